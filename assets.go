@@ -1,0 +1,4 @@
+// Package risksweep embeds the files that travel with the binary: host.json,
+// the function.json files, the examples and the JSON Schemas. It holds data
+// only and never reads or writes anything at run time.
+package risksweep

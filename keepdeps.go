@@ -1,0 +1,38 @@
+//go:build keepdeps
+
+package risksweep
+
+import (
+	_ "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	_ "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	_ "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/appendblob"
+	_ "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	_ "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
+	_ "github.com/coreos/go-oidc/v3/oidc"
+	_ "github.com/go-jose/go-jose/v4"
+	_ "github.com/go-json-experiment/json"
+	_ "github.com/go-json-experiment/json/jsontext"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/golang-jwt/jwt/v5"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/uuid"
+	_ "github.com/lmittmann/tint"
+	_ "github.com/microsoft/kiota-authentication-azure-go"
+	_ "github.com/microsoft/kiota-http-go"
+	_ "github.com/microsoft/kiota-serialization-json-go"
+	_ "github.com/microsoftgraph/msgraph-sdk-go-core"
+	_ "github.com/microsoftgraph/msgraph-sdk-go/identity"
+	_ "github.com/microsoftgraph/msgraph-sdk-go/identityprotection"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/robfig/cron/v3"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/santhosh-tekuri/jsonschema/v6"
+	_ "github.com/spf13/cobra"
+	_ "go.opentelemetry.io/otel"
+	_ "go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	_ "go.opentelemetry.io/otel/sdk/trace"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+	_ "golang.org/x/time/rate"
+	_ "pgregory.net/rapid"
+)
