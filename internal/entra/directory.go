@@ -1,0 +1,88 @@
+package entra
+
+import "time"
+
+// ObjectKind is the kind of a directory or policy object that a name can
+// stand for.
+type ObjectKind string
+
+// The kinds that names are resolved for.
+const (
+	KindUser             ObjectKind = "user"
+	KindGroup            ObjectKind = "group"
+	KindServicePrincipal ObjectKind = "servicePrincipal" // by displayName, object id; workload identities
+	KindApplication      ObjectKind = "application"      // by displayName or appId of a service principal; the result's ID is the appId
+	KindRole             ObjectKind = "role"             // a directory role template
+	KindLocation         ObjectKind = "namedLocation"
+	KindStrength         ObjectKind = "authenticationStrength"
+	KindAgreement        ObjectKind = "termsOfUse"
+	KindPolicy           ObjectKind = "conditionalAccessPolicy"
+)
+
+// Ref is a name that an operator wrote: a UPN, a display name or an id.
+type Ref struct {
+	Kind ObjectKind `json:"kind"`
+	Name string     `json:"name"`
+}
+
+// DirectoryObject is what a name resolved to.
+type DirectoryObject struct {
+	Kind              ObjectKind `json:"kind"`
+	ID                string     `json:"id"`
+	AppID             string     `json:"appId,omitempty"`
+	DisplayName       string     `json:"displayName,omitempty"`
+	UserPrincipalName string     `json:"userPrincipalName,omitempty"`
+	// AccountEnabled is nil when the service did not say.
+	AccountEnabled *bool `json:"accountEnabled,omitempty"`
+	// RoleAssignable and Dynamic are facts of a group: isAssignableToRole and
+	// a groupTypes member DynamicMembership.
+	RoleAssignable bool `json:"roleAssignable,omitempty"`
+	Dynamic        bool `json:"dynamic,omitempty"`
+}
+
+// Resolution is the answer to one Ref: no object, one, or several. Only
+// exactly one is a resolution; none or several block whatever used the name.
+type Resolution struct {
+	Ref     Ref               `json:"ref"`
+	Objects []DirectoryObject `json:"objects"`
+}
+
+// Resolved returns the one object the name stands for.
+func (r Resolution) Resolved() (DirectoryObject, bool) {
+	if len(r.Objects) == 1 {
+		return r.Objects[0], true
+	}
+	return DirectoryObject{}, false
+}
+
+// Names answers refs from what was resolved at the start of a run.
+type Names map[Ref]Resolution
+
+// Tenant is what the service says of the tenant itself.
+type Tenant struct {
+	ID               string `json:"id"`
+	DisplayName      string `json:"displayName"`
+	OnPremisesSynced bool   `json:"onPremisesSyncEnabled"`
+	PlanP1           bool   `json:"entraIdP1"`
+	PlanP2           bool   `json:"entraIdP2"`
+	WorkloadPremium  bool   `json:"workloadIdentitiesPremium"`
+	SecurityDefaults *bool  `json:"securityDefaults,omitempty"`
+	PlansUnknown     bool   `json:"plansUnknown,omitempty"` // the licence could not be read
+	VerifiedDomain   string `json:"verifiedDomain,omitempty"`
+}
+
+// Privileged is every principal that holds a directory role, active or
+// eligible: users directly, and the groups through which their members do.
+type Privileged struct {
+	Users  map[string][]string // user object id -> role template ids
+	Groups map[string][]string // role-assignable group id -> role template ids
+}
+
+// RequestStats counts what one client sent.
+type RequestStats struct {
+	Total     int            `json:"total"`
+	Throttled int            `json:"throttled"`
+	Retried   int            `json:"retried"`
+	ByPath    map[string]int `json:"byPath,omitempty"` // first two path segments -> requests
+	Waited    time.Duration  `json:"-"`                // spent waiting for the pace or a back-off
+}

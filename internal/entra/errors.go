@@ -1,0 +1,26 @@
+package entra
+
+import "errors"
+
+// The kinds of failure that callers decide on with errors.Is. The detail
+// (status, code, request id) is in the error that wraps them.
+var (
+	ErrNotFound     = errors.New("not found")
+	ErrConflict     = errors.New("conflict")
+	ErrBadRequest   = errors.New("refused as a bad request")
+	ErrUnauthorized = errors.New("sign-in refused")
+	ErrForbidden    = errors.New("permission missing")
+	ErrUnlicensed   = errors.New("licence missing")
+	ErrThrottled    = errors.New("throttled")
+	ErrUnavailable  = errors.New("service unavailable")
+	// ErrMalformed is an answer that is not what the service sends: truncated,
+	// not JSON, of a wrong type, or paging that loops.
+	ErrMalformed = errors.New("malformed answer")
+	// ErrUnsupported is a call that this cloud or licence does not have.
+	ErrUnsupported = errors.New("not offered by this cloud")
+	// ErrUnknownOutcome is a write whose answer was lost: it may have taken
+	// effect. It is never repeated blindly.
+	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrRedirected is an answer or link that leads to another host.
+	ErrRedirected = errors.New("led to another host")
+)

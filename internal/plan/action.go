@@ -1,0 +1,202 @@
+// Package plan turns what was read and decided into an ordered list of
+// actions with their reasons, and says whether the limits allow them. A plan
+// is data: it is stored before anything is written, and can be shown, compared
+// and carried out later.
+//
+// It is pure: no I/O, no clock, no SDK. The same input gives the same plan,
+// byte for byte.
+package plan
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Kind says what an action does.
+type Kind string
+
+// The kinds of action, in the order in which they are carried out: risk
+// first, then what policies stand on, policies, and last the deletes.
+const (
+	Dismiss            Kind = "dismiss"
+	ConfirmCompromised Kind = "confirmCompromised"
+	ConfirmSafe        Kind = "confirmSafe" // one-off orders only, never planned by a rule
+	CreateLocation     Kind = "createLocation"
+	UpdateLocation     Kind = "updateLocation"
+	CreateStrength     Kind = "createStrength"
+	UpdateStrength     Kind = "updateStrength"
+	CreatePolicy       Kind = "createPolicy"
+	UpdatePolicy       Kind = "updatePolicy"
+	DeletePolicy       Kind = "deletePolicy"
+	DeleteStrength     Kind = "deleteStrength"
+	DeleteLocation     Kind = "deleteLocation"
+)
+
+// OnUser reports whether the action is a risk action on a user.
+func (k Kind) OnUser() bool { return k == Dismiss || k == ConfirmCompromised || k == ConfirmSafe }
+
+// Status is what keeps a planned action from being carried out, or nothing.
+type Status string
+
+// The states of an action within a plan.
+const (
+	Ready      Status = "ready"
+	NotEnabled Status = "notEnabled" // enforcement does not allow it; reported only
+	Refused    Status = "refused"    // beyond the limits: the whole kind is refused
+	Blocked    Status = "blocked"    // cannot be done safely; the reason says why
+)
+
+// Plan is what one run would do.
+type Plan struct {
+	SchemaVersion int       `json:"schemaVersion"`
+	Run           string    `json:"run"`
+	Tenant        string    `json:"tenant"`
+	TenantID      string    `json:"tenantId"`
+	CreatedAt     time.Time `json:"createdAt"`
+	Actions       []Action  `json:"actions"`
+	// Violations are the limits that the plan goes beyond.
+	Violations []Violation `json:"violations"`
+	Cost       Cost        `json:"cost"`
+}
+
+// SchemaVersion is the version of plan.json.
+const SchemaVersion = 1
+
+// Cost is what carrying out the ready actions takes.
+type Cost struct {
+	Requests int     `json:"requests"`
+	Seconds  float64 `json:"seconds"` // at the allowed rate; 0 when unpaced
+}
+
+// Action is one change to the tenant.
+type Action struct {
+	ID      string  `json:"id"` // unique within the plan
+	Kind    Kind    `json:"kind"`
+	Status  Status  `json:"status"`
+	Subject Subject `json:"subject"`
+	// Rule is the allowlist entry or escalation, or the baseline key, that
+	// asks for the action.
+	Rule    string   `json:"rule,omitempty"`
+	Reasons []string `json:"reasons"`
+	// Risk is what the run saw of the user; the fence compares it with the
+	// live user before the write.
+	Risk *Risk `json:"risk,omitempty"`
+	// Change is the policy, location or strength change.
+	Change *Change `json:"change,omitempty"`
+}
+
+// Subject is what an action is about.
+type Subject struct {
+	ID   string `json:"id,omitempty"` // object id; empty for something not yet created
+	Key  string `json:"key,omitempty"`
+	Name string `json:"name,omitempty"` // UPN or displayName
+}
+
+// Risk is the evidence of one user at the time of the plan.
+type Risk struct {
+	RiskLevel               entra.RiskLevel `json:"riskLevel"`
+	RiskState               entra.RiskState `json:"riskState"`
+	RiskLastUpdatedDateTime entra.DateTime  `json:"riskLastUpdatedDateTime"`
+	// Detections are the user's open detections, sorted by id.
+	Detections []SeenDetection `json:"detections"`
+}
+
+// SeenDetection is an open detection as the plan saw it.
+type SeenDetection struct {
+	ID                  string          `json:"id"`
+	RiskEventType       string          `json:"riskEventType"`
+	RiskLevel           entra.RiskLevel `json:"riskLevel"`
+	RiskState           entra.RiskState `json:"riskState"`
+	LastUpdatedDateTime entra.DateTime  `json:"lastUpdatedDateTime"`
+}
+
+// Change is one write to a policy, named location or authentication strength.
+type Change struct {
+	Kind entra.ObjectKind `json:"kind"`
+	Key  string           `json:"key"`
+	// Before is the whole live object as it was before the write; nil for a
+	// create.
+	Before entra.Document `json:"before,omitempty"`
+	// BeforeHash is the hash of Before's canonical form: the live object must
+	// still have it when the write goes out.
+	BeforeHash string `json:"beforeHash,omitempty"`
+	// Body is what is sent: the whole object for a create, the blocks that
+	// differ for an update, nothing for a delete. References to objects that
+	// this same plan creates stand as "{{kind:key}}" and are filled in with
+	// the new id when it is known.
+	Body entra.Document `json:"body,omitempty"`
+	// After is the canonical form of the object that the write must leave.
+	After entra.Document `json:"after,omitempty"`
+	// Differences name each member that changes, in words.
+	Differences []Difference `json:"differences,omitempty"`
+	// Needs are the keys of changes (kind:key) that must have succeeded first.
+	Needs []string `json:"needs,omitempty"`
+}
+
+// Difference is one member of a policy that changes.
+type Difference struct {
+	Path string          `json:"path"` // conditions.users.excludeGroups
+	Old  json.RawMessage `json:"old,omitempty"`
+	New  json.RawMessage `json:"new,omitempty"`
+	// Text says it for a person, ids turned into names where known.
+	Text string `json:"text"`
+}
+
+// Violation is a limit that the plan goes beyond.
+type Violation struct {
+	Kind  Kind   `json:"kind"`
+	Limit string `json:"limit"` // the configuration key: limits.maxDismissals
+	// Allowed and Wanted are actions over the trailing 24 hours; Done is how
+	// many of Wanted were already carried out.
+	Allowed float64 `json:"allowed"`
+	Done    int     `json:"done"`
+	Wanted  float64 `json:"wanted"`
+	Text    string  `json:"text"`
+}
+
+// OutcomeStatus is what became of an action.
+type OutcomeStatus string
+
+// The outcomes of an action.
+const (
+	Done            OutcomeStatus = "done"            // carried out and seen in the tenant
+	Processing      OutcomeStatus = "processing"      // accepted, not yet visible; not a failure
+	NotTaken        OutcomeStatus = "notTaken"        // accepted, but without effect
+	OverDismissed   OutcomeStatus = "overDismissed"   // our dismissal closed a detection that the plan did not cover
+	Moved           OutcomeStatus = "moved"           // the live object changed since the plan: skipped
+	Failed          OutcomeStatus = "failed"          // refused by the service, or not possible
+	Unknown         OutcomeStatus = "unknown"         // the answer was lost and reading back did not settle it
+	NotAttempted    OutcomeStatus = "notAttempted"    // the run ended before it (cancelled, lease lost, HOLD)
+	SkippedEnforce  OutcomeStatus = "notEnabled"      // enforcement does not allow it
+	SkippedLimits   OutcomeStatus = "refused"         // refused by the limits
+	SkippedBlocked  OutcomeStatus = "blocked"         // blocked in the plan
+	SkippedPlanMode OutcomeStatus = "planned"         // a plan run: nothing is written
+	SettledTaken    OutcomeStatus = "settledTaken"    // an earlier run's lost action, found taken
+	SettledNotTaken OutcomeStatus = "settledNotTaken" // an earlier run's lost action, found not taken
+	SettledPending  OutcomeStatus = "settledPending"  // an earlier run's lost action, not yet decidable
+)
+
+// Bad reports whether the outcome makes the run partial (exit 3).
+func (s OutcomeStatus) Bad() bool {
+	switch s {
+	case NotTaken, OverDismissed, Moved, Failed, Unknown, NotAttempted, SkippedBlocked:
+		return true
+	}
+	return false
+}
+
+// Outcome is what became of one action.
+type Outcome struct {
+	Action    string        `json:"action"` // Action.ID
+	Kind      Kind          `json:"kind"`
+	Subject   Subject       `json:"subject"`
+	Rule      string        `json:"rule,omitempty"`
+	Status    OutcomeStatus `json:"status"`
+	Detail    string        `json:"detail,omitempty"`
+	At        time.Time     `json:"at"`
+	RequestID string        `json:"requestId,omitempty"`
+	// Run is the earlier run that a settled action belongs to.
+	Run string `json:"run,omitempty"`
+}
