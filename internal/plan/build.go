@@ -1,0 +1,286 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Enforcement is what apply may do; everything else is planned and reported
+// as not enabled.
+type Enforcement struct {
+	Dismiss            bool `json:"dismiss"`
+	ConfirmCompromised bool `json:"confirmCompromised"`
+	// Policies allows writes to policies, named locations and authentication
+	// strengths. What such a write needs besides (allowEnabledPolicies,
+	// allowWeakening, prune) the baseline has judged already.
+	Policies bool `json:"policies"`
+}
+
+// Limits are numbers of actions over the trailing 24 hours of a tenant; zero
+// means none at all.
+type Limits struct {
+	MaxDismissals         int     `json:"maxDismissals"`
+	MaxConfirmCompromised int     `json:"maxConfirmCompromised"`
+	MaxShareOfRiskyUsers  float64 `json:"maxShareOfRiskyUsers"`
+	MaxPolicyCreates      int     `json:"maxPolicyCreates"`
+	MaxPolicyUpdates      int     `json:"maxPolicyUpdates"`
+	MaxPolicyDeletes      int     `json:"maxPolicyDeletes"`
+}
+
+// Input is everything a plan is made of.
+type Input struct {
+	Run, Tenant, TenantID string
+	CreatedAt             time.Time
+	// Actions in the order in which they are to be carried out, each Ready
+	// or, with its reason, Blocked or NotEnabled. Build numbers them.
+	Actions     []Action
+	Enforcement Enforcement
+	Limits      Limits
+	// Recent is how many actions of each kind were carried out in the
+	// trailing 24 hours, counted from the journal.
+	Recent map[Kind]int
+	// AtRisk is how many users are atRisk now.
+	AtRisk int
+	// RequestsPerSecond is the allowed rate; zero is unpaced.
+	RequestsPerSecond float64
+}
+
+// BatchSize is how many users one risk action may name (riskyUser: dismiss).
+const BatchSize = 60
+
+// shareFrom is the number of risky users from which on the share limit counts:
+// below it one user would already be a large share.
+const shareFrom = 20
+
+// Build numbers the actions, marks those that enforcement or a limit keeps
+// back, and counts what the rest will cost.
+func Build(in Input) Plan {
+	p := Plan{
+		SchemaVersion: SchemaVersion, Run: in.Run, Tenant: in.Tenant, TenantID: in.TenantID,
+		CreatedAt: in.CreatedAt.UTC(), Actions: make([]Action, len(in.Actions)), Violations: []Violation{},
+	}
+	for i, a := range in.Actions {
+		a.ID = fmt.Sprintf("a%04d", i+1)
+		if a.Reasons == nil {
+			a.Reasons = []string{}
+		}
+		if a.Status == Ready && !in.Enforcement.allows(a.Kind) {
+			a.Status = NotEnabled
+			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not enabled: "+switchOf(a.Kind)+" is off")
+		}
+		p.Actions[i] = a
+	}
+	p.Violations = append(p.Violations, Check(p.Actions, in.Limits, in.Recent, in.AtRisk)...)
+	for _, v := range p.Violations {
+		for i := range p.Actions {
+			a := &p.Actions[i]
+			if a.Status == Ready && sameLimit(a.Kind, v.Kind) {
+				a.Status = Refused
+				a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "refused: "+v.Text)
+			}
+		}
+	}
+	p.blockDependents()
+	p.Cost = cost(p.Actions, in.RequestsPerSecond)
+	return p
+}
+
+// blockDependents blocks every ready change that needs one that will not be
+// made.
+func (p *Plan) blockDependents() {
+	for changed := true; changed; {
+		changed = false
+		held := map[string]Status{}
+		for _, a := range p.Actions {
+			if a.Change != nil && a.Status != Ready && a.Kind.creates() {
+				held[string(a.Change.Kind)+":"+a.Change.Key] = a.Status
+			}
+		}
+		for i := range p.Actions {
+			a := &p.Actions[i]
+			if a.Change == nil || a.Status != Ready {
+				continue
+			}
+			for _, need := range a.Change.Needs {
+				if s, ok := held[need]; ok {
+					a.Status, changed = s, true
+					a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], fmt.Sprintf("needs %s, which is %s", need, s))
+					break
+				}
+			}
+		}
+	}
+}
+
+func (k Kind) creates() bool { return k == CreateLocation || k == CreateStrength || k == CreatePolicy }
+
+func (e Enforcement) allows(k Kind) bool {
+	switch k {
+	case Dismiss:
+		return e.Dismiss
+	case ConfirmCompromised:
+		return e.ConfirmCompromised
+	case ConfirmSafe:
+		return false // no rule may plan it; a person's order comes in enabled
+	}
+	return e.Policies
+}
+
+func switchOf(k Kind) string {
+	switch k {
+	case Dismiss:
+		return "enforcement.dismiss"
+	case ConfirmCompromised:
+		return "enforcement.confirmCompromised"
+	case ConfirmSafe:
+		return "confirmSafe by rule"
+	}
+	return "enforcement.policies"
+}
+
+// limitKind folds the kinds that share one limit: locations and strengths
+// count with policies.
+func limitKind(k Kind) Kind {
+	switch k {
+	case CreateLocation, CreateStrength:
+		return CreatePolicy
+	case UpdateLocation, UpdateStrength:
+		return UpdatePolicy
+	case DeleteLocation, DeleteStrength:
+		return DeletePolicy
+	case ConfirmSafe:
+		return Dismiss // both clear a user's risk
+	}
+	return k
+}
+
+func sameLimit(a, b Kind) bool { return limitKind(a) == limitKind(b) }
+
+// Check says which limits the ready actions would go beyond. An action of a
+// kind beyond its limit is refused with its whole kind: a number that is too
+// high means that something is wrong, and half of wrong is wrong.
+func Check(actions []Action, l Limits, recent map[Kind]int, atRisk int) []Violation {
+	wanted, done := map[Kind]int{}, map[Kind]int{}
+	for _, a := range actions {
+		if a.Status == Ready {
+			wanted[limitKind(a.Kind)]++
+		}
+	}
+	for k, n := range recent {
+		done[limitKind(k)] += n
+	}
+	var out []Violation
+	for _, c := range []struct {
+		kind Kind
+		max  int
+		name string
+	}{
+		{Dismiss, l.MaxDismissals, "limits.maxDismissals"},
+		{ConfirmCompromised, l.MaxConfirmCompromised, "limits.maxConfirmCompromised"},
+		{CreatePolicy, l.MaxPolicyCreates, "limits.maxPolicyCreates"},
+		{UpdatePolicy, l.MaxPolicyUpdates, "limits.maxPolicyUpdates"},
+		{DeletePolicy, l.MaxPolicyDeletes, "limits.maxPolicyDeletes"},
+	} {
+		if wanted[c.kind] > 0 && done[c.kind]+wanted[c.kind] > c.max {
+			out = append(out, Violation{
+				Kind: c.kind, Limit: c.name, Allowed: float64(c.max), Done: done[c.kind], Wanted: float64(wanted[c.kind]),
+				Text: fmt.Sprintf("%s allows %d in 24 h; %d done, %d wanted", c.name, c.max, done[c.kind], wanted[c.kind]),
+			})
+		}
+	}
+	return append(out, checkShare(l.MaxShareOfRiskyUsers, wanted, done, atRisk)...)
+}
+
+// checkShare holds dismissals and confirmations together to a share of the
+// users at risk. Those that were settled within the 24 hours were at risk too
+// and stay in the base, so that a run cut short is not refused its other half.
+func checkShare(limit float64, wanted, done map[Kind]int, atRisk int) []Violation {
+	w, d := wanted[Dismiss]+wanted[ConfirmCompromised], done[Dismiss]+done[ConfirmCompromised]
+	base := atRisk + d
+	if w == 0 || base < shareFrom || float64(w+d) <= limit*float64(base) {
+		return nil
+	}
+	text := fmt.Sprintf("limits.maxShareOfRiskyUsers allows %.0f %% of %d risky users in 24 h; %d done, %d wanted",
+		limit*100, base, d, w)
+	var out []Violation
+	for _, k := range []Kind{Dismiss, ConfirmCompromised} {
+		if wanted[k] > 0 {
+			out = append(out, Violation{Kind: k, Limit: "limits.maxShareOfRiskyUsers", Allowed: limit, Done: d,
+				Wanted: math.Round(float64(w+d)/float64(base)*1e4) / 1e4, Text: text})
+		}
+	}
+	return out
+}
+
+// cost counts the requests that the ready actions take: for a batch of users
+// the fence, the order and the read-back; for an object the write, a look
+// before an update or delete, and one verifying list per kind.
+func cost(actions []Action, rate float64) Cost {
+	users, kinds := map[Kind]int{}, map[string]bool{}
+	var c Cost
+	for _, a := range actions {
+		if a.Status != Ready {
+			continue
+		}
+		if a.Kind.OnUser() {
+			users[a.Kind]++
+			continue
+		}
+		c.Requests++
+		if !a.Kind.creates() {
+			c.Requests++
+		}
+		kinds[string(a.Change.Kind)] = true
+	}
+	for _, n := range users {
+		c.Requests += (n + BatchSize - 1) / BatchSize * 5
+	}
+	c.Requests += len(kinds)
+	if rate > 0 {
+		c.Seconds = math.Round(float64(c.Requests)/rate*10) / 10
+	}
+	return c
+}
+
+// Pending counts the actions that a run could carry out.
+func (p Plan) Pending() int {
+	n := 0
+	for _, a := range p.Actions {
+		if a.Status == Ready {
+			n++
+		}
+	}
+	return n
+}
+
+// Keep narrows the plan to the actions that an earlier, stored plan asked for
+// and that still are the same: same kind, subject and rule, and for a user the
+// same evidence, for an object the same change. It returns how many of the
+// earlier plan's ready actions no longer hold.
+func (p *Plan) Keep(earlier Plan) (gone []Action) {
+	was := map[string]Action{}
+	for _, a := range earlier.Actions {
+		if a.Status == Ready || a.Status == NotEnabled {
+			was[identity(a)] = a
+		}
+	}
+	kept := map[string]bool{}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		if _, ok := was[identity(*a)]; ok {
+			kept[identity(*a)] = true
+			continue
+		}
+		if a.Status == Ready {
+			a.Status = NotEnabled
+			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not in the plan "+earlier.Run)
+		}
+	}
+	for _, a := range earlier.Actions {
+		if _, ok := was[identity(a)]; ok && !kept[identity(a)] {
+			gone = append(gone, a)
+		}
+	}
+	return gone
+}

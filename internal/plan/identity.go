@@ -1,0 +1,38 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"sort"
+)
+
+// identity is what must not have changed for an action of a stored plan to
+// still hold: what it does to whom by which rule, and what it was based on.
+func identity(a Action) string {
+	key := struct {
+		Kind    Kind
+		Subject Subject
+		Rule    string
+		Risk    *Risk
+		Hash    string
+		Body    any
+	}{Kind: a.Kind, Subject: a.Subject, Rule: a.Rule, Risk: a.Risk}
+	if a.Change != nil {
+		key.Hash, key.Body = a.Change.BeforeHash, a.Change.Body
+	}
+	text, err := json.Marshal(key)
+	if err != nil {
+		// Documents hold only what JSON can hold; an action that cannot be
+		// written down equals nothing.
+		return "unequal:" + a.ID
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// SortDetections orders a user's detections by id, so that equal evidence is
+// equal text.
+func SortDetections(d []SeenDetection) {
+	sort.Slice(d, func(i, j int) bool { return d[i].ID < d[j].ID })
+}

@@ -1,0 +1,149 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+var allOn = Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true}
+var roomy = Limits{MaxDismissals: 50, MaxConfirmCompromised: 10, MaxShareOfRiskyUsers: 1, MaxPolicyCreates: 50, MaxPolicyUpdates: 20, MaxPolicyDeletes: 5}
+
+func users(kind Kind, n int) []Action {
+	out := make([]Action, n)
+	for i := range out {
+		out[i] = Action{Kind: kind, Status: Ready, Subject: Subject{ID: fmt.Sprint(i)}}
+	}
+	return out
+}
+
+func statuses(p Plan) map[Status]int {
+	m := map[Status]int{}
+	for _, a := range p.Actions {
+		m[a.Status]++
+	}
+	return m
+}
+
+func TestEnforcementKeepsBack(t *testing.T) {
+	acts := []Action{
+		{Kind: Dismiss, Status: Ready}, {Kind: ConfirmCompromised, Status: Ready},
+		{Kind: CreatePolicy, Status: Ready, Change: &Change{}}, {Kind: UpdatePolicy, Status: Blocked, Change: &Change{}},
+	}
+	for _, c := range []struct {
+		name string
+		e    Enforcement
+		want []Status
+	}{
+		{"nothing", Enforcement{}, []Status{NotEnabled, NotEnabled, NotEnabled, Blocked}},
+		{"dismiss", Enforcement{Dismiss: true}, []Status{Ready, NotEnabled, NotEnabled, Blocked}},
+		{"confirm", Enforcement{ConfirmCompromised: true}, []Status{NotEnabled, Ready, NotEnabled, Blocked}},
+		{"policies", Enforcement{Policies: true}, []Status{NotEnabled, NotEnabled, Ready, Blocked}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := Build(Input{Actions: acts, Enforcement: c.e, Limits: roomy, CreatedAt: time.Unix(0, 0)})
+			var got []Status
+			for _, a := range p.Actions {
+				got = append(got, a.Status)
+			}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		acts   []Action
+		limits Limits
+		recent map[Kind]int
+		atRisk int
+		want   []string
+	}{
+		{"within", users(Dismiss, 50), roomy, nil, 50, nil},
+		{"one too many", users(Dismiss, 51), roomy, nil, 60, []string{"limits.maxDismissals"}},
+		{"counts the trailing day", users(Dismiss, 2), roomy, map[Kind]int{Dismiss: 49}, 60, []string{"limits.maxDismissals"}},
+		{"zero means none", users(ConfirmCompromised, 1), Limits{MaxShareOfRiskyUsers: 1}, nil, 1, []string{"limits.maxConfirmCompromised"}},
+		{"nothing wanted, nothing refused", nil, Limits{}, map[Kind]int{Dismiss: 9}, 50, nil},
+		{"share not counted below 20", users(Dismiss, 19), Limits{MaxDismissals: 50, MaxShareOfRiskyUsers: 0.25}, nil, 19, nil},
+		{"share from 20 on", users(Dismiss, 6), Limits{MaxDismissals: 50, MaxShareOfRiskyUsers: 0.25}, nil, 20, []string{"limits.maxShareOfRiskyUsers"}},
+		{"share exactly", users(Dismiss, 5), Limits{MaxDismissals: 50, MaxShareOfRiskyUsers: 0.25}, nil, 20, nil},
+		{"the other half of a cut run", users(Dismiss, 5), Limits{MaxDismissals: 50, MaxShareOfRiskyUsers: 0.25}, map[Kind]int{Dismiss: 20}, 80, nil},
+		{"locations count as policies", []Action{{Kind: CreateLocation, Status: Ready, Change: &Change{}}}, Limits{}, nil, 0, []string{"limits.maxPolicyCreates"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := Build(Input{Actions: c.acts, Enforcement: allOn, Limits: c.limits, Recent: c.recent, AtRisk: c.atRisk})
+			var got []string
+			for _, v := range p.Violations {
+				got = append(got, v.Limit)
+			}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+			if len(c.want) > 0 && statuses(p)[Ready] != 0 {
+				t.Errorf("part of a refused kind is still ready: %v", statuses(p))
+			}
+		})
+	}
+}
+
+func TestDependentsOfWhatIsHeldBackAreHeldBack(t *testing.T) {
+	p := Build(Input{Enforcement: allOn, Limits: roomy, Actions: []Action{
+		{Kind: CreateLocation, Status: Blocked, Change: &Change{Kind: entra.KindLocation, Key: "HQ"}},
+		{Kind: CreatePolicy, Status: Ready, Change: &Change{Kind: entra.KindPolicy, Key: "CA1", Needs: []string{"namedLocation:HQ"}}},
+		{Kind: CreatePolicy, Status: Ready, Change: &Change{Kind: entra.KindPolicy, Key: "CA2"}},
+	}})
+	if d := cmp.Diff(map[Status]int{Blocked: 2, Ready: 1}, statuses(p)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestPlanSurvivesStorage(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 80).Draw(t, "n")
+		acts := users(Dismiss, n)
+		for i := range acts {
+			acts[i].Risk = &Risk{RiskLevel: entra.LevelLow, Detections: []SeenDetection{{ID: rapid.String().Draw(t, "id")}}}
+		}
+		in := Input{Actions: acts, Enforcement: allOn, Limits: roomy, AtRisk: n, Run: "r", CreatedAt: time.Unix(1, 0)}
+		p := Build(in)
+		text, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Plan
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		again, _ := json.Marshal(back)
+		if string(text) != string(again) {
+			t.Fatalf("changed by storage:\n%s\n%s", text, again)
+		}
+		fresh := Build(in)
+		if gone := fresh.Keep(back); len(gone) != 0 && p.Pending() > 0 {
+			t.Fatalf("an unchanged plan lost %d actions", len(gone))
+		}
+	})
+}
+
+func TestKeepDropsWhatMoved(t *testing.T) {
+	mk := func(state entra.RiskState) Plan {
+		return Build(Input{Enforcement: allOn, Limits: roomy, AtRisk: 2, Actions: []Action{
+			{Kind: Dismiss, Status: Ready, Subject: Subject{ID: "u1"}, Risk: &Risk{RiskState: state}},
+			{Kind: Dismiss, Status: Ready, Subject: Subject{ID: "u2"}, Risk: &Risk{RiskState: entra.StateAtRisk}},
+		}})
+	}
+	now := mk(entra.StateConfirmedCompromised)
+	gone := now.Keep(mk(entra.StateAtRisk))
+	if len(gone) != 1 || gone[0].Subject.ID != "u1" || now.Pending() != 1 {
+		t.Fatalf("gone %v, pending %d", gone, now.Pending())
+	}
+}
