@@ -1,0 +1,446 @@
+package yamldoc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// The bounds of a document.
+const (
+	MaxSize  = 4 << 20 // bytes
+	MaxDepth = 64      // mappings and sequences within each other
+	maxNodes = 500_000 // after aliases are expanded
+)
+
+// Parse reads one YAML or JSON document. An empty document is a Null node at
+// line 1, column 1. The node is nil only if there is an error among the
+// problems; with some errors (duplicate keys) there is a node as well, so that
+// the rest can be checked too.
+func Parse(file string, data []byte) (*Node, Problems) {
+	p := &parse{file: file, anchors: map[string]*Node{}}
+	root := p.document(data)
+	p.problems.Sort()
+	if root == nil && p.problems.Err() == nil {
+		p.add(1, 1, "", "is not a document")
+	}
+	return root, p.problems
+}
+
+type parse struct {
+	file     string
+	problems Problems
+	anchors  map[string]*Node
+	nodes    int
+}
+
+// errTooMuch ends the parse: the problem has been added.
+var errTooMuch = errors.New("document exceeds a bound")
+
+func (p *parse) add(line, column int, path, format string, args ...any) {
+	p.problems = append(p.problems, Problem{File: p.file, Line: max(line, 1), Column: max(column, 1), Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func (p *parse) document(data []byte) *Node {
+	if len(data) > MaxSize {
+		p.add(1, 1, "", "is larger than %d MiB", MaxSize>>20)
+		return nil
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if bad := invalidUTF8(data); bad >= 0 {
+		line, column := position(data, bad)
+		if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+			p.add(1, 1, "", "is UTF-16; save it as UTF-8")
+		} else {
+			p.add(line, column, "", "is not valid UTF-8")
+		}
+		return nil
+	}
+	if i := bytes.IndexFunc(data, forbidden); i >= 0 {
+		line, column := position(data, i)
+		r, _ := utf8.DecodeRune(data[i:])
+		p.add(line, column, "", "holds the control character %U", r)
+		return nil
+	}
+	trimmed := bytes.TrimSpace(data)
+	if len(trimmed) == 0 {
+		return &Node{File: p.file, Line: 1, Column: 1}
+	}
+	if trimmed[0] == '{' || trimmed[0] == '[' {
+		root, err := p.json(data)
+		if err == nil || errors.Is(err, errTooMuch) {
+			return root
+		}
+		if strings.HasSuffix(strings.ToLower(p.file), ".json") {
+			p.jsonError(data, err)
+			return nil
+		}
+		p.problems, p.nodes = nil, 0 // YAML in flow style
+	}
+	return p.yaml(data)
+}
+
+// forbidden are the characters that YAML does not allow in a text.
+func forbidden(r rune) bool {
+	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0x7f
+}
+
+func invalidUTF8(data []byte) int {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// position gives line and column, from 1 and in characters, of a byte.
+func position(data []byte, offset int) (line, column int) {
+	before := data[:min(offset, len(data))]
+	line = 1 + bytes.Count(before, []byte("\n"))
+	return line, 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+}
+
+func (p *parse) yaml(data []byte) (root *Node) {
+	// The YAML library is outside of our control; whatever text makes it
+	// panic is a text that cannot be read, not a crash of the job.
+	defer func() {
+		if v := recover(); v != nil {
+			p.add(1, 1, "", "cannot be read as YAML")
+			root = nil
+		}
+	}()
+	// The library folds a block scalar wrongly when its last line does not end.
+	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	tokens := lexer.Tokenize(text)
+	if !p.tokensAllowed(tokens) {
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		p.syntaxError(err)
+		return nil
+	}
+	var body ast.Node
+	for _, d := range file.Docs {
+		if d.Body == nil || d.Body.Type() == ast.DirectiveType {
+			continue
+		}
+		if body != nil {
+			t := d.Start
+			if t == nil {
+				t = d.Body.GetToken()
+			}
+			p.add(t.Position.Line, t.Position.Column, "", "holds more than one document")
+			return nil
+		}
+		body = d.Body
+	}
+	if body == nil {
+		return &Node{File: p.file, Line: 1, Column: 1}
+	}
+	root, err = p.convert(body, "", 0)
+	if err != nil {
+		return nil
+	}
+	return root
+}
+
+// tokensAllowed refuses what we do not read and bounds the depth before the
+// parser, which recurses, sees the tokens.
+func (p *parse) tokensAllowed(tokens token.Tokens) bool {
+	flow, lastLine := 0, 0
+	var columns []int // of the block collections that are open
+	for i, t := range tokens {
+		at := t.Position
+		if t.Error != "" {
+			p.add(at.Line, at.Column, "", "%s", syntaxMessage(t.Error, t))
+			return false
+		}
+		switch t.Type {
+		case token.TagType:
+			p.add(at.Line, at.Column, "", "tags such as %s are not read; put a value in quotes to make it a string", oneLine(shorten(t.Value)))
+			return false
+		case token.MappingKeyType:
+			p.add(at.Line, at.Column, "", `keys that begin with "?" are not read`)
+			return false
+		case token.AnchorType:
+			if i+2 < len(tokens) && (tokens[i+2].Type == token.AnchorType || tokens[i+2].Type == token.AliasType) {
+				p.add(at.Line, at.Column, "", "an anchor must stand before a value")
+				return false
+			}
+		case token.MappingStartType, token.SequenceStartType:
+			flow++
+		case token.MappingEndType, token.SequenceEndType:
+			flow--
+		}
+		if t.Type == token.SequenceEntryType || at.Line != lastLine {
+			for len(columns) > 0 && columns[len(columns)-1] >= at.Column {
+				columns = columns[:len(columns)-1]
+			}
+			columns = append(columns, at.Column)
+		}
+		lastLine = at.Line
+		if flow > MaxDepth || len(columns) > MaxDepth+1 {
+			p.add(at.Line, at.Column, "", "is nested more than %d levels deep", MaxDepth)
+			return false
+		}
+	}
+	return true
+}
+
+// syntaxError turns the library's picture of several lines into one problem.
+func (p *parse) syntaxError(err error) {
+	var at interface {
+		GetToken() *token.Token
+		GetMessage() string
+	}
+	if !errors.As(err, &at) || at.GetToken() == nil || at.GetToken().Position == nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		p.add(1, 1, "", "%s", oneLine(first))
+		return
+	}
+	t := at.GetToken()
+	p.add(t.Position.Line, t.Position.Column, "", "%s", syntaxMessage(at.GetMessage(), t))
+}
+
+func syntaxMessage(message string, t *token.Token) string {
+	first, _, _ := strings.Cut(message, "\n")
+	switch {
+	case strings.Contains(first, "cannot start any token") && strings.Contains(t.Origin, "\t"),
+		strings.Contains(first, "tab character"):
+		return "a tab cannot indent YAML; use spaces"
+	case strings.Contains(first, "value is not allowed in this context"):
+		return fmt.Sprintf("%q does not belong here: check the indentation and the lines before it", shorten(strings.TrimSpace(t.Value)))
+	}
+	return oneLine(first)
+}
+
+func (p *parse) node(at *token.Position, path string) (*Node, error) {
+	p.nodes++
+	if p.nodes > maxNodes {
+		p.add(at.Line, at.Column, path, "holds more than %d values", maxNodes)
+		return nil, errTooMuch
+	}
+	return &Node{File: p.file, Line: max(at.Line, 1), Column: max(at.Column, 1), Path: path}, nil
+}
+
+// deep refuses a collection that stands within MaxDepth others.
+func (p *parse) deep(n *Node, depth int) error {
+	if depth < MaxDepth {
+		return nil
+	}
+	p.add(n.Line, n.Column, n.Path, "is nested more than %d levels deep", MaxDepth)
+	return errTooMuch
+}
+
+func (p *parse) convert(v ast.Node, path string, depth int) (*Node, error) {
+	switch v := v.(type) {
+	case *ast.MappingNode:
+		at := v.Start.Position
+		if !v.IsFlowStyle && len(v.Values) > 0 {
+			at = v.Values[0].Key.GetToken().Position
+		}
+		return p.mapping(v.Values, at, path, depth)
+	case *ast.MappingValueNode:
+		return p.mapping([]*ast.MappingValueNode{v}, v.Key.GetToken().Position, path, depth)
+	case *ast.SequenceNode:
+		n, err := p.node(v.Start.Position, path)
+		if err != nil {
+			return nil, err
+		}
+		n.Kind = Sequence
+		if err := p.deep(n, depth); err != nil {
+			return nil, err
+		}
+		for i, item := range v.Values {
+			c, err := p.convert(item, itemPath(path, i), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			n.Items = append(n.Items, c)
+		}
+		return n, nil
+	case *ast.AnchorNode:
+		n, err := p.convert(v.Value, path, depth)
+		if err == nil && v.Name != nil {
+			p.anchors[v.Name.GetToken().Value] = n
+		}
+		return n, err
+	case *ast.AliasNode:
+		name := v.Value.GetToken().Value
+		anchored := p.anchors[name]
+		if anchored == nil {
+			p.add(v.Start.Position.Line, v.Start.Position.Column, path, "there is no anchor &%s before this alias", shorten(name))
+			return nil, errTooMuch
+		}
+		n, err := p.copyNode(anchored, path, depth)
+		if err != nil {
+			return nil, err
+		}
+		n.Line, n.Column = v.Start.Position.Line, v.Start.Position.Column
+		return n, nil
+	}
+	return p.scalar(v, path)
+}
+
+func (p *parse) scalar(v ast.Node, path string) (*Node, error) {
+	t := v.GetToken()
+	n, err := p.node(t.Position, path)
+	if err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case *ast.LiteralNode:
+		n.Kind, n.Value = String, v.Value.Value
+		return n, nil
+	case ast.ScalarNode:
+	default:
+		p.add(n.Line, n.Column, path, "cannot be read here")
+		return nil, errTooMuch
+	}
+	switch t.Type {
+	case token.SingleQuoteType, token.DoubleQuoteType:
+		n.Kind, n.Value = String, t.Value
+	case token.ImplicitNullType:
+	default:
+		n.Value = t.Value
+		if notFinite.MatchString(t.Value) {
+			p.add(n.Line, n.Column, path, "must be a finite number, not %s", t.Value)
+		}
+		n.Kind = plainKind(t.Value)
+		if n.Kind == Null {
+			n.Value = ""
+		}
+	}
+	return n, nil
+}
+
+func (p *parse) mapping(members []*ast.MappingValueNode, at *token.Position, path string, depth int) (*Node, error) {
+	n, err := p.node(at, path)
+	if err != nil {
+		return nil, err
+	}
+	n.Kind = Mapping
+	if err := p.deep(n, depth); err != nil {
+		return nil, err
+	}
+	seen := make(map[string]*Node, len(members))
+	var merged []*Node
+	for _, m := range members {
+		if m.Key.Type() == ast.MergeKeyType {
+			from, err := p.convert(m.Value, path, depth)
+			if err != nil {
+				return nil, err
+			}
+			merged = append(merged, p.mergeSources(from)...)
+			continue
+		}
+		key, err := p.key(m.Key, path)
+		if err != nil {
+			return nil, err
+		}
+		value, err := p.convert(m.Value, key.Path, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if first := seen[key.Value]; first != nil {
+			p.duplicate(key, first)
+			continue
+		}
+		seen[key.Value] = key
+		n.Keys, n.Values = append(n.Keys, key), append(n.Values, value)
+	}
+	// What the mapping itself says wins over what is merged into it, and an
+	// earlier source over a later one.
+	for _, from := range merged {
+		for i, k := range from.Keys {
+			if seen[k.Value] == nil {
+				seen[k.Value] = k
+				n.Keys, n.Values = append(n.Keys, k), append(n.Values, from.Values[i])
+			}
+		}
+	}
+	return n, nil
+}
+
+func (p *parse) duplicate(key, first *Node) {
+	p.problems = append(p.problems, Problem{File: p.file, Line: key.Line, Column: key.Column, Path: key.Path, Offending: key.Value,
+		Message: fmt.Sprintf("is given twice, first at line %d, column %d", first.Line, first.Column)})
+}
+
+func (p *parse) mergeSources(from *Node) []*Node {
+	switch from.Kind {
+	case Mapping:
+		return []*Node{from}
+	case Sequence:
+		for _, it := range from.Items {
+			if it.Kind != Mapping {
+				p.add(it.Line, it.Column, it.Path, "only mappings can be merged with <<, not %s", it.Kind)
+				return nil
+			}
+		}
+		return from.Items
+	}
+	p.add(from.Line, from.Column, from.Path, "only mappings can be merged with <<, not %s", from.Kind)
+	return nil
+}
+
+func (p *parse) key(k ast.MapKeyNode, parent string) (*Node, error) {
+	t := k.GetToken()
+	_, scalar := k.(ast.ScalarNode)
+	if !scalar || t.Type == token.ImplicitNullType {
+		p.add(t.Position.Line, t.Position.Column, parent, "a key must be plain or quoted text")
+		return nil, errTooMuch
+	}
+	n, err := p.node(t.Position, memberPath(parent, t.Value))
+	if err != nil {
+		return nil, err
+	}
+	n.Kind, n.Value = String, t.Value
+	return n, nil
+}
+
+func (p *parse) copyNode(from *Node, path string, depth int) (*Node, error) {
+	n, err := p.node(&token.Position{Line: from.Line, Column: from.Column}, path)
+	if err != nil {
+		return nil, err
+	}
+	n.Kind, n.Value = from.Kind, from.Value
+	if n.Kind == Sequence || n.Kind == Mapping {
+		if err := p.deep(n, depth); err != nil {
+			return nil, err
+		}
+	}
+	for i, it := range from.Items {
+		c, err := p.copyNode(it, itemPath(path, i), depth+1)
+		if err != nil {
+			return nil, err
+		}
+		n.Items = append(n.Items, c)
+	}
+	for i, k := range from.Keys {
+		key, err := p.copyNode(k, memberPath(path, k.Value), depth)
+		if err != nil {
+			return nil, err
+		}
+		value, err := p.copyNode(from.Values[i], key.Path, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		n.Keys, n.Values = append(n.Keys, key), append(n.Values, value)
+	}
+	return n, nil
+}
