@@ -78,7 +78,7 @@ func TestScalarKinds(t *testing.T) {
 		{"203.0.113.0/24", String, "203.0.113.0/24"}, {"1.2.3", String, "1.2.3"}, {"720h", String, "720h"},
 		{`"1"`, String, "1"}, {`'true'`, String, "true"}, {`"null"`, String, "null"}, {`''`, String, ""}, {`"😀 \/"`, String, "😀 /"},
 		{"'it''s'", String, "it's"}, {"file:./reports", String, "file:./reports"}, {"a b  c", String, "a b  c"},
-		{"|\n  x\n   y", String, "x\n y"}, {">-\n  x\n  y", String, "x y"}, {"a#b", String, "a#b"}, {"-x", String, "-x"},
+		{"|\n  x\n   y", String, "x\n y\n"}, {">-\n  x\n  y", String, "x y"}, {"a#b", String, "a#b"}, {"-x", String, "-x"},
 	}
 	for _, tt := range tests {
 		n, problems := Parse("f", []byte("k: "+tt.text))
