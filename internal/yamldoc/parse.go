@@ -18,6 +18,9 @@ const (
 	MaxSize  = 4 << 20 // bytes
 	MaxDepth = 64      // mappings and sequences within each other
 	maxNodes = 500_000 // after aliases are expanded
+	// maxKeys bounds a mapping in block style: the time that the YAML library
+	// takes for one grows with the square of its keys.
+	maxKeys = 5000
 )
 
 // Parse reads one YAML or JSON document. An empty document is a Null node at
@@ -161,8 +164,9 @@ func (p *parse) yaml(data []byte) (root *Node) {
 // tokensAllowed refuses what we do not read and bounds the depth before the
 // parser, which recurses, sees the tokens.
 func (p *parse) tokensAllowed(tokens token.Tokens) bool {
+	type block struct{ column, keys int }
 	flow, lastLine := 0, 0
-	var columns []int // of the block collections that are open
+	var open []block
 	for i, t := range tokens {
 		at := t.Position
 		if t.Error != "" {
@@ -186,14 +190,26 @@ func (p *parse) tokensAllowed(tokens token.Tokens) bool {
 		case token.MappingEndType, token.SequenceEndType:
 			flow--
 		}
-		if t.Type == token.SequenceEntryType || at.Line != lastLine {
-			for len(columns) > 0 && columns[len(columns)-1] >= at.Column {
-				columns = columns[:len(columns)-1]
+		if t.Type == token.CommentType {
+			continue
+		}
+		if flow == 0 && (t.Type == token.SequenceEntryType || at.Line != lastLine) {
+			for len(open) > 0 && open[len(open)-1].column > at.Column {
+				open = open[:len(open)-1]
 			}
-			columns = append(columns, at.Column)
+			if len(open) == 0 || open[len(open)-1].column < at.Column {
+				open = append(open, block{column: at.Column})
+			}
+			if t.Type != token.SequenceEntryType {
+				open[len(open)-1].keys++
+			}
+			if open[len(open)-1].keys > maxKeys {
+				p.add(at.Line, at.Column, "", "a mapping has more than %d keys", maxKeys)
+				return false
+			}
 		}
 		lastLine = at.Line
-		if flow > MaxDepth || len(columns) > MaxDepth+1 {
+		if flow > MaxDepth || len(open) > MaxDepth+1 {
 			p.add(at.Line, at.Column, "", "is nested more than %d levels deep", MaxDepth)
 			return false
 		}

@@ -124,6 +124,7 @@ func TestParseProblems(t *testing.T) {
 		"deep flow":                 {"f.yaml", "a: " + strings.Repeat("[", 100_000), []string{"f.yaml:1:68: is nested more than 64 levels deep"}},
 		"deep JSON":                 {"f.json", strings.Repeat("[", 100) + strings.Repeat("]", 100), []string{"f.json:1:65: " + strings.Repeat("[0]", 64) + ": is nested more than 64 levels deep"}},
 		"deep block":                {"f.yaml", strings.Repeat("- ", 70) + "x", []string{"f.yaml:1:131: is nested more than 64 levels deep"}},
+		"too many keys":             {"f.yaml", strings.Repeat("a: 1\n", 6000), []string{"f.yaml:5001:1: a mapping has more than 5000 keys"}},
 		"anchors on an anchor":      {"f.yaml", "a: &x &y 1\n", []string{"f.yaml:1:4: an anchor must stand before a value"}},
 		"too large":                 {"f.yaml", strings.Repeat("#", MaxSize+1), []string{"f.yaml:1:1: is larger than 4 MiB"}},
 		"alias bomb": {"f.yaml", "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
