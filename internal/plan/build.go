@@ -36,7 +36,10 @@ type Input struct {
 	// or, with its reason, Blocked or NotEnabled. Build numbers them.
 	Actions     []Action
 	Enforcement Enforcement
-	Limits      Limits
+	// Ordered says that a person ordered these very actions: the order stands
+	// in for enforcement. Limits hold all the same.
+	Ordered bool
+	Limits  Limits
 	// Recent is how many actions of each kind were carried out in the
 	// trailing 24 hours, counted from the journal.
 	Recent map[Kind]int
@@ -65,7 +68,7 @@ func Build(in Input) Plan {
 		if a.Reasons == nil {
 			a.Reasons = []string{}
 		}
-		if a.Status == Ready && !in.Enforcement.allows(a.Kind) {
+		if a.Status == Ready && !in.Ordered && !in.Enforcement.allows(a.Kind) {
 			a.Status = NotEnabled
 			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not enabled: "+switchOf(a.Kind)+" is off")
 		}
@@ -122,7 +125,7 @@ func (e Enforcement) allows(k Kind) bool {
 	case ConfirmCompromised:
 		return e.ConfirmCompromised
 	case ConfirmSafe:
-		return false // no rule may plan it; a person's order comes in enabled
+		return false // no rule may plan it
 	}
 	return e.Policies
 }
