@@ -1,0 +1,53 @@
+package graphsim
+
+// AllRoles are the app roles of Microsoft Graph that mean something to this
+// tenant (graph-api §1.4, §3.2, §4), sorted.
+func AllRoles() []string {
+	return []string{
+		"Application.Read.All",
+		"AuditLog.Read.All",
+		"Directory.Read.All",
+		"Group.Read.All",
+		"GroupMember.Read.All",
+		"IdentityRiskEvent.Read.All",
+		"IdentityRiskEvent.ReadWrite.All",
+		"IdentityRiskyServicePrincipal.Read.All",
+		"IdentityRiskyServicePrincipal.ReadWrite.All",
+		"IdentityRiskyUser.Read.All",
+		"IdentityRiskyUser.ReadWrite.All",
+		"Member.Read.Hidden",
+		"Organization.Read.All",
+		"Policy.Read.All",
+		"Policy.Read.ConditionalAccess",
+		"Policy.ReadWrite.AuthenticationMethod",
+		"Policy.ReadWrite.ConditionalAccess",
+		"Policy.ReadWrite.SecurityDefaults",
+		"PrivilegedEligibilitySchedule.Read.AzureADGroup",
+		"RoleEligibilitySchedule.Read.Directory",
+		"RoleManagement.Read.All",
+		"RoleManagement.Read.Directory",
+		"User.Read.All",
+		"User.ReadBasic.All",
+	}
+}
+
+// holds says whether the held roles contain one whole set of those needed.
+func holds(held []string, anyOf [][]string) bool {
+	if len(anyOf) == 0 {
+		return true
+	}
+	have := map[string]bool{}
+	for _, r := range held {
+		have[r] = true
+	}
+sets:
+	for _, set := range anyOf {
+		for _, r := range set {
+			if !have[r] {
+				continue sets
+			}
+		}
+		return true
+	}
+	return false
+}

@@ -1,0 +1,423 @@
+package graphsim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// The bounds of a fault script.
+const (
+	maxScript      = 1 << 20
+	maxScriptDepth = 64
+)
+
+// ScriptError is one mistake in a fault script.
+type ScriptError struct {
+	File         string
+	Line, Column int
+	// Path leads to the value, such as faults[0].do.drop.
+	Path, Message string
+}
+
+func (e *ScriptError) Error() string {
+	path := ""
+	if e.Path != "" {
+		path = e.Path + ": "
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%s", e.File, e.Line, e.Column, path, e.Message)
+}
+
+// parseScript reads a fault script strictly. The error joins one *ScriptError
+// for each mistake.
+func parseScript(file string, data []byte) ([]*rule, error) {
+	p := &script{file: file}
+	rules := p.read(data)
+	if len(p.errs) > 0 {
+		return nil, errors.Join(p.errs...)
+	}
+	return rules, nil
+}
+
+type script struct {
+	file string
+	errs []error
+}
+
+func (p *script) at(line, column int, path, format string, args ...any) {
+	p.errs = append(p.errs, &ScriptError{p.file, max(line, 1), max(column, 1), path, fmt.Sprintf(format, args...)})
+}
+
+func (p *script) wrong(n ast.Node, path, format string, args ...any) {
+	line, column := 1, 1
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
+		n = m.Values[0].Key // a block mapping's own token is its first colon
+	}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		line, column = t.Position.Line, t.Position.Column
+	}
+	p.at(line, column, path, format, args...)
+}
+
+func (p *script) read(data []byte) (rules []*rule) {
+	// Whatever text makes the YAML library panic cannot be read; it must not
+	// end the service.
+	defer func() {
+		if v := recover(); v != nil {
+			p.at(1, 1, "", "cannot be read as YAML")
+			rules = nil
+		}
+	}()
+	switch {
+	case len(data) > maxScript:
+		p.at(1, 1, "", "is larger than %d KiB", maxScript>>10)
+		return nil
+	case !utf8.Valid(data):
+		p.at(1, 1, "", "is not valid UTF-8")
+		return nil
+	case tooDeep(data):
+		p.at(1, 1, "", "is nested more than %d deep", maxScriptDepth)
+		return nil
+	case len(bytes.TrimSpace(data)) == 0:
+		return nil
+	}
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		var syntax yaml.Error
+		if errors.As(err, &syntax) && syntax.GetToken() != nil {
+			pos := syntax.GetToken().Position
+			p.at(pos.Line, pos.Column, "", "%s", syntax.GetMessage())
+			return nil
+		}
+		p.at(1, 1, "", "%v", err)
+		return nil
+	}
+	var root ast.Node
+	for _, d := range file.Docs {
+		if d.Body == nil {
+			continue
+		}
+		if root != nil {
+			p.wrong(d.Body, "", "holds more than one document")
+			return nil
+		}
+		root = d.Body
+	}
+	if root == nil || root.Type() == ast.NullType || root.Type() == ast.CommentType {
+		return nil
+	}
+	p.fields(root, "", map[string]func(ast.Node, string){"faults": func(n ast.Node, path string) {
+		if n.Type() == ast.NullType {
+			return
+		}
+		list, ok := n.(*ast.SequenceNode)
+		if !ok {
+			p.wrong(n, path, "must be a list of faults")
+			return
+		}
+		for i, item := range list.Values {
+			if r := p.rule(item, fmt.Sprintf("%s[%d]", path, i)); r != nil {
+				rules = append(rules, r)
+			}
+		}
+	}})
+	return rules
+}
+
+// tooDeep guards the recursive parser against nesting, by brackets or by
+// indentation, that no script has.
+func tooDeep(data []byte) bool {
+	depth := 0
+	for _, b := range data {
+		switch b {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(depth-1, 0)
+		}
+		if depth > maxScriptDepth {
+			return true
+		}
+	}
+	for line := range bytes.Lines(data) {
+		indent := len(line) - len(bytes.TrimLeft(line, " -?"))
+		if indent > 4*maxScriptDepth {
+			return true
+		}
+	}
+	return false
+}
+
+// fields reads a mapping whose keys are all known.
+func (p *script) fields(n ast.Node, path string, known map[string]func(ast.Node, string)) bool {
+	var values []*ast.MappingValueNode
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		values = m.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{m}
+	default:
+		p.wrong(n, path, "must be a mapping with %s", strings.Join(sortedKeys(known), ", "))
+		return false
+	}
+	for _, v := range values {
+		key := v.Key.String()
+		if s, ok := v.Key.(*ast.StringNode); ok {
+			key = s.Value
+		}
+		full := strings.TrimPrefix(path+"."+key, ".")
+		read, ok := known[key]
+		if !ok {
+			hint := ""
+			if near := nearest(key, sortedKeys(known)); near != "" {
+				hint = fmt.Sprintf(" (did you mean %q?)", near)
+			}
+			p.wrong(v.Key, full, "unknown key%s", hint)
+			continue
+		}
+		read(v.Value, full)
+	}
+	return true
+}
+
+func (p *script) rule(n ast.Node, path string) *rule {
+	before := len(p.errs)
+	r := &rule{do: action{}}
+	seen := map[string]bool{}
+	ok := p.fields(n, path, map[string]func(ast.Node, string){
+		"match": func(n ast.Node, path string) { p.match(r, n, path) },
+		"do": func(n ast.Node, path string) {
+			seen["do"] = true
+			p.action(&r.do, n, path)
+		},
+	})
+	if ok && !seen["do"] {
+		p.wrong(n, path, "has no do: nothing would happen")
+	}
+	if len(p.errs) > before {
+		return nil
+	}
+	return r
+}
+
+func (p *script) match(r *rule, n ast.Node, path string) {
+	if n.Type() == ast.NullType {
+		return
+	}
+	count := func(to *int) func(ast.Node, string) {
+		return func(n ast.Node, path string) {
+			if v, ok := p.integer(n, path, 1); ok {
+				*to = v
+			}
+		}
+	}
+	p.fields(n, path, map[string]func(ast.Node, string){
+		"method": func(n ast.Node, path string) {
+			s, ok := p.text(n, path)
+			if !ok {
+				return
+			}
+			methods := []string{"GET", "POST", "PATCH", "PUT", "DELETE"}
+			if r.method = strings.ToUpper(s); r.method == "*" {
+				r.method = ""
+			} else if !slices.Contains(methods, r.method) {
+				p.wrong(n, path, "%q is not one of %s", s, strings.Join(methods, ", "))
+			}
+		},
+		"path": func(n ast.Node, path string) {
+			s, ok := p.text(n, path)
+			switch {
+			case !ok:
+			case !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "*"):
+				p.wrong(n, path, "%q must begin with / (the path after /v1.0)", s)
+			case strings.HasPrefix(strings.ToLower(s), "/v1.0/"):
+				p.wrong(n, path, "%q: leave out /v1.0", s)
+			case strings.Contains(s, "?"):
+				p.wrong(n, path, "%q: leave out the query", s)
+			default:
+				r.path = s
+			}
+		},
+		"nth": count(&r.nth), "every": count(&r.every), "times": count(&r.times),
+	})
+	if r.nth > 0 && r.every > 0 {
+		p.wrong(n, path, "nth and every exclude each other")
+	}
+}
+
+func (p *script) action(do *action, n ast.Node, path string) {
+	flag := func(to *bool) func(ast.Node, string) {
+		return func(n ast.Node, path string) {
+			b, ok := n.(*ast.BoolNode)
+			if !ok {
+				p.wrong(n, path, "must be true or false")
+				return
+			}
+			*to = b.Value
+		}
+	}
+	p.fields(n, path, map[string]func(ast.Node, string){
+		"status": func(n ast.Node, path string) {
+			if v, ok := p.integer(n, path, 200); ok {
+				if v > 599 {
+					p.wrong(n, path, "%d is not an HTTP status from 200 to 599", v)
+				}
+				do.status = v
+			}
+		},
+		"retryAfter": func(n ast.Node, path string) { p.retryAfter(do, n, path) },
+		"delay": func(n ast.Node, path string) {
+			if d, ok := p.duration(n, path); ok {
+				do.delay = d
+			}
+		},
+		"drop": func(n ast.Node, path string) {
+			s, ok := p.text(n, path)
+			if ok && s != "before" && s != "after" {
+				p.wrong(n, path, "%q is not one of before, after (the effect)", s)
+			}
+			do.drop = s
+		},
+		"truncate": func(n ast.Node, path string) {
+			if v, ok := p.integer(n, path, 0); ok {
+				do.truncate = &v
+			}
+		},
+		"loopNextLink": flag(&do.loopNextLink), "repeatPage": flag(&do.repeatPage), "emptyPage": flag(&do.emptyPage),
+		"body": func(n ast.Node, path string) {
+			if s, ok := n.(*ast.StringNode); ok {
+				do.body = []byte(s.Value)
+				return
+			}
+			if s, ok := n.(*ast.LiteralNode); ok {
+				do.body = []byte(s.Value.Value)
+				return
+			}
+			v, ok := p.value(n, path)
+			if !ok {
+				return
+			}
+			b, err := encode(v)
+			if err != nil {
+				p.wrong(n, path, "cannot be written as JSON: %v", err)
+				return
+			}
+			do.body = b
+		},
+	})
+	if do.loopNextLink && (do.repeatPage || do.emptyPage) || do.repeatPage && do.emptyPage {
+		p.wrong(n, path, "loopNextLink, repeatPage and emptyPage exclude each other")
+	}
+}
+
+func (p *script) retryAfter(do *action, n ast.Node, path string) {
+	if s, ok := n.(*ast.StringNode); ok {
+		if _, err := http.ParseTime(s.Value); err == nil {
+			do.retryAfter = s.Value
+			return
+		}
+	}
+	if _, ok := n.(*ast.IntegerNode); ok {
+		if v, ok := p.integer(n, path, 0); ok {
+			do.retryAfter = strconv.Itoa(v)
+		}
+		return
+	}
+	if d, ok := p.duration(n, path); ok {
+		do.retryAfter = strconv.FormatInt(int64(math.Ceil(d.Seconds())), 10)
+	}
+}
+
+func (p *script) text(n ast.Node, path string) (string, bool) {
+	if s, ok := n.(*ast.StringNode); ok {
+		return s.Value, true
+	}
+	p.wrong(n, path, "must be text")
+	return "", false
+}
+
+func (p *script) integer(n ast.Node, path string, least int) (int, bool) {
+	if i, ok := n.(*ast.IntegerNode); ok {
+		v, err := strconv.Atoi(fmt.Sprint(i.Value))
+		if err == nil && v >= least && v <= math.MaxInt32 {
+			return v, true
+		}
+	}
+	p.wrong(n, path, "must be a whole number from %d on", least)
+	return 0, false
+}
+
+func (p *script) duration(n ast.Node, path string) (time.Duration, bool) {
+	if s, ok := n.(*ast.StringNode); ok {
+		if d, err := time.ParseDuration(s.Value); err == nil && d >= 0 {
+			return d, true
+		}
+	}
+	p.wrong(n, path, `must be a duration such as "500ms" or "2s"`)
+	return 0, false
+}
+
+// value turns a node into what encoding/json writes.
+func (p *script) value(n ast.Node, path string) (any, bool) {
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return nil, true
+	case *ast.BoolNode:
+		return n.Value, true
+	case *ast.IntegerNode:
+		return n.Value, true
+	case *ast.FloatNode:
+		return n.Value, true
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.SequenceNode:
+		list := []any{}
+		for i, item := range n.Values {
+			v, ok := p.value(item, fmt.Sprintf("%s[%d]", path, i))
+			if !ok {
+				return nil, false
+			}
+			list = append(list, v)
+		}
+		return list, true
+	case *ast.MappingNode:
+		return p.object(n.Values, path)
+	case *ast.MappingValueNode:
+		return p.object([]*ast.MappingValueNode{n}, path)
+	}
+	p.wrong(n, path, "anchors, aliases and tags are not taken here")
+	return nil, false
+}
+
+func (p *script) object(values []*ast.MappingValueNode, path string) (any, bool) {
+	m := map[string]any{}
+	for _, kv := range values {
+		key := kv.Key.String()
+		if s, ok := kv.Key.(*ast.StringNode); ok {
+			key = s.Value
+		} else if kv.Key.GetToken().Type == token.MergeKeyType {
+			p.wrong(kv.Key, path, "merge keys are not taken here")
+			return nil, false
+		}
+		v, ok := p.value(kv.Value, path+"."+key)
+		if !ok {
+			return nil, false
+		}
+		m[key] = v
+	}
+	return m, true
+}
