@@ -66,3 +66,20 @@ func cloneValue(v any) any {
 	}
 	return v
 }
+
+// UnmarshalJSON keeps numbers as they were written, also within other
+// documents. null gives a nil document.
+func (d *Document) UnmarshalJSON(data []byte) error {
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		*d = nil
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var m map[string]any
+	if err := dec.Decode(&m); err != nil {
+		return err
+	}
+	*d = m
+	return nil
+}
