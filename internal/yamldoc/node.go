@@ -169,3 +169,37 @@ func memberPath(parent, key string) string {
 func itemPath(parent string, i int) string {
 	return parent + "[" + strconv.Itoa(i) + "]"
 }
+
+// Plain makes a node of text that stands alone, such as the value of an
+// environment variable; its kind is that of a plain scalar. It has no line.
+func Plain(file, path, text string) *Node {
+	n := &Node{File: file, Path: path, Kind: plainKind(text), Value: text}
+	if n.Kind == Null {
+		n.Value = ""
+	}
+	return n
+}
+
+// Root puts the paths of a node and of all below it under path, for a document
+// that stands for one member of another.
+func (n *Node) Root(path string) { n.under(path, map[*Node]bool{}) }
+
+func (n *Node) under(path string, done map[*Node]bool) {
+	if done[n] { // merged members may be shared
+		return
+	}
+	done[n] = true
+	switch {
+	case n.Path == "" || n.Path[0] == '[':
+		n.Path = path + n.Path
+	default:
+		n.Path = path + "." + n.Path
+	}
+	for i, k := range n.Keys {
+		k.under(path, done)
+		n.Values[i].under(path, done)
+	}
+	for _, it := range n.Items {
+		it.under(path, done)
+	}
+}

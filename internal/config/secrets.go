@@ -1,0 +1,89 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// secret reads a secret: the text of the key's own variable, or in a document
+// {env: NAME} or {file: PATH}. Nothing of it ever stands in a problem.
+func (r *reader) secret(n *yamldoc.Node, optional bool) Secret {
+	bare := *n
+	bare.Value = ""
+	n = &bare
+	if n.Line == 0 {
+		return r.reveal(n, r.text(n.File))
+	}
+	if n.Kind != yamldoc.Mapping {
+		r.Add(n, "a secret does not stand in the text: write {env: NAME} or {file: PATH}")
+		return Secret{}
+	}
+	if !r.Fields(n, "env", "file") {
+		return Secret{}
+	}
+	env, haveEnv := r.String(n.Get("env"))
+	file, haveFile := r.String(n.Get("file"))
+	switch {
+	case n.Get("env") != nil && n.Get("file") != nil:
+		r.Add(n, "give env or file, not both")
+	case haveEnv && !variableName(env):
+		// Somebody may have pasted the secret itself.
+		r.AddProblem(yamldoc.Problem{File: n.File, Line: n.Line, Column: n.Column, Path: n.Path, Message: "env must be the name of a variable: letters, digits and _"})
+	case haveEnv:
+		r.named[env] = true
+		value, ok := r.opts.Env(env)
+		if ok && value != "" {
+			return r.reveal(n, value)
+		}
+		if !optional && !r.unselected {
+			r.Add(n.Get("env"), "the environment variable %s is not set", env)
+		}
+	case haveFile && file == "":
+		r.Add(n.Get("file"), "must not be empty")
+	case haveFile && !r.unselected:
+		path := r.absolute(n, file)
+		data, err := r.opts.ReadFile(path)
+		switch {
+		case err != nil:
+			r.Add(n.Get("file"), "the secret file %s cannot be read: %s", path, reason(err))
+		case len(data) > 64<<10:
+			r.Add(n.Get("file"), "the secret file %s is larger than 64 KiB", path)
+		default:
+			return r.reveal(n.Get("file"), string(data))
+		}
+	case n.Get("env") == nil && n.Get("file") == nil:
+		r.Add(n, "give env or file")
+	}
+	return Secret{}
+}
+
+func (r *reader) text(variable string) string {
+	value, _ := r.opts.Env(variable)
+	return value
+}
+
+func (r *reader) reveal(n *yamldoc.Node, value string) Secret {
+	value = strings.TrimRight(value, "\r\n")
+	bare := *n
+	bare.Value = ""
+	switch {
+	case strings.TrimSpace(value) == "":
+		r.Add(&bare, "the secret is empty")
+	case strings.ContainsAny(value, "\r\n\x00"):
+		r.Add(&bare, "the secret has more than one line")
+	default:
+		return NewSecret(value)
+	}
+	return Secret{}
+}
+
+func variableName(s string) bool {
+	for i, c := range s {
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
+}
