@@ -1,0 +1,368 @@
+package entra
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Canonical brings a document to the form in which two of them mean the same
+// exactly when they are equal: read-only members, annotations, null, empty
+// lists and empty objects are gone (missing, null and empty are the same to
+// the service), sets are sorted, ids and special words have one spelling,
+// defaults are filled in. A member that is not in the schema is kept as it is,
+// so that a difference in it shows. The document given is not changed, and the
+// canonical form of a canonical form is itself. A document of a kind without a
+// schema only loses its annotations and what is empty.
+func Canonical(kind ObjectKind, d Document) Document {
+	if d == nil {
+		return nil
+	}
+	schema := SchemaOf(kind)
+	if schema == nil {
+		schema = &Member{Shape: Object}
+	}
+	out, _ := schema.object(map[string]any(d)).(map[string]any)
+	if out == nil {
+		out = map[string]any{}
+	}
+	if kind == KindPolicy {
+		canonicalPolicy(out)
+	}
+	return out
+}
+
+// CanonicalHash is the SHA-256 of the compact JSON of the canonical form,
+// names sorted, in lower-case hexadecimal; empty for a nil document.
+func CanonicalHash(kind ObjectKind, d Document) string {
+	if d == nil {
+		return ""
+	}
+	text, err := json.Marshal(Canonical(kind, d))
+	if err != nil {
+		// Only a value that never came from JSON gets here; it equals nothing.
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// value gives the canonical form of one value, nil if it means nothing.
+func (m *Member) value(v any) any {
+	if m.List {
+		items, ok := v.([]any)
+		if !ok {
+			return loose(v)
+		}
+		return m.set(items)
+	}
+	if items, ok := v.([]any); ok {
+		return loose(items)
+	}
+	return m.single(v)
+}
+
+func (m *Member) single(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		return m.text(v)
+	case map[string]any:
+		switch m.Shape {
+		case Object:
+			return m.object(v)
+		case Opaque:
+			return loose(v)
+		}
+	case float64, int, int64:
+		return number(v)
+	}
+	return loose(v)
+}
+
+// set sorts what is left of a list and drops repetitions.
+func (m *Member) set(items []any) any {
+	byText := map[string]any{}
+	for _, it := range items {
+		c := m.single(it)
+		if c == nil {
+			continue
+		}
+		byText[compact(c)] = c
+	}
+	if len(byText) == 0 {
+		return nil
+	}
+	out := make([]any, 0, len(byText))
+	for _, k := range slices.Sorted(maps.Keys(byText)) {
+		out = append(out, byText[k])
+	}
+	return out
+}
+
+func compact(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+
+// IsID reports whether a text has the form of an object id.
+func IsID(s string) bool { return guid.MatchString(s) }
+
+// text gives the one spelling of a string; an empty one means nothing.
+func (m *Member) text(s string) any {
+	switch {
+	case s == "":
+		return nil
+	case m.Shape == Flags:
+		return m.flags(s)
+	case m.Shape == Enum:
+		return spelled(s, m.Values)
+	case guid.MatchString(s):
+		return strings.ToLower(s)
+	case m.Upper:
+		return strings.ToUpper(strings.TrimSpace(s))
+	}
+	if w := spelled(s, m.Words); w != s {
+		return w
+	}
+	if m.Lower && !slices.Contains(m.Words, s) {
+		return strings.ToLower(s)
+	}
+	return s
+}
+
+// spelled gives the known spelling of a word that differs in case only.
+func spelled(s string, words []string) string {
+	for _, w := range words {
+		if strings.EqualFold(w, s) {
+			return w
+		}
+	}
+	return s
+}
+
+// flags sorts the members of a flags value in the order of the enumeration,
+// unknown ones last; none means nothing.
+func (m *Member) flags(s string) any {
+	var parts []string
+	for p := range strings.SplitSeq(s, ",") {
+		p = spelled(strings.TrimSpace(p), m.Values)
+		if p != "" && p != "none" && !slices.Contains(parts, p) {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	rank := func(p string) int {
+		if i := slices.Index(m.Values, p); i >= 0 {
+			return i
+		}
+		return len(m.Values)
+	}
+	slices.SortFunc(parts, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
+	return strings.Join(parts, ",")
+}
+
+// object gives the canonical form of an object, nil if nothing is in it.
+func (m *Member) object(v map[string]any) any {
+	schema := m.concrete(v)
+	out := make(map[string]any, len(v))
+	if schema.Name != "" && len(m.Types) > 0 {
+		out["@odata.type"] = schema.Name
+	}
+	for name, e := range v {
+		if strings.Contains(name, "@") {
+			continue
+		}
+		known := schema.Lookup(name)
+		var c any
+		switch {
+		case known == nil || known.Beta:
+			c = loose(e)
+		case known.ReadOnly:
+			continue
+		default:
+			c = known.value(e)
+		}
+		if c != nil {
+			out[name] = c
+		}
+	}
+	for i := range schema.Members {
+		d := &schema.Members[i]
+		if d.Default == nil || out[d.Name] != nil {
+			continue
+		}
+		switch def := d.Default.(type) {
+		case []string:
+			items := make([]any, len(def))
+			for i, s := range def {
+				items[i] = s
+			}
+			out[d.Name] = items
+		default:
+			out[d.Name] = def
+		}
+	}
+	fixAddresses(schema.Name, out)
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// concrete chooses the type of an abstract object: by its annotation, else by
+// the members it has. The name of the result is the type's.
+func (m *Member) concrete(v map[string]any) *Member {
+	if len(m.Types) == 0 {
+		return m
+	}
+	t := TypeOf(m, v)
+	for _, c := range m.Types {
+		if c.Type == t {
+			return &Member{Name: c.Type, Shape: Object, Members: c.Members}
+		}
+	}
+	return &Member{Name: t, Shape: Object}
+}
+
+// TypeOf derives the @odata.type of an object of an abstract type: from the
+// members that only one type has, else from its annotation. It is empty if
+// neither tells.
+func TypeOf(m *Member, v map[string]any) string {
+	given, _ := v["@odata.type"].(string)
+	if given != "" && !strings.HasPrefix(given, "#") {
+		given = "#" + given
+	}
+	text := func(name string) string { s, _ := v[name].(string); return s }
+	is6 := func(s string) bool { return strings.Contains(s, ":") }
+	choose := func(v6 bool, four, six string) string {
+		if v6 {
+			return six
+		}
+		return four
+	}
+	switch {
+	case text("cidrAddress") != "":
+		return choose(is6(text("cidrAddress")), typeIPv4, typeIPv6)
+	case text("lowerAddress") != "":
+		return choose(is6(text("lowerAddress")), typeIPv4Range, typeIPv6Range)
+	}
+	if given != "" {
+		for _, c := range m.Types {
+			if strings.EqualFold(c.Type, given) {
+				return c.Type
+			}
+		}
+		return given
+	}
+	if strings.EqualFold(text("membershipKind"), "all") {
+		return typeAllTenants
+	}
+	for _, c := range m.Types {
+		if _, ok := v[c.Members[0].Name]; ok && c.Type != typeAllTenants {
+			return c.Type
+		}
+	}
+	if text("membershipKind") != "" {
+		return typeSomeTenants
+	}
+	return ""
+}
+
+// fixAddresses writes ranges as Go's netip does, host bits cleared: the
+// service takes 12.34.221.11/22 and means 12.34.220.0/22.
+func fixAddresses(t string, out map[string]any) {
+	switch t {
+	case typeIPv4, typeIPv6:
+		s, _ := out["cidrAddress"].(string)
+		if p, err := netip.ParsePrefix(strings.TrimSpace(s)); err == nil {
+			out["cidrAddress"] = p.Masked().String()
+		}
+	case typeIPv4Range, typeIPv6Range:
+		for _, name := range []string{"lowerAddress", "upperAddress"} {
+			s, _ := out[name].(string)
+			if a, err := netip.ParseAddr(strings.TrimSpace(s)); err == nil {
+				out[name] = a.String()
+			}
+		}
+	}
+}
+
+// loose is the canonical form of what the schema does not know: kept, but for
+// annotations and what is empty.
+func loose(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if strings.Contains(k, "@") && k != "@odata.type" {
+				continue
+			}
+			if c := loose(e); c != nil {
+				out[k] = c
+			}
+		}
+		if len(out) == 0 {
+			return nil
+		}
+		return out
+	case Document:
+		return loose(map[string]any(v))
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			if c := loose(e); c != nil {
+				out = append(out, c)
+			} else {
+				out = append(out, e)
+			}
+		}
+		if len(out) == 0 {
+			return nil
+		}
+		return out
+	case string:
+		if v == "" {
+			return nil
+		}
+		return v
+	case float64, int, int64:
+		return number(v)
+	case json.Number:
+		return number(v)
+	}
+	return v
+}
+
+// number writes every number as json.Number in the shortest form.
+func number(v any) any {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return v
+	}
+	s := string(text)
+	if strings.ContainsAny(s, ".eE") {
+		var f float64
+		if json.Unmarshal(text, &f) == nil && f == float64(int64(f)) {
+			text, err = json.Marshal(int64(f))
+			if err == nil {
+				s = string(text)
+			}
+		}
+	}
+	return json.Number(s)
+}

@@ -1,0 +1,156 @@
+package entra
+
+import "strings"
+
+// Shape is how the value of a member is written.
+type Shape int
+
+// The shapes of value.
+const (
+	Text   Shape = iota // Edm.String
+	Bool                // Edm.Boolean
+	Whole               // Edm.Int32
+	Enum                // one member of an enumeration
+	Flags               // members of an enumeration, joined by commas
+	Object              // a complex type
+	Opaque              // anything; kept as it is
+)
+
+// Member is one property of the documents that a baseline holds: what may be
+// written there, what the service makes of it, and what it means when it is
+// absent. One table of them serves validation, canonical form and JSON Schema.
+type Member struct {
+	Name  string
+	Shape Shape
+	// List says that the value is a collection. Order never matters and
+	// repetition has no meaning in any of them.
+	List bool
+	// Values are the members of the enumeration, in its order.
+	Values []string
+	// Words are the special words that stand beside ids, such as All.
+	Words []string
+	// Ref is the kind of object whose id stands here; a baseline may give its
+	// name instead.
+	Ref ObjectKind
+	// Nullable says that null may be sent to clear the member.
+	Nullable bool
+	Required bool
+	// ReadOnly members are the service's own and never compared or sent.
+	ReadOnly bool
+	// Beta members exist in the beta version only: exports show them as null,
+	// and v1.0 refuses them as unknown (1007).
+	Beta bool
+	// Default is what an absent value stands for: a string, a bool or a
+	// []string. Nil means that absence is a value of its own.
+	Default any
+	// Upper and Lower fold the case of free text.
+	Upper, Lower bool
+	// Types are the concrete types of an abstract one, by @odata.type.
+	Types []Concrete
+	// Members are those of an object.
+	Members []Member
+	Doc     string
+}
+
+// Concrete is one type that an abstract value can have. Its members are told
+// apart by the first one.
+type Concrete struct {
+	Type    string // #microsoft.graph.ipNamedLocation
+	Members []Member
+}
+
+// Lookup finds a member of an object by name.
+func (m *Member) Lookup(name string) *Member {
+	for i := range m.Members {
+		if m.Members[i].Name == name {
+			return &m.Members[i]
+		}
+	}
+	return nil
+}
+
+// At follows a path of member names separated by dots.
+func (m *Member) At(path string) *Member {
+	for name := range strings.SplitSeq(path, ".") {
+		if m = m.Lookup(name); m == nil {
+			return nil
+		}
+	}
+	return m
+}
+
+// SchemaOf describes the documents of a kind as Graph v1.0 has them
+// (conditionalAccessPolicy, namedLocation, authenticationStrengthPolicy); nil
+// for a kind that a baseline does not hold. It must not be changed.
+func SchemaOf(kind ObjectKind) *Member {
+	switch kind {
+	case KindPolicy:
+		return &policySchema
+	case KindLocation:
+		return &locationSchema
+	case KindStrength:
+		return &strengthSchema
+	}
+	return nil
+}
+
+// Special words and ids of the service.
+const (
+	WordAll        = "All"
+	WordNone       = "None"
+	WordAllTrusted = "AllTrusted"
+	WordGuests     = "GuestsOrExternalUsers"
+	WordOwnTenant  = "ServicePrincipalsInMyTenant"
+	// LegacyTrustedIPs is the location that stands for the MFA trusted IPs.
+	LegacyTrustedIPs = "00000000-0000-0000-0000-000000000000"
+	// DirectorySyncRole is the role template of the accounts that synchronise
+	// a directory.
+	DirectorySyncRole = "d29b2b05-8046-44ba-8758-1e26182fcf32"
+)
+
+// The types of named location.
+const (
+	TypeIPLocation      = "#microsoft.graph.ipNamedLocation"
+	TypeCountryLocation = "#microsoft.graph.countryNamedLocation"
+	typeIPv4            = "#microsoft.graph.iPv4CidrRange"
+	typeIPv6            = "#microsoft.graph.iPv6CidrRange"
+	typeIPv4Range       = "#microsoft.graph.iPv4Range"
+	typeIPv6Range       = "#microsoft.graph.iPv6Range"
+	typeAllTenants      = "#microsoft.graph.conditionalAccessAllExternalTenants"
+	typeSomeTenants     = "#microsoft.graph.conditionalAccessEnumeratedExternalTenants"
+)
+
+// The states of a policy.
+const (
+	PolicyEnabled    = "enabled"
+	PolicyDisabled   = "disabled"
+	PolicyReportOnly = "enabledForReportingButNotEnforced"
+)
+
+func readOnly(names ...string) []Member {
+	ms := make([]Member, len(names))
+	for i, n := range names {
+		ms[i] = Member{Name: n, Shape: Opaque, ReadOnly: true, Doc: "read-only: accepted from an export and left out"}
+	}
+	return ms
+}
+
+func beta(names ...string) []Member {
+	ms := make([]Member, len(names))
+	for i, n := range names {
+		ms[i] = Member{Name: n, Shape: Opaque, Beta: true, Doc: "beta only: accepted when null"}
+	}
+	return ms
+}
+
+func members(groups ...[]Member) []Member {
+	var all []Member
+	for _, g := range groups {
+		all = append(all, g...)
+	}
+	return all
+}
+
+func list(name string, ref ObjectKind, doc string, words ...string) Member {
+	return Member{Name: name, Shape: Text, List: true, Ref: ref, Words: words, Doc: doc}
+}
