@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// maxControl is the largest body that a control takes.
+const maxControl = 1 << 20
+
 // control answers /_sim: what a test or a person does to the simulation
 // itself. It asks for no token, and is neither counted, throttled, journaled
 // nor faulted.
@@ -145,7 +148,7 @@ func (t *Tenant) controlClock(w http.ResponseWriter, r *http.Request) {
 }
 
 func controlBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxScript))
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControl))
 	if err != nil {
 		controlError(w, http.StatusBadRequest, fmt.Errorf("reading the body: %w", err))
 		return nil, false

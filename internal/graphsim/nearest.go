@@ -10,11 +10,16 @@ func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }
 
-// nearest returns the candidate within two edits of a word, "" if none is.
+// nearest returns the candidate within two edits of a word, "" if none is. Of
+// two as near, the one that begins like the word.
 func nearest(word string, candidates []string) string {
 	best, at := "", 3
+	if word == "" {
+		return best
+	}
 	for _, c := range candidates {
-		if d := edits(strings.ToLower(word), strings.ToLower(c)); d < at && d < len(c) {
+		d := edits(strings.ToLower(word), strings.ToLower(c))
+		if d < len(c) && (d < at || d == at && d < 3 && c[:1] == word[:1] && best[:1] != word[:1]) {
 			best, at = c, d
 		}
 	}

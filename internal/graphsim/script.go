@@ -18,9 +18,10 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// The bounds of a fault script.
+// The bounds of a fault script. The YAML library takes much longer than a text
+// is long, so texts stay short.
 const (
-	maxScript      = 1 << 20
+	maxScript      = 64 << 10
 	maxScriptDepth = 64
 )
 

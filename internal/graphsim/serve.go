@@ -55,14 +55,19 @@ func Serve(ctx context.Context, t *Tenant, opt ServeOptions, ready func(Ready)) 
 	}
 	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	server := &http.Server{
-		Handler:           t.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return calls },
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	// One server a listener: a shared one sets HTTP/2 up for the first alone.
+	server := func() *http.Server {
+		return &http.Server{
+			Handler:           t.Handler(),
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			BaseContext:       func(net.Listener) context.Context { return calls },
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		}
 	}
+	var servers []*http.Server
 	info := Ready{}
+	var config *tls.Config
 	var plain, secure net.Listener
 	if opt.Listen != "" {
 		if plain, err = open(opt.Listen); err != nil {
@@ -75,7 +80,7 @@ func Serve(ctx context.Context, t *Tenant, opt ServeOptions, ready func(Ready)) 
 		if err != nil {
 			return err
 		}
-		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+		config = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
 		if secure, err = open(opt.ListenTLS); err != nil {
 			return fmt.Errorf("listening: %w", err)
 		}
@@ -92,25 +97,34 @@ func Serve(ctx context.Context, t *Tenant, opt ServeOptions, ready func(Ready)) 
 	}
 	ended := make(chan error, 2)
 	if plain != nil {
-		go func() { ended <- server.Serve(plain) }()
+		s := server()
+		servers = append(servers, s)
+		go func() { ended <- s.Serve(plain) }()
 	}
 	if secure != nil {
-		go func() { ended <- server.ServeTLS(secure, "", "") }()
+		s := server()
+		s.TLSConfig = config
+		servers = append(servers, s)
+		go func() { ended <- s.ServeTLS(secure, "", "") }()
 	}
 	if ready != nil {
 		ready(info)
 	}
 	select {
 	case err := <-ended:
-		_ = server.Close() // the first error is the one to tell
+		for _, s := range servers {
+			_ = s.Close() // the first error is the one to tell
+		}
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
 	cut() // calls that a fault delays end now
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	if server.Shutdown(grace) != nil {
-		_ = server.Close() // whoever is still there is cut off
+	for _, s := range servers {
+		if s.Shutdown(grace) != nil {
+			_ = s.Close() // whoever is still there is cut off
+		}
 	}
 	return nil
 }
