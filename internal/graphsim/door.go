@@ -238,18 +238,18 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 	if problem != "" {
 		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: badRequest(path), Message: problem})
 	}
+	if len(path) == 0 {
+		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "Empty Path. Please make sure that a valid request URL is specified."})
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := t.claimed(path)
 	if w == nil {
-		segment := ""
-		if len(path) > 0 {
-			segment = path[0]
-			for n := len(path) - 1; n > 0; n-- { // blame the first segment nobody knows
-				if t.claimed(path[:n]) != nil {
-					segment = path[n]
-					break
-				}
+		segment := path[0]
+		for n := len(path) - 1; n > 0; n-- { // blame the first segment nobody knows
+			if t.claimed(path[:n]) != nil {
+				segment = path[n]
+				break
 			}
 		}
 		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "Resource not found for the segment '" + segment + "'."})
@@ -286,7 +286,12 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 	return a
 }
 
+// claimed finds the workload that a path belongs to, nil if there is none. The
+// China cloud has no Identity Protection (graph-api §6).
 func (t *Tenant) claimed(path []string) wire.Workload {
+	if t.opt.Cloud == "china" && path[0] == "identityProtection" {
+		return nil
+	}
 	for _, w := range t.parts.workloads {
 		if w.Claims(path) {
 			return w

@@ -105,8 +105,11 @@ func TestDropBeforeAndAfterTheEffect(t *testing.T) {
 			if (r.err != nil) != tt.broken {
 				t.Errorf("error %v, want broken: %v", r.err, tt.broken)
 			}
-			if len(s.fake.Items) != tt.items {
-				t.Errorf("%d items, want %d", len(s.fake.Items), tt.items)
+			s.tenant.mu.Lock() // a broken connection orders nothing
+			items := len(s.fake.Items)
+			s.tenant.mu.Unlock()
+			if items != tt.items {
+				t.Errorf("%d items, want %d", items, tt.items)
 			}
 			e := s.tenant.Journal()
 			if len(e) != 1 || e[0].Effect != (tt.items == 1) || e[0].Status != tt.status {

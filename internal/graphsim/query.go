@@ -22,7 +22,8 @@ func readQuery(raw string) (values url.Values, problem string) {
 	if raw == "" {
 		return url.Values{}, ""
 	}
-	given, err := url.ParseQuery(raw)
+	// A semicolon belongs to the options of $expand, not between parameters.
+	given, err := url.ParseQuery(strings.ReplaceAll(raw, ";", "%3B"))
 	if err != nil {
 		return nil, "Bad Request - Error in query syntax."
 	}
