@@ -1,0 +1,223 @@
+package apply_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// tenant is a tenant small enough to be wrong on purpose: hooks run before a
+// write takes effect and may refuse it, or after, and lose its answer.
+type tenant struct {
+	users      map[string]*entra.RiskyUser
+	detections map[string]*entra.Detection
+	objects    map[entra.ObjectKind][]entra.Document
+	next       int
+	calls      []string
+	before     func(call string) error
+	after      func(call string) error
+	ignore     bool // accept risk orders without any effect
+}
+
+func newTenant() *tenant {
+	return &tenant{users: map[string]*entra.RiskyUser{}, detections: map[string]*entra.Detection{}, objects: map[entra.ObjectKind][]entra.Document{}}
+}
+
+func (t *tenant) user(id string, detections ...string) plan.Action {
+	no := false
+	t.users[id] = &entra.RiskyUser{ID: id, UserPrincipalName: id + "@contoso.com", IsDeleted: &no, IsProcessing: &no,
+		RiskLevel: "medium", RiskState: "atRisk", RiskLastUpdatedDateTime: "2026-01-01T00:00:00Z"}
+	risk := &plan.Risk{RiskLevel: "medium", RiskState: "atRisk", RiskLastUpdatedDateTime: "2026-01-01T00:00:00Z"}
+	for _, d := range detections {
+		t.detections[d] = &entra.Detection{ID: d, UserID: id, RiskEventType: "unfamiliarFeatures", RiskLevel: "medium", RiskState: "atRisk",
+			LastUpdatedDateTime: "2026-01-01T00:00:00Z"}
+		risk.Detections = append(risk.Detections, plan.SeenDetection{ID: d, RiskEventType: "unfamiliarFeatures", RiskLevel: "medium",
+			RiskState: "atRisk", LastUpdatedDateTime: "2026-01-01T00:00:00Z"})
+	}
+	return plan.Action{ID: "a-" + id, Kind: plan.Dismiss, Status: plan.Ready, Subject: plan.Subject{ID: id, Name: id}, Risk: risk}
+}
+
+func (t *tenant) RiskyUsers(_ context.Context, q entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error] {
+	return func(yield func(entra.Page[entra.RiskyUser], error) bool) {
+		if err := t.hook(t.before, "GET riskyUsers"); err != nil {
+			yield(entra.Page[entra.RiskyUser]{}, err)
+			return
+		}
+		var p entra.Page[entra.RiskyUser]
+		for _, id := range q.IDs {
+			if u := t.users[id]; u != nil {
+				p.Items = append(p.Items, *u)
+			}
+		}
+		yield(p, nil)
+	}
+}
+
+func (t *tenant) Detections(_ context.Context, q entra.DetectionQuery) iter.Seq2[entra.Page[entra.Detection], error] {
+	return func(yield func(entra.Page[entra.Detection], error) bool) {
+		if err := t.hook(t.before, "GET riskDetections"); err != nil {
+			yield(entra.Page[entra.Detection]{}, err)
+			return
+		}
+		var p entra.Page[entra.Detection]
+		for _, d := range t.detections {
+			at, _ := d.LastUpdatedDateTime.Time()
+			since := !q.UpdatedSince.IsZero() && !at.Before(q.UpdatedSince)
+			if slices.Contains(q.UserIDs, d.UserID) && (d.RiskState.Open() || since) {
+				p.Items = append(p.Items, *d)
+			}
+		}
+		yield(p, nil)
+	}
+}
+
+func (t *tenant) hook(h func(string) error, call string) error {
+	if h == nil {
+		return nil
+	}
+	return h(call)
+}
+
+func (t *tenant) risk(call string, ids []string, state entra.RiskState) (string, error) {
+	t.calls = append(t.calls, fmt.Sprintf("%s %v", call, ids))
+	if err := t.hook(t.before, call); err != nil {
+		return "req", err
+	}
+	for _, id := range ids {
+		u := t.users[id]
+		if u == nil || *u.IsDeleted {
+			return "req", fmt.Errorf("one id is bad: %w", entra.ErrBadRequest)
+		}
+	}
+	if t.ignore {
+		return "req", nil
+	}
+	now := entra.NewDateTime(time.Now())
+	for _, id := range ids {
+		t.users[id].RiskState, t.users[id].RiskLastUpdatedDateTime = state, now
+		for _, d := range t.detections {
+			if d.UserID == id && d.RiskState.Open() && state == entra.StateDismissed {
+				d.RiskState, d.LastUpdatedDateTime = state, now
+			}
+		}
+	}
+	return "req", t.hook(t.after, call)
+}
+
+func (t *tenant) Dismiss(_ context.Context, ids []string) (string, error) {
+	return t.risk("dismiss", ids, entra.StateDismissed)
+}
+
+func (t *tenant) ConfirmCompromised(_ context.Context, ids []string) (string, error) {
+	return t.risk("confirmCompromised", ids, entra.StateConfirmedCompromised)
+}
+
+func (t *tenant) ConfirmSafe(_ context.Context, ids []string) (string, error) {
+	return t.risk("confirmSafe", ids, entra.StateConfirmedSafe)
+}
+
+func (t *tenant) Objects(_ context.Context, kind entra.ObjectKind) ([]entra.Document, error) {
+	t.calls = append(t.calls, "list "+string(kind))
+	return slices.Clone(t.objects[kind]), t.hook(t.before, "list")
+}
+
+func (t *tenant) Object(_ context.Context, kind entra.ObjectKind, id string) (entra.Document, error) {
+	t.calls = append(t.calls, "get "+id)
+	for _, d := range t.objects[kind] {
+		if d.ID() == id {
+			return d.Clone(), nil
+		}
+	}
+	return nil, entra.ErrNotFound
+}
+
+func (t *tenant) CreateObject(_ context.Context, kind entra.ObjectKind, body entra.Document) (entra.Document, string, error) {
+	t.calls = append(t.calls, "create "+body.DisplayName())
+	if err := t.hook(t.before, "create"); err != nil {
+		return nil, "req", err
+	}
+	t.next++
+	d := body.Clone()
+	d["id"] = fmt.Sprintf("new-%d", t.next)
+	d["createdDateTime"] = string(entra.NewDateTime(time.Now()))
+	t.objects[kind] = append(t.objects[kind], d)
+	if err := t.hook(t.after, "create"); err != nil {
+		return nil, "req", err
+	}
+	return d.Clone(), "req", nil
+}
+
+func (t *tenant) UpdateObject(_ context.Context, kind entra.ObjectKind, id string, body entra.Document) (string, error) {
+	t.calls = append(t.calls, "update "+id)
+	if err := t.hook(t.before, "update"); err != nil {
+		return "req", err
+	}
+	for _, d := range t.objects[kind] {
+		if d.ID() == id {
+			for k, v := range body {
+				d[k] = v
+			}
+			return "req", t.hook(t.after, "update")
+		}
+	}
+	return "req", entra.ErrNotFound
+}
+
+func (t *tenant) DeleteObject(_ context.Context, kind entra.ObjectKind, id string) (string, error) {
+	t.calls = append(t.calls, "delete "+id)
+	if err := t.hook(t.before, "delete"); err != nil {
+		return "req", err
+	}
+	n := len(t.objects[kind])
+	t.objects[kind] = slices.DeleteFunc(t.objects[kind], func(d entra.Document) bool { return d.ID() == id })
+	if len(t.objects[kind]) == n {
+		return "req", entra.ErrNotFound
+	}
+	return "req", t.hook(t.after, "delete")
+}
+
+// diary is a journal in memory.
+type diary struct {
+	lines []string
+	fail  int // fail the n-th line, 0 never
+}
+
+func (j *diary) write(line string) error {
+	j.lines = append(j.lines, line)
+	if len(j.lines) == j.fail {
+		return fmt.Errorf("disk full")
+	}
+	return nil
+}
+
+func (j *diary) Intent(_ context.Context, kind plan.Kind, actions []plan.Action) error {
+	ids := ""
+	for _, a := range actions {
+		ids += " " + a.ID
+	}
+	return j.write("intent " + string(kind) + ids)
+}
+
+func (j *diary) Outcome(_ context.Context, o plan.Outcome, _ *apply.Made) error {
+	return j.write("outcome " + o.Action + " " + string(o.Status))
+}
+
+func options(t *tenant, j *diary, actions ...plan.Action) apply.Options {
+	return apply.Options{Plan: plan.Plan{Actions: actions}, Reader: t, Writer: t, Journal: j,
+		Gate: func(context.Context, time.Duration) error { return nil }, Now: time.Now,
+		WriteTimeout: 10 * time.Second, ReadBack: time.Minute, Visibility: time.Minute}
+}
+
+func statuses(r apply.Result) map[string]plan.OutcomeStatus {
+	out := map[string]plan.OutcomeStatus{}
+	for _, o := range r.Outcomes {
+		out[o.Action] = o.Status
+	}
+	return out
+}

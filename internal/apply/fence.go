@@ -1,0 +1,114 @@
+package apply
+
+import (
+	"fmt"
+
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// Moved says in what a live user is no longer what the plan saw, or nothing.
+// What cannot be seen counts as moved.
+func Moved(want *plan.Risk, live *Live) string {
+	switch {
+	case want == nil:
+		return "the plan holds no evidence of the user's risk"
+	case live == nil || live.User == nil:
+		return "the user is no longer among the risky users"
+	}
+	u := live.User
+	switch {
+	case u.IsDeleted == nil || *u.IsDeleted:
+		return "the user is deleted"
+	case u.IsProcessing == nil || *u.IsProcessing:
+		return "the service is still processing the user's risk"
+	case u.RiskState != want.RiskState:
+		return fmt.Sprintf("riskState was %s and is %s now", want.RiskState, u.RiskState)
+	case u.RiskLevel != want.RiskLevel:
+		return fmt.Sprintf("riskLevel was %s and is %s now", want.RiskLevel, u.RiskLevel)
+	case u.RiskLastUpdatedDateTime != want.RiskLastUpdatedDateTime:
+		return fmt.Sprintf("riskLastUpdatedDateTime was %s and is %s now", want.RiskLastUpdatedDateTime, u.RiskLastUpdatedDateTime)
+	}
+	was := make(map[string]plan.SeenDetection, len(want.Detections))
+	for _, d := range want.Detections {
+		was[d.ID] = d
+	}
+	n := 0
+	for _, d := range live.Detections {
+		if !d.RiskState.Open() {
+			continue
+		}
+		w, ok := was[d.ID]
+		switch {
+		case !ok:
+			return fmt.Sprintf("detection %s (%s) came since the plan", d.ID, d.RiskEventType)
+		case w.RiskState != d.RiskState:
+			return fmt.Sprintf("detection %s was %s and is %s now", d.ID, w.RiskState, d.RiskState)
+		case w.RiskLevel != d.RiskLevel:
+			return fmt.Sprintf("detection %s was of level %s and is %s now", d.ID, w.RiskLevel, d.RiskLevel)
+		}
+		n++
+	}
+	if n != len(was) {
+		return fmt.Sprintf("%d of %d open detections are closed since the plan", len(was)-n, len(was))
+	}
+	return ""
+}
+
+// taken says whether an order on a user has had its effect, and whether
+// anything of it shows at all. The user's planned detections are the better
+// witness: risk that came after the order puts the user back atRisk.
+func taken(kind plan.Kind, want *plan.Risk, live *Live) (done, begun bool) {
+	if want == nil || live == nil || live.User == nil {
+		return false, false
+	}
+	u := live.User
+	begun = (u.IsProcessing != nil && *u.IsProcessing) || u.RiskState != want.RiskState ||
+		u.RiskLastUpdatedDateTime != want.RiskLastUpdatedDateTime
+	processing := u.IsProcessing == nil || *u.IsProcessing
+	switch kind {
+	case plan.ConfirmCompromised:
+		return !processing && u.RiskState == "confirmedCompromised", begun
+	case plan.ConfirmSafe:
+		return !processing && !u.RiskState.Open(), begun
+	}
+	open := map[string]bool{}
+	for _, d := range live.Detections {
+		if d.RiskState.Open() {
+			open[d.ID] = true
+		}
+	}
+	for _, d := range want.Detections {
+		if open[d.ID] {
+			return false, begun
+		}
+	}
+	if len(want.Detections) == 0 || !u.RiskState.Open() {
+		return !processing && !u.RiskState.Open(), begun
+	}
+	// Back at risk: only something newer than the order can be the reason.
+	return !processing && len(open) > 0 && u.RiskLastUpdatedDateTime != want.RiskLastUpdatedDateTime, begun
+}
+
+// overDismissed lists the detections that the dismissal closed although the
+// plan did not cover them: dismissed together with, or after, the planned
+// ones.
+func overDismissed(want *plan.Risk, live *Live) []plan.SeenDetection {
+	planned := make(map[string]bool, len(want.Detections))
+	for _, d := range want.Detections {
+		planned[d.ID] = true
+	}
+	var effect int64
+	for _, d := range live.Detections {
+		if t, ok := d.LastUpdatedDateTime.Time(); ok && planned[d.ID] && (effect == 0 || t.UnixNano() < effect) {
+			effect = t.UnixNano()
+		}
+	}
+	var out []plan.SeenDetection
+	for _, d := range live.Detections {
+		t, ok := d.LastUpdatedDateTime.Time()
+		if !planned[d.ID] && d.RiskState == "dismissed" && (!ok || effect == 0 || t.UnixNano() >= effect) {
+			out = append(out, d)
+		}
+	}
+	return out
+}

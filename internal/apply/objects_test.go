@@ -1,0 +1,248 @@
+package apply_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+const locationID = "3d2f2b44-0000-4000-8000-00000000000a"
+
+func location(name string) entra.Document {
+	return entra.Document{"@odata.type": "#microsoft.graph.ipNamedLocation", "displayName": name, "isTrusted": false,
+		"ipRanges": []any{map[string]any{"@odata.type": "#microsoft.graph.iPv4CidrRange", "cidrAddress": "203.0.113.0/24"}}}
+}
+
+func policy(name, locationRef string) entra.Document {
+	return entra.Document{"displayName": name, "state": "disabled",
+		"conditions": map[string]any{
+			"users": map[string]any{"includeUsers": []any{"All"}}, "applications": map[string]any{"includeApplications": []any{"All"}},
+			"locations": map[string]any{"includeLocations": []any{locationRef}},
+		},
+		"grantControls": map[string]any{"operator": "OR", "builtInControls": []any{"mfa"}}}
+}
+
+func create(id string, kind plan.Kind, object entra.ObjectKind, key string, body entra.Document, needs ...string) plan.Action {
+	return plan.Action{ID: id, Kind: kind, Status: plan.Ready, Subject: plan.Subject{Key: key, Name: body.DisplayName()},
+		Change: &plan.Change{Kind: object, Key: key, Body: body, After: entra.Canonical(object, body), Needs: needs}}
+}
+
+func TestCreateFillsInWhatItNeeds(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	refused := 0
+	x.before = func(call string) error {
+		// The policy meets a service that has not seen the location yet.
+		if call == "create" && strings.HasSuffix(x.calls[len(x.calls)-1], "P") && refused < 3 {
+			refused++
+			return fmt.Errorf("1040: unknown location: %w", entra.ErrBadRequest)
+		}
+		return nil
+	}
+	res, err := run(t, options(x, j,
+		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Done, "a2": plan.Done}, statuses(res)); d != "" {
+		t.Error(d, res.Outcomes)
+	}
+	at := x.objects[entra.KindPolicy][0]["conditions"].(map[string]any)["locations"].(map[string]any)["includeLocations"]
+	if d := cmp.Diff([]any{"new-1"}, at); d != "" {
+		t.Error(d)
+	}
+	want := []string{"create L", "create P", "create P", "create P", "create P", "list namedLocation", "list conditionalAccessPolicy"}
+	if d := cmp.Diff(want, x.calls); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestNeedThatFailedFailsWhatNeedsIt(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	x.before = func(call string) error {
+		if call == "create" {
+			return fmt.Errorf("1001: no: %w", entra.ErrBadRequest)
+		}
+		return nil
+	}
+	res, _ := run(t, options(x, j,
+		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L")))
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Failed, "a2": plan.Failed}, statuses(res)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"create L"}, x.calls); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLostCreateNeverMakesADuplicate(t *testing.T) {
+	lost := fmt.Errorf("reset: %w", entra.ErrUnknownOutcome)
+	for _, effect := range []bool{true, false} {
+		t.Run(fmt.Sprint("effect ", effect), func(t *testing.T) {
+			x, j := newTenant(), &diary{}
+			fail := func(call string) error {
+				if call == "create" {
+					return lost
+				}
+				return nil
+			}
+			// An older namesake with the same content must not be taken for ours.
+			old := policy("P", "All")
+			old["id"], old["createdDateTime"] = "old", "2020-01-01T00:00:00Z"
+			x.objects[entra.KindPolicy] = []entra.Document{old}
+			want := plan.Unknown
+			if effect {
+				x.after, want = fail, plan.Done
+			} else {
+				x.before = fail
+			}
+			o := options(x, j, create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All")))
+			o.Known = map[entra.ObjectKind]map[string]bool{entra.KindPolicy: {"old": true}}
+			res, _ := run(t, o)
+			if got := res.Outcomes[0]; got.Status != want {
+				t.Errorf("outcome %s (%s), want %s", got.Status, got.Detail, want)
+			}
+			creates := 0
+			for _, c := range x.calls {
+				if c == "create P" {
+					creates++
+				}
+			}
+			if creates != 1 {
+				t.Errorf("%d creates were sent", creates)
+			}
+			if effect && (len(res.Made) != 1 || res.Made[0].ID != "new-1") {
+				t.Errorf("made %+v", res.Made)
+			}
+		})
+	}
+}
+
+func change(x *tenant, id string) plan.Action {
+	before := location("L")
+	before["id"] = locationID
+	x.objects[entra.KindLocation] = []entra.Document{before.Clone()}
+	after := before.Clone()
+	after["displayName"] = "L2"
+	return plan.Action{ID: id, Kind: plan.UpdateLocation, Status: plan.Ready, Subject: plan.Subject{ID: locationID, Key: "L"},
+		Change: &plan.Change{Kind: entra.KindLocation, Key: "L", Before: before, BeforeHash: entra.CanonicalHash(entra.KindLocation, before),
+			Body: entra.Document{"displayName": "L2"}, After: entra.Canonical(entra.KindLocation, after)}}
+}
+
+func TestUpdate(t *testing.T) {
+	lost := fmt.Errorf("reset: %w", entra.ErrUnknownOutcome)
+	once := func(on string) func(string) error {
+		n := 0
+		return func(call string) error {
+			if call == on {
+				if n++; n == 1 {
+					return lost
+				}
+			}
+			return nil
+		}
+	}
+	for name, c := range map[string]struct {
+		prepare func(*tenant)
+		want    plan.OutcomeStatus
+		calls   []string
+	}{
+		"plain":         {func(*tenant) {}, plan.Done, []string{"get " + locationID, "update " + locationID, "list namedLocation"}},
+		"moved by hand": {func(x *tenant) { x.objects[entra.KindLocation][0]["isTrusted"] = true }, plan.Moved, []string{"get " + locationID}},
+		"gone":          {func(x *tenant) { x.objects[entra.KindLocation] = nil }, plan.Moved, []string{"get " + locationID}},
+		"lost after the effect": {func(x *tenant) { x.after = once("update") }, plan.Done,
+			[]string{"get " + locationID, "update " + locationID, "get " + locationID, "list namedLocation"}},
+		"lost before the effect": {func(x *tenant) { x.before = once("update") }, plan.Done,
+			[]string{"get " + locationID, "update " + locationID, "get " + locationID, "update " + locationID, "list namedLocation"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, j := newTenant(), &diary{}
+			a := change(x, "a1")
+			c.prepare(x)
+			res, err := run(t, options(x, j, a))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := res.Outcomes[0]; got.Status != c.want {
+				t.Errorf("outcome %s (%s), want %s", got.Status, got.Detail, c.want)
+			}
+			if d := cmp.Diff(c.calls, x.calls); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestWhatTheServiceKeepsOtherwiseIsLearned(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	a := change(x, "a1")
+	x.after = func(string) error { // the service trims the name
+		x.objects[entra.KindLocation][0]["displayName"] = "L 2"
+		return nil
+	}
+	res, _ := run(t, options(x, j, a))
+	got := res.Outcomes[0]
+	if got.Status != plan.Done || !strings.Contains(got.Detail, "displayName") {
+		t.Errorf("outcome %s: %s", got.Status, got.Detail)
+	}
+	if m := res.Made[0]; m.Hash == m.Wanted || m.Hash != entra.CanonicalHash(entra.KindLocation, x.objects[entra.KindLocation][0]) {
+		t.Errorf("learned %+v", m)
+	}
+}
+
+func TestUntrustThenDelete(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	up := change(x, "a1")
+	del := plan.Action{ID: "a2", Kind: plan.DeleteLocation, Status: plan.Ready, Subject: plan.Subject{ID: locationID, Key: "L"},
+		Change: &plan.Change{Kind: entra.KindLocation, Key: "L", Before: up.Change.Before, BeforeHash: up.Change.BeforeHash}}
+	res, _ := run(t, options(x, j, up, del))
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Done, "a2": plan.Done}, statuses(res)); d != "" {
+		t.Error(d)
+	}
+	if last := res.Made[len(res.Made)-1]; !last.Deleted {
+		t.Errorf("made %+v", res.Made)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTenant()
+		taken, open := x.user("u1", "d1"), x.user("u2", "d2")
+		if _, err := x.Dismiss(t.Context(), []string{"u1"}); err != nil {
+			t.Fatal(err)
+		}
+		made := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
+		never := create("a2", plan.CreatePolicy, entra.KindPolicy, "Q", policy("Q", "All"))
+		intents := []apply.Intent{{Run: "r0", At: time.Now(), Action: taken}, {Run: "r0", At: time.Now(), Action: open},
+			{Run: "r0", At: time.Now(), Action: made}, {Run: "r0", At: time.Now(), Action: never}}
+		if _, _, err := x.CreateObject(t.Context(), entra.KindPolicy, made.Change.Body); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			after time.Duration
+			rest  plan.OutcomeStatus
+		}{{time.Minute, plan.SettledPending}, {15 * time.Minute, plan.SettledNotTaken}} {
+			got, err := apply.Settle(t.Context(), x, intents, time.Now().Add(c.after), 15*time.Minute, map[string]bool{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []plan.OutcomeStatus{plan.SettledTaken, c.rest, plan.SettledTaken, c.rest}
+			for i, s := range got {
+				if s.Outcome.Status != want[i] {
+					t.Errorf("after %v: %s is %s, want %s", c.after, s.Outcome.Action, s.Outcome.Status, want[i])
+				}
+			}
+			if got[2].Made == nil || got[2].Made.ID != "new-1" {
+				t.Errorf("made %+v", got[2].Made)
+			}
+		}
+	})
+}

@@ -1,0 +1,100 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// clockSkew is how far our clock may be from the service's when rows that
+// changed since one of our own writes are asked for.
+const clockSkew = 10 * time.Minute
+
+// readBack looks what became of the orders that went out, in growing pauses,
+// until all have had their effect or the time for it is over. A cancelled run
+// looks once.
+func (r *run) readBack(ctx context.Context, kind plan.Kind, out []sent) {
+	if len(out) == 0 {
+		return
+	}
+	since := r.Now().Add(-clockSkew - r.WriteTimeout)
+	out, err := r.look(ctx, kind, out, since, false)
+	for d := range backoff(time.Second, r.ReadBack) {
+		if len(out) == 0 || !wait(ctx, d) {
+			break
+		}
+		out, err = r.look(ctx, kind, out, since, false)
+	}
+	if err == nil && len(out) > 0 {
+		out, err = r.look(ctx, kind, out, since, true)
+	}
+	for _, s := range out { // could not be read back
+		detail := "accepted; could not be read back"
+		status := plan.Processing
+		if s.lost != nil {
+			status, detail = plan.Unknown, "the answer was lost ("+s.lost.Error()+") and the user could not be read back"
+		}
+		if err != nil {
+			detail += ": " + err.Error()
+		}
+		r.settle(ctx, s.action, status, s.requestID, detail, nil)
+	}
+}
+
+// look reads the users back once, settles those whose outcome is plain and
+// returns the others. With last set every one is settled.
+func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.Time, last bool) ([]sent, error) {
+	actions := make([]plan.Action, len(out))
+	for i, s := range out {
+		actions[i] = s.action
+	}
+	c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*r.WriteTimeout)
+	defer cancel()
+	live, err := readUsers(c, r.Reader, actions, since)
+	if err != nil {
+		return out, err
+	}
+	var rest []sent
+	for _, s := range out {
+		l := live[s.action.Subject.ID]
+		done, begun := taken(kind, s.action.Risk, l)
+		switch {
+		case done:
+			status, detail := r.doneDetail(kind, s, l)
+			r.settle(ctx, s.action, status, s.requestID, detail, nil)
+		case !last:
+			rest = append(rest, s)
+		case s.lost != nil && !begun:
+			r.settle(ctx, s.action, plan.Unknown, s.requestID,
+				"the answer was lost ("+s.lost.Error()+") and no effect shows yet; it is looked at again by the next run", nil)
+		case begun:
+			r.settle(ctx, s.action, plan.Processing, s.requestID, "accepted; the service is still processing it", nil)
+		default:
+			r.settle(ctx, s.action, plan.NotTaken, s.requestID, "accepted, but nothing has changed after "+r.ReadBack.String(), nil)
+		}
+	}
+	return rest, nil
+}
+
+func (r *run) doneDetail(kind plan.Kind, s sent, l *Live) (plan.OutcomeStatus, string) {
+	var detail []string
+	if s.lost != nil {
+		detail = append(detail, "the answer was lost; read back as done")
+	}
+	if kind == plan.Dismiss {
+		if over := overDismissed(s.action.Risk, l); len(over) > 0 {
+			var names []string
+			for _, d := range over {
+				names = append(names, fmt.Sprintf("%s (%s, %s)", d.ID, d.RiskEventType, d.RiskLevel))
+			}
+			return plan.OverDismissed, "the dismissal also closed what the plan did not cover: " + strings.Join(names, ", ")
+		}
+		if l.User.RiskState.Open() {
+			detail = append(detail, "new risk came after the dismissal: "+string(l.User.RiskState)+" "+string(l.User.RiskLevel))
+		}
+	}
+	return plan.Done, strings.Join(detail, "; ")
+}

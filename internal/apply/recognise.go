@@ -1,0 +1,114 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// fill replaces references of the form "{{kind:key}}" by the ids of the
+// objects they stand for. One that is not known is an error: it is never left
+// out.
+func fill(d entra.Document, ids map[string]string) (entra.Document, error) {
+	if d == nil {
+		return nil, nil
+	}
+	v, err := fillValue(map[string]any(d), ids)
+	if err != nil {
+		return nil, err
+	}
+	return entra.Document(v.(map[string]any)), nil
+}
+
+func fillValue(v any, ids map[string]string) (any, error) {
+	switch v := v.(type) {
+	case string:
+		key, ok := strings.CutPrefix(v, "{{")
+		if key, ok = cutSuffix(key, "}}", ok); !ok {
+			return v, nil
+		}
+		id := ids[key]
+		if id == "" {
+			return nil, fmt.Errorf("it refers to %s, which does not exist yet", key)
+		}
+		return id, nil
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			f, err := fillValue(e, ids)
+			if err != nil {
+				return nil, err
+			}
+			out[k] = f
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			f, err := fillValue(e, ids)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = f
+		}
+		return out, nil
+	}
+	return v, nil
+}
+
+func cutSuffix(s, suffix string, ok bool) (string, bool) {
+	if !ok {
+		return s, false
+	}
+	return strings.CutSuffix(s, suffix)
+}
+
+// find looks in the list for an object that an unanswered create has made:
+// it equals what was sent, was created after the intent, and its id was not
+// seen before. It looks until the object must be visible. Two candidates are
+// no answer.
+func (r *run) find(ctx context.Context, kind entra.ObjectKind, after entra.Document, since time.Time, lost error) (string, error) {
+	look := func() (string, error) {
+		c, cancel := r.call(ctx)
+		defer cancel()
+		live, err := r.Reader.Objects(c, kind)
+		if err != nil {
+			return "", fmt.Errorf("%w; looking for it failed: %v", lost, err)
+		}
+		found := Recognise(kind, live, after, since, r.Known[kind])
+		switch len(found) {
+		case 0:
+			return "", fmt.Errorf("%w; it does not show in the tenant", lost)
+		case 1:
+			return found[0].ID(), nil
+		}
+		return "", fmt.Errorf("%w; %d objects in the tenant could be it", lost, len(found))
+	}
+	id, err := look()
+	for d := range backoff(firstPause, r.Visibility) {
+		if err == nil || !wait(ctx, d) {
+			break
+		}
+		id, err = look()
+	}
+	return id, err
+}
+
+// Recognise gives the live objects that a create with the given canonical
+// result can have made: equal, created not before since, with an id not known
+// before.
+func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Document, since time.Time, known map[string]bool) []entra.Document {
+	want := entra.CanonicalHash(kind, after)
+	var out []entra.Document
+	for _, d := range live {
+		created, ok := entra.DateTime(d.Text("createdDateTime")).Time()
+		if !ok || created.Before(since) || known[d.ID()] || entra.CanonicalHash(kind, d) != want {
+			continue
+		}
+		out = append(out, d)
+	}
+	return out
+}

@@ -1,0 +1,190 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// sent is a user action that went out and whose effect is to be read back.
+type sent struct {
+	action    plan.Action
+	requestID string
+	lost      error // the answer was lost
+}
+
+// users carries out one kind of risk action in batches and reads all of its
+// effects back.
+func (r *run) users(ctx context.Context, kind plan.Kind) {
+	var ready []plan.Action
+	for _, a := range r.Plan.Actions {
+		if a.Kind == kind && a.Status == plan.Ready {
+			ready = append(ready, a)
+		}
+	}
+	var out []sent
+	for len(ready) > 0 {
+		n := min(len(ready), plan.BatchSize)
+		var ok bool
+		out, ok = r.batch(ctx, kind, ready[:n], out)
+		if !ok {
+			break
+		}
+		ready = ready[n:]
+	}
+	r.readBack(ctx, kind, out)
+}
+
+// batch fences, journals and sends one batch. A batch that the service refuses
+// as a bad request had no effect; it is halved, and each half is fenced again,
+// so that one bad id costs only itself. False means that this kind of action
+// cannot go on.
+func (r *run) batch(ctx context.Context, kind plan.Kind, batch []plan.Action, out []sent) ([]sent, bool) {
+	if !r.mayWrite(ctx) {
+		return out, false
+	}
+	batch, err := r.fence(ctx, batch)
+	if err != nil {
+		// Without the fence nothing may be sent; the users are left as they are.
+		for _, a := range batch {
+			r.settle(ctx, a, plan.NotAttempted, "", "the user could not be read again before the write: "+err.Error(), nil)
+		}
+		return out, !errors.Is(err, context.Canceled)
+	}
+	if len(batch) == 0 {
+		return out, true
+	}
+	// The fence took time: the lease must still outlast the write.
+	if !r.mayWrite(ctx) || !r.intend(ctx, kind, batch) {
+		return out, false
+	}
+	ids := make([]string, len(batch))
+	for i, a := range batch {
+		ids[i] = a.Subject.ID
+	}
+	c, cancel := r.call(ctx)
+	requestID, err := r.send(c, kind, ids)
+	cancel()
+	switch {
+	case err == nil, errors.Is(err, entra.ErrUnknownOutcome):
+		for _, a := range batch {
+			out = append(out, sent{action: a, requestID: requestID, lost: err})
+		}
+		return out, true
+	case errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrNotFound):
+		if len(batch) == 1 {
+			r.settle(ctx, batch[0], plan.Failed, requestID, err.Error(), nil)
+			return out, true
+		}
+		half := len(batch) / 2
+		out, ok := r.batch(ctx, kind, batch[:half], out)
+		if !ok {
+			return out, false
+		}
+		return r.batch(ctx, kind, batch[half:], out)
+	}
+	for _, a := range batch {
+		r.settle(ctx, a, plan.Failed, requestID, err.Error(), nil)
+	}
+	// What refuses one batch for its permission or its pace refuses the next.
+	stuck := errors.Is(err, entra.ErrForbidden) || errors.Is(err, entra.ErrUnlicensed) ||
+		errors.Is(err, entra.ErrUnauthorized) || errors.Is(err, entra.ErrThrottled)
+	if stuck {
+		r.refuseRest(ctx, kind, err)
+	}
+	return out, !stuck
+}
+
+// refuseRest gives the actions of a kind that cannot go on their outcome.
+func (r *run) refuseRest(ctx context.Context, kind plan.Kind, why error) {
+	for _, a := range r.Plan.Actions {
+		if a.Kind != kind || a.Status != plan.Ready {
+			continue
+		}
+		if _, done := r.outcomes[a.ID]; !done {
+			r.settle(ctx, a, plan.NotAttempted, "", "not attempted after an earlier batch failed: "+why.Error(), nil)
+		}
+	}
+}
+
+func (r *run) send(ctx context.Context, kind plan.Kind, ids []string) (string, error) {
+	switch kind {
+	case plan.Dismiss:
+		return r.Writer.Dismiss(ctx, ids)
+	case plan.ConfirmCompromised:
+		return r.Writer.ConfirmCompromised(ctx, ids)
+	case plan.ConfirmSafe:
+		return r.Writer.ConfirmSafe(ctx, ids)
+	}
+	return "", fmt.Errorf("no risk action: %s", kind)
+}
+
+// fence reads the users and their open detections again and drops those that
+// are no longer what the plan saw. On an error it returns the whole batch.
+func (r *run) fence(ctx context.Context, batch []plan.Action) ([]plan.Action, error) {
+	c, cancel := context.WithTimeout(ctx, 2*r.WriteTimeout)
+	defer cancel()
+	live, err := readUsers(c, r.Reader, batch, time.Time{})
+	if err != nil {
+		return batch, err
+	}
+	keep := batch[:0:0]
+	for _, a := range batch {
+		if why := Moved(a.Risk, live[a.Subject.ID]); why != "" {
+			r.settle(ctx, a, plan.Moved, "", "left alone: "+why, nil)
+			continue
+		}
+		keep = append(keep, a)
+	}
+	return keep, nil
+}
+
+// Live is a user as read back: nil User means not listed.
+type Live struct {
+	User       *entra.RiskyUser
+	Detections []plan.SeenDetection
+}
+
+// readUsers reads the users of the actions and their detections: the open
+// ones, and besides those that changed since the given time, if any.
+func readUsers(ctx context.Context, reader Reader, actions []plan.Action, since time.Time) (map[string]*Live, error) {
+	out := make(map[string]*Live, len(actions))
+	for len(actions) > 0 {
+		n := min(len(actions), plan.BatchSize)
+		ids := make([]string, n)
+		for i, a := range actions[:n] {
+			ids[i] = a.Subject.ID
+			out[a.Subject.ID] = &Live{}
+		}
+		actions = actions[n:]
+		for page, err := range reader.RiskyUsers(ctx, entra.RiskyUserQuery{IDs: ids}) {
+			if err != nil {
+				return nil, err
+			}
+			for i := range page.Items {
+				u := page.Items[i]
+				if l := out[u.ID]; l != nil {
+					l.User = &u
+				}
+			}
+		}
+		q := entra.DetectionQuery{UserIDs: ids, Open: true, UpdatedSince: since}
+		for page, err := range reader.Detections(ctx, q) {
+			if err != nil {
+				return nil, err
+			}
+			for i := range page.Items {
+				d := &page.Items[i]
+				if l := out[d.UserID]; l != nil {
+					l.Detections = append(l.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.RiskEventType,
+						RiskLevel: d.RiskLevel, RiskState: d.RiskState, LastUpdatedDateTime: d.LastUpdatedDateTime})
+				}
+			}
+		}
+	}
+	return out, nil
+}
