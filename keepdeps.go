@@ -35,4 +35,5 @@ import (
 	_ "golang.org/x/term"
 	_ "golang.org/x/time/rate"
 	_ "pgregory.net/rapid"
+	_ "software.sslmate.com/src/go-pkcs12"
 )
