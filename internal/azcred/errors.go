@@ -82,6 +82,7 @@ var hints = map[string]string{
 
 var (
 	codeText  = regexp.MustCompile(`AADSTS(\d+)`)
+	rules     = regexp.MustCompile(`-{5,}`)
 	traceText = regexp.MustCompile(`Trace ID: ([0-9a-fA-F-]{36})`)
 )
 
@@ -110,23 +111,31 @@ func (t *translated) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 func (t *translated) explain(err error) *Error {
 	e := &Error{Kind: t.kind, Tenant: t.tenant, sentinel: entra.ErrUnauthorized}
 	var failed *azidentity.AuthenticationFailedError
-	if errors.As(err, &failed) && failed.RawResponse != nil {
+	answered := errors.As(err, &failed) && failed.RawResponse != nil
+	if answered {
 		e.fromAnswer(failed.RawResponse)
-	} else {
+	}
+	if !answered || t.kind == config.KindDefault && e.Code == "" { // default: tell what was tried
 		var dialled net.Error
 		var asked *url.Error
 		text := err.Error()
 		if errors.As(err, &dialled) || errors.As(err, &asked) || unreachable(text) {
 			e.sentinel = entra.ErrUnavailable
 		}
-		e.Message = brief(text)
+		e.Message = brief(strings.ReplaceAll(text, "\n\t", "; "))
 		if m := codeText.FindStringSubmatch(text); m != nil {
 			e.Code, e.sentinel = m[1], entra.ErrUnauthorized
 		}
 	}
 	e.Hint = hints[e.Code]
-	if e.Hint == "" && strings.Contains(e.Message, "az login") {
+	switch {
+	case e.Hint != "":
+	case strings.Contains(e.Message, "az login"):
 		e.Hint = "run az login"
+	case t.kind == config.KindAzureCLI && strings.Contains(e.Message, "not found on path"):
+		e.Hint = "install the Azure CLI, or choose another kind of credential"
+	case t.kind == config.KindManagedIdentity && e.Status != http.StatusTooManyRequests:
+		e.Hint = "does this machine or function app have the managed identity that is named?"
 	}
 	for _, s := range t.secrets {
 		if !s.IsZero() {
@@ -189,7 +198,7 @@ func (e *Error) fromAnswer(r *http.Response) {
 // links that the identity library adds.
 func brief(text string) string {
 	text, _, _ = strings.Cut(text, "To troubleshoot, visit")
-	text, _, _ = strings.Cut(text, "-----")
+	text = rules.ReplaceAllString(text, " ")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	const most = 500
 	if r := []rune(text); len(r) > most {
@@ -199,4 +208,13 @@ func brief(text string) string {
 }
 
 // explainSetup shortens an error that making a credential gave.
-func explainSetup(err error) error { return errors.New(brief(err.Error())) }
+func explainSetup(err error) error {
+	text := brief(err.Error())
+	switch {
+	case strings.Contains(text, "no client ID specified"):
+		return errors.New("clientId is missing, and AZURE_CLIENT_ID is not set either")
+	case strings.Contains(text, "no token file specified"):
+		return errors.New("tokenFile is missing, and AZURE_FEDERATED_TOKEN_FILE is not set either")
+	}
+	return errors.New(text)
+}

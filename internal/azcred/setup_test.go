@@ -136,7 +136,16 @@ func TestStore(t *testing.T) {
 	}
 }
 
-func TestUnknownKind(t *testing.T) {
+func TestIncompleteSetup(t *testing.T) {
+	newSignIn(t, nil) // clears the environment
+	for clientID, want := range map[string]string{
+		"":       "credential of kind workloadIdentity: clientId is missing, and AZURE_CLIENT_ID is not set either",
+		clientID: "credential of kind workloadIdentity: tokenFile is missing, and AZURE_FEDERATED_TOKEN_FILE is not set either",
+	} {
+		if _, err := New(config.Credential{Kind: "workloadIdentity", ClientID: clientID}, Options{TenantID: tenantID}); err == nil || err.Error() != want {
+			t.Error(err)
+		}
+	}
 	_, err := New(config.Credential{Kind: "magic"}, Options{TenantID: tenantID})
 	if err == nil || err.Error() != "credential of kind magic: there is no such kind" {
 		t.Error(err)
