@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +22,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/go-cmp/cmp"
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/risksweep/risksweep/internal/config"
@@ -283,101 +281,6 @@ func TestAzureCLINotSignedIn(t *testing.T) {
 	}
 }
 
-func TestTokensAreRefreshed(t *testing.T) {
-	s := newSignIn(t, func(o *oauth.Options) { o.Lifetime = 5*time.Minute + 2*time.Second })
-	c, err := New(config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret(secret)}, s.options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, err := ask(c, GraphScope("global"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := ask(c, GraphScope("global"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first.Token != again.Token || s.asked.Load() != 1 {
-		t.Errorf("the token was not kept: %d requests", s.asked.Load())
-	}
-	time.Sleep(2100 * time.Millisecond) // five minutes are left, by the real clock
-	later, err := ask(c, GraphScope("global"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if later.Token == first.Token || s.asked.Load() != 2 {
-		t.Errorf("the token was not refreshed: %d requests", s.asked.Load())
-	}
-	if _, err := ask(c, "https://graph.example/.default"); err == nil {
-		t.Error("the simulated tenant gave a token for a resource that it does not know")
-	}
-}
-
-// turning is a credential whose every token is new and lives ten minutes.
-type turning struct {
-	now   func() time.Time
-	asked atomic.Int32
-	hold  chan struct{}
-}
-
-func (f *turning) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if f.hold != nil {
-		<-f.hold
-	}
-	return azcore.AccessToken{Token: fmt.Sprint("token-", f.asked.Add(1)), ExpiresOn: f.now().Add(10 * time.Minute)}, nil
-}
-
-func TestCacheRefreshesBeforeExpiry(t *testing.T) {
-	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	clock := func() time.Time { return now }
-	c := newCached(&turning{now: clock}, clock)
-	var got []string
-	for _, step := range []time.Duration{0, 4 * time.Minute, time.Minute + time.Second, time.Minute, 4 * time.Minute} {
-		now = now.Add(step)
-		token, err := c.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"s"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, token.Token)
-	}
-	if diff := cmp.Diff([]string{"token-1", "token-1", "token-2", "token-2", "token-3"}, got); diff != "" {
-		t.Error(diff)
-	}
-	token, _ := c.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"s"}, Claims: "c"})
-	if token.Token != "token-4" {
-		t.Errorf("claims were answered with %s", token.Token)
-	}
-}
-
-func TestCacheAsksOnceForMany(t *testing.T) {
-	inner := &turning{now: time.Now, hold: make(chan struct{})}
-	c := newCached(inner, time.Now)
-	results := make(chan string, 20)
-	for range 20 {
-		go func() {
-			token, _ := c.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"s"}})
-			results <- token.Token
-		}()
-	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	cancel(errors.New("stopped"))
-	inner.hold <- struct{}{}
-	for range 20 {
-		if got := <-results; got != "token-1" {
-			t.Errorf("got %s", got)
-		}
-	}
-	if _, err := newCachedBusy(c).GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"other"}}); err == nil || err.Error() != "stopped" {
-		t.Errorf("error %v, want the context's cause", err)
-	}
-}
-
-// newCachedBusy is c while somebody else asks for a token.
-func newCachedBusy(c *cached) *cached {
-	c.turn <- struct{}{}
-	return c
-}
-
 func TestStatic(t *testing.T) {
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": now.Add(time.Minute).Unix()}).SignedString([]byte("k"))
@@ -407,109 +310,4 @@ func TestStatic(t *testing.T) {
 	if _, err := New(config.Credential{Kind: "static"}, opts); err == nil {
 		t.Error("no token was taken")
 	}
-}
-
-func TestRefusals(t *testing.T) {
-	pair, foreign := newCertificate(t), newCertificate(t)
-	tests := map[string]struct {
-		credential config.Credential
-		tenant     string
-		want       Error
-	}{
-		"wrong secret": {credential: config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret("wrong-secret-text")},
-			want: Error{Code: "7000215", Status: 401}},
-		"unknown application": {credential: config.Credential{Kind: "clientSecret", ClientID: tenantID, ClientSecret: config.NewSecret(secret)},
-			want: Error{Code: "700016", Status: 400}},
-		"unregistered certificate": {credential: config.Credential{Kind: "clientCertificate", ClientID: clientID, CertificatePath: write(t, "c.pem", foreign.pem())},
-			want: Error{Code: "700027", Status: 401}},
-		"unknown tenant": {tenant: "77777777-2222-3333-4444-555555555555",
-			credential: config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret(secret)},
-			want:       Error{Code: "90002", Status: 400}},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newSignIn(t, func(o *oauth.Options) { o.Certificates = []*x509.Certificate{pair.cert} })
-			opts := s.options()
-			if tt.tenant != "" {
-				opts.TenantID = tt.tenant
-			}
-			c, err := New(tt.credential, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = ask(c, GraphScope("global"))
-			var refused *Error
-			if !errors.As(err, &refused) {
-				t.Fatalf("error %T %v", err, err)
-			}
-			if !errors.Is(err, entra.ErrUnauthorized) || refused.Code != tt.want.Code || refused.Status != tt.want.Status || refused.Hint == "" || refused.TraceID == "" {
-				t.Errorf("error %#v", refused)
-			}
-			text := err.Error()
-			if strings.ContainsAny(text, "\r\n") || len(text) > 700 || strings.Contains(text, secret) || strings.Contains(text, "wrong-secret-text") {
-				t.Errorf("message %q", text)
-			}
-		})
-	}
-}
-
-func TestUnavailable(t *testing.T) {
-	s := newSignIn(t, nil)
-	answer := func(status int, body string) *httptest.Server {
-		srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !strings.Contains(r.URL.Path, "/token") {
-				s.tls.Config.Handler.ServeHTTP(w, r)
-				return
-			}
-			w.Header().Set("Retry-After", "0")
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		}))
-		t.Cleanup(srv.Close)
-		return srv
-	}
-	tests := map[string]struct {
-		status int
-		body   string
-		want   error
-	}{
-		"throttled": {429, `{"error":"temporarily_unavailable","error_description":"slow down"}`, entra.ErrThrottled},
-		"down":      {503, "<html>", entra.ErrUnavailable},
-		"nonsense":  {200, "<html>", entra.ErrUnauthorized},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			srv := answer(tt.status, tt.body)
-			c, err := New(config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret(secret)},
-				Options{TenantID: tenantID, AuthorityHost: srv.URL, Transport: srv.Client(), RetryDelay: time.Millisecond})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err = ask(c, GraphScope("global")); !errors.Is(err, tt.want) {
-				t.Errorf("error %v, want %v", err, tt.want)
-			}
-		})
-	}
-	t.Run("nobody there", func(t *testing.T) {
-		gone := httptest.NewTLSServer(nil)
-		gone.Close()
-		c, err := New(config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret(secret)}, Options{TenantID: tenantID, AuthorityHost: gone.URL, RetryDelay: time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err = ask(c, GraphScope("global")); !errors.Is(err, entra.ErrUnavailable) {
-			t.Errorf("error %v", err)
-		}
-	})
-	t.Run("cancelled", func(t *testing.T) {
-		c, err := New(config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret(secret)}, s.options())
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		if _, err = c.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{GraphScope("global")}}); !errors.Is(err, context.Canceled) {
-			t.Errorf("error %v", err)
-		}
-	})
 }

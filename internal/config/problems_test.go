@@ -59,6 +59,10 @@ store: {url: "file:x", keepDays: 5, immutableDays: 10}
 			`risksweep.yaml:6:30: http.role: http.audience is missing: issuer, audience and role go together`,
 			`risksweep.yaml:7:52: store.immutableDays: a folder has no immutability; it needs a blob container`,
 			`risksweep.yaml:7:52: store.immutableDays: must not exceed store.keepDays (5): what is immutable cannot be deleted`}},
+		"empty values": {file(oneTenant + "store: {url: \"\"}\nschedule: {timeZone: '', cron: ''}\nhttp: {listen: }\n"), []string{
+			"risksweep.yaml:2:14: store.url: must not be empty",
+			"risksweep.yaml:3:22: schedule.timeZone: must not be empty",
+			"risksweep.yaml:4:15: http.listen: must be a string, but has no value"}},
 		"short overlap warns": {file(oneTenant + "sweep: {overlap: 1h}\n"), []string{
 			"risksweep.yaml:2:18: warning: sweep.overlap: offline detections come up to 48 hours late; a shorter overlap may miss them until the next full sweep"}},
 		"tenants": {file(`tenants:
@@ -202,5 +206,34 @@ func TestCron(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", spec, diff)
 		}
+	}
+}
+
+// The example of the documentation, as it stands, on a machine where nothing
+// is set.
+func TestDocumentedExample(t *testing.T) {
+	w := world{files: map[string]string{"/srv/job/baseline": "", "/srv/job/triage.yaml": "", "/srv/job/risksweep.yaml": `# risksweep.yaml
+tenants:
+  - name: contoso                 # a path segment in the store
+    tenantId: 00000000-0000-0000-0000-000000000000
+    cloud: global                 # global | usgov | usgovdod | china
+    credential: {kind: default}
+    baseline: baseline/           # a file or a folder
+    triage: triage.yaml
+    graphEndpoint: ""             # override: the simulator; plain http on loopback only
+    authorityHost: ""
+store:
+  url: file:./reports
+  credential: {kind: default}
+schedule: {cron: "0 2 * * *", timeZone: Europe/Berlin, mode: plan}
+sweep: {lookback: 720h, overlap: 48h, requestsPerSecond: 1, servicePrincipals: auto}
+enforcement:
+  {dismiss: false, confirmCompromised: false, policies: false, allowEnabledPolicies: false, allowWeakening: false, prune: false}
+limits:
+  {maxDismissals: 50, maxConfirmCompromised: 10, maxShareOfRiskyUsers: 0.25, maxPolicyCreates: 50, maxPolicyUpdates: 20, maxPolicyDeletes: 0}
+http: {listen: 127.0.0.1:8080, token: {env: RISKSWEEP_HTTP_TOKEN}, allowApply: false}
+`}}
+	if _, problems := w.load(); problems != "" {
+		t.Error(problems)
 	}
 }

@@ -195,6 +195,11 @@ func filePath(rest string) string {
 
 // crossCheck looks at values that only together are wrong.
 func (r *reader) crossCheck(cfg *Config, given map[string]*yamldoc.Node) {
+	for _, key := range []string{"store.url", "schedule.timeZone", "http.listen"} {
+		if n := given[key]; n != nil && n.Kind == yamldoc.String && n.Value == "" {
+			r.Add(n, "must not be empty")
+		}
+	}
 	if rest, ok := strings.CutPrefix(cfg.Store.URL, "file:"); ok {
 		n := firstOf(given["store.url"], &yamldoc.Node{File: "default"})
 		cfg.Store.URL = "file:" + r.absolute(n, filePath(rest))
