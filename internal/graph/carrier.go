@@ -1,0 +1,203 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"path"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	kiota "github.com/microsoft/kiota-http-go"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// errDeadline ends a request that took longer than Options.Timeout.
+var errDeadline = fmt.Errorf("no answer within the deadline: %w", context.DeadlineExceeded)
+
+// exchange is one request on its way through the SDK's pipeline and what came
+// back. It travels in the request's context.
+type exchange struct {
+	timer *time.Timer // ends the request; stopped while it waits its turn
+
+	signIn error    // the credential's failure
+	guard  error    // why the carrier refused to send
+	roles  []string // of the token, nil if it does not show them
+	waited time.Duration
+	sends  int // how often it went out: a claims challenge makes it two
+
+	honest  atomic.Bool // the transport reports what it does
+	headers atomic.Bool // the request began to leave
+
+	status  int
+	header  http.Header
+	body    []byte
+	bodyErr error
+}
+
+// mayHaveLeft reports whether something of the request may have reached the
+// service.
+func (x *exchange) mayHaveLeft() bool {
+	return x.sends > 1 || x.sends == 1 && (!x.honest.Load() || x.headers.Load())
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// carrier is the last of the middlewares: it keeps the token at home, waits for
+// the request's turn and notes what of it was sent.
+type carrier struct{ client *Client }
+
+// Intercept implements the SDK's middleware.
+func (m *carrier) Intercept(pipeline kiota.Pipeline, index int, req *http.Request) (*http.Response, error) {
+	c := m.client
+	x := exchangeOf(req.Context())
+	if x == nil {
+		return nil, errors.New("graph: a request that was not made by the client")
+	}
+	refuse := func(err error) (*http.Response, error) {
+		x.guard = err
+		return nil, err
+	}
+	if err := c.within(req.URL); err != nil {
+		return refuse(err)
+	}
+	if req.Header.Get("Authorization") == "" {
+		return refuse(fmt.Errorf("no token for %s: %w", req.URL.Host, entra.ErrUnauthorized))
+	}
+	label := c.label(req.URL)
+	var leave *pass
+	if paced(label) {
+		x.timer.Stop()
+		p, waited, err := c.gate.enter(req.Context())
+		x.waited += waited
+		if err != nil {
+			return refuse(err)
+		}
+		x.timer.Reset(c.timeout)
+		leave = p
+		defer p.done()
+	}
+	x.sends++
+	x.honest.Store(false)
+	x.headers.Store(false)
+	c.count(label)
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn:      func(string) { x.honest.Store(true) },
+		WroteHeaders: func() { x.headers.Store(true) },
+		WroteRequest: func(i httptrace.WroteRequestInfo) {
+			if leave != nil && i.Err == nil {
+				leave.wrote()
+			}
+		},
+	})
+	resp, err := pipeline.Next(req.WithContext(ctx), index)
+	if leave != nil && (err == nil || x.mayHaveLeft()) {
+		leave.wrote()
+	}
+	if resp != nil {
+		tameChallenge(resp)
+	}
+	return resp, err
+}
+
+// tameChallenge drops a claims challenge that the SDK's parser would stumble
+// over; the 401 stands without it.
+func tameChallenge(resp *http.Response) {
+	if resp.StatusCode != http.StatusUnauthorized {
+		return
+	}
+	for _, part := range strings.Split(resp.Header.Get("WWW-Authenticate"), ",") {
+		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(part)), "claims") {
+			continue
+		}
+		value := strings.Split(part, `"`)
+		if len(value) == 3 {
+			if _, err := base64.StdEncoding.DecodeString(value[1]); err == nil {
+				continue
+			}
+		}
+		resp.Header.Del("WWW-Authenticate")
+		return
+	}
+}
+
+// within checks that a URL belongs to the service: the token goes nowhere
+// else.
+func (c *Client) within(u *url.URL) error {
+	clean := path.Clean(u.Path)
+	switch {
+	case u.User != nil, !strings.EqualFold(u.Scheme, c.base.Scheme), !strings.EqualFold(u.Host, c.base.Host),
+		!strings.HasPrefix(clean, c.base.Path+"/"), strings.Contains(u.Path, `\`):
+		return fmt.Errorf("%s://%s is not below %s: %w", clip(u.Scheme), clip(u.Host), c.base, entra.ErrRedirected)
+	}
+	return nil
+}
+
+// label is the first two segments below the version, by which requests are
+// counted and paced. The second is left out where it is a person's name.
+func (c *Client) label(u *url.URL) string {
+	rest := strings.Trim(strings.TrimPrefix(u.Path, c.base.Path), "/")
+	first, rest, _ := strings.Cut(rest, "/")
+	first, _, _ = strings.Cut(first, "(")
+	switch first {
+	case "users", "groups", "servicePrincipals":
+		return "/" + first
+	}
+	if second, _, _ := strings.Cut(rest, "/"); second != "" {
+		return "/" + first + "/" + second
+	}
+	return "/" + first
+}
+
+// paced says which calls share the tenant's one request a second.
+func paced(label string) bool {
+	return strings.HasPrefix(label, "/identityProtection") || label == "/identity" || strings.HasPrefix(label, "/identity/")
+}
+
+func (c *Client) count(label string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Total++
+	c.stats.ByPath[label]++
+}
+
+// take reads an answer, at most limit bytes of it. It is the SDK's response
+// handler: the adapter hands the raw answer over instead of decoding it.
+func (x *exchange) take(resp *http.Response, limit int64) {
+	defer resp.Body.Close()
+	x.status, x.header = resp.StatusCode, resp.Header
+	if resp.StatusCode >= 300 && limit > 1<<20 {
+		limit = 1 << 20
+	}
+	if resp.ContentLength > limit {
+		x.bodyErr = fmt.Errorf("an answer of %d bytes, more than the %d allowed: %w", resp.ContentLength, limit, entra.ErrMalformed)
+		return
+	}
+	var buf bytes.Buffer
+	if resp.ContentLength > 0 {
+		// One allocation for an honest length, a bounded one for any other.
+		buf.Grow(int(min(resp.ContentLength, 4<<20)) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		x.bodyErr = fmt.Errorf("reading the answer: %w", err)
+	case n > limit:
+		x.bodyErr = fmt.Errorf("an answer of more than the %d bytes allowed: %w", limit, entra.ErrMalformed)
+	default:
+		x.body = buf.Bytes()
+	}
+}

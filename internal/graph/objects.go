@@ -1,0 +1,260 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	abs "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/identity"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// access is the SDK's entry to Conditional Access.
+func (c *Client) access() *identity.ConditionalAccessRequestBuilder {
+	return identity.NewConditionalAccessRequestBuilderInternal(map[string]string{}, c.adapter)
+}
+
+// strengths has the same objects as the path below /identity, but does not
+// count against the rate of Conditional Access (graph-api §5.1).
+const strengths = "/policies/authenticationStrengthPolicies"
+
+// collectionOf is a call on all objects of a kind.
+func (c *Client) collectionOf(method abs.HttpMethod, kind entra.ObjectKind) (request, error) {
+	switch kind {
+	case entra.KindPolicy:
+		return pathed(method, c.access().Policies().BaseRequestBuilder), nil
+	case entra.KindLocation:
+		return pathed(method, c.access().NamedLocations().BaseRequestBuilder), nil
+	case entra.KindStrength:
+		return request{method: method, template: "{+baseurl}" + strengths, safe: method == abs.GET}, nil
+	case entra.KindAgreement:
+		return request{method: method, template: "{+baseurl}/identityGovernance/termsOfUse/agreements", safe: method == abs.GET}, nil
+	}
+	return request{}, fmt.Errorf("graph: no list of kind %q: %w", kind, entra.ErrUnsupported)
+}
+
+// itemOf is a call on one object.
+func (c *Client) itemOf(method abs.HttpMethod, kind entra.ObjectKind, id string) (request, error) {
+	if id == "" {
+		return request{}, errNoID
+	}
+	switch kind {
+	case entra.KindPolicy:
+		return pathed(method, c.access().Policies().ByConditionalAccessPolicyId(id).BaseRequestBuilder), nil
+	case entra.KindLocation:
+		return pathed(method, c.access().NamedLocations().ByNamedLocationId(id).BaseRequestBuilder), nil
+	case entra.KindStrength:
+		return request{method: method, template: "{+baseurl}" + strengths + "/{id}", params: map[string]string{"id": id}, safe: method == abs.GET}, nil
+	}
+	return request{}, fmt.Errorf("graph: no objects of kind %q: %w", kind, entra.ErrUnsupported)
+}
+
+// handedList is a list that was read to resolve names. The next Objects of its
+// kind takes it instead of asking again; it goes stale by any write and after
+// handoverTime.
+type handedList struct {
+	docs []entra.Document
+	at   time.Time
+}
+
+const handoverTime = time.Minute
+
+// Objects lists all policies, named locations or authentication strengths, as
+// lossless documents. No page size is asked for: with a small one the service
+// has cut lists short without a next link (graph-api §3.1). The list is at most
+// a minute old and newer than every write of this client.
+func (c *Client) Objects(ctx context.Context, kind entra.ObjectKind) ([]entra.Document, error) {
+	c.mu.Lock()
+	handed, ok := c.handover[kind]
+	delete(c.handover, kind)
+	c.mu.Unlock()
+	if ok && time.Since(handed.at) < handoverTime {
+		return handed.docs, nil
+	}
+	return c.list(ctx, kind)
+}
+
+func (c *Client) list(ctx context.Context, kind entra.ObjectKind) ([]entra.Document, error) {
+	first, err := c.collectionOf(abs.GET, kind)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := all(ctx, c, collection[entra.Document]{
+		first: first, row: decodeDocument, id: func(d *entra.Document) string { return d.ID() },
+	})
+	if docs == nil && err == nil {
+		docs = []entra.Document{}
+	}
+	return docs, err
+}
+
+func (c *Client) handOver(kind entra.ObjectKind, docs []entra.Document) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handover[kind] = handedList{docs: docs, at: time.Now()}
+}
+
+func (c *Client) forgetLists() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.handover)
+}
+
+// Policies lists the Conditional Access policies; see Objects.
+func (c *Client) Policies(ctx context.Context) ([]entra.Document, error) {
+	return c.Objects(ctx, entra.KindPolicy)
+}
+
+// Locations lists the named locations; see Objects.
+func (c *Client) Locations(ctx context.Context) ([]entra.Document, error) {
+	return c.Objects(ctx, entra.KindLocation)
+}
+
+// Strengths lists the authentication strengths; see Objects.
+func (c *Client) Strengths(ctx context.Context) ([]entra.Document, error) {
+	return c.Objects(ctx, entra.KindStrength)
+}
+
+// Object reads one object by id; entra.ErrNotFound if it is not there, or not
+// there yet: a fresh one may take a while to show (graph-api §3.7).
+func (c *Client) Object(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error) {
+	r, err := c.itemOf(abs.GET, kind, id)
+	if err != nil {
+		return nil, err
+	}
+	var doc entra.Document
+	r.check = func(a *answer) (err error) {
+		if doc, err = entra.ParseDocument(a.body); err != nil {
+			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
+		}
+		return sameID(doc.ID(), id)
+	}
+	if _, err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+// Deleted reports whether an object lies among the deleted items, where
+// policies and named locations stay for 30 days. In a cloud that keeps no
+// deleted items, and for kinds that are not kept, it is false.
+func (c *Client) Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error) {
+	names := map[entra.ObjectKind]string{entra.KindPolicy: "policies", entra.KindLocation: "namedLocations"}
+	name, kept := names[kind]
+	if !kept || c.cloud != "" && c.cloud != "global" {
+		return false, nil
+	}
+	if id == "" {
+		return false, errNoID
+	}
+	// The SDK does not know deletedItems yet.
+	r := get("/identity/conditionalAccess/deletedItems/"+name+"/{id}", map[string]string{"id": id})
+	r.check = func(a *answer) error {
+		doc, err := entra.ParseDocument(a.body)
+		if err != nil {
+			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
+		}
+		return sameID(doc.ID(), id)
+	}
+	_, err := c.do(ctx, r)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, entra.ErrNotFound), errors.Is(err, entra.ErrUnsupported):
+		return false, nil
+	}
+	return false, err
+}
+
+// CreateObject creates an object from a document and gives it as the service
+// keeps it, and the service's request id. It is one request, never repeated
+// after it may have had an effect: such a failure, also an answer that cannot
+// be read, wraps entra.ErrUnknownOutcome.
+func (c *Client) CreateObject(ctx context.Context, kind entra.ObjectKind, body entra.Document) (entra.Document, string, error) {
+	r, err := c.collectionOf(abs.POST, kind)
+	if err != nil {
+		return nil, "", err
+	}
+	if r, err = r.with(body); err != nil {
+		return nil, "", err
+	}
+	var doc entra.Document
+	r.check = func(a *answer) (err error) {
+		if doc, err = entra.ParseDocument(a.body); err != nil {
+			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
+		}
+		if doc.ID() == "" {
+			return fmt.Errorf("an object without id: %w", entra.ErrMalformed)
+		}
+		return nil
+	}
+	defer c.forgetLists()
+	a, err := c.do(ctx, r)
+	if err != nil {
+		return nil, requestIDOf(nil, err), err
+	}
+	return doc, a.requestID, nil
+}
+
+// UpdateObject sends the members of a document that are to change, null
+// included, and gives the service's request id; see CreateObject for failures.
+// The combinations of a strength have an action of their own and are sent
+// after the rest.
+func (c *Client) UpdateObject(ctx context.Context, kind entra.ObjectKind, id string, body entra.Document) (string, error) {
+	defer c.forgetLists()
+	rest := body
+	combinations, split := body["allowedCombinations"]
+	split = split && kind == entra.KindStrength
+	if split {
+		rest = maps.Clone(body)
+		delete(rest, "allowedCombinations")
+	}
+	var requestID string
+	if len(rest) > 0 || !split {
+		r, err := c.itemOf(abs.PATCH, kind, id)
+		if err != nil {
+			return "", err
+		}
+		if r, err = r.with(rest); err != nil {
+			return "", err
+		}
+		a, err := c.do(ctx, r)
+		if requestID = requestIDOf(a, err); err != nil {
+			return requestID, err
+		}
+	}
+	if split {
+		r, err := c.itemOf(abs.POST, kind, id)
+		if err != nil {
+			return "", err
+		}
+		r.template += "/updateAllowedCombinations"
+		if r, err = r.with(map[string]any{"allowedCombinations": combinations}); err != nil {
+			return "", err
+		}
+		a, err := c.do(ctx, r)
+		return requestIDOf(a, err), err
+	}
+	return requestID, nil
+}
+
+// DeleteObject deletes an object and gives the service's request id; see
+// CreateObject for failures. Policies and named locations can be restored for
+// 30 days.
+func (c *Client) DeleteObject(ctx context.Context, kind entra.ObjectKind, id string) (string, error) {
+	r, err := c.itemOf(abs.DELETE, kind, id)
+	if err != nil {
+		return "", err
+	}
+	defer c.forgetLists()
+	a, err := c.do(ctx, r)
+	return requestIDOf(a, err), err
+}
+
+// equalID compares object ids, which are the same in either case.
+func equalID(a, b string) bool { return strings.EqualFold(a, b) }

@@ -1,0 +1,108 @@
+package graph
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// claims are the parts of an access token that say for whom it stands and what
+// it may do. They are read without checking the signature: the token is the
+// service's to judge, this only explains its refusals.
+type claims struct {
+	AppID    string   `json:"appid"`
+	AZP      string   `json:"azp"`
+	ObjectID string   `json:"oid"`
+	TenantID string   `json:"tid"`
+	Roles    []string `json:"roles"`
+	Scopes   string   `json:"scp"`
+}
+
+// parseClaims decodes a token; ok is false for one that is not a JWT.
+func parseClaims(token string) (claims, bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return claims{}, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return claims{}, false
+	}
+	var c claims
+	if json.Unmarshal(payload, &c) != nil {
+		return claims{}, false
+	}
+	if c.AppID == "" {
+		c.AppID = c.AZP
+	}
+	return c, true
+}
+
+// permissions are the app roles, or a person's delegated scopes.
+func (c claims) permissions() []string {
+	return append(append([]string{}, c.Roles...), strings.Fields(c.Scopes)...)
+}
+
+func (c *Client) claims(ctx context.Context) (claims, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errDeadline)
+	defer cancel()
+	t, err := c.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.scope}, EnableCAE: true})
+	if err != nil {
+		return claims{}, signInError(ctx, err)
+	}
+	parsed, ok := parseClaims(t.Token)
+	if !ok {
+		return claims{}, fmt.Errorf("reading the access token: it is opaque: %w", entra.ErrUnsupported)
+	}
+	return parsed, nil
+}
+
+// TokenRoles lists the app roles of the token, or the scopes of a person's. A
+// token that is not a JWT is an error that wraps entra.ErrUnsupported.
+func (c *Client) TokenRoles(ctx context.Context) ([]string, error) {
+	t, err := c.claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.permissions(), nil
+}
+
+// signInError says that there is no token. A login service that cannot be
+// reached is unavailable; everything else is a refusal.
+func signInError(ctx context.Context, err error) error {
+	var network net.Error
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("signing in: %w", context.Cause(ctx))
+	case errors.Is(err, entra.ErrUnauthorized), errors.Is(err, entra.ErrUnavailable):
+		return fmt.Errorf("signing in: %w", err)
+	case errors.As(err, &network):
+		return fmt.Errorf("signing in: %w: %w", entra.ErrUnavailable, err)
+	}
+	return fmt.Errorf("signing in: %w: %w", entra.ErrUnauthorized, err)
+}
+
+// noting is a credential that notes its failure in the exchange it is asked
+// for, to tell it from a failure of the service.
+type noting struct{ azcore.TokenCredential }
+
+func (n noting) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := n.TokenCredential.GetToken(ctx, o)
+	if x := exchangeOf(ctx); x != nil {
+		if err != nil {
+			x.signIn = err
+		} else if parsed, ok := parseClaims(t.Token); ok {
+			x.roles = parsed.permissions()
+		}
+	}
+	return t, err
+}
