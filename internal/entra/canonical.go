@@ -236,7 +236,13 @@ func (m *Member) concrete(v map[string]any) *Member {
 			return &Member{Name: c.Type, Shape: Object, Members: c.Members}
 		}
 	}
-	return &Member{Name: t, Shape: Object}
+	unknown := &Member{Name: t, Shape: Object}
+	for _, r := range m.Types[0].Members {
+		if r.ReadOnly { // what is the service's own in one type is so in all
+			unknown.Members = append(unknown.Members, r)
+		}
+	}
+	return unknown
 }
 
 // TypeOf derives the @odata.type of an object of an abstract type: from the

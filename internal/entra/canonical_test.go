@@ -130,7 +130,7 @@ func TestCanonicalLocation(t *testing.T) {
 			`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"HQ","isTrusted":true,"ipRanges":[{"@odata.type":"#microsoft.graph.iPv4Range","lowerAddress":"10.0.0.1","upperAddress":"10.0.0.9"},{"@odata.type":"#microsoft.graph.iPv6CidrRange","cidrAddress":"::1/128"}]}`},
 		{"country", `{"displayName":"Near","countriesAndRegions":["us","DE","US"],"countryLookupMethod":null}`,
 			`{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"Near","countriesAndRegions":["DE","US"],"countryLookupMethod":"clientIpAddress","includeUnknownCountriesAndRegions":false}`},
-		{"a type we do not know", `{"@odata.type":"#microsoft.graph.compliantNetworkNamedLocation","displayName":"Net","compliantNetworkType":"allTenantCompliantNetworks"}`,
+		{"a type we do not know", `{"id":"x","createdDateTime":"2026-01-01T00:00:00Z","@odata.type":"#microsoft.graph.compliantNetworkNamedLocation","displayName":"Net","compliantNetworkType":"allTenantCompliantNetworks"}`,
 			`{"@odata.type":"#microsoft.graph.compliantNetworkNamedLocation","displayName":"Net","compliantNetworkType":"allTenantCompliantNetworks"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

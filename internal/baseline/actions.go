@@ -1,0 +1,267 @@
+package baseline
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// kindsOf are the actions on one kind of object.
+var kindsOf = map[entra.ObjectKind]struct{ create, update, remove plan.Kind }{
+	entra.KindLocation: {plan.CreateLocation, plan.UpdateLocation, plan.DeleteLocation},
+	entra.KindStrength: {plan.CreateStrength, plan.UpdateStrength, plan.DeleteStrength},
+	entra.KindPolicy:   {plan.CreatePolicy, plan.UpdatePolicy, plan.DeletePolicy},
+}
+
+// actions puts the writes into their order: what policies stand on first, then
+// policies, then the deletes backwards.
+func (p *planner) actions() []plan.Action {
+	var out []plan.Action
+	for _, kind := range kinds {
+		for _, status := range []Status{Create, Update} {
+			for _, e := range p.entries {
+				if e.Kind == kind && e.item != nil && (e.Status == status || e.Status == Renamed && status == Update || e.Status == Blocked && e.live == nil == (status == Create)) {
+					out = append(out, p.write(e)...)
+				}
+			}
+		}
+	}
+	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
+		for _, e := range p.entries {
+			if e.Kind == kind && e.Status == Prune {
+				out = append(out, p.remove(e)...)
+			}
+		}
+	}
+	return out
+}
+
+// write is the create or the update of one object. The changes of an
+// authentication strength are two actions where both its texts and its
+// combinations differ, for the service takes them in two requests: a PATCH,
+// whose body holds displayName and description, and the action
+// updateAllowedCombinations, whose body holds allowedCombinations alone. A
+// body never holds both.
+func (p *planner) write(e *entry) []plan.Action {
+	a := p.change(e, kindsOf[e.Kind].create)
+	if e.live != nil {
+		a.Kind = kindsOf[e.Kind].update
+	}
+	if e.wrong { // names in it may not be resolved: nothing that could be sent
+		return []plan.Action{a}
+	}
+	a.Change.After = e.want
+	if e.live == nil {
+		a.Change.Body = e.want.Clone()
+		return []plan.Action{a}
+	}
+	a.Change.Body = updateBody(e.Kind, e.before, e.want, e.live)
+	combinations, differ := a.Change.Body["allowedCombinations"]
+	if e.Kind != entra.KindStrength || !differ || len(a.Change.Body) == 1 {
+		return []plan.Action{a}
+	}
+	second := p.change(e, a.Kind)
+	second.Change.After = e.want
+	second.Change.Body = entra.Document{"allowedCombinations": combinations}
+	delete(a.Change.Body, "allowedCombinations")
+	a.Change.After = e.want.Clone()
+	a.Change.After["allowedCombinations"] = e.before["allowedCombinations"]
+	a.Change.Differences, second.Change.Differences = nil, nil
+	for _, d := range e.Differences {
+		if d.Path == "allowedCombinations" {
+			second.Change.Differences = append(second.Change.Differences, d)
+		} else {
+			a.Change.Differences = append(a.Change.Differences, d)
+		}
+	}
+	return []plan.Action{a, second}
+}
+
+// remove is the delete of one object; a trusted location is un-trusted before,
+// for the service refuses to delete one that is trusted.
+func (p *planner) remove(e *entry) []plan.Action {
+	a := p.change(e, kindsOf[e.Kind].remove)
+	a.Reasons = append([]string{"no longer in the baseline"}, a.Reasons...)
+	a.Change.Needs = p.users(e)
+	return withUntrust(a, e.before)
+}
+
+// users are the policies of this plan that use an object and that must have
+// been changed or deleted before it can go.
+func (p *planner) users(e *entry) []string {
+	var out []string
+	for _, o := range p.entries {
+		if o.Kind == entra.KindPolicy && o.before != nil && o.writes() && refersTo(o.before, e.ID) {
+			out = append(out, o.ref())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func withUntrust(a plan.Action, before entra.Document) []plan.Action {
+	if a.Change.Kind != entra.KindLocation || before["isTrusted"] != true {
+		return []plan.Action{a}
+	}
+	u := a
+	u.Kind = plan.UpdateLocation
+	u.Reasons = append(slices.Clone(a.Reasons), "a trusted location is un-trusted before it is deleted")
+	c := *a.Change
+	c.After = before.Clone()
+	c.After["isTrusted"] = false
+	c.Body = c.After.Clone()
+	c.Differences = differences(before, c.After, nil)
+	u.Change = &c
+	a.Change.Needs = append(slices.Clone(a.Change.Needs), string(a.Change.Kind)+":"+a.Change.Key)
+	return []plan.Action{u, a}
+}
+
+// refersTo reports whether a canonical policy names an id.
+func refersTo(policy entra.Document, id string) bool {
+	found := false
+	eachRef(entra.SchemaOf(entra.KindPolicy), policy, func(_ *entra.Member, s string) {
+		found = found || strings.EqualFold(s, id)
+	})
+	return found
+}
+
+// updateBody is what an update sends: the top-level blocks that differ, each
+// whole, so that it means the same whether the service merges or replaces.
+// What must be off is null where the schema is nullable and the service shows
+// the member at all; an empty list stays out unless it empties one. A named
+// location is sent whole with its @odata.type, as the service demands.
+func updateBody(kind entra.ObjectKind, before, want, live entra.Document) entra.Document {
+	if kind == entra.KindLocation {
+		return want.Clone()
+	}
+	schema := entra.SchemaOf(kind)
+	body := entra.Document{}
+	for _, name := range sortedKeys(union(before, want)) {
+		if reflect.DeepEqual(before[name], want[name]) {
+			continue
+		}
+		body[name] = block(schema.Lookup(name), want[name], live[name])
+	}
+	if has(body, "sessionControls") && text(body, "sessionControls.signInFrequency.frequencyInterval") == "everyTime" {
+		// With everyTime these two must be absent, even as null or false.
+		for _, name := range []string{"applicationEnforcedRestrictions", "disableResilienceDefaults"} {
+			s := obj(body, "sessionControls")
+			if v, ok := s[name]; ok && v == nil && !has(before, "sessionControls."+name) {
+				delete(s, name)
+			}
+		}
+	}
+	return body
+}
+
+func union(a, b map[string]any) map[string]bool {
+	out := map[string]bool{}
+	for k := range a {
+		out[k] = true
+	}
+	for k := range b {
+		out[k] = true
+	}
+	return out
+}
+
+// block completes a wanted value with what must be cleared of the live one. A
+// member that the schema does not know is cleared with null.
+func block(m *entra.Member, want, live any) any {
+	w, ok := want.(map[string]any)
+	if !ok || m == nil || len(m.Types) > 0 {
+		return want
+	}
+	l, _ := live.(map[string]any)
+	out := make(map[string]any, len(w))
+	for name, v := range w {
+		out[name] = block(m.Lookup(name), v, l[name])
+	}
+	for name, v := range l {
+		sub := m.Lookup(name)
+		_, wanted := w[name]
+		switch {
+		case wanted || strings.Contains(name, "@"):
+		case sub == nil || sub.Beta:
+			if !isNothing(v) {
+				out[name] = nil
+			}
+		case sub.ReadOnly:
+		case sub.Nullable:
+			out[name] = nil
+		case sub.List && !isNothing(v):
+			out[name] = []any{}
+		}
+	}
+	return out
+}
+
+func isNothing(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// Destroy plans the delete of exactly the recorded objects that are in the
+// tenant: policies first, then strengths, then locations. A person orders it,
+// so no switch of enforcement is asked; an object that a policy not ours still
+// uses is blocked.
+func Destroy(live Live, owned OwnedObjects) []plan.Action {
+	p := &planner{b: &Baseline{}, live: live, s: Settings{Owned: owned}, names: newNamer(live)}
+	p.leftovers()
+	var out []plan.Action
+	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
+		for _, e := range p.entries {
+			if e.Kind != kind || e.Status != Prune {
+				continue
+			}
+			p.stillUsed(e)
+			actions := p.remove(e)
+			for i := range actions {
+				actions[i].Reasons[0] = "owned by this baseline"
+			}
+			out = append(out, actions...)
+		}
+	}
+	return out
+}
+
+// stillUsed blocks the delete of what a policy will still refer to.
+func (p *planner) stillUsed(e *entry) {
+	if e.Kind == entra.KindPolicy {
+		return
+	}
+	for _, d := range p.live.Policies {
+		if !refersTo(entra.Canonical(entra.KindPolicy, d), e.ID) {
+			continue
+		}
+		if o := p.ofPolicy(d.ID()); o != nil && o.ready() && (o.Status == Prune || !refersTo(o.want, e.ID)) {
+			continue
+		}
+		e.block("the policy %q (%s) still uses it", d.DisplayName(), d.ID())
+	}
+}
+
+func (p *planner) ofPolicy(id string) *entry {
+	for _, e := range p.entries {
+		if e.Kind == entra.KindPolicy && strings.EqualFold(e.ID, id) {
+			return e
+		}
+	}
+	return nil
+}
+
+// String says what an entry comes to in one line.
+func (e Entry) String() string {
+	return fmt.Sprintf("%s %s %q: %s", e.Kind, e.Key, e.DisplayName, e.Status)
+}

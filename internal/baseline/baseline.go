@@ -1,0 +1,207 @@
+// Package baseline reads the wanted Conditional Access policies, named
+// locations and authentication strengths from YAML or JSON, checks them
+// offline, compares them with a tenant and plans what to write.
+//
+// It is pure but for Load, which reads the files it is given: it never calls
+// the service, keeps no state and knows no clock. What it cannot resolve or
+// prove safe it blocks with the reason; it never drops a name, and it never
+// plans a write to an object that is not recorded as its own.
+package baseline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// The numbers that a tenant cannot go beyond.
+const (
+	MaxPolicies        = 240  // per tenant, in every state
+	MaxLocations       = 195  // per tenant
+	MaxRanges          = 2000 // per named location
+	MaxStrengths       = 15   // custom ones, per tenant
+	MaxApplications    = 250  // named in one policy
+	MaxBreakGlassGroup = 10   // members of a break-glass group
+	MinBreakGlass      = 2    // enabled break-glass accounts, to enable anything
+)
+
+// Baseline is what the files say, checked and in canonical form, names not
+// yet resolved.
+type Baseline struct {
+	BreakGlass BreakGlass
+	Locations  []Item
+	Strengths  []Item
+	Policies   []Item
+}
+
+// BreakGlass names the accounts that no policy may lock out.
+type BreakGlass struct {
+	Users  []string // UPNs or object ids
+	Groups []string // names or object ids
+}
+
+// Item is one policy, named location or authentication strength as wanted.
+type Item struct {
+	Kind entra.ObjectKind
+	// Key is the stable identity within the baseline, the displayName by
+	// default.
+	Key string
+	// Want is the canonical form as written: references may still be names.
+	Want entra.Document
+	// AcceptLockout is the operator's word that a policy may block everyone.
+	AcceptLockout bool
+	// Unmanaged are the paths whose values are left to the tenant.
+	Unmanaged []string
+	// AllowUnknown are the paths that pass although the schema lacks them.
+	AllowUnknown []string
+
+	node *yamldoc.Node
+}
+
+// DisplayName is the name of the object in the tenant.
+func (it Item) DisplayName() string { return it.Want.DisplayName() }
+
+// Ref is how changes name each other: kind:key.
+func (it Item) ref() string { return string(it.Kind) + ":" + it.Key }
+
+// Items are all items in the order in which they are made: locations,
+// strengths, policies.
+func (b *Baseline) Items() []Item {
+	return slices.Concat(b.Locations, b.Strengths, b.Policies)
+}
+
+// Empty reports whether nothing at all is wanted.
+func (b *Baseline) Empty() bool { return len(b.Locations)+len(b.Strengths)+len(b.Policies) == 0 }
+
+func (b *Baseline) items(kind entra.ObjectKind) []Item {
+	switch kind {
+	case entra.KindLocation:
+		return b.Locations
+	case entra.KindStrength:
+		return b.Strengths
+	}
+	return b.Policies
+}
+
+// Refs are the names that the directory has to resolve, each once, sorted.
+// Break-glass accounts are among them also when given by id, for it must be
+// known that they exist and are enabled. Locations and strengths are not: they
+// are found in the baseline and in the tenant's lists.
+func (b *Baseline) Refs() []entra.Ref {
+	seen := map[entra.Ref]bool{}
+	for _, u := range b.BreakGlass.Users {
+		seen[entra.Ref{Kind: entra.KindUser, Name: u}] = true
+	}
+	for _, g := range b.BreakGlass.Groups {
+		seen[entra.Ref{Kind: entra.KindGroup, Name: g}] = true
+	}
+	for _, it := range b.Policies {
+		eachRef(entra.SchemaOf(it.Kind), it.Want, func(m *entra.Member, name string) {
+			if isDirectory(m.Ref) && !entra.IsID(name) && !slices.Contains(m.Words, name) {
+				seen[entra.Ref{Kind: m.Ref, Name: name}] = true
+			}
+		})
+	}
+	refs := make([]entra.Ref, 0, len(seen))
+	for r := range seen {
+		refs = append(refs, r)
+	}
+	slices.SortFunc(refs, func(a, b entra.Ref) int {
+		if c := strings.Compare(string(a.Kind), string(b.Kind)); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return refs
+}
+
+// DirectoryNeeds are the groups whose transitive members a plan must know: the
+// break-glass groups.
+func (b *Baseline) DirectoryNeeds() []entra.Ref {
+	var refs []entra.Ref
+	for _, g := range b.BreakGlass.Groups {
+		refs = append(refs, entra.Ref{Kind: entra.KindGroup, Name: g})
+	}
+	return refs
+}
+
+// DirectoryIDs are the ids of users, groups and service principals that live
+// policies refer to and that names do not tell already, sorted.
+func DirectoryIDs(policies []entra.Document, names entra.Names) []string {
+	known := map[string]bool{}
+	for _, r := range names {
+		for _, o := range r.Objects {
+			known[fold(o.ID)] = true
+		}
+	}
+	var ids []string
+	for _, p := range policies {
+		eachRef(entra.SchemaOf(entra.KindPolicy), entra.Canonical(entra.KindPolicy, p), func(m *entra.Member, id string) {
+			switch m.Ref {
+			case entra.KindUser, entra.KindGroup, entra.KindServicePrincipal:
+				if entra.IsID(id) && !known[id] {
+					known[id] = true
+					ids = append(ids, id)
+				}
+			}
+		})
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// isDirectory reports whether names of the kind are the directory's to
+// resolve.
+func isDirectory(kind entra.ObjectKind) bool {
+	return kind != "" && kind != entra.KindLocation && kind != entra.KindStrength
+}
+
+// eachRef visits every value that stands where an object may be named.
+func eachRef(m *entra.Member, v any, visit func(*entra.Member, string)) {
+	switch v := v.(type) {
+	case entra.Document:
+		eachRef(m, map[string]any(v), visit)
+	case map[string]any:
+		for i := range m.Members {
+			if e, ok := v[m.Members[i].Name]; ok {
+				eachRef(&m.Members[i], e, visit)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			eachRef(m, e, visit)
+		}
+	case string:
+		if m.Ref != "" {
+			visit(m, v)
+		}
+	}
+}
+
+// mapRefs gives a copy in which every such value is replaced.
+func mapRefs(m *entra.Member, v any, replace func(*entra.Member, string) string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if sub := m.Lookup(k); sub != nil {
+				e = mapRefs(sub, e, replace)
+			}
+			out[k] = e
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = mapRefs(m, e, replace)
+		}
+		return out
+	case string:
+		if m.Ref != "" {
+			return replace(m, v)
+		}
+	}
+	return v
+}

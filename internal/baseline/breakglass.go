@@ -1,0 +1,154 @@
+package baseline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// shelter is the resolved break-glass part of a plan.
+type shelter struct {
+	users, groups []string          // ids to exclude
+	why           map[string]string // user id -> why it is a break-glass account
+	enabled       []string          // ids of the enabled accounts, direct or by group
+	// refused is why no policy for people may be written at all, unsure why
+	// none may be enabled.
+	refused, unsure []string
+	warnings        []string
+	self            string // the service principal that the job runs as
+}
+
+// BreakGlassUsers are the ids of the break-glass accounts, direct or members
+// of a break-glass group, with the reason, as far as names and members tell.
+func (b *Baseline) BreakGlassUsers(names entra.Names, members map[string][]entra.DirectoryObject) map[string]string {
+	return b.shelter(names, members).why
+}
+
+func (b *Baseline) shelter(names entra.Names, members map[string][]entra.DirectoryObject) shelter {
+	s := shelter{why: map[string]string{}}
+	for _, u := range b.BreakGlass.Users {
+		o, problem := lookUp(names, entra.Ref{Kind: entra.KindUser, Name: u})
+		if problem != "" {
+			s.refused = append(s.refused, "break-glass: "+problem)
+			continue
+		}
+		s.users = append(s.users, fold(o.ID))
+		s.account(o, "breakGlass.users: "+u)
+	}
+	for _, g := range b.BreakGlass.Groups {
+		o, problem := lookUp(names, entra.Ref{Kind: entra.KindGroup, Name: g})
+		if problem != "" {
+			s.refused = append(s.refused, "break-glass: "+problem)
+			continue
+		}
+		s.groups = append(s.groups, fold(o.ID))
+		s.group(o, g, members)
+	}
+	slices.Sort(s.enabled)
+	s.enabled = slices.Compact(s.enabled)
+	if len(s.enabled) < MinBreakGlass {
+		s.unsure = append(s.unsure, fmt.Sprintf("enabling needs at least %d enabled break-glass accounts; there are %d", MinBreakGlass, len(s.enabled)))
+	}
+	return s
+}
+
+func (s *shelter) group(o entra.DirectoryObject, name string, members map[string][]entra.DirectoryObject) {
+	list, ok := members[o.ID]
+	if !ok {
+		list, ok = members[fold(o.ID)]
+	}
+	switch {
+	case !ok:
+		s.unsure = append(s.unsure, fmt.Sprintf("the members of the break-glass group %q could not be read", name))
+	case len(list) > MaxBreakGlassGroup:
+		s.refused = append(s.refused, fmt.Sprintf("the break-glass group %q has %d members; more than %d is refused", name, len(list), MaxBreakGlassGroup))
+	}
+	before := len(s.enabled)
+	for _, m := range list {
+		if m.Kind == "" || m.Kind == entra.KindUser {
+			s.account(m, "member of the break-glass group "+name)
+		}
+	}
+	if ok && len(s.enabled) == before {
+		s.warnings = append(s.warnings, fmt.Sprintf("the break-glass group %q has no enabled member", name))
+	}
+}
+
+func (s *shelter) account(o entra.DirectoryObject, why string) {
+	id := fold(o.ID)
+	if _, known := s.why[id]; !known {
+		s.why[id] = why
+	}
+	switch {
+	case o.AccountEnabled == nil:
+		s.warnings = append(s.warnings, fmt.Sprintf("it is not known whether the break-glass account %s is enabled (%s)", display(o), why))
+	case !*o.AccountEnabled:
+		s.warnings = append(s.warnings, fmt.Sprintf("the break-glass account %s is disabled (%s)", display(o), why))
+	default:
+		s.enabled = append(s.enabled, id)
+	}
+}
+
+func display(o entra.DirectoryObject) string {
+	for _, s := range []string{o.UserPrincipalName, o.DisplayName} {
+		if s != "" {
+			return s
+		}
+	}
+	return o.ID
+}
+
+// force excludes the break-glass accounts from a policy for people, and the
+// job's own identity from one for workload identities.
+func (s *shelter) force(d entra.Document) {
+	if obj(d, users) != nil {
+		for _, f := range []struct {
+			path string
+			ids  []string
+		}{{users + ".excludeUsers", s.users}, {users + ".excludeGroups", s.groups}} {
+			if more := minus(f.ids, strs(d, f.path)); len(more) > 0 {
+				put(d, f.path, anys(append(strs(d, f.path), more...)))
+			}
+		}
+	}
+	if obj(d, spns) != nil && s.self != "" {
+		if list := strs(d, spns+".excludeServicePrincipals"); !slices.Contains(list, s.self) {
+			put(d, spns+".excludeServicePrincipals", anys(append(list, s.self)))
+		}
+	}
+}
+
+// covered reports whether a policy excludes everything that force would add.
+func (s *shelter) covered(d entra.Document) bool {
+	if obj(d, users) == nil {
+		return true
+	}
+	return subset(s.users, strs(d, users+".excludeUsers")) && subset(s.groups, strs(d, users+".excludeGroups"))
+}
+
+// isBreakGlass reports whether an excluded id is one of ours to exclude.
+func (s *shelter) isBreakGlass(id string) bool {
+	return s.self != "" && id == s.self || slices.Contains(s.users, id) || slices.Contains(s.groups, id) || s.why[id] != ""
+}
+
+// lookUp gives the one object that a name stands for, or says why there is
+// none.
+func lookUp(names entra.Names, ref entra.Ref) (entra.DirectoryObject, string) {
+	r, asked := names[ref]
+	switch o, ok := r.Resolved(); {
+	case ok:
+		return o, ""
+	case !asked:
+		return entra.DirectoryObject{}, fmt.Sprintf("the %s %q was not looked up", ref.Kind, ref.Name)
+	case len(r.Objects) == 0:
+		return entra.DirectoryObject{}, fmt.Sprintf("no %s is named %q", ref.Kind, ref.Name)
+	}
+	ids := make([]string, len(r.Objects))
+	for i, o := range r.Objects {
+		ids[i] = o.ID
+	}
+	slices.Sort(ids)
+	return entra.DirectoryObject{}, fmt.Sprintf("%d objects of kind %s are named %q (%s); give the id", len(ids), ref.Kind, ref.Name, strings.Join(ids, ", "))
+}

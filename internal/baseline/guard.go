@@ -1,0 +1,236 @@
+package baseline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+const (
+	switchEnabled   = "enforcement.allowEnabledPolicies is off: "
+	switchWeakening = "enforcement.allowWeakening is off: "
+	switchPrune     = "enforcement.prune is off"
+)
+
+func enabled(d entra.Document) bool { return d.Text("state") == entra.PolicyEnabled }
+
+// preconditions block what the tenant as it is cannot safely take.
+func (p *planner) preconditions() {
+	for _, e := range p.entries {
+		if e.Kind != entra.KindPolicy || e.want == nil || e.Status == InSync {
+			continue
+		}
+		p.licence(e)
+		if has(e.want, users) {
+			for _, s := range p.shelter.refused {
+				e.block("%s", s)
+			}
+		}
+		if enabled(e.want) {
+			p.enabling(e)
+		}
+	}
+}
+
+// enabling judges a policy that would be enabled after the write.
+func (p *planner) enabling(e *entry) {
+	if has(e.want, users) {
+		for _, s := range p.shelter.unsure {
+			e.block("%s", s)
+		}
+	}
+	if has(e.want, spns) && p.live.Self.ID == "" {
+		e.block("the identity that the job runs as is not known, so it cannot be excluded")
+	}
+	if !enabled(e.before) {
+		switch on := p.live.Tenant.SecurityDefaults; {
+		case on == nil:
+			e.block("it could not be read whether security defaults are on; no policy can be enabled while they are")
+		case *on:
+			e.block("security defaults are on; no policy can be enabled while they are")
+		}
+	}
+	if p.live.Tenant.OnPremisesSynced && slices.Contains(strs(e.want, users+".includeUsers"), entra.WordAll) &&
+		!slices.Contains(strs(e.want, users+".excludeRoles"), entra.DirectorySyncRole) {
+		e.block("the tenant synchronises from a directory on premises: an enabled policy for all users must exclude the role Directory Synchronization Accounts (%s)", entra.DirectorySyncRole)
+	}
+}
+
+// licence blocks conditions that the tenant is known to have no licence for.
+func (p *planner) licence(e *entry) {
+	t := p.live.Tenant
+	if t.PlansUnknown {
+		return
+	}
+	for _, c := range []struct {
+		path, needs string
+		have        bool
+	}{
+		{"conditions.signInRiskLevels", "Microsoft Entra ID P2", t.PlanP2},
+		{"conditions.userRiskLevels", "Microsoft Entra ID P2", t.PlanP2},
+		{"conditions.servicePrincipalRiskLevels", "Workload Identities Premium", t.WorkloadPremium},
+		{spns, "Workload Identities Premium", t.WorkloadPremium},
+	} {
+		if has(e.want, c.path) && !c.have {
+			e.block("%s needs a licence that the tenant lacks: %s", c.path, c.needs)
+		}
+	}
+}
+
+// guards hold back what the switches of enforcement do not allow.
+func (p *planner) guards() {
+	for _, e := range p.entries {
+		if e.Status == Prune {
+			p.prune(e)
+		}
+		if !e.writes() {
+			continue
+		}
+		var changes, weakens []string
+		if e.Kind == entra.KindPolicy {
+			changes, weakens = p.policyEffects(e)
+		} else {
+			changes, weakens = p.sharedEffects(e)
+		}
+		if len(changes) > 0 && !p.s.AllowEnabledPolicies {
+			e.hold("%s%s", switchEnabled, strings.Join(changes, "; "))
+		}
+		if len(weakens) > 0 && !p.s.AllowWeakening {
+			e.hold("%s%s", switchWeakening, strings.Join(weakens, "; "))
+		}
+	}
+	for _, e := range p.entries { // after the policies are judged
+		if e.Status == Prune && len(e.held) == 0 {
+			p.stillUsed(e)
+		}
+	}
+}
+
+// prune judges the delete of what is no longer in the baseline.
+func (p *planner) prune(e *entry) {
+	switch {
+	case !p.s.Prune:
+		e.hold("%s", switchPrune)
+	case p.b.Empty():
+		e.block("an empty baseline never prunes")
+	case e.owned.Hash == "" || e.owned.Hash != entra.CanonicalHash(e.Kind, e.live):
+		e.block("it was changed since we last wrote it; delete it by hand, or adopt it again")
+	}
+}
+
+// policyEffects says what a write changes for the people that an enabled
+// policy holds for, and what of that weakens it.
+func (p *planner) policyEffects(e *entry) (changes, weakens []string) {
+	switch {
+	case e.Status == Prune && enabled(e.before):
+		return []string{"it deletes an enabled policy"}, []string{"it deletes an enabled policy"}
+	case e.Status == Prune:
+	case e.before == nil && enabled(e.want):
+		changes = append(changes, "it creates an enabled policy")
+	case e.before == nil:
+	case enabled(e.before) || enabled(e.want):
+		if effect(e.before) != effect(e.want) {
+			changes = append(changes, "it changes the effect of an enabled policy")
+		}
+		if enabled(e.before) {
+			weakens = weakening(e.before, e.want, &p.shelter)
+		}
+	}
+	return changes, weakens
+}
+
+// effect is the hash of a policy without its texts.
+func effect(d entra.Document) string {
+	d = d.Clone()
+	delete(d, "displayName")
+	delete(d, "description")
+	return entra.CanonicalHash(entra.KindPolicy, d)
+}
+
+// sharedEffects judges a write to a location or strength by the enabled
+// policies that use it, now or after the plan, ours or not.
+func (p *planner) sharedEffects(e *entry) (changes, weakens []string) {
+	included, excluded, grants := p.enabledUsers(e)
+	used := append(append(slices.Clone(included), excluded...), grants...)
+	slices.Sort(used)
+	if used = slices.Compact(used); len(used) == 0 {
+		return nil, nil
+	}
+	by := " of the enabled policy " + strings.Join(used, ", ")
+	more, less := p.scope(e)
+	if !more && !less {
+		return nil, nil
+	}
+	changes = append(changes, "it changes the effect"+by)
+	switch {
+	case len(grants) > 0 && more:
+		weakens = append(weakens, "it allows more combinations for a grant"+by)
+	case len(included) > 0 && less:
+		weakens = append(weakens, "it narrows what is included"+by)
+	case len(excluded) > 0 && more:
+		weakens = append(weakens, "it widens an exclusion"+by)
+	}
+	return changes, weakens
+}
+
+// enabledUsers names the enabled policies that include, exclude or demand an
+// object. A trusted location is also in AllTrusted.
+func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
+	id := fold(e.ID)
+	if id == "" {
+		id = "{{" + e.ref() + "}}"
+	}
+	trusted := e.before["isTrusted"] == true || e.want["isTrusted"] == true
+	is := func(s string) bool { return s == id || trusted && s == entra.WordAllTrusted }
+	judge := func(d entra.Document) {
+		if !enabled(d) {
+			return
+		}
+		name := quote(d.DisplayName())
+		if slices.ContainsFunc(strs(d, "conditions.locations.includeLocations"), is) {
+			included = append(included, name)
+		}
+		if slices.ContainsFunc(strs(d, "conditions.locations.excludeLocations"), is) {
+			excluded = append(excluded, name)
+		}
+		if text(d, "grantControls.authenticationStrength.id") == id {
+			grants = append(grants, name)
+		}
+	}
+	for _, d := range p.live.Policies {
+		judge(entra.Canonical(entra.KindPolicy, d))
+	}
+	for _, o := range p.entries {
+		if o.Kind == entra.KindPolicy && o.want != nil {
+			judge(o.want)
+		}
+	}
+	return included, excluded, grants
+}
+
+// scope reports whether a location comes to hold more places, or a strength
+// more combinations, and whether less.
+func (p *planner) scope(e *entry) (more, less bool) {
+	if e.Kind == entra.KindStrength {
+		before, want := strs(e.before, "allowedCombinations"), strs(e.want, "allowedCombinations")
+		return !subset(want, before) && e.before != nil, !subset(before, want) && e.want != nil
+	}
+	before, want := e.before, e.want
+	if before["isTrusted"] != want["isTrusted"] && (before != nil || want["isTrusted"] == true) && (want != nil || before["isTrusted"] == true) {
+		more, less = want["isTrusted"] == true, before["isTrusted"] == true
+	}
+	if before == nil && want["isTrusted"] != true || want == nil && before["isTrusted"] != true {
+		// Policies that name it cannot exist yet, or not any more; only
+		// AllTrusted reaches a location by itself.
+		return more, less
+	}
+	more = more || !places(want).within(places(before))
+	less = less || !places(before).within(places(want))
+	if before["countryLookupMethod"] != want["countryLookupMethod"] && before != nil && want != nil {
+		more, less = true, true
+	}
+	return more, less
+}
+
+func quote(s string) string { return `"` + s + `"` }

@@ -1,0 +1,173 @@
+package baseline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// Live is what one run read of the tenant. Every list is whole: half a read is
+// an error of the reader and never gets here.
+type Live struct {
+	Policies, Locations, Strengths []entra.Document
+	// Names answers the baseline's Refs.
+	Names entra.Names
+	// ObjectNames names ids that live policies refer to, for texts.
+	ObjectNames map[string]entra.DirectoryObject
+	// Members are the transitive members of the break-glass groups by group
+	// id; a group that could not be read is absent.
+	Members map[string][]entra.DirectoryObject
+	Tenant  entra.Tenant
+	// Self is the service principal that the job runs as.
+	Self entra.DirectoryObject
+	// Deleted tells of recorded ids that the lists do not show and that were
+	// looked for by id: true is among the deleted items, false nowhere. An id
+	// that is not in it was not looked for, and nothing is concluded.
+	Deleted map[string]bool
+}
+
+func (l Live) list(kind entra.ObjectKind) []entra.Document {
+	switch kind {
+	case entra.KindLocation:
+		return l.Locations
+	case entra.KindStrength:
+		return l.Strengths
+	}
+	return l.Policies
+}
+
+func (l Live) byID(kind entra.ObjectKind, id string) entra.Document {
+	for _, d := range l.list(kind) {
+		if strings.EqualFold(d.ID(), id) {
+			return d
+		}
+	}
+	return nil
+}
+
+// Owned is what is recorded of an object that is the baseline's own.
+type Owned struct {
+	ID string
+	// Hash is that of the live canonical form after our last write, Wanted
+	// that of the form which produced it. Where the service keeps a value
+	// otherwise than it was sent they differ; as long as both are what they
+	// were, the object is in sync. Wanted is empty after an adoption.
+	Hash, Wanted string
+	DisplayName  string
+	Run          string
+}
+
+// OwnedObjects are the recorded objects by kind and key.
+type OwnedObjects = map[entra.ObjectKind]map[string]Owned
+
+// Settings are the switches and records that a plan is judged by.
+type Settings struct {
+	AllowEnabledPolicies, AllowWeakening, Prune bool
+	Owned                                       OwnedObjects
+}
+
+// Status says how an object of the baseline, or of the tenant, stands.
+type Status string
+
+// How objects stand.
+const (
+	InSync    Status = "inSync"
+	Create    Status = "create"
+	Update    Status = "update"
+	Renamed   Status = "renamed" // only the displayName differs, changed by hand
+	Prune     Status = "prune"   // recorded, but no longer in the baseline
+	Gone      Status = "gone"    // recorded, neither in the baseline nor in the tenant
+	Blocked   Status = "blocked"
+	Unmanaged Status = "unmanaged" // in the tenant and not ours
+)
+
+// Entry is one object of the baseline or of the tenant.
+type Entry struct {
+	Key         string            `json:"key,omitempty"`
+	Kind        entra.ObjectKind  `json:"kind"`
+	ID          string            `json:"id,omitempty"`
+	DisplayName string            `json:"displayName"`
+	State       string            `json:"state,omitempty"` // of a policy: wanted, else live
+	Status      Status            `json:"status"`
+	Differences []plan.Difference `json:"differences,omitempty"`
+	// Reasons are what is to be said of it: why it is blocked or not enabled,
+	// what was noticed.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// Drift reports whether the tenant is not what the baseline says.
+func (e Entry) Drift() bool {
+	return e.Status != InSync && e.Status != Unmanaged && e.Status != Gone
+}
+
+// Result is what a comparison comes to.
+type Result struct {
+	// Actions in the order in which they must be carried out, each Ready, or
+	// NotEnabled or Blocked with the reason.
+	Actions []plan.Action
+	Entries []Entry
+	// Problems keep a part of the baseline from being judged or applied; a
+	// run with one is partial.
+	Problems []string
+	// Warnings are worth a person's eye and stop nothing: policies not ours
+	// that do not exclude break-glass, disabled break-glass accounts.
+	Warnings []string
+	// BreakGlass says of each break-glass user id why it is one.
+	BreakGlass map[string]string
+}
+
+// namer turns ids into names for texts.
+type namer map[string]string
+
+func newNamer(l Live) namer {
+	n := namer{}
+	say := func(o entra.DirectoryObject) {
+		name := o.UserPrincipalName
+		if name == "" {
+			name = o.DisplayName
+		}
+		if name != "" {
+			n[fold(o.ID)] = name
+		}
+	}
+	for _, o := range l.ObjectNames {
+		say(o)
+	}
+	for _, r := range l.Names {
+		if o, ok := r.Resolved(); ok {
+			say(o)
+		}
+	}
+	if l.Self.ID != "" {
+		say(l.Self)
+	}
+	for _, kind := range kinds {
+		for _, d := range l.list(kind) {
+			n[fold(d.ID())] = d.DisplayName()
+		}
+	}
+	return n
+}
+
+// name gives an id its name, other text itself.
+func (n namer) name(s string) string {
+	if t, ok := strings.CutPrefix(s, "{{"); ok {
+		_, key, _ := strings.Cut(strings.TrimSuffix(t, "}}"), ":")
+		return key + " (new)"
+	}
+	if name, ok := n[fold(s)]; ok {
+		return name
+	}
+	return s
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

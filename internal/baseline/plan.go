@@ -1,0 +1,320 @@
+package baseline
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// planner compares a baseline with a tenant. Its steps only add to what the
+// entries say; at the end the entries become actions.
+type planner struct {
+	b        *Baseline
+	live     Live
+	s        Settings
+	shelter  shelter
+	names    namer
+	entries  []*entry
+	problems []string
+	warnings []string
+}
+
+// entry is one object on its way to an Entry and its actions.
+type entry struct {
+	Entry
+	item   *Item          // nil: no longer in the baseline
+	owned  Owned          // zero: not recorded
+	live   entra.Document // as the service sent it; nil: not in the tenant
+	before entra.Document // canonical
+	want   entra.Document // canonical; nil: to be deleted
+	needs  []string
+	// blocked and held are why it cannot be written, and which switches of
+	// enforcement are off.
+	blocked, held []string
+	// wrong says that the object of the baseline cannot be judged at all.
+	wrong bool
+}
+
+func (e *entry) block(format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(e.blocked, s) {
+		e.blocked = append(e.blocked, s)
+	}
+}
+
+func (e *entry) hold(format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(e.held, s) {
+		e.held = append(e.held, s)
+	}
+}
+
+func (e *entry) note(format string, args ...any) {
+	e.Reasons = append(e.Reasons, fmt.Sprintf(format, args...))
+}
+
+func (e *entry) ref() string { return string(e.Kind) + ":" + e.Key }
+
+// writes reports whether the entry asks for a write at all.
+func (e *entry) writes() bool {
+	switch e.Status {
+	case Create, Update, Renamed, Prune:
+		return true
+	}
+	return false
+}
+
+// ready reports whether its write may be carried out.
+func (e *entry) ready() bool { return e.writes() && len(e.blocked) == 0 && len(e.held) == 0 }
+
+// Plan compares the baseline with what one run read of the tenant. It is a
+// pure function: the same input gives the same result.
+func (b *Baseline) Plan(live Live, s Settings) Result {
+	p := &planner{b: b, live: live, s: s, shelter: b.shelter(live.Names, live.Members), names: newNamer(live)}
+	p.shelter.self = fold(live.Self.ID)
+	p.problems = append(p.problems, p.shelter.refused...)
+	p.warnings = append(p.warnings, p.shelter.warnings...)
+	for _, kind := range kinds {
+		for i := range b.items(kind) {
+			p.identify(&b.items(kind)[i])
+		}
+	}
+	p.leftovers()
+	for _, e := range p.entries {
+		p.compare(e)
+	}
+	p.preconditions()
+	p.guards()
+	p.propagate()
+	p.limits()
+	p.propagate()
+	p.proof()
+	p.propagate()
+	return p.result()
+}
+
+// identify finds the live object of an item by its recorded id. A live
+// namesake of something unrecorded is never written to and blocks the create.
+func (p *planner) identify(it *Item) {
+	e := &entry{item: it, Entry: Entry{Key: it.Key, Kind: it.Kind, DisplayName: it.DisplayName(), State: it.Want.Text("state")}}
+	p.entries = append(p.entries, e)
+	if o, ok := p.s.Owned[it.Kind][it.Key]; ok && o.ID != "" {
+		e.owned, e.ID = o, o.ID
+		if twins := p.sameID(it.Kind, o.ID); len(twins) > 1 {
+			e.block("the id %s is recorded for the keys %s", o.ID, strings.Join(twins, ", "))
+			e.wrong = true
+		}
+		if e.live = p.live.byID(it.Kind, o.ID); e.live != nil {
+			p.renamed(e)
+			return
+		}
+		inBin, looked := p.live.Deleted[o.ID]
+		switch {
+		case !looked:
+			e.block("the recorded object %s is not in the list and was not looked for by id", o.ID)
+			e.wrong = true
+			return
+		case inBin:
+			e.note("deleted by hand; %s is among the deleted items and can be restored from there for 30 days; as it is, it is made anew", o.ID)
+		default:
+			e.note("deleted by hand: %s is gone; it is made anew", o.ID)
+		}
+		e.ID = ""
+	}
+	p.namesakes(e)
+}
+
+func (p *planner) renamed(e *entry) {
+	live, was := e.live.DisplayName(), e.owned.DisplayName
+	if was != "" && live != was && live != e.DisplayName {
+		e.note("renamed by hand from %q to %q", was, live)
+	}
+}
+
+func (p *planner) sameID(kind entra.ObjectKind, id string) []string {
+	var keys []string
+	for _, key := range sortedKeys(p.s.Owned[kind]) {
+		if strings.EqualFold(p.s.Owned[kind][key].ID, id) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (p *planner) namesakes(e *entry) {
+	var found []string
+	for _, d := range p.live.list(e.Kind) {
+		if !strings.EqualFold(d.DisplayName(), e.DisplayName) {
+			continue
+		}
+		if keys := p.sameID(e.Kind, d.ID()); len(keys) > 0 {
+			e.block("%q exists already (%s) and is recorded for the key %s; adopt it for this key: baseline adopt %s=%s", e.DisplayName, d.ID(), keys[0], e.Key, d.ID())
+			return
+		}
+		found = append(found, d.ID())
+	}
+	slices.Sort(found)
+	switch len(found) {
+	case 0:
+	case 1:
+		e.block("%q exists already (%s) and is not ours; take it into ownership: baseline adopt %s=%s", e.DisplayName, found[0], e.Key, found[0])
+	default:
+		e.block("%d objects named %q exist already (%s); adopt the right one: baseline adopt %s=ID", len(found), e.DisplayName, strings.Join(found, ", "), e.Key)
+	}
+}
+
+// leftovers are recorded objects that the baseline no longer has.
+func (p *planner) leftovers() {
+	present := map[string]bool{}
+	for _, it := range p.b.Items() {
+		present[it.ref()] = true
+	}
+	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
+		for _, key := range sortedKeys(p.s.Owned[kind]) {
+			o := p.s.Owned[kind][key]
+			e := &entry{owned: o, live: p.live.byID(kind, o.ID), Entry: Entry{Key: key, Kind: kind, ID: o.ID, DisplayName: o.DisplayName}}
+			if present[e.ref()] || p.adoptedElsewhere(kind, key, o.ID) {
+				continue
+			}
+			if e.live == nil {
+				e.Status = Gone
+				e.note("recorded, but neither in the baseline nor in the tenant")
+			} else {
+				e.Status, e.DisplayName, e.State = Prune, e.live.DisplayName(), e.live.Text("state")
+				e.before = entra.Canonical(kind, e.live)
+			}
+			p.entries = append(p.entries, e)
+		}
+	}
+}
+
+// adoptedElsewhere reports whether an id is recorded for a key that the
+// baseline still has: the object stays.
+func (p *planner) adoptedElsewhere(kind entra.ObjectKind, key, id string) bool {
+	for _, it := range p.b.items(kind) {
+		if it.Key != key && strings.EqualFold(p.s.Owned[kind][it.Key].ID, id) {
+			return true
+		}
+	}
+	return false
+}
+
+// compare resolves an item, adds what is forced or left to the tenant, and
+// says how the live object differs.
+func (p *planner) compare(e *entry) {
+	if e.item == nil {
+		return
+	}
+	want, needs, problems := p.resolve(*e.item)
+	e.needs = needs
+	for _, s := range problems {
+		e.block("%s", s)
+		e.wrong = true
+	}
+	if e.live != nil {
+		e.before = entra.Canonical(e.Kind, e.live)
+		for _, path := range e.item.Unmanaged {
+			put(want, path, at(e.before, path))
+		}
+	}
+	if e.Kind == entra.KindPolicy {
+		p.shelter.force(want)
+	}
+	e.want = entra.Canonical(e.Kind, want)
+	e.State = e.want.Text("state")
+	hash := entra.CanonicalHash(e.Kind, e.want)
+	switch {
+	case e.wrong:
+		e.Status = Blocked
+	case e.live == nil:
+		e.Status = Create
+		e.Differences = differences(nil, e.want, p.names)
+	case reflect.DeepEqual(e.before, e.want):
+		e.Status = InSync
+	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == entra.CanonicalHash(e.Kind, e.live) && p.shelter.covered(e.before):
+		e.Status = InSync
+		e.note("the service keeps it otherwise than it was sent; unchanged since")
+	default:
+		e.Status = Update
+		e.Differences = differences(e.before, e.want, p.names)
+		if len(e.Differences) == 1 && e.Differences[0].Path == "displayName" && e.owned.DisplayName == e.DisplayName {
+			e.Status = Renamed
+		}
+	}
+	if e.Status == Update && e.before["@odata.type"] != e.want["@odata.type"] {
+		e.block("a named location cannot change its kind; give the new one a key and a name of its own")
+	}
+}
+
+// propagate blocks what refers to something that will not be made, with the
+// reason.
+func (p *planner) propagate() {
+	for changed := true; changed; {
+		changed = false
+		for _, e := range p.entries {
+			for _, need := range e.needs {
+				n := p.find(need)
+				if n == nil || n.Status == InSync || n.live != nil || n.ready() {
+					continue
+				}
+				blocked, held := len(e.blocked), len(e.held)
+				if len(n.blocked) > 0 {
+					e.block("needs %s, which is blocked", need)
+				} else {
+					e.hold("needs %s, which is not enabled", need)
+				}
+				changed = changed || len(e.blocked) != blocked || len(e.held) != held
+			}
+		}
+	}
+}
+
+func (p *planner) find(ref string) *entry {
+	for _, e := range p.entries {
+		if e.ref() == ref && e.item != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// result turns the entries into actions in their order, adds what is not ours,
+// and sorts the entries for reading.
+func (p *planner) result() Result {
+	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.shelter.why, Actions: p.actions()}
+	for _, e := range p.entries {
+		e.Reasons = append(e.Reasons, e.blocked...)
+		e.Reasons = append(e.Reasons, e.held...)
+		if len(e.blocked) > 0 && e.Status != InSync {
+			e.Status = Blocked
+		}
+		r.Entries = append(r.Entries, e.Entry)
+	}
+	for _, kind := range []entra.ObjectKind{entra.KindLocation, entra.KindPolicy} {
+		for _, d := range p.live.list(kind) {
+			if len(p.sameID(kind, d.ID())) == 0 {
+				r.Entries = append(r.Entries, Entry{Kind: kind, ID: d.ID(), DisplayName: d.DisplayName(), State: d.Text("state"), Status: Unmanaged})
+			}
+		}
+	}
+	return r
+}
+
+// change is the part of an action that all kinds share.
+func (p *planner) change(e *entry, kind plan.Kind) plan.Action {
+	a := plan.Action{Kind: kind, Status: plan.Ready, Rule: e.Key, Reasons: slices.Clone(e.Reasons),
+		Subject: plan.Subject{ID: e.ID, Key: e.Key, Name: e.DisplayName},
+		Change:  &plan.Change{Kind: e.Kind, Key: e.Key, Differences: e.Differences, Needs: e.needs}}
+	if e.live != nil {
+		a.Change.Before, a.Change.BeforeHash = e.live.Clone(), entra.CanonicalHash(e.Kind, e.live)
+	}
+	switch {
+	case len(e.blocked) > 0:
+		a.Status, a.Reasons = plan.Blocked, append(a.Reasons, e.blocked...)
+	case len(e.held) > 0:
+		a.Status, a.Reasons = plan.NotEnabled, append(a.Reasons, e.held...)
+	}
+	return a
+}

@@ -1,0 +1,179 @@
+package baseline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// limits refuses creates that would bring the tenant beyond what it can hold.
+func (p *planner) limits() {
+	for _, c := range []struct {
+		kind entra.ObjectKind
+		most int
+		what string
+	}{
+		{entra.KindPolicy, MaxPolicies, "policies"}, {entra.KindLocation, MaxLocations, "named locations"},
+		{entra.KindStrength, MaxStrengths, "custom authentication strengths"},
+	} {
+		n := 0
+		for _, d := range p.live.list(c.kind) {
+			if d.Text("policyType") != entra.PolicyTypeBuiltIn {
+				n++
+			}
+		}
+		for _, e := range p.entries {
+			switch {
+			case e.Kind != c.kind || !e.ready():
+			case e.Status == Create:
+				n++
+			case e.Status == Prune:
+				n--
+			}
+		}
+		if n <= c.most {
+			continue
+		}
+		for _, e := range p.entries {
+			if e.Kind == c.kind && e.Status == Create {
+				e.block("the tenant would hold %d %s after the run; it can hold %d", n, c.what, c.most)
+			}
+		}
+	}
+}
+
+// outcome is one policy as it stands after the run.
+type outcome struct {
+	doc entra.Document // canonical
+	own *entry         // nil: not ours
+}
+
+// after is the set of policies that the ready writes would leave.
+func (p *planner) after() []outcome {
+	var out []outcome
+	for _, d := range p.live.Policies {
+		e := p.ofPolicy(d.ID())
+		switch {
+		case e != nil && e.Status == Prune && e.ready():
+		case e != nil && e.want != nil && e.ready():
+			out = append(out, outcome{e.want, e})
+		default:
+			out = append(out, outcome{entra.Canonical(entra.KindPolicy, d), e})
+		}
+	}
+	for _, e := range p.entries {
+		if e.Kind == entra.KindPolicy && e.Status == Create && e.ready() {
+			out = append(out, outcome{e.want, e})
+		}
+	}
+	return out
+}
+
+// proof shows over the resulting set of policies that nobody is locked out who
+// must not be: every enabled policy leaves the break-glass accounts and the
+// job's own identity alone, and none blocks everyone unless that is accepted.
+// What of ours would break that is blocked; policies not ours only warn.
+func (p *planner) proof() {
+	trusted := p.trusted()
+	for _, o := range p.after() {
+		if !enabled(o.doc) {
+			continue
+		}
+		var faults []string
+		if hit := p.reached(o.doc); len(hit) > 0 {
+			faults = append(faults, "it does not exclude the break-glass account "+strings.Join(hit, ", "))
+		}
+		if p.reachesSelf(o.doc) {
+			faults = append(faults, "it does not exclude the identity that the job runs as")
+		}
+		if blocksEveryone(o.doc, &trusted) && (o.own == nil || o.own.item == nil || !o.own.item.AcceptLockout) {
+			faults = append(faults, "it blocks all users on all applications without a further condition (acceptLockout)")
+		}
+		for _, f := range faults {
+			if o.own != nil && o.own.ready() {
+				o.own.block("%s", f)
+				continue
+			}
+			whose := "not ours"
+			if o.own != nil {
+				whose = "as it is in the tenant"
+			}
+			p.warnings = append(p.warnings, fmt.Sprintf("the enabled policy %q, %s: %s", o.doc.DisplayName(), whose, f))
+		}
+	}
+}
+
+// trusted reports whether any location is trusted after the run.
+func (p *planner) trusted() bool {
+	for _, d := range p.live.Locations {
+		e := p.ofLocation(d.ID())
+		switch {
+		case e == nil || !e.ready():
+			if entra.Canonical(entra.KindLocation, d)["isTrusted"] == true {
+				return true
+			}
+		case e.want["isTrusted"] == true:
+			return true
+		}
+	}
+	for _, e := range p.entries {
+		if e.Kind == entra.KindLocation && e.Status == Create && e.ready() && e.want["isTrusted"] == true {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *planner) ofLocation(id string) *entry {
+	for _, e := range p.entries {
+		if e.Kind == entra.KindLocation && strings.EqualFold(e.ID, id) {
+			return e
+		}
+	}
+	return nil
+}
+
+// reached names the break-glass accounts that an enabled policy may hold for.
+func (p *planner) reached(d entra.Document) []string {
+	u := obj(d, users)
+	if u == nil {
+		return nil
+	}
+	all := slices.Contains(strs(u, "includeUsers"), entra.WordAll) || len(strs(u, "includeRoles")) > 0
+	var out []string
+	for _, id := range sortedKeys(p.shelter.why) {
+		groups := p.groupsOf(id)
+		switch {
+		case slices.Contains(strs(u, "excludeUsers"), id), len(both(groups, strs(u, "excludeGroups"))) > 0:
+		case all, slices.Contains(strs(u, "includeUsers"), id), len(both(groups, strs(u, "includeGroups"))) > 0:
+			out = append(out, p.names.name(id))
+		}
+	}
+	return out
+}
+
+// groupsOf are the break-glass groups that a user is known to be in.
+func (p *planner) groupsOf(user string) []string {
+	var out []string
+	for _, g := range p.shelter.groups {
+		for id, members := range p.live.Members {
+			if fold(id) == g && slices.ContainsFunc(members, func(m entra.DirectoryObject) bool { return fold(m.ID) == user }) {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
+}
+
+// reachesSelf reports whether a policy for workload identities may hold for
+// the job.
+func (p *planner) reachesSelf(d entra.Document) bool {
+	c, self := obj(d, spns), fold(p.live.Self.ID)
+	if c == nil || self == "" || slices.Contains(strs(c, "excludeServicePrincipals"), self) {
+		return false
+	}
+	included := strs(c, "includeServicePrincipals")
+	return slices.Contains(included, entra.WordOwnTenant) || slices.Contains(included, self) || has(c, "servicePrincipalFilter")
+}

@@ -1,0 +1,265 @@
+package baseline
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// weakening says in what an enabled policy would hold for less or demand less
+// than before: its state lowered, its controls weakened, what it includes
+// narrowed, exclusions added beyond break-glass. What cannot be compared
+// counts as weaker.
+func weakening(before, want entra.Document, s *shelter) []string {
+	var out []string
+	if !enabled(want) {
+		out = append(out, fmt.Sprintf("state becomes %s", want.Text("state")))
+	}
+	out = append(out, weakerGrant(obj(before, "grantControls"), obj(want, "grantControls"))...)
+	out = append(out, weakerSession(obj(before, "sessionControls"), obj(want, "sessionControls"))...)
+	out = append(out, narrower(before, want, s)...)
+	schema := entra.SchemaOf(entra.KindPolicy)
+	for _, name := range sortedKeys(union(before, want)) {
+		if schema.Lookup(name) == nil && !reflect.DeepEqual(before[name], want[name]) {
+			out = append(out, name+" is unknown and changes")
+		}
+	}
+	return out
+}
+
+// ways are the sets of controls that a grant is content with.
+func ways(g map[string]any) [][]string {
+	var each []string
+	for _, list := range []string{"builtInControls", "customAuthenticationFactors", "termsOfUse"} {
+		each = append(each, strs(g, list)...)
+	}
+	if id := text(g, "authenticationStrength.id"); id != "" {
+		each = append(each, "strength "+id)
+	}
+	if text(g, "operator") == "AND" {
+		return [][]string{each}
+	}
+	var out [][]string
+	for _, c := range each {
+		out = append(out, []string{c})
+	}
+	return out
+}
+
+// implied are the demands that fulfilling a control fulfils too.
+func implied(control string) []string {
+	switch control {
+	case "strength " + entra.StrengthPhishingResistant:
+		return []string{control, "strength " + entra.StrengthPasswordless, "strength " + entra.StrengthMFA, "mfa"}
+	case "strength " + entra.StrengthPasswordless:
+		return []string{control, "strength " + entra.StrengthMFA, "mfa"}
+	case "strength " + entra.StrengthMFA:
+		return []string{control, "mfa"}
+	}
+	return []string{control}
+}
+
+// weakerGrant reports a grant that can be fulfilled in a way that the one
+// before would not have taken.
+func weakerGrant(before, want map[string]any) []string {
+	demanded := ways(before)
+	if len(demanded) == 0 {
+		return unknownMembers("grantControls", entra.SchemaOf(entra.KindPolicy).Lookup("grantControls"), before, want)
+	}
+	var out []string
+	offered := ways(want)
+	if len(offered) == 0 {
+		out = append(out, "its grant controls are removed")
+	}
+	for _, way := range offered {
+		if slices.Contains(way, "block") {
+			continue // nobody gets in this way
+		}
+		var has []string
+		for _, c := range way {
+			has = append(has, implied(c)...)
+		}
+		if !slices.ContainsFunc(demanded, func(d []string) bool { return subset(d, has) }) {
+			out = append(out, "access is granted for "+strings.Join(way, " and ")+" alone")
+		}
+	}
+	return append(out, unknownMembers("grantControls", entra.SchemaOf(entra.KindPolicy).Lookup("grantControls"), before, want)...)
+}
+
+func unknownMembers(path string, m *entra.Member, before, want map[string]any) []string {
+	var out []string
+	for _, name := range sortedKeys(union(before, want)) {
+		if k := m.Lookup(name); (k == nil || k.Beta) && !reflect.DeepEqual(before[name], want[name]) {
+			out = append(out, join(path, name)+" is unknown and changes")
+		}
+	}
+	return out
+}
+
+// weakerSession reports session controls that are gone or milder.
+func weakerSession(before, want map[string]any) []string {
+	var out []string
+	for _, name := range sortedKeys(union(before, want)) {
+		a, b := before[name], want[name]
+		if reflect.DeepEqual(a, b) || stricterSession(name, a, b) {
+			continue
+		}
+		if b == nil {
+			out = append(out, "sessionControls."+name+" is removed")
+		} else {
+			out = append(out, "sessionControls."+name+" is not stricter than before")
+		}
+	}
+	return out
+}
+
+// stricterSession reports whether a session control surely holds more than
+// before.
+func stricterSession(name string, a, b any) bool {
+	bm, _ := b.(map[string]any)
+	switch name {
+	case "disableResilienceDefaults":
+		return b == true
+	case "applicationEnforcedRestrictions", "secureSignInSession":
+		return a == nil && b != nil
+	case "cloudAppSecurity":
+		return a == nil || text(bm, "cloudAppSecurityType") == "blockDownloads"
+	case "persistentBrowser":
+		return text(bm, "mode") == "never"
+	case "signInFrequency":
+		am, _ := a.(map[string]any)
+		x, y := hours(am), hours(bm)
+		return y >= 0 && (am == nil || x > y) && (am == nil || text(am, "authenticationType") == text(bm, "authenticationType"))
+	}
+	return false
+}
+
+// hours is how long a sign-in lasts; 0 is every time, -1 not known.
+func hours(f map[string]any) int64 {
+	if text(f, "frequencyInterval") == "everyTime" {
+		return 0
+	}
+	n, _ := at(f, "value").(json.Number)
+	v, err := n.Int64()
+	switch unit := text(f, "type"); {
+	case err != nil || v <= 0:
+		return -1
+	case unit == "hours":
+		return v
+	case unit == "days":
+		return 24 * v
+	}
+	return -1
+}
+
+// wide are the words that stand for everything in a list of what is included.
+var wide = []string{entra.WordAll, "all", entra.WordOwnTenant}
+
+// narrower reports conditions that let fewer sign-ins be held by the policy.
+func narrower(before, want entra.Document, s *shelter) []string {
+	b, w := obj(before, "conditions"), obj(want, "conditions")
+	var out []string
+	for _, name := range sortedKeys(union(b, w)) {
+		if reflect.DeepEqual(b[name], w[name]) {
+			continue
+		}
+		path := "conditions." + name
+		switch name {
+		case "applications", "users", "clientApplications":
+			bm, _ := b[name].(map[string]any)
+			wm, _ := w[name].(map[string]any)
+			out = append(out, narrowerLists(path, bm, wm, s, false)...)
+		case "platforms", "locations":
+			bm, _ := b[name].(map[string]any)
+			wm, _ := w[name].(map[string]any)
+			if wm != nil {
+				out = append(out, narrowerLists(path, bm, wm, s, true)...)
+			}
+		case "clientAppTypes", "signInRiskLevels", "userRiskLevels", "servicePrincipalRiskLevels":
+			if bl, wl := strs(b, name), strs(w, name); len(wl) > 0 && !slices.Contains(wl, "all") && (len(bl) == 0 || !subset(bl, wl)) {
+				out = append(out, path+" takes in less")
+			}
+		case "insiderRiskLevels":
+			if text(w, name) != "" && !subset(strings.Split(text(b, name), ","), strings.Split(text(w, name), ",")) {
+				out = append(out, path+" takes in less")
+			}
+		case "authenticationFlows":
+			methods := func(m map[string]any) []string {
+				return strings.Split(text(m, "authenticationFlows.transferMethods"), ",")
+			}
+			if w[name] != nil && !subset(methods(b), methods(w)) {
+				out = append(out, path+" takes in less")
+			}
+		default: // devices, and what we do not know
+			if w[name] != nil || entra.SchemaOf(entra.KindPolicy).At(path) == nil {
+				out = append(out, path+" may take in less")
+			}
+		}
+	}
+	return out
+}
+
+// narrowerLists judges the include and exclude members of one condition. With
+// open, an absent condition took in everything.
+func narrowerLists(path string, b, w map[string]any, s *shelter, open bool) []string {
+	var out []string
+	everybody := slices.Contains(strs(w, "includeUsers"), entra.WordAll)
+	for _, name := range sortedKeys(union(b, w)) {
+		if reflect.DeepEqual(b[name], w[name]) || everybody && strings.HasPrefix(name, "include") {
+			continue
+		}
+		p, bl, wl := join(path, name), strs(b, name), strs(w, name)
+		_, isList := firstOf(b[name], w[name]).([]any)
+		switch {
+		case strings.HasPrefix(name, "include") && isList:
+			all := slices.ContainsFunc(wl, func(v string) bool { return slices.Contains(wide, v) })
+			if lost := minus(bl, append([]string{entra.WordNone}, wl...)); !all && (len(lost) > 0 || open && b == nil) {
+				out = append(out, p+" takes in less")
+			}
+		case strings.HasPrefix(name, "exclude") && isList:
+			more := slices.DeleteFunc(minus(wl, bl), s.isBreakGlass)
+			if len(more) > 0 {
+				out = append(out, fmt.Sprintf("%s excludes %d more", p, len(more)))
+			}
+		case name == "includeGuestsOrExternalUsers":
+			if !guestsWithin(b[name], w[name]) {
+				out = append(out, p+" takes in less")
+			}
+		case name == "excludeGuestsOrExternalUsers":
+			if !guestsWithin(w[name], b[name]) {
+				out = append(out, p+" excludes more")
+			}
+		default: // filters, and what we do not know
+			out = append(out, p+" may take in less")
+		}
+	}
+	return out
+}
+
+func firstOf(a, b any) any {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// guestsWithin reports whether the guests of a are surely among those of b.
+func guestsWithin(a, b any) bool {
+	am, _ := a.(map[string]any)
+	bm, _ := b.(map[string]any)
+	if am == nil {
+		return true
+	}
+	if bm == nil || !subset(strings.Split(text(am, "guestOrExternalUserTypes"), ","), strings.Split(text(bm, "guestOrExternalUserTypes"), ",")) {
+		return false
+	}
+	if reflect.DeepEqual(am["externalTenants"], bm["externalTenants"]) || text(bm, "externalTenants.membershipKind") == "all" {
+		return true
+	}
+	return has(am, "externalTenants.members") && has(bm, "externalTenants.members") &&
+		subset(strs(am, "externalTenants.members"), strs(bm, "externalTenants.members"))
+}
