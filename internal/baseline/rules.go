@@ -59,7 +59,7 @@ func (r rule) applications() {
 	included := strs(r.d, incApps)
 	actions := strs(r.d, apps+".includeUserActions")
 	contexts := strs(r.d, apps+".includeAuthenticationContextClassReferences")
-	if len(included)+len(actions)+len(contexts) == 0 && !has(r.d, apps+".applicationFilter") && !has(r.d, spns) {
+	if len(included)+len(actions)+len(contexts) == 0 && !has(r.d, apps+".applicationFilter") && !has(r.d, spns) && len(r.it.AllowUnknown) == 0 {
 		r.fail(apps, "1011: the policy includes no application, user action or authentication context")
 	}
 	if len(included) > 0 && len(actions) > 0 {

@@ -1,0 +1,134 @@
+package baseline
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Adoption is one live object that now stands for a key.
+type Adoption struct {
+	Kind        entra.ObjectKind `json:"kind"`
+	Key         string           `json:"key"`
+	ID          string           `json:"id"`
+	DisplayName string           `json:"displayName"`
+}
+
+// Adopt takes live objects into ownership: those that the pairs name (KEY=ID,
+// or kind:KEY=ID where policies, locations and strengths share a key), and
+// with byName every item without a live object whose displayName exactly one
+// live object has that is nobody's yet. Nothing is guessed: a pair that does
+// not fit, or two candidates, is a problem, and with a problem nothing is
+// adopted. The records given are not changed; the result holds all of them.
+func (b *Baseline) Adopt(live Live, owned OwnedObjects, pairs []string, byName bool) (OwnedObjects, []Adoption, []string) {
+	a := &adopter{b: b, live: live, owned: OwnedObjects{}}
+	for _, kind := range kinds {
+		a.owned[kind] = maps.Clone(owned[kind])
+		if a.owned[kind] == nil {
+			a.owned[kind] = map[string]Owned{}
+		}
+	}
+	for _, p := range pairs {
+		if problem := a.pair(p); problem != "" {
+			a.problems = append(a.problems, p+": "+problem)
+		}
+	}
+	if byName {
+		for _, it := range b.Items() {
+			a.byName(it)
+		}
+	}
+	if len(a.problems) > 0 {
+		return owned, nil, a.problems
+	}
+	return a.owned, a.done, nil
+}
+
+type adopter struct {
+	b        *Baseline
+	live     Live
+	owned    OwnedObjects
+	done     []Adoption
+	problems []string
+}
+
+func (a *adopter) pair(p string) string {
+	i := strings.LastIndex(p, "=")
+	if i < 1 || i == len(p)-1 {
+		return "must have the form KEY=ID"
+	}
+	key, id := p[:i], fold(p[i+1:])
+	var items []Item
+	for _, it := range a.b.Items() {
+		if it.Key == key || it.ref() == key {
+			items = append(items, it)
+		}
+	}
+	switch {
+	case len(items) == 0:
+		return fmt.Sprintf("the baseline has no key %q", key)
+	case len(items) > 1:
+		var refs []string
+		for _, it := range items {
+			refs = append(refs, it.ref()+"="+id)
+		}
+		return "several objects have this key; say which: " + strings.Join(refs, " or ")
+	}
+	d := a.live.byID(items[0].Kind, id)
+	if d == nil {
+		return fmt.Sprintf("the tenant has no %s with this id", items[0].Kind)
+	}
+	return a.take(items[0], d)
+}
+
+// take records a live object for an item.
+func (a *adopter) take(it Item, d entra.Document) string {
+	records := a.owned[it.Kind]
+	if d.Text("policyType") == entra.PolicyTypeBuiltIn {
+		return "a built-in authentication strength belongs to the service"
+	}
+	if o, ok := records[it.Key]; ok && !strings.EqualFold(o.ID, d.ID()) && a.live.byID(it.Kind, o.ID) != nil {
+		return fmt.Sprintf("the key stands for %s already, which is in the tenant", o.ID)
+	}
+	for _, key := range sortedKeys(records) {
+		if key == it.Key || !strings.EqualFold(records[key].ID, d.ID()) {
+			continue
+		}
+		if slices.ContainsFunc(a.b.items(it.Kind), func(o Item) bool { return o.Key == key }) {
+			return fmt.Sprintf("the object stands for the key %s already", key)
+		}
+		delete(records, key) // the key was renamed in the baseline
+	}
+	records[it.Key] = Owned{ID: d.ID(), Hash: entra.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
+	a.done = append(a.done, Adoption{Kind: it.Kind, Key: it.Key, ID: d.ID(), DisplayName: d.DisplayName()})
+	return ""
+}
+
+func (a *adopter) byName(it Item) {
+	if o, ok := a.owned[it.Kind][it.Key]; ok && a.live.byID(it.Kind, o.ID) != nil {
+		return
+	}
+	var found []entra.Document
+	for _, d := range a.live.list(it.Kind) {
+		if strings.EqualFold(d.DisplayName(), it.DisplayName()) {
+			found = append(found, d)
+		}
+	}
+	switch len(found) {
+	case 0:
+	case 1:
+		if problem := a.take(it, found[0]); problem != "" {
+			a.problems = append(a.problems, it.Key+": "+problem)
+		}
+	default:
+		var ids []string
+		for _, d := range found {
+			ids = append(ids, d.ID())
+		}
+		slices.Sort(ids)
+		a.problems = append(a.problems, fmt.Sprintf("%s: %d objects are named %q (%s); say which: %s=ID", it.Key, len(found), it.DisplayName(), strings.Join(ids, ", "), it.Key))
+	}
+}

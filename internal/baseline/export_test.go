@@ -1,0 +1,175 @@
+package baseline
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// exported exports a tenant as the command does and reads the text back.
+func exported(t *testing.T, tn *tenant) (string, *Baseline) {
+	t.Helper()
+	live := tn.read()
+	text, err := Export(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text), load(t, string(text))
+}
+
+func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
+	tn, _ := applied(t, small)
+	tn.owned = OwnedObjects{}
+	id := tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Blocks # all: \"x\"","state":"enabled","conditions":{"applications":{"includeApplications":["All"]},
+		"users":{"includeUsers":["All"],"excludeGroups":["f0000000-0000-0000-0000-000000000001"]},"somethingNew":{"a":[1,{"b":null}]},"times":{"x":"y"}},
+		"grantControls":{"operator":"OR","builtInControls":["block","quantum"]},"sessionControls":{"newControl":{"isEnabled":true}}}`))
+	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"All out","state":"enabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"operator":"OR","builtInControls":["block"]}}`))
+	tn.put(entra.KindLocation, "", doc(t, `{"@odata.type":"#microsoft.graph.compliantNetworkNamedLocation","displayName":"Net","compliantNetworkType":"x"}`))
+	tn.put(entra.KindLocation, "", doc(t, `{"displayName":"Near","countriesAndRegions":["NO","DE"],"includeUnknownCountriesAndRegions":true}`))
+	text, b := exported(t, tn)
+	for _, want := range []string{"- Finance\n", "- bg1@contoso.com\n", "- Corporate VPN\n", "id: Keys only\n", "acceptLockout: true", "- f0000000-0000-0000-0000-000000000001\n",
+		`allowUnknown: ["conditions.somethingNew","conditions.times","grantControls.builtInControls","sessionControls.newControl"]`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	owned, done, problems := b.Adopt(tn.read(), tn.owned, nil, true)
+	if len(problems) > 0 || len(done) != 8 {
+		t.Fatal(problems, done)
+	}
+	tn.owned = owned
+	r := tn.plan(b, Settings{})
+	for _, e := range r.Entries {
+		if e.Status != InSync {
+			t.Error(RenderDiff(e, false))
+		}
+	}
+	if len(r.Actions) > 0 {
+		t.Error(shape(r.Actions))
+	}
+	tn.docs[entra.KindPolicy][id]["state"] = "disabled"
+	if got := shape(tn.plan(b, everything).Actions); len(got) != 1 {
+		t.Error("drift of an exported policy is not seen:", got)
+	}
+}
+
+func doc(t testing.TB, text string) entra.Document {
+	t.Helper()
+	d, err := entra.ParseDocument([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestExportLeavesOutWhatCannotStand(t *testing.T) {
+	tn, _ := applied(t, small)
+	tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID])
+	text, b := exported(t, tn)
+	if len(b.Policies) != 1 || strings.Count(text, "# left out") != 2 {
+		t.Errorf("%d policies in\n%s", len(b.Policies), text)
+	}
+}
+
+func TestExportRefsConverge(t *testing.T) {
+	tn := newTenant()
+	const app = "aaaa0000-0000-0000-0000-000000000009"
+	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"P","state":"disabled","conditions":{"applications":{"includeApplications":["`+app+`"]},"users":{"includeGroups":["`+finance+`"]}},"grantControls":{"builtInControls":["mfa"]}}`))
+	live := tn.read()
+	if d := cmp.Diff([]entra.Ref{{Kind: entra.KindApplication, Name: app}}, ExportRefs(live)); d != "" {
+		t.Fatal(d)
+	}
+	live.Names[entra.Ref{Kind: entra.KindApplication, Name: app}] = entra.Resolution{Objects: []entra.DirectoryObject{{Kind: entra.KindApplication, ID: app, DisplayName: "Payroll"}}}
+	if d := cmp.Diff([]entra.Ref{{Kind: entra.KindApplication, Name: "Payroll"}}, ExportRefs(live)); d != "" {
+		t.Fatal(d)
+	}
+	live.Names[entra.Ref{Kind: entra.KindApplication, Name: "Payroll"}] = entra.Resolution{Objects: []entra.DirectoryObject{{ID: app}, {ID: "other"}}}
+	if got := ExportRefs(live); len(got) != 0 {
+		t.Fatal(got)
+	}
+	text, err := Export(live)
+	if err != nil || !strings.Contains(string(text), "- "+app+" # Payroll\n") {
+		t.Errorf("%v in\n%s", err, text)
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	tn, b := applied(t, small)
+	id := tn.owned[entra.KindPolicy]["CA010"].ID
+	other := tn.put(entra.KindPolicy, "", entra.Document{"displayName": "Other"})
+	for _, c := range []struct {
+		name    string
+		pairs   []string
+		byName  bool
+		change  func(OwnedObjects)
+		problem string
+		adopted int
+	}{
+		{"by pair", []string{"CA010=" + id}, false, func(o OwnedObjects) { delete(o[entra.KindPolicy], "CA010") }, "", 1},
+		{"by name", nil, true, func(o OwnedObjects) { delete(o[entra.KindPolicy], "CA010"); delete(o[entra.KindLocation], "VPN") }, "", 2},
+		{"under a new key", []string{"CA010=" + id}, false, func(o OwnedObjects) {
+			o[entra.KindPolicy]["OLD"] = o[entra.KindPolicy]["CA010"]
+			delete(o[entra.KindPolicy], "CA010")
+		}, "", 1},
+		{"no such key", []string{"CA011=" + id}, false, nil, "no key", 0},
+		{"no such id", []string{"CA010=" + bg1}, false, nil, "no conditionalAccessPolicy with this id", 0},
+		{"no pair", []string{"CA010"}, false, nil, "KEY=ID", 0},
+		{"stands already", []string{"CA010=" + other}, false, nil, "stands for " + id + " already", 0},
+		{"another's", []string{"CA020=" + id}, false, func(o OwnedObjects) { delete(o[entra.KindPolicy], "CA020") }, "stands for the key CA010 already", 0},
+		{"of another kind", []string{"namedLocation:VPN=" + id}, false, nil, "no namedLocation with this id", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			owned := OwnedObjects{}
+			for kind, m := range tn.owned {
+				owned[kind] = map[string]Owned{}
+				for k, o := range m {
+					owned[kind][k] = o
+				}
+			}
+			if c.change != nil {
+				c.change(owned)
+			}
+			got, done, problems := b.Adopt(tn.read(), owned, c.pairs, c.byName)
+			if len(done) != c.adopted || (c.problem == "") != (len(problems) == 0) || !strings.Contains(strings.Join(problems, ""), c.problem) {
+				t.Fatal(done, problems)
+			}
+			if c.problem == "" {
+				if left := b.Plan(tn.read(), Settings{Owned: got}).Actions; len(left) > 0 {
+					t.Error(shape(left))
+				}
+			}
+		})
+	}
+}
+
+func TestDestroy(t *testing.T) {
+	tn, b := applied(t, small)
+	tn.put(entra.KindPolicy, "", entra.Document{"displayName": "Not ours"})
+	actions := Destroy(tn.read(), tn.owned)
+	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN ready", "deleteLocation VPN ready"}
+	if d := cmp.Diff(want, shape(actions)); d != "" {
+		t.Fatal(d)
+	}
+	if d := cmp.Diff([]string{"conditionalAccessPolicy:CA020", "namedLocation:VPN"}, actions[4].Change.Needs); d != "" {
+		t.Error(d)
+	}
+	tn.apply(t, actions)
+	if n := len(tn.docs[entra.KindPolicy]) + len(tn.docs[entra.KindLocation]) + len(tn.docs[entra.KindStrength]); n != 2 {
+		t.Errorf("%d objects left, want the foreign policy and the built-in strength", n)
+	}
+	_ = b
+}
+
+func TestDestroyKeepsWhatOthersUse(t *testing.T) {
+	tn, _ := applied(t, small)
+	loc := tn.owned[entra.KindLocation]["VPN"].ID
+	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Theirs","conditions":{"locations":{"includeLocations":["`+loc+`"]}}}`))
+	actions := Destroy(tn.read(), tn.owned)
+	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN blocked", "deleteLocation VPN blocked"}
+	if d := cmp.Diff(want, shape(actions)); d != "" {
+		t.Error(d)
+	}
+}
