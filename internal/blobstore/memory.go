@@ -3,6 +3,7 @@ package blobstore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -38,7 +39,7 @@ type memFile struct {
 }
 
 // ErrAfter marks a fault that comes after the effect.
-var ErrAfter = fmt.Errorf("the answer was lost")
+var ErrAfter = errors.New("the answer was lost")
 
 // NewMemory makes an empty store.
 func NewMemory() *Memory {
@@ -76,7 +77,7 @@ func (m *Memory) begin(ctx context.Context, op, name string) (late, err error) {
 	return nil, nil
 }
 
-func isAfter(err error) bool { return strings.Contains(err.Error(), ErrAfter.Error()) }
+func isAfter(err error) bool { return errors.Is(err, ErrAfter) }
 
 // Get reads a file.
 func (m *Memory) Get(ctx context.Context, name string) ([]byte, string, error) {

@@ -1,0 +1,167 @@
+package ledger
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// The types of a journal entry.
+const (
+	EntryIntent  = "intent"  // before a write goes out
+	EntryOutcome = "outcome" // what became of it
+	EntryNote    = "note"    // what a later run needs to settle intents
+)
+
+// Entry is one line of journal.jsonl.
+type Entry struct {
+	Type    string          `json:"type"`
+	At      time.Time       `json:"at"`
+	Run     string          `json:"run"`
+	Action  string          `json:"action,omitempty"`
+	Kind    plan.Kind       `json:"kind,omitempty"`
+	Subject plan.Subject    `json:"subject,omitzero"`
+	Detail  json.RawMessage `json:"detail,omitempty"`
+	Outcome *plan.Outcome   `json:"outcome,omitempty"`
+}
+
+// Journal is the append-only record of one run.
+type Journal struct {
+	file blobstore.Appender
+}
+
+// Append adds entries; they survive a crash once it has returned.
+func (j *Journal) Append(ctx context.Context, entries ...Entry) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for _, e := range entries {
+		if err := enc.Encode(e); err != nil {
+			return err
+		}
+	}
+	return j.file.Append(ctx, b.Bytes())
+}
+
+// maxLine bounds a line of a journal that is read.
+const maxLine = 4 << 20
+
+// ParseJournal yields the entries of a journal. A last line that was cut off
+// by a crash is left out; anything else that is not an entry is an error.
+func ParseJournal(r io.Reader) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		in := bufio.NewReader(r)
+		for n := 1; ; n++ {
+			line, err := readLine(in)
+			if errors.Is(err, io.EOF) {
+				return // also a torn last line: it has no line feed
+			}
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			var e Entry
+			if err := json.Unmarshal(line, &e); err != nil {
+				yield(Entry{}, fmt.Errorf("line %d of the journal %w: %w", n, errCorrupt, err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// readLine reads up to a line feed; io.EOF if there is none.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		case len(line) > maxLine:
+			return nil, fmt.Errorf("a line of the journal %w: longer than %d bytes", errCorrupt, maxLine)
+		}
+	}
+}
+
+// ReadJournal yields the entries of a run's journal; none if it has none.
+func (l *Ledger) ReadJournal(ctx context.Context, run string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		file, _, err := l.Open(ctx, run, "journal.jsonl")
+		if errors.Is(err, blobstore.ErrNotFound) {
+			return
+		}
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		defer file.Close()
+		for e, err := range ParseJournal(file) {
+			if err != nil {
+				err = fmt.Errorf("run %s: %w", run, err)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// RecentActions counts the actions since a time, from the journals: those that
+// were carried out, and those that may have been.
+func (l *Ledger) RecentActions(ctx context.Context, since time.Time) (map[plan.Kind]int, error) {
+	ids, err := l.runIDs(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := map[plan.Kind]int{}
+	// A run may be a day old and have written within the time all the same.
+	oldest := since.Add(-48 * time.Hour)
+	for _, id := range ids {
+		if start, err := StartOf(id); err != nil || start.Before(oldest) {
+			break
+		}
+		type action struct{ run, id string }
+		counted := map[action]plan.Kind{}
+		for e, err := range l.ReadJournal(ctx, id) {
+			if err != nil {
+				return nil, err
+			}
+			a := action{e.Run, e.Action}
+			switch {
+			case e.Type == EntryIntent && !e.At.Before(since):
+				counted[a] = e.Kind
+			case e.Type == EntryOutcome && e.Outcome != nil && e.Run == id && !sent(e.Outcome.Status):
+				delete(counted, a)
+			}
+		}
+		for _, kind := range counted {
+			out[kind]++
+		}
+	}
+	return out, nil
+}
+
+// sent reports whether an action with this outcome has, or may have, changed
+// the tenant.
+func sent(s plan.OutcomeStatus) bool {
+	switch s {
+	case plan.Done, plan.Processing, plan.NotTaken, plan.OverDismissed, plan.Unknown:
+		return true
+	}
+	return false
+}

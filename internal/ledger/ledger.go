@@ -1,0 +1,259 @@
+// Package ledger keeps what must survive a crash: the state of a tenant, the
+// lease, the folder of each run with its journal and manifest, the chain of
+// manifests, and how long runs are kept.
+//
+// It knows files and their order, not what a run decides, and it never talks to
+// the tenant.
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+)
+
+// Options are the numbers of a ledger.
+type Options struct {
+	Now func() time.Time
+	// KeepDays is how long runs are kept; 0 keeps all.
+	KeepDays int
+	// ImmutableDays asks the store for a retention policy on finished files.
+	ImmutableDays int
+}
+
+// Ledger is the part of a store that belongs to one tenant.
+type Ledger struct {
+	store  blobstore.Store
+	tenant string
+	opt    Options
+}
+
+// New gives the ledger of a tenant. Nothing is read.
+func New(store blobstore.Store, tenant string, opt Options) *Ledger {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	return &Ledger{store: store, tenant: tenant, opt: opt}
+}
+
+// Tenant is the name of the tenant.
+func (l *Ledger) Tenant() string { return l.tenant }
+
+// Store is where the ledger is kept.
+func (l *Ledger) Store() blobstore.Store { return l.store }
+
+func (l *Ledger) name(parts ...string) string {
+	return strings.Join(append([]string{l.tenant}, parts...), "/")
+}
+
+// runID is "20261124T020000Z-0a1b2c": ids sort by start time.
+var runID = regexp.MustCompile(`^(\d{8}T\d{6}Z)-[0-9a-f]{6}$`)
+
+const runTime = "20060102T150405Z"
+
+// NewRunID makes a run id of a start time and a random end.
+func NewRunID(start time.Time) (string, error) {
+	var b [3]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return RunID(start, b), nil
+}
+
+// RunID makes the run id of a start time and three given bytes.
+func RunID(start time.Time, end [3]byte) string {
+	return start.UTC().Format(runTime) + "-" + hex.EncodeToString(end[:])
+}
+
+// StartOf gives the start time in a run id; the error says what a run id looks
+// like.
+func StartOf(id string) (time.Time, error) {
+	m := runID.FindStringSubmatch(id)
+	if m == nil {
+		return time.Time{}, fmt.Errorf("%q is no run id (20261124T020000Z-0a1b2c): %w", id, blobstore.ErrNotFound)
+	}
+	t, err := time.Parse(runTime, m[1])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no run id: %w", id, errors.Join(err, blobstore.ErrNotFound))
+	}
+	return t, nil
+}
+
+// runDir is the folder of a run below the tenant's.
+func (l *Ledger) runDir(id string) (string, error) {
+	t, err := StartOf(id)
+	if err != nil {
+		return "", err
+	}
+	return l.name("runs", t.Format("2006/01/02"), id), nil
+}
+
+// Hold says whether HOLD is set for the tenant, and its text.
+func (l *Ledger) Hold(ctx context.Context) (reason string, held bool, err error) {
+	data, _, err := l.store.Get(ctx, l.name("HOLD"))
+	switch {
+	case errors.Is(err, blobstore.ErrNotFound):
+		return "", false, nil
+	case err != nil:
+		return "", false, fmt.Errorf("looking for HOLD: %w", err)
+	}
+	text := strings.Join(strings.Fields(string(data)), " ")
+	if text == "" {
+		text = "no reason is given"
+	}
+	return text, true, nil
+}
+
+// Open opens a file of a run.
+func (l *Ledger) Open(ctx context.Context, run, file string) (io.ReadCloser, blobstore.Info, error) {
+	dir, err := l.runDir(run)
+	if err != nil {
+		return nil, blobstore.Info{}, err
+	}
+	if strings.ContainsAny(file, "/\\") || strings.HasPrefix(file, ".") {
+		return nil, blobstore.Info{}, fmt.Errorf("%q is not a file of a run: %w", file, blobstore.ErrNotFound)
+	}
+	in, info, err := l.store.Open(ctx, dir+"/"+file)
+	if errors.Is(err, blobstore.ErrName) {
+		err = fmt.Errorf("%q is not a file of a run: %w", file, blobstore.ErrNotFound)
+	}
+	return in, info, err
+}
+
+// RunInfo is one run in a list.
+type RunInfo struct {
+	ID         string    `json:"id"`
+	Mode       string    `json:"mode,omitempty"`
+	Status     string    `json:"status,omitempty"`
+	Complete   bool      `json:"complete"`
+	StartedAt  time.Time `json:"startedAt"`
+	FinishedAt time.Time `json:"finishedAt,omitzero"`
+}
+
+// Runs lists the runs, newest first; limit 0 is all.
+func (l *Ledger) Runs(ctx context.Context, limit int) ([]RunInfo, error) {
+	ids, err := l.runIDs(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]RunInfo, 0, len(ids))
+	for _, id := range ids {
+		info, err := l.RunInfo(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+// RunInfo describes one run; blobstore.ErrNotFound if there is none.
+func (l *Ledger) RunInfo(ctx context.Context, id string) (RunInfo, error) {
+	start, err := StartOf(id)
+	if err != nil {
+		return RunInfo{}, err
+	}
+	info := RunInfo{ID: id, StartedAt: start}
+	m, _, err := l.manifest(ctx, id)
+	switch {
+	case err == nil:
+		info.Mode, info.Status, info.Complete, info.StartedAt, info.FinishedAt = m.Mode, m.Status, true, m.StartedAt, m.FinishedAt
+	case errors.Is(err, blobstore.ErrNotFound):
+		dir, err := l.runDir(id)
+		if err != nil {
+			return info, err
+		}
+		for _, err := range l.store.List(ctx, dir+"/") {
+			return info, err
+		}
+		return info, fmt.Errorf("run %s: %w", id, blobstore.ErrNotFound)
+	case isCorrupt(err):
+		info.Status = "corrupt"
+	default:
+		return info, err
+	}
+	return info, nil
+}
+
+// runIDs lists run ids, newest first; limit 0 is all. It walks the folders of
+// days backwards and stops when it has enough.
+func (l *Ledger) runIDs(ctx context.Context, limit int) ([]string, error) {
+	var out []string
+	levels := func(dir string) ([]string, error) {
+		names, err := l.store.ListDirs(ctx, dir)
+		sort.Sort(sort.Reverse(sort.StringSlice(names)))
+		return names, err
+	}
+	root := l.name("runs")
+	years, err := levels(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, y := range years {
+		months, err := levels(root + "/" + y)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range months {
+			days, err := levels(root + "/" + y + "/" + m)
+			if err != nil {
+				return nil, err
+			}
+			for _, d := range days {
+				ids, err := levels(root + "/" + y + "/" + m + "/" + d)
+				if err != nil {
+					return nil, err
+				}
+				for _, id := range ids {
+					if runID.MatchString(id) {
+						out = append(out, id)
+					}
+				}
+				if limit > 0 && len(out) >= limit {
+					return out[:limit], nil
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// Latest is latest.json: the last complete run.
+type Latest struct {
+	SchemaVersion int       `json:"schemaVersion"`
+	Run           string    `json:"run"`
+	Path          string    `json:"path"`
+	Status        string    `json:"status"`
+	FinishedAt    time.Time `json:"finishedAt"`
+	ManifestHash  string    `json:"manifestSha256"`
+}
+
+// LatestRun reads latest.json; blobstore.ErrNotFound before the first run.
+func (l *Ledger) LatestRun(ctx context.Context) (Latest, error) {
+	var latest Latest
+	data, _, err := l.store.Get(ctx, l.name("latest.json"))
+	if err != nil {
+		return latest, err
+	}
+	if err := json.Unmarshal(data, &latest); err != nil {
+		return latest, corrupt(l.name("latest.json"), err)
+	}
+	return latest, nil
+}
+
+// errCorrupt marks a file of ours that cannot be read as what it is.
+var errCorrupt = errors.New("is damaged")
+
+func corrupt(name string, err error) error { return fmt.Errorf("%s %w: %w", name, errCorrupt, err) }
+
+func isCorrupt(err error) bool { return errors.Is(err, errCorrupt) }

@@ -1,0 +1,144 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+)
+
+// prunedRuns is pruned.json: the runs of the chain that retention has deleted,
+// with the hashes of their manifests.
+type prunedRuns struct {
+	SchemaVersion int         `json:"schemaVersion"`
+	Runs          []prunedRun `json:"runs"`
+}
+
+type prunedRun struct {
+	Run    string    `json:"run"`
+	SHA256 string    `json:"sha256,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+func (l *Ledger) readPruned(ctx context.Context) (prunedRuns, string, error) {
+	p := prunedRuns{SchemaVersion: 1}
+	data, version, err := l.store.Get(ctx, l.name("pruned.json"))
+	switch {
+	case errors.Is(err, blobstore.ErrNotFound):
+		return p, "", nil
+	case err != nil:
+		return p, "", err
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, "", corrupt(l.name("pruned.json"), err)
+	}
+	return p, version, nil
+}
+
+// pruned gives the manifest hashes of deleted runs.
+func (l *Ledger) pruned(ctx context.Context) (map[string]string, error) {
+	p, _, err := l.readPruned(ctx)
+	out := map[string]string{}
+	for _, r := range p.Runs {
+		out[r.Run] = r.SHA256
+	}
+	return out, err
+}
+
+// Prune deletes whole runs that are older than the retention allows, and
+// records them first. It never deletes the newest complete run, nor one that
+// keep names: runs that still have something to settle.
+func (l *Ledger) Prune(ctx context.Context, keep ...string) ([]string, error) {
+	if l.opt.KeepDays <= 0 {
+		return nil, nil
+	}
+	ids, err := l.runIDs(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	edge := l.opt.Now().Add(-time.Duration(l.opt.KeepDays) * 24 * time.Hour)
+	for _, id := range keep { // the chain loses its oldest part only
+		if start, err := StartOf(id); err == nil && start.Before(edge) {
+			edge = start
+		}
+	}
+	var old []prunedRun
+	newest := map[string]bool{} // mode -> the newest complete run is found
+	for _, id := range ids {
+		start, err := StartOf(id)
+		if err != nil {
+			continue
+		}
+		m, sum, err := l.manifest(ctx, id)
+		if err != nil && !errors.Is(err, blobstore.ErrNotFound) && !isCorrupt(err) {
+			return nil, err
+		}
+		complete := err == nil
+		if complete && !newest[m.Mode] {
+			newest[m.Mode] = true
+			continue
+		}
+		if start.Before(edge) {
+			old = append(old, prunedRun{Run: id, SHA256: sum, At: l.opt.Now().UTC()})
+		}
+	}
+	if len(old) == 0 {
+		return nil, nil
+	}
+	p, version, err := l.readPruned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, r := range p.Runs {
+		known[r.Run] = true
+	}
+	for _, r := range old {
+		if !known[r.Run] {
+			p.Runs = append(p.Runs, r)
+		}
+	}
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := l.store.PutIf(ctx, l.name("pruned.json"), append(data, '\n'), version); err != nil {
+		return nil, fmt.Errorf("recording what retention deletes: %w", err)
+	}
+	var gone []string
+	for _, r := range old {
+		if err := l.deleteRun(ctx, r.Run); err != nil {
+			return gone, fmt.Errorf("deleting run %s: %w", r.Run, err)
+		}
+		gone = append(gone, r.Run)
+	}
+	return gone, nil
+}
+
+// deleteRun deletes a run's files, the manifest first: a run that is deleted
+// half shows as incomplete, not as damaged.
+func (l *Ledger) deleteRun(ctx context.Context, id string) error {
+	dir, err := l.runDir(id)
+	if err != nil {
+		return err
+	}
+	if err := l.store.Delete(ctx, dir+"/manifest.json"); err != nil {
+		return err
+	}
+	var names []string
+	for info, err := range l.store.List(ctx, dir+"/") {
+		if err != nil {
+			return err
+		}
+		names = append(names, info.Name)
+	}
+	for _, name := range names {
+		if err := l.store.Delete(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

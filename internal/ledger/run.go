@@ -1,0 +1,237 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+)
+
+// BeginOptions say what run begins.
+type BeginOptions struct {
+	// Mode is plan or apply. An apply run takes the tenant's lease.
+	Mode string
+	// Run is the id to run under; empty makes a new one.
+	Run    string
+	Holder blobstore.Holder
+}
+
+// ErrRunExists says that a run of this id is complete already.
+var ErrRunExists = errors.New("the run is complete already")
+
+// Run is one run while it goes on.
+type Run struct {
+	l       *Ledger
+	id, dir string
+	mode    string
+	started time.Time
+	lease   blobstore.Lease
+
+	mu      sync.Mutex
+	files   map[string]File
+	journal *Journal
+	head    string
+}
+
+// Begin begins a run: an apply run takes the lease first, and a run id that is
+// complete already is refused with ErrRunExists. *blobstore.LeaseHeldError
+// says who else is writing.
+func (l *Ledger) Begin(ctx context.Context, o BeginOptions) (*Run, error) {
+	started := l.opt.Now().UTC()
+	id := o.Run
+	if id == "" {
+		var err error
+		if id, err = NewRunID(started); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := l.runDir(id)
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{l: l, id: id, dir: dir, mode: o.Mode, started: started, files: map[string]File{}}
+	if o.Mode == "apply" {
+		o.Holder.Run = id
+		if r.lease, err = l.store.Lease(ctx, l.name("lock"), o.Holder); err != nil {
+			if errors.Is(err, blobstore.ErrLeaseHeld) {
+				return nil, err
+			}
+			return nil, fmt.Errorf("taking the lease: %w", err)
+		}
+	}
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(err, r.Close(context.WithoutCancel(ctx)))
+	}
+	return r, nil
+}
+
+// open makes sure that the run is new, or was cut short, and opens its journal.
+func (r *Run) open(ctx context.Context) error {
+	if _, _, err := r.l.manifest(ctx, r.id); err == nil {
+		return fmt.Errorf("run %s: %w", r.id, ErrRunExists)
+	} else if !errors.Is(err, blobstore.ErrNotFound) {
+		return err
+	}
+	a, err := r.l.store.Append(ctx, r.dir+"/journal.jsonl")
+	if err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	r.journal = &Journal{file: a}
+	return nil
+}
+
+// ID is the run's id.
+func (r *Run) ID() string { return r.id }
+
+// Dir is the run's folder in the store.
+func (r *Run) Dir() string { return r.dir }
+
+// Lease is that of an apply run; nil in a plan run.
+func (r *Run) Lease() blobstore.Lease { return r.lease }
+
+// Journal is the run's journal.
+func (r *Run) Journal() *Journal { return r.journal }
+
+// FileWriter streams one file of the run and counts what the manifest says of
+// it.
+type FileWriter struct {
+	w    blobstore.Writer
+	r    *Run
+	name string
+	sum  hash.Hash
+	size int64
+}
+
+// File begins a file of the run; it shows when it is committed.
+func (r *Run) File(ctx context.Context, name string) (*FileWriter, error) {
+	w, err := r.l.store.Create(ctx, r.dir+"/"+name)
+	if err != nil {
+		return nil, err
+	}
+	return &FileWriter{w: w, r: r, name: name, sum: sha256.New()}, nil
+}
+
+func (f *FileWriter) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	f.sum.Write(p[:n])
+	f.size += int64(n)
+	return n, err
+}
+
+// Commit ends the file and enters it into the manifest.
+func (f *FileWriter) Commit(ctx context.Context) error {
+	if err := f.w.Commit(ctx); err != nil {
+		return fmt.Errorf("storing %s: %w", f.name, err)
+	}
+	f.r.enter(File{Name: f.name, Size: f.size, SHA256: hex.EncodeToString(f.sum.Sum(nil))})
+	return nil
+}
+
+// Abort gives the file up.
+func (f *FileWriter) Abort() error { return f.w.Abort() }
+
+// PutFile stores a small file of the run.
+func (r *Run) PutFile(ctx context.Context, name string, data []byte) error {
+	f, err := r.File(ctx, name)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	return f.Commit(ctx)
+}
+
+func (r *Run) enter(f File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.files[f.Name] = f
+}
+
+// Finish closes the journal and writes the manifest, the last file of the run.
+// The manifest of an apply run carries the hash of the one before it. It
+// returns the manifest's own hash. Files, run, tenant, mode and the link are
+// filled in here.
+func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (string, error) {
+	if err := r.closeJournal(ctx); err != nil {
+		return "", err
+	}
+	m.SchemaVersion, m.Run, m.Tenant, m.Mode = ManifestVersion, r.id, r.l.tenant, r.mode
+	if m.StartedAt.IsZero() {
+		m.StartedAt = r.started
+	}
+	m.Files = make([]File, 0, len(r.files))
+	for _, f := range r.files {
+		m.Files = append(m.Files, f)
+	}
+	sort.Slice(m.Files, func(i, j int) bool { return m.Files[i].Name < m.Files[j].Name })
+	if r.mode == "apply" && head != "" {
+		m.Previous = &Link{Run: headRun, SHA256: head}
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	data = append(data, '\n')
+	if err := r.l.store.PutNew(ctx, r.dir+"/manifest.json", data); err != nil {
+		return "", fmt.Errorf("storing the manifest: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	r.head = hex.EncodeToString(sum[:])
+	return r.head, nil
+}
+
+// closeJournal ends the journal and enters it into the manifest.
+func (r *Run) closeJournal(ctx context.Context) error {
+	if r.journal == nil {
+		return nil
+	}
+	if err := r.journal.file.Close(); err != nil {
+		return err
+	}
+	in, _, err := r.l.store.Open(ctx, r.dir+"/journal.jsonl")
+	if err != nil {
+		return fmt.Errorf("reading the journal back: %w", err)
+	}
+	defer in.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, in)
+	if err != nil {
+		return fmt.Errorf("reading the journal back: %w", err)
+	}
+	r.journal = nil
+	r.enter(File{Name: "journal.jsonl", Size: size, SHA256: hex.EncodeToString(sum.Sum(nil))})
+	return nil
+}
+
+// Latest points latest.json at this run.
+func (r *Run) Latest(ctx context.Context, status string) error {
+	data, err := json.MarshalIndent(Latest{SchemaVersion: 1, Run: r.id, Path: r.dir[len(r.l.tenant)+1:], Status: status,
+		FinishedAt: r.l.opt.Now().UTC(), ManifestHash: r.head}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return r.l.store.Put(ctx, r.l.name("latest.json"), append(data, '\n'))
+}
+
+// Close gives the lease back.
+func (r *Run) Close(ctx context.Context) error {
+	var err error
+	if r.journal != nil {
+		err = r.journal.file.Close()
+		r.journal = nil
+	}
+	if r.lease != nil {
+		err = errors.Join(err, r.lease.Release(ctx))
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// StateVersion is the version of state.json that this program writes.
+const StateVersion = 1
+
+// State is what a run must know of the runs before it.
+type State struct {
+	SchemaVersion int `json:"schemaVersion"`
+	// Watermark is the service's time at the start of the last complete read,
+	// LastFull that of the last full one.
+	Watermark time.Time `json:"watermark,omitzero"`
+	LastFull  time.Time `json:"lastFull,omitzero"`
+	// Head is the hash of the last manifest in the chain, HeadRun its run.
+	Head    string `json:"head,omitempty"`
+	HeadRun string `json:"headRun,omitempty"`
+	// Owned are the objects that stand for the keys of the baseline.
+	Owned map[entra.ObjectKind]map[string]Owned `json:"owned,omitempty"`
+	// Dismissals and Confirmations are the recent ones.
+	Dismissals    []Dismissal    `json:"dismissals,omitempty"`
+	Confirmations []Confirmation `json:"confirmations,omitempty"`
+	// GroupMembers are the members of allow-listed groups at the last run.
+	GroupMembers map[string][]string `json:"groupMembers,omitempty"`
+	// OpenRuns began to write and have intents without an outcome;
+	// SettledActions ("run/action") are those of them that are settled.
+	OpenRuns       []string `json:"openRuns,omitempty"`
+	SettledActions []string `json:"settledActions,omitempty"`
+}
+
+// Owned is the live object that stands for a key.
+type Owned struct {
+	ID          string `json:"id"`
+	DisplayName string `json:"displayName,omitempty"`
+	// Hash is that of the live canonical form after our last write, Wanted
+	// that of the form that was asked for.
+	Hash   string `json:"hash,omitempty"`
+	Wanted string `json:"wanted,omitempty"`
+	Run    string `json:"run,omitempty"`
+}
+
+// Dismissal is a dismissal that a run sent.
+type Dismissal struct {
+	UserID string    `json:"userId"`
+	At     time.Time `json:"at"`
+	Run    string    `json:"run"`
+	// RiskLastUpdatedDateTime and Detections are the risk that was dismissed.
+	RiskLastUpdatedDateTime entra.DateTime `json:"riskLastUpdatedDateTime"`
+	Detections              []string       `json:"detections,omitempty"`
+	// Outcome is the plan.OutcomeStatus it had last.
+	Outcome string `json:"outcome"`
+}
+
+// Confirmation is a confirmation as compromised that a run sent.
+type Confirmation struct {
+	UserID                  string         `json:"userId"`
+	At                      time.Time      `json:"at"`
+	Run                     string         `json:"run"`
+	RiskLastUpdatedDateTime entra.DateTime `json:"riskLastUpdatedDateTime"`
+	Detections              []string       `json:"detections,omitempty"`
+	Outcome                 string         `json:"outcome"`
+}
+
+// State reads the tenant's state and its version; an empty state with the empty
+// version if there is none yet. A state that is damaged or newer than this
+// program is an error: it is never reset by itself.
+func (l *Ledger) State(ctx context.Context) (State, string, error) {
+	name := l.name("state.json")
+	data, version, err := l.store.Get(ctx, name)
+	switch {
+	case errors.Is(err, blobstore.ErrNotFound):
+		return State{SchemaVersion: StateVersion}, "", nil
+	case err != nil:
+		return State{}, "", fmt.Errorf("reading the state: %w", err)
+	}
+	s, err := ParseState(data)
+	if err != nil {
+		return State{}, "", fmt.Errorf("%s: %w", name, err)
+	}
+	return s, version, nil
+}
+
+// ParseState reads state.json.
+func ParseState(data []byte) (State, error) {
+	var head struct {
+		SchemaVersion *int `json:"schemaVersion"`
+	}
+	const mend = "restore it from a backup; or move it away, run a plan, and take the live policies into ownership again with `risksweep baseline adopt`"
+	if err := json.Unmarshal(data, &head); err != nil || head.SchemaVersion == nil || *head.SchemaVersion < 1 {
+		return State{}, fmt.Errorf("the state %w and is not read; %s", errCorrupt, mend)
+	}
+	if *head.SchemaVersion > StateVersion {
+		return State{}, fmt.Errorf("the state has schema version %d, this program knows %d: use the newer risksweep that wrote it", *head.SchemaVersion, StateVersion)
+	}
+	for v := *head.SchemaVersion; v < StateVersion; v++ {
+		var err error
+		if data, err = migrations[v](data); err != nil {
+			return State{}, fmt.Errorf("bringing the state from version %d to %d: %w", v, v+1, err)
+		}
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var s State
+	if err := dec.Decode(&s); err != nil {
+		return State{}, fmt.Errorf("the state %w and is not read (%v); %s", errCorrupt, err, mend)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return State{}, fmt.Errorf("the state %w and is not read (data after the end); %s", errCorrupt, mend)
+	}
+	return s, nil
+}
+
+// migrations bring a state from the version of their key to the next.
+var migrations = map[int]func([]byte) ([]byte, error){}
+
+// SaveState writes the state if it is still the version that was read.
+func (l *Ledger) SaveState(ctx context.Context, s State, version string) (string, error) {
+	s.SchemaVersion = StateVersion
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	v, err := l.store.PutIf(ctx, l.name("state.json"), append(data, '\n'), version)
+	if errors.Is(err, blobstore.ErrChanged) {
+		return "", fmt.Errorf("the state was changed by somebody else during this run: %w", err)
+	}
+	return v, err
+}
