@@ -120,7 +120,9 @@ func tameChallenge(resp *http.Response) {
 		return
 	}
 	for _, part := range strings.Split(resp.Header.Get("WWW-Authenticate"), ",") {
-		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(part)), "claims") {
+		part = strings.ToLower(strings.TrimSpace(part))
+		part = strings.TrimSpace(strings.TrimPrefix(part, "bearer"))
+		if !strings.HasPrefix(part, "claims") {
 			continue
 		}
 		value := strings.Split(part, `"`)
