@@ -19,8 +19,10 @@ type Tenant struct {
 	opt   Options
 	clock *clock
 	make  builder
-	// origin is the state that the tenant was loaded from, nil if generated.
+	// origin is the state that the tenant was loaded from, nil if generated;
+	// born is when it was generated, which a load does not change.
 	origin []byte
+	born   time.Time
 	script []*rule
 
 	who     identity
@@ -63,8 +65,8 @@ type workload struct {
 	wire.Workload
 }
 
-// builder makes a tenant from options whose start is the given time.
-type builder func(opt Options, start time.Time, now func() time.Time) (*parts, error)
+// builder makes a tenant as it stands at the time of its birth.
+type builder func(opt Options, born time.Time, now func() time.Time) (*parts, error)
 
 // Raised is a risky sign-in that the simulated Microsoft has just seen.
 type Raised struct {
@@ -110,8 +112,11 @@ func newTenant(opt Options, state []byte, make builder) (*Tenant, error) {
 	if start.IsZero() {
 		start = c.now()
 	}
-	opt.Now = start
-	t := &Tenant{opt: opt, clock: c, make: make, origin: state, script: script, bucket: bucket{rate: opt.Rate}}
+	born := start
+	if saved != nil {
+		born = saved.Born
+	}
+	t := &Tenant{opt: opt, clock: c, make: make, origin: state, born: born, script: script, bucket: bucket{rate: opt.Rate}}
 	if err := t.begin(saved); err != nil {
 		return nil, err
 	}
@@ -129,7 +134,7 @@ func newTenant(opt Options, state []byte, make builder) (*Tenant, error) {
 
 // begin puts everything to its first state.
 func (t *Tenant) begin(saved *savedState) error {
-	p, err := t.make(t.opt, t.opt.Now, t.clock.now)
+	p, err := t.make(t.opt, t.born, t.clock.now)
 	if err != nil {
 		return err
 	}
@@ -260,6 +265,7 @@ type savedState struct {
 	Seed          uint64                     `json:"seed"`
 	Users         int                        `json:"users"`
 	Policies      int                        `json:"policies"`
+	Born          time.Time                  `json:"born"`
 	TenantID      string                     `json:"tenantId"`
 	Workloads     map[string]json.RawMessage `json:"workloads"`
 }
@@ -286,7 +292,7 @@ func (t *Tenant) State() ([]byte, error) {
 	defer t.mu.Unlock()
 	s := savedState{
 		SchemaVersion: stateVersion, Seed: t.opt.Seed, Users: t.opt.Users, Policies: t.opt.Policies,
-		TenantID: t.who.tenantID, Workloads: map[string]json.RawMessage{},
+		Born: t.born, TenantID: t.who.tenantID, Workloads: map[string]json.RawMessage{},
 	}
 	for _, w := range t.parts.workloads {
 		data, err := w.Export()
