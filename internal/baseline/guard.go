@@ -148,8 +148,9 @@ func effect(d entra.Document) string {
 	return entra.CanonicalHash(entra.KindPolicy, d)
 }
 
-// sharedEffects judges a write to a location or strength by the enabled
-// policies that use it, now or after the plan, ours or not.
+// sharedEffects judges a write to a location or strength by the live enabled
+// policies that use it, ours or not. One that this plan makes or enables is
+// judged for itself.
 func (p *planner) sharedEffects(e *entry) (changes, weakens []string) {
 	included, excluded, grants := p.enabledUsers(e)
 	used := append(append(slices.Clone(included), excluded...), grants...)
@@ -178,11 +179,8 @@ func (p *planner) sharedEffects(e *entry) (changes, weakens []string) {
 // object. A trusted location is also in AllTrusted.
 func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
 	id := fold(e.ID)
-	if id == "" {
-		id = "{{" + e.ref() + "}}"
-	}
 	trusted := e.before["isTrusted"] == true || e.want["isTrusted"] == true
-	is := func(s string) bool { return s == id || trusted && s == entra.WordAllTrusted }
+	is := func(s string) bool { return id != "" && s == id || trusted && s == entra.WordAllTrusted }
 	judge := func(d entra.Document) {
 		if !enabled(d) {
 			return
@@ -194,17 +192,12 @@ func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
 		if slices.ContainsFunc(strs(d, "conditions.locations.excludeLocations"), is) {
 			excluded = append(excluded, name)
 		}
-		if text(d, "grantControls.authenticationStrength.id") == id {
+		if id != "" && text(d, "grantControls.authenticationStrength.id") == id {
 			grants = append(grants, name)
 		}
 	}
 	for _, d := range p.live.Policies {
 		judge(entra.Canonical(entra.KindPolicy, d))
-	}
-	for _, o := range p.entries {
-		if o.Kind == entra.KindPolicy && o.want != nil {
-			judge(o.want)
-		}
 	}
 	return included, excluded, grants
 }

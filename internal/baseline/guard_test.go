@@ -1,0 +1,321 @@
+package baseline
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+const enforced = `
+breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}
+namedLocations:
+  - {key: VPN, displayName: VPN, isTrusted: true, ipRanges: [{cidrAddress: 203.0.113.0/24}, {cidrAddress: 198.51.100.0/25}]}
+  - {key: NEAR, displayName: Near, countriesAndRegions: [DE, NO]}
+authenticationStrengths:
+  - {key: KEYS, displayName: Keys, allowedCombinations: [fido2, windowsHelloForBusiness]}
+policies:
+  - key: A
+    displayName: A
+    state: enabled
+    conditions:
+      applications: {includeApplications: [All]}
+      users: {includeUsers: [All], excludeGroups: [Finance]}
+      locations: {includeLocations: [All], excludeLocations: [VPN]}
+      signInRiskLevels: [high, medium]
+    grantControls: {operator: AND, builtInControls: [mfa, compliantDevice]}
+    sessionControls: {signInFrequency: {isEnabled: true, type: hours, value: 4}}
+  - key: B
+    displayName: B
+    state: enabled
+    conditions:
+      applications: {includeApplications: [Office365]}
+      users: {includeGroups: [Finance]}
+      locations: {includeLocations: [NEAR]}
+    grantControls: {operator: OR, authenticationStrength: {id: KEYS}}
+  - key: R
+    displayName: R
+    state: enabledForReportingButNotEnforced
+    conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All]}}
+    grantControls: {operator: OR, builtInControls: [mfa]}
+`
+
+// TestGuards: what a change of the baseline needs of the switches. "e" is
+// allowEnabledPolicies, "w" allowWeakening.
+func TestGuards(t *testing.T) {
+	for _, c := range []struct{ name, from, to, needs string }{
+		{"report-only changes freely", "key: R\n    displayName: R\n    state: enabledForReportingButNotEnforced", "key: R\n    displayName: R\n    state: disabled", ""},
+		{"a new name", "displayName: A\n", "displayName: A2\n", ""},
+		{"enabling", "key: R\n    displayName: R\n    state: enabledForReportingButNotEnforced", "key: R\n    displayName: R\n    state: enabled", "e"},
+		{"disabling", "key: A\n    displayName: A\n    state: enabled", "key: A\n    displayName: A\n    state: disabled", "ew"},
+		{"back to report-only", "key: A\n    displayName: A\n    state: enabled", "key: A\n    displayName: A\n    state: enabledForReportingButNotEnforced", "ew"},
+		{"one control less", "[mfa, compliantDevice]", "[mfa]", "ew"},
+		{"either instead of both", "operator: AND", "operator: OR", "ew"},
+		{"one control more", "[mfa, compliantDevice]", "[mfa, compliantDevice, compliantApplication]", "e"},
+		{"block instead", "{operator: AND, builtInControls: [mfa, compliantDevice]}", "{operator: OR, builtInControls: [block]}", "e"},
+		{"a built-in strength for mfa and a device", "{operator: AND, builtInControls: [mfa, compliantDevice]}", "{operator: OR, authenticationStrength: {id: Phishing-resistant MFA}}", "ew"},
+		{"another strength", "{id: KEYS}", "{id: Phishing-resistant MFA}", "ew"},
+		{"the grant goes", "    grantControls: {operator: AND, builtInControls: [mfa, compliantDevice]}\n", "", "ew"},
+		{"the session goes", "    sessionControls: {signInFrequency: {isEnabled: true, type: hours, value: 4}}\n", "", "ew"},
+		{"a longer session", "value: 4}", "value: 5}", "ew"},
+		{"a shorter session", "value: 4}", "value: 3}", "e"},
+		{"every time", "type: hours, value: 4}", "frequencyInterval: everyTime}", "e"},
+		{"persistent browser never", "value: 4}}", "value: 4}, persistentBrowser: {isEnabled: true, mode: never}}", "e"},
+		{"persistent browser always", "value: 4}}", "value: 4}, persistentBrowser: {isEnabled: true, mode: always}}", "ew"},
+		{"an exclusion more", "excludeGroups: [Finance]", "excludeGroups: [Finance], excludeUsers: [ada@contoso.com]", "ew"},
+		{"an exclusion less", ", excludeGroups: [Finance]", "", "e"},
+		{"a break-glass exclusion more", "users: [bg1@contoso.com, bg2@contoso.com]}", "users: [bg1@contoso.com, bg2@contoso.com], groups: [CA Break Glass]}", "e"},
+		{"some instead of all", "{includeUsers: [All], excludeGroups: [Finance]}", "{includeGroups: [Finance]}", "ew"},
+		{"all instead of some", "{includeGroups: [Finance]}", "{includeUsers: [All]}", "e"},
+		{"more applications", "[Office365]", "[Office365, MicrosoftAdminPortals]", "e"},
+		{"other applications", "[Office365]", "[MicrosoftAdminPortals]", "ew"},
+		{"less risk", "[high, medium]", "[high]", "ew"},
+		{"more risk", "[high, medium]", "[high, medium, low]", "e"},
+		{"any risk", "      signInRiskLevels: [high, medium]\n", "", "e"},
+		{"a platform condition", "      signInRiskLevels: [high, medium]\n", "      signInRiskLevels: [high, medium]\n      platforms: {includePlatforms: [iOS]}\n", "ew"},
+		{"fewer clients", "      signInRiskLevels: [high, medium]\n", "      signInRiskLevels: [high, medium]\n      clientAppTypes: [browser]\n", "ew"},
+		{"a device filter", "      signInRiskLevels: [high, medium]\n", "      signInRiskLevels: [high, medium]\n      devices: {deviceFilter: {mode: exclude, rule: x}}\n", "ew"},
+		{"a flow condition", "      signInRiskLevels: [high, medium]\n", "      signInRiskLevels: [high, medium]\n      authenticationFlows: {transferMethods: deviceCodeFlow}\n", "ew"},
+		{"no location condition", "      locations: {includeLocations: [All], excludeLocations: [VPN]}\n", "", "e"},
+		{"an excluded location grows", "203.0.113.0/24}", "203.0.0.0/16}", "ew"},
+		{"an excluded location shrinks", "203.0.113.0/24}", "203.0.113.0/25}", "e"},
+		{"an included location grows", "[DE, NO]", "[DE, NO, SE]", "e"},
+		{"an included location shrinks", "[DE, NO]", "[DE]", "ew"},
+		{"trust goes, AllTrusted unused", "isTrusted: true", "isTrusted: false", "e"},
+		{"a strength allows more", "[fido2, windowsHelloForBusiness]", "[fido2, windowsHelloForBusiness, 'password,sms']", "ew"},
+		{"a strength allows less", "[fido2, windowsHelloForBusiness]", "[fido2]", "e"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tn, _ := applied(t, enforced)
+			text := strings.Replace(enforced, c.from, c.to, 1)
+			if text == enforced {
+				t.Fatal("the case changes nothing")
+			}
+			b := load(t, text)
+			for _, s := range []struct {
+				e, w  bool
+				needs string
+			}{{false, false, ""}, {true, false, "e"}, {false, true, "w"}, {true, true, "ew"}} {
+				want := plan.Ready
+				for _, need := range c.needs {
+					if !strings.ContainsRune(s.needs, need) {
+						want = plan.NotEnabled
+					}
+				}
+				r := tn.plan(b, Settings{AllowEnabledPolicies: s.e, AllowWeakening: s.w})
+				if len(r.Actions) == 0 {
+					t.Fatal("no action")
+				}
+				for _, a := range r.Actions {
+					if a.Rule == "R" && len(r.Actions) > 1 {
+						continue // report-only, changed along with the others
+					}
+					if a.Status != want {
+						t.Errorf("with %q: %s %s is %s, want %s; %v", s.needs, a.Kind, a.Rule, a.Status, want, a.Reasons)
+					}
+					for _, reason := range a.Reasons {
+						if strings.Contains(reason, "is off") && (strings.Contains(reason, "allowEnabledPolicies") && s.e || strings.Contains(reason, "allowWeakening") && s.w) {
+							t.Errorf("with %q: %s", s.needs, reason)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestGuardsOnCreateAndPrune(t *testing.T) {
+	tn, b := newTenant(), load(t, enforced)
+	want := []string{"createLocation VPN ready", "createLocation NEAR ready", "createStrength KEYS ready", "createPolicy A notEnabled", "createPolicy B notEnabled", "createPolicy R ready"}
+	if d := cmp.Diff(want, shape(tn.plan(b, Settings{}).Actions)); d != "" {
+		t.Error(d)
+	}
+	tn, _ = applied(t, enforced)
+	only := load(t, "policies: [{key: R, displayName: R, state: enabledForReportingButNotEnforced, conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeUsers: ["+bg1+", "+bg2+"]}}, grantControls: {builtInControls: [mfa]}}]")
+	for _, c := range []struct {
+		s    Settings
+		b    *Baseline
+		want string
+	}{
+		{Settings{}, only, "notEnabled"},
+		{Settings{Prune: true}, only, "notEnabled"},
+		{Settings{Prune: true, AllowEnabledPolicies: true}, only, "notEnabled"},
+		{everything, only, "ready"},
+		{everything, &Baseline{}, "blocked"},
+	} {
+		got := shape(tn.plan(c.b, c.s).Actions)
+		if len(got) < 6 || got[0] != "deletePolicy A "+c.want || got[1] != "deletePolicy B "+c.want {
+			t.Errorf("%+v: %v, want %s", c.s, got, c.want)
+		}
+	}
+	tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["A"].ID]["state"] = "disabled"
+	if got := shape(tn.plan(only, everything).Actions); got[0] != "deletePolicy A blocked" {
+		t.Error("a policy changed by hand is pruned:", got)
+	}
+}
+
+// TestPreconditions: what keeps an enabled policy from being written at all.
+func TestPreconditions(t *testing.T) {
+	user := func(id string, on *bool) entra.DirectoryObject {
+		return entra.DirectoryObject{Kind: entra.KindUser, ID: id, AccountEnabled: on}
+	}
+	for _, c := range []struct {
+		name   string
+		text   string
+		change func(*tenant)
+		want   string
+	}{
+		{"all is well", "", func(*tenant) {}, ""},
+		{"security defaults on", "", func(tn *tenant) { tn.live.Tenant.SecurityDefaults = yes(true) }, "security defaults are on"},
+		{"security defaults unknown", "", func(tn *tenant) { tn.live.Tenant.SecurityDefaults = nil }, "could not be read whether security defaults"},
+		{"no P2", "", func(tn *tenant) { tn.live.Tenant.PlanP2 = false }, "Microsoft Entra ID P2"},
+		{"licence unknown", "", func(tn *tenant) { tn.live.Tenant.PlanP2, tn.live.Tenant.PlansUnknown = false, true }, ""},
+		{"synchronised", "", func(tn *tenant) { tn.live.Tenant.OnPremisesSynced = true }, "Directory Synchronization Accounts"},
+		{"synchronised and excluded", "excludeRoles: [Directory Synchronization Accounts], ", func(tn *tenant) { tn.live.Tenant.OnPremisesSynced = true }, ""},
+		{"one account disabled", "", func(tn *tenant) { tn.name(entra.KindUser, "bg2@contoso.com", user(bg2, yes(false))) }, "at least 2 enabled break-glass accounts; there are 1"},
+		{"one account unknown", "", func(tn *tenant) { tn.name(entra.KindUser, "bg2@contoso.com", user(bg2, nil)) }, "there are 1"},
+		{"one account missing", "", func(tn *tenant) { tn.name(entra.KindUser, "bg2@contoso.com") }, `no user is named "bg2@contoso.com"`},
+		{"twice the same account", "", func(tn *tenant) { tn.name(entra.KindUser, "bg2@contoso.com", user(bg1, yes(true))) }, "there are 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tn := newTenant()
+			c.change(tn)
+			b := load(t, strings.Replace(enforced, "{includeUsers: [All], excludeGroups", "{includeUsers: [All], "+c.text+"excludeGroups", 1))
+			for _, a := range tn.plan(b, everything).Actions {
+				if a.Rule != "A" {
+					continue
+				}
+				got := strings.Join(a.Reasons, "; ")
+				if (a.Status == plan.Blocked) != (c.want != "") || !strings.Contains(got, c.want) {
+					t.Errorf("%s: %s, want %q", a.Status, got, c.want)
+				}
+			}
+		})
+	}
+}
+
+func (t *tenant) name(kind entra.ObjectKind, name string, objects ...entra.DirectoryObject) {
+	ref := entra.Ref{Kind: kind, Name: name}
+	t.live.Names[ref] = entra.Resolution{Ref: ref, Objects: objects}
+}
+
+func TestBreakGlassGroups(t *testing.T) {
+	text := strings.Replace(enforced, "breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}", "breakGlass: {groups: [CA Break Glass]}", 1)
+	members := func(n int, on bool) []entra.DirectoryObject {
+		var out []entra.DirectoryObject
+		for i := range n {
+			out = append(out, entra.DirectoryObject{Kind: entra.KindUser, ID: fmt.Sprintf("b1000000-0000-0000-0000-%012d", i), AccountEnabled: yes(on)})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name          string
+		members       []entra.DirectoryObject
+		reportOnly, a plan.Status
+		problems      int
+	}{
+		{"two", members(2, true), plan.Ready, plan.Ready, 0},
+		{"ten", members(10, true), plan.Ready, plan.Ready, 0},
+		{"eleven", members(11, true), plan.Blocked, plan.Blocked, 1},
+		{"one", members(1, true), plan.Ready, plan.Blocked, 0},
+		{"disabled", members(5, false), plan.Ready, plan.Blocked, 0},
+		{"unread", nil, plan.Ready, plan.Blocked, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tn := newTenant()
+			tn.live.Members = map[string][]entra.DirectoryObject{}
+			if c.members != nil {
+				tn.live.Members[bgGroup] = c.members
+			}
+			r := tn.plan(load(t, text), everything)
+			for _, a := range r.Actions {
+				if want := map[string]plan.Status{"A": c.a, "R": c.reportOnly}[a.Rule]; want != "" && a.Status != want {
+					t.Errorf("%s is %s, want %s: %v", a.Rule, a.Status, want, a.Reasons)
+				}
+			}
+			if len(r.Problems) != c.problems {
+				t.Error(r.Problems)
+			}
+			if len(c.members) < 11 && len(r.BreakGlass) != len(c.members) {
+				t.Error(r.BreakGlass)
+			}
+		})
+	}
+}
+
+func TestLockoutProof(t *testing.T) {
+	const head = "breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}\n"
+	policy := func(state, more, extra string) string {
+		return head + "policies:\n  - {key: X, displayName: X, state: " + state + ", conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All]}" + more + "}, grantControls: {builtInControls: [block]}" + extra + "}\n"
+	}
+	for _, c := range []struct {
+		name, text string
+		want       plan.Status
+	}{
+		{"accepted", policy("enabled", "", ", acceptLockout: true"), plan.Ready},
+		{"everywhere but trusted, none trusted", policy("enabled", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", ""), plan.Blocked},
+		{"the same, report-only", policy("enabledForReportingButNotEnforced", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", ""), plan.Ready},
+		{"the same with a trusted location", policy("enabled", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", "") + "namedLocations: [{displayName: HQ, isTrusted: true, ipRanges: [{cidrAddress: 192.0.2.0/24}]}]\n", plan.Ready},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newTenant().plan(load(t, c.text), everything)
+			if a := r.Actions[len(r.Actions)-1]; a.Status != c.want {
+				t.Error(a.Status, a.Reasons)
+			}
+		})
+	}
+	t.Run("the job's own identity", func(t *testing.T) {
+		b := load(t, head+"policies:\n  - {key: W, displayName: W, state: enabled, conditions: {applications: {includeApplications: [All]}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}}, grantControls: {builtInControls: [block]}}\n")
+		tn := newTenant()
+		a := tn.plan(b, everything).Actions[0]
+		if d := cmp.Diff([]string{self}, strs(a.Change.Body, spns+".excludeServicePrincipals")); d != "" || a.Status != plan.Ready {
+			t.Error(d, a.Reasons)
+		}
+		tn.live.Self = entra.DirectoryObject{}
+		if a := tn.plan(b, everything).Actions[0]; a.Status != plan.Blocked {
+			t.Error(a.Status)
+		}
+	})
+	t.Run("policies not ours only warn", func(t *testing.T) {
+		tn := newTenant()
+		tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Theirs","state":"enabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"builtInControls":["block"]}}`))
+		r := tn.plan(load(t, small), Settings{})
+		if len(r.Warnings) != 2 || len(r.Problems) != 0 {
+			t.Error(r.Warnings, r.Problems)
+		}
+	})
+}
+
+func TestTenantMaximum(t *testing.T) {
+	tn, b := newTenant(), load(t, small)
+	for i := range MaxPolicies - 2 {
+		tn.put(entra.KindPolicy, "", entra.Document{"displayName": fmt.Sprint("P", i)})
+	}
+	if got := shape(tn.plan(b, Settings{}).Actions); got[2] != "createPolicy CA010 ready" {
+		t.Error(got)
+	}
+	tn.put(entra.KindPolicy, "", entra.Document{"displayName": "one more"})
+	if got := shape(tn.plan(b, Settings{}).Actions); got[2] != "createPolicy CA010 blocked" || got[3] != "createPolicy CA020 blocked" {
+		t.Error(got)
+	}
+}
+
+func TestUnmanagedIsCopiedFromLive(t *testing.T) {
+	tn, _ := applied(t, small)
+	b := load(t, strings.Replace(small, "key: CA010\n", "key: CA010\n    unmanaged: [state, sessionControls, conditions.locations]\n", 1))
+	d := tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID]
+	d["state"], d["sessionControls"] = "enabled", map[string]any{"disableResilienceDefaults": true}
+	put(d, "conditions.locations", map[string]any{"includeLocations": []any{"All"}})
+	if got := shape(tn.plan(b, Settings{}).Actions); len(got) > 0 {
+		t.Error(got)
+	}
+	put(d, "conditions.users.excludeGroups", []any{bgGroup})
+	r := tn.plan(b, everything)
+	if len(r.Actions) != 1 || r.Actions[0].Change.After["state"] != "enabled" || has(r.Actions[0].Change.Body, "sessionControls") {
+		t.Error(shape(r.Actions))
+	}
+}
