@@ -127,8 +127,10 @@ func (l *loader) checkAllowUnknown(n *yamldoc.Node, kind entra.ObjectKind) {
 		return
 	}
 	for _, it := range n.Items {
-		m := entra.SchemaOf(kind).At(it.Value)
-		if m != nil && m.ReadOnly {
+		switch m := entra.SchemaOf(kind).At(it.Value); {
+		case it.Kind == yamldoc.String && it.Value == "":
+			l.Add(it, "must be the path of a member")
+		case m != nil && m.ReadOnly:
 			l.Add(it, "%s is read-only; the service never takes it", it.Value)
 		}
 	}

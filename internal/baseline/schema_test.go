@@ -1,0 +1,195 @@
+package baseline
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"pgregory.net/rapid"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+func compiled(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(JSONSchema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("baseline.json", parsed); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("baseline.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// anyMember makes values that are mostly right for a member, and wrong in one
+// way or another now and then.
+func anyMember(m *entra.Member, depth int) *rapid.Generator[any] {
+	return rapid.Custom(func(t *rapid.T) any {
+		if rapid.IntRange(0, 60).Draw(t, "wrong") == 0 {
+			return rapid.SampledFrom([]any{nil, "", "x", true, json.Number("3"), []any{}, map[string]any{}, []any{"x"}}).Draw(t, "value")
+		}
+		single := *m
+		single.List = false
+		if m.List {
+			return rapid.SliceOfN(anyMember(&single, depth), 0, 3).Draw(t, m.Name)
+		}
+		switch m.Shape {
+		case entra.Bool:
+			return rapid.Bool().Draw(t, m.Name)
+		case entra.Whole:
+			return json.Number("4")
+		case entra.Enum:
+			return rapid.SampledFrom(m.Values).Draw(t, m.Name)
+		case entra.Flags:
+			return strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(m.Values), 1, 2, rapid.ID).Draw(t, m.Name), ",")
+		case entra.Object:
+			members := m.Members
+			if len(m.Types) > 0 {
+				members = rapid.SampledFrom(m.Types).Draw(t, "type").Members
+			}
+			out := map[string]any{}
+			for i := range members {
+				s := &members[i]
+				if s.Required && rapid.IntRange(0, 40).Draw(t, "absent") > 0 || rapid.IntRange(0, 3).Draw(t, s.Name) == 0 {
+					out[s.Name] = anyMember(s, depth-1).Draw(t, s.Name)
+				}
+			}
+			if rapid.IntRange(0, 30).Draw(t, "more") == 0 {
+				out[rapid.SampledFrom([]string{"strange", "x@odata.type", "@odata.type", "key", "allowUnknown", "unmanaged"}).Draw(t, "name")] =
+					rapid.SampledFrom([]any{nil, "x", []any{}, []any{"conditions.strange", "strange", "state"}, map[string]any{"a": "b"}}).Draw(t, "value")
+			}
+			return out
+		}
+		if m.ReadOnly || m.Beta {
+			return nil
+		}
+		switch m.Name {
+		case "cidrAddress":
+			return rapid.SampledFrom([]any{"192.0.2.0/24", "2001:db8::/32", "x"}).Draw(t, "range")
+		case "lowerAddress", "upperAddress":
+			return "192.0.2.7"
+		case "countriesAndRegions":
+			return "DE"
+		case "includeAuthenticationContextClassReferences":
+			return "c1"
+		}
+		if len(m.Words) > 0 {
+			return rapid.SampledFrom(m.Words).Draw(t, m.Name)
+		}
+		return rapid.SampledFrom([]any{"Finance", "aaaaaaaa-0000-0000-0000-000000000001"}).Draw(t, m.Name)
+	})
+}
+
+var schemaSections = map[entra.ObjectKind]string{entra.KindPolicy: "policies", entra.KindLocation: "namedLocations", entra.KindStrength: "authenticationStrengths"}
+
+// TestSchemaAcceptsWhatValidationAccepts holds the two together: whatever
+// validation takes the schema takes, and what the schema refuses of the shape
+// of a document validation refuses too.
+func TestSchemaAcceptsWhatValidationAccepts(t *testing.T) {
+	schema := compiled(t)
+	accepted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		kind := rapid.SampledFrom(kinds[:]).Draw(t, "kind")
+		item := anyMember(entra.SchemaOf(kind), 6).Draw(t, "item")
+		var root any = map[string]any{schemaSections[kind]: []any{item}}
+		switch rapid.IntRange(0, 5).Draw(t, "form") {
+		case 0:
+			root = item
+		case 1:
+			root = []any{item}
+		case 2:
+			root = map[string]any{"@odata.context": "x", "value": []any{item}}
+		}
+		text, err := json.Marshal(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, problems := Parse("b.json", text)
+		if b == nil {
+			return
+		}
+		accepted++
+		if err := schema.Validate(root); err != nil {
+			t.Fatalf("validation accepts, the schema does not: %v\n%s\n%v", err, text, problems)
+		}
+	})
+	if accepted < 5 {
+		t.Errorf("only %d documents were accepted: the test says little", accepted)
+	}
+}
+
+func TestSchemaRefuses(t *testing.T) {
+	schema := compiled(t)
+	for name, text := range map[string]string{
+		"an unknown top key":    "policys: []\npolicies: []\n",
+		"an unknown member":     one("applications: {includeApplications: [All]}, users: {includeUsers: [All]}, strange: 1", ""),
+		"an unknown enum value": one("", "grantControls: {builtInControls: [MFA]}"),
+		"a scalar for a list":   one("applications: {includeApplications: All}", ""),
+		"a missing member":      "policies: [{displayName: X}]\n",
+		"flags":                 one("insiderRiskLevels: 'minor,hgh'", ""),
+		"a range without one":   "namedLocations: [{displayName: L, ipRanges: [{}]}]\n",
+	} {
+		n, problems := yamldoc.Parse("b.yaml", []byte(text))
+		if n == nil {
+			t.Fatal(problems)
+		}
+		if schema.Validate(n.JSON()) == nil {
+			t.Errorf("%s is accepted", name)
+		}
+		if b, _ := Parse("b.yaml", []byte(text)); b != nil {
+			t.Errorf("%s is valid", name)
+		}
+	}
+}
+
+func TestSchemaKnowsEveryMember(t *testing.T) {
+	text := string(JSONSchema())
+	for _, path := range policyPaths() {
+		name := path[strings.LastIndex(path, ".")+1:]
+		if !strings.Contains(text, `"`+name+`"`) {
+			t.Errorf("%s is not in the schema", name)
+		}
+	}
+	if !slices.Contains(policyPaths(), "conditions.authenticationFlows") {
+		t.Error("the paths lack conditions")
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, s := range []string{small, enforced, exportedPolicy, "[" + exportedPolicy + "]", `{"value":[]}`, "policies:\n- conditions: []\n", "breakGlass: {users: 5}\n",
+		"namedLocations: [{ipRanges: [{lowerAddress: a}]}]\n", "policies: [{key: '{{x}}'}]\n", one("", "allowUnknown: [conditions, '', state]")} {
+		f.Add([]byte(s))
+	}
+	schema := compiled(f)
+	tn := newTenant()
+	live := tn.read()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, problems := Parse("f", data)
+		if (b == nil) != (problems.Err() != nil) {
+			t.Fatalf("baseline %v with %v", b != nil, problems)
+		}
+		if b == nil {
+			return
+		}
+		if n, _ := yamldoc.Parse("f", data); n != nil {
+			if err := schema.Validate(n.JSON()); err != nil {
+				t.Fatalf("validation accepts, the schema does not: %v", err)
+			}
+		}
+		b.Refs()
+		r := b.Plan(live, Settings{})
+		for _, e := range r.Entries {
+			RenderDiff(e, true)
+		}
+	})
+}

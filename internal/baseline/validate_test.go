@@ -1,0 +1,185 @@
+package baseline
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// one is a policy with conditions and the rest filled in by a case.
+func one(conditions, rest string) string {
+	if conditions == "" {
+		conditions = "applications: {includeApplications: [All]}, users: {includeUsers: [All]}"
+	}
+	return "policies:\n  - {key: P, displayName: P, state: enabledForReportingButNotEnforced,\n     conditions: {" + conditions + "},\n     " + rest + "}\n"
+}
+
+const std = "applications: {includeApplications: [All]}, users: {includeUsers: [All]}"
+
+func TestValidate(t *testing.T) {
+	const mfa = "grantControls: {builtInControls: [mfa]}"
+	with := func(c string) string { return std + ", " + c }
+	for _, c := range []struct{ name, text, want string }{
+		{"well", one("", mfa), ""},
+		{"nothing", "", ""},
+		{"unknown top key", "policys: []\n", `b.yaml:1:1: policys: unknown key (did you mean "policies"?)`},
+		{"unknown member", one(with("signinRiskLevel: [high]"), mfa), `unknown member (did you mean "signInRiskLevels"?)`},
+		{"newer member", one(with("quantumState: {a: 1}"), mfa), "conditions.quantumState: unknown member; the service would refuse it (1007)"},
+		{"newer member allowed", one(with("quantumState: {a: 1}"), mfa+", allowUnknown: [conditions.quantumState]"), ""},
+		{"newer member empty", one(with("quantumState: null"), mfa), ""},
+		{"beta member", one(with("times: {x: y}"), mfa), "exists in the beta version of Graph only"},
+		{"beta member null", one(with("times: null, deviceStates: null"), mfa), ""},
+		{"deviceStates", one(with("deviceStates: {includeStates: [All]}"), mfa), "(1060 and 1007)"},
+		{"unknownFutureValue", one("", "grantControls: {builtInControls: [unknownFutureValue]}"), "the service refuses it (1007)"},
+		{"enum", one("", "grantControls: {builtInControls: [MFA]}"), `"MFA" is not one of`},
+		{"enum allowed", one("", "grantControls: {builtInControls: [quantum]}, allowUnknown: [grantControls.builtInControls]"), ""},
+		{"flags", one(with("insiderRiskLevels: 'minor,hgh'"), mfa), `"hgh" is not one of minor, moderate, elevated`},
+		{"state missing", "policies: [{displayName: P, conditions: {}}]\n", "policies[0]: state is missing"},
+		{"wrong type", one(with("signInRiskLevels: high"), mfa), "must be a list"},
+		{"bool", one("", "sessionControls: {disableResilienceDefaults: 'yes'}"), "must be true or false"},
+		{"placeholder", one("applications: {includeApplications: ['{{x}}']}, users: {includeUsers: [All]}", mfa), "must not contain {{"},
+		{"1011", one("users: {includeUsers: [All]}", mfa), "1011: the policy includes no application"},
+		{"1012", one("applications: {includeApplications: [All], includeUserActions: ['urn:user:registerdevice']}, users: {includeUsers: [All]}", mfa), "1012: includeApplications and includeUserActions"},
+		{"1064", one(with("clientAppTypes: []"), mfa), "1064: clientAppTypes must not be an empty list"},
+		{"1104", one("", "sessionControls: {signInFrequency: {isEnabled: true, type: hours, value: 1, authenticationType: secondaryAuthentication}}"), "1104: a signInFrequency by time supports only"},
+		{"1104 not for a control that is off", one("", mfa+", sessionControls: {signInFrequency: {isEnabled: false, authenticationType: secondaryAuthentication}}"), ""},
+		{"guests twice", one("applications: {includeApplications: [All]}, users: {includeUsers: [GuestsOrExternalUsers], includeGuestsOrExternalUsers: {guestOrExternalUserTypes: internalGuest}}", mfa), "cannot stand together; the service refuses"},
+		{"context and apps", one("applications: {includeApplications: [All], includeAuthenticationContextClassReferences: [c1]}, users: {includeUsers: [All]}", mfa), "warning: policies[0].conditions.applications.includeAuthenticationContextClassReferences: authentication contexts stand instead"},
+		{"nobody", one("applications: {includeApplications: [All]}, users: {}", mfa), "warning: policies[0].conditions.users: the policy includes no user"},
+		{"no control", one("", "grantControls: null"), "warning: policies[0]: the policy has neither a grant control"},
+		{"operator", one("", "grantControls: {builtInControls: [mfa, compliantDevice]}"), "warning: policies[0].grantControls: operator is missing"},
+		{"mfa and strength", one("", "grantControls: {operator: AND, builtInControls: [mfa], authenticationStrength: {id: x}}"), "mfa and an authentication strength cannot stand together"},
+		{"block and more", one(with("signInRiskLevels: [high]"), "grantControls: {operator: OR, builtInControls: [block, mfa]}"), "block stands alone"},
+		{"retired", one("", "grantControls: {builtInControls: [approvedApplication]}"), "approvedApplication is retired"},
+		{"password change", one(with("signInRiskLevels: [high]"), "grantControls: {operator: OR, builtInControls: [passwordChange]}"), "passwordChange allows no condition but userRiskLevels"},
+		{"register device", one("applications: {includeUserActions: ['urn:user:registerdevice']}, users: {includeUsers: [All]}", "grantControls: {builtInControls: [compliantDevice]}"), "allows only mfa or an authentication strength"},
+		{"hours", one("", "sessionControls: {signInFrequency: {isEnabled: true, type: hours, value: 24}}"), "from 1 to 23"},
+		{"every time and resilience", one("", "sessionControls: {disableResilienceDefaults: true, signInFrequency: {isEnabled: true, frequencyInterval: everyTime}}"), "cannot stand with a signInFrequency of everyTime"},
+		{"persistent browser", one("applications: {includeApplications: [Office365]}, users: {includeUsers: [All]}", "sessionControls: {persistentBrowser: {isEnabled: true, mode: never}}"), "needs all applications"},
+		{"risk remediation", one("", "grantControls: {builtInControls: [riskRemediation]}"), "riskRemediation goes with"},
+		{"in and out", one("applications: {includeApplications: [All]}, users: {includeGroups: [g, h], excludeGroups: [g]}", mfa), "g is included and excluded"},
+		{"all in and out", one("applications: {includeApplications: [All]}, users: {includeGroups: [g], excludeGroups: [g]}", mfa), "the policy never applies"},
+		{"all locations out", one(with("locations: {includeLocations: [AllTrusted], excludeLocations: [All]}"), mfa), "all locations are excluded"},
+		{"nothing to exclude from", one(with("platforms: {excludePlatforms: [iOS]}"), mfa), "includePlatforms is empty"},
+		{"all and more", one("applications: {includeApplications: [All, Office365]}, users: {includeUsers: [All]}", mfa), "All stands for itself"},
+		{"both risks", one(with("signInRiskLevels: [high], userRiskLevels: [high]"), mfa), "two policies are recommended"},
+		{"workload risk for people", one(with("servicePrincipalRiskLevels: [high]"), mfa), "needs clientApplications"},
+		{"workload with mfa", one("applications: {includeApplications: [All]}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}", mfa), "can only be blocked"},
+		{"lock-out", strings.Replace(one("", "grantControls: {builtInControls: [block]}"), "enabledForReportingButNotEnforced", "enabled", 1), "say acceptLockout: true if that is meant"},
+		{"lock-out through every client", strings.Replace(one(with("clientAppTypes: [browser, mobileAppsAndDesktopClients, exchangeActiveSync, other], locations: {includeLocations: [All]}"), "grantControls: {builtInControls: [block]}"), "enabledForReportingButNotEnforced", "enabled", 1), "say acceptLockout: true if that is meant"},
+		{"lock-out to come", one("", "grantControls: {builtInControls: [block]}"), "warning: policies[0].grantControls.builtInControls: the policy blocks all users"},
+		{"lock-out accepted", one("", "acceptLockout: true, grantControls: {builtInControls: [block]}"), ""},
+		{"break-glass missing", strings.Replace(one("", mfa), "enabledForReportingButNotEnforced", "enabled", 1), "enabling needs at least 2 enabled break-glass accounts"},
+		{"unmanaged users", one("", mfa+", unmanaged: [conditions.users]"), "cannot be unmanaged"},
+		{"unmanaged typo", one("", mfa+", unmanaged: [sessionControl]"), `did you mean "sessionControls"?`},
+		{"key twice", "policies: [" + strings.Repeat("{key: A, displayName: A, state: disabled, conditions: {"+std+"}, "+mfa+"}, ", 2) + "]\n", `the key "A" stands already in b.yaml:1`},
+		{"name twice", "policies: [{key: A, displayName: X, state: disabled, conditions: {" + std + "}, " + mfa + "}, {key: B, displayName: x, state: disabled, conditions: {" + std + "}, " + mfa + "}]\n", `the displayName "x" stands already`},
+		{"bare address", "namedLocations: [{displayName: L, ipRanges: [{cidrAddress: 192.0.2.1}]}]\n", "needs a prefix length"},
+		{"too large", "namedLocations: [{displayName: L, ipRanges: [{cidrAddress: 10.0.0.0/8}]}]\n", "only prefixes longer than /8"},
+		{"country", "namedLocations: [{displayName: L, countriesAndRegions: [DEU]}]\n", "no two-letter country code"},
+		{"neither kind", "namedLocations: [{displayName: L}]\n", "needs ipRanges, countriesAndRegions, or an @odata.type"},
+		{"combination", "authenticationStrengths: [{displayName: S, allowedCombinations: ['password,smss']}]\n", `did you mean "sms"?`},
+		{"break-glass twice", "breakGlass: {users: [a@b.c, A@b.c]}\n", "stands here twice"},
+		{"half a list", `{"value": [], "@odata.nextLink": "x"}`, "one page of a longer list"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, problems := Parse("b.yaml", []byte(c.text))
+			if (b == nil) != (problems.Err() != nil) {
+				t.Fatalf("baseline %v with %v", b, problems)
+			}
+			if c.want == "" && len(problems) > 0 || !strings.Contains(problems.Error(), c.want) {
+				t.Errorf("got\n%s\nwant %q", problems.Error(), c.want)
+			}
+		})
+	}
+}
+
+func TestEveryMistakeAtOnce(t *testing.T) {
+	_, problems := Parse("b.yaml", []byte(`breakGlas: {}
+policies:
+  - displayName: 5
+    state: on
+    conditions: {applications: {includeApplications: All}, users: {includeUsers: [All], excludeusers: [x]}, clientAppTypes: [browsr]}
+    grantControls: {operator: XOR, builtInControls: [mfa]}
+namedLocations:
+  - {ipRanges: [{cidrAddress: x}]}
+`))
+	want := `b.yaml:1:1: breakGlas: unknown key (did you mean "breakGlass"?)
+b.yaml:3:18: policies[0].displayName: must be a string, not a number 5; put it in quotes
+b.yaml:4:12: policies[0].state: "on" is not one of enabled, disabled, enabledForReportingButNotEnforced
+b.yaml:5:54: policies[0].conditions.applications.includeApplications: must be a list, not "All"
+b.yaml:5:89: policies[0].conditions.users.excludeusers: unknown member (did you mean "excludeUsers"?)
+b.yaml:5:126: policies[0].conditions.clientAppTypes[0]: "browsr" is not one of all, browser, mobileAppsAndDesktopClients, exchangeActiveSync, easSupported, other (did you mean "browser"?)
+b.yaml:6:31: policies[0].grantControls.operator: "XOR" is not one of AND, OR (did you mean "OR"?)
+b.yaml:8:5: namedLocations[0]: displayName is missing
+b.yaml:8:31: namedLocations[0].ipRanges[0].cidrAddress: "x" is no address range`
+	if d := cmp.Diff(want, problems.Error()); d != "" {
+		t.Error(d)
+	}
+}
+
+// exportedPolicy is what Graph Explorer shows of one policy.
+const exportedPolicy = `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#identity/conditionalAccess/policies/$entity","id":"11111111-1111-1111-1111-111111111111",
+"templateId":null,"displayName":"P1","createdDateTime":"2026-01-01T00:00:00Z","modifiedDateTime":null,"state":"disabled","partialEnablementStrategy":null,
+"conditions":{"userRiskLevels":[],"signInRiskLevels":[],"clientAppTypes":["all"],"times":null,"deviceStates":null,"devices":null,"applications":{"includeApplications":["All"],"excludeApplications":[],"includeUserActions":[]},
+"users":{"includeUsers":["All"],"excludeUsers":[],"includeGroups":[],"excludeGroups":[],"includeRoles":[],"excludeRoles":[],"includeGuestsOrExternalUsers":null}},
+"sessionControls":null,"grantControls":{"operator":"OR","builtInControls":[],"termsOfUse":[],"authenticationStrength@odata.context":"x",
+"authenticationStrength":{"id":"00000000-0000-0000-0000-000000000004","displayName":"Phishing-resistant MFA","createdDateTime":"2021-12-01T00:00:00Z","allowedCombinations":["fido2"],"combinationConfigurations@odata.context":"y","combinationConfigurations":[]}}}`
+
+func TestPastedExports(t *testing.T) {
+	loc := `{"@odata.type":"#microsoft.graph.ipNamedLocation","id":"2","displayName":"L","modifiedDateTime":"x","isTrusted":false,"ipRanges":[{"@odata.type":"#microsoft.graph.iPv4CidrRange","cidrAddress":"192.0.2.0/24"}]}`
+	for name, text := range map[string]string{
+		"a policy":          exportedPolicy,
+		"a list":            `{"@odata.context":"x","@odata.count":2,"value":[` + exportedPolicy + "," + loc + "]}",
+		"an array":          "[" + exportedPolicy + "]",
+		"a list as section": `{"policies":{"@odata.context":"x","value":[` + exportedPolicy + `]},"namedLocations":[` + loc + "]}",
+		"YAML around it":    "policies:\n  - " + strings.ReplaceAll(exportedPolicy, "\n", "\n    ") + "\n",
+	} {
+		b, problems := Parse("b.json", []byte(text))
+		if len(problems) > 0 || b == nil {
+			t.Errorf("%s: %v", name, problems)
+			continue
+		}
+		if d := cmp.Diff(entra.Canonical(entra.KindPolicy, doc(t, exportedPolicy)), b.Policies[0].Want); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	fsys := fstest.MapFS{
+		"b/10-locations.yaml":   {Data: []byte("namedLocations: [{displayName: L, ipRanges: [{cidrAddress: 192.0.2.0/24}]}]\n")},
+		"b/20/policy.json":      {Data: []byte(exportedPolicy)},
+		"b/README.md":           {Data: []byte("no")},
+		"b/.git/x.yaml":         {Data: []byte("::")},
+		"b/glass.yml":           {Data: []byte("breakGlass: {users: [a@b.c]}\n")},
+		"twice/a.yaml":          {Data: []byte("breakGlass: {users: [a@b.c]}\n")},
+		"twice/b.yaml":          {Data: []byte("breakGlass: {users: [b@b.c]}\npolicies: [{}]\n")},
+		"empty/README.md":       {Data: []byte("no")},
+		"across/a.yaml":         {Data: []byte(one("", "grantControls: {builtInControls: [mfa]}"))},
+		"across/b.yaml":         {Data: []byte(one("", "grantControls: {builtInControls: [mfa]}"))},
+		"commented/policy.yaml": {Data: []byte("policies:\n# - x\n")},
+	}
+	for _, c := range []struct{ path, want string }{
+		{"b", ""}, {"b/20/policy.json", ""}, {"commented", ""},
+		{"twice", "twice/b.yaml:1:13: breakGlass: breakGlass stands already in twice/a.yaml:1\ntwice/b.yaml:2:12: policies[0]: displayName is missing\ntwice/b.yaml:2:12: policies[0]: state is missing\ntwice/b.yaml:2:12: policies[0]: conditions is missing"},
+		{"empty", "empty: holds no *.yaml, *.yml or *.json file"},
+		{"nowhere", "nowhere: cannot be read: file does not exist"},
+		{"across", "across/b.yaml:2:11: policies[0].key: the key \"P\" stands already in across/a.yaml:2"},
+	} {
+		b, problems := Load(c.path, Options{FS: fsys})
+		if !strings.HasPrefix(problems.Error(), c.want) || (c.want == "") != (b != nil) {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.path, problems.Error(), c.want)
+		}
+		if c.path == "b" && b != nil && (len(b.Policies) != 1 || len(b.Locations) != 1 || len(b.BreakGlass.Users) != 1) {
+			t.Errorf("%+v", b)
+		}
+	}
+	if b, problems := Load(t.TempDir()+"/none.yaml", Options{}); b != nil || !strings.Contains(problems.Error(), "cannot be read") {
+		t.Error(b, problems)
+	}
+}
