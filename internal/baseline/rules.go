@@ -129,8 +129,14 @@ func (r rule) grants() {
 	if slices.Contains(controls, "approvedApplication") {
 		r.warn(grant, "approvedApplication is retired: policies that use it can no longer be created or changed; use compliantApplication")
 	}
-	if slices.Contains(controls, "riskRemediation") && (!strength || text(r.d, "sessionControls.signInFrequency.frequencyInterval") != "everyTime") {
-		r.warn(grant, "riskRemediation goes with an authentication strength and a signInFrequency of everyTime")
+	if !slices.Contains(controls, "riskRemediation") {
+		return
+	}
+	if slices.Contains(controls, "passwordChange") {
+		r.warn(grant, "passwordChange and riskRemediation cannot stand together")
+	}
+	if !strength || text(r.d, "grantControls.operator") != "AND" || text(r.d, "sessionControls.signInFrequency.frequencyInterval") != "everyTime" {
+		r.warn(grant, "riskRemediation goes with an authentication strength, the operator AND and a signInFrequency of everyTime")
 	}
 }
 

@@ -1,0 +1,38 @@
+package baseline
+
+import (
+	"testing"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// TestStarterBaseline: the shipped example is valid without a warning, touches
+// nobody, and once applied plans nothing.
+func TestStarterBaseline(t *testing.T) {
+	b, problems := Load("../../examples/baseline", Options{})
+	if len(problems) > 0 || b == nil {
+		t.Fatal(problems)
+	}
+	for _, it := range b.Policies {
+		if it.Want.Text("state") != entra.PolicyReportOnly {
+			t.Errorf("%s is %s", it.Key, it.Want.Text("state"))
+		}
+	}
+	tn := newTenant()
+	r := tn.plan(b, Settings{})
+	for _, a := range r.Actions {
+		if a.Status != plan.Ready {
+			t.Errorf("%s %s: %s %v", a.Kind, a.Rule, a.Status, a.Reasons)
+		}
+	}
+	if len(r.Problems)+len(r.Warnings) > 0 {
+		t.Error(r.Problems, r.Warnings)
+	}
+	if n := tn.apply(t, r.Actions); n != len(b.Items()) || n != 10 {
+		t.Errorf("%d writes for %d items", n, len(b.Items()))
+	}
+	if left := shape(tn.plan(b, Settings{}).Actions); len(left) > 0 {
+		t.Error(left)
+	}
+}
