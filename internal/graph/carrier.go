@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,7 @@ type exchange struct {
 	guard  error    // why the carrier refused to send
 	roles  []string // of the token, nil if it does not show them
 	waited time.Duration
-	sends  int // how often it went out: a claims challenge makes it two
+	sends  int // how often it was let out: a claims challenge makes it two
 
 	honest  atomic.Bool // the transport reports what it does
 	headers atomic.Bool // the request began to leave
@@ -46,7 +47,7 @@ type exchange struct {
 // mayHaveLeft reports whether something of the request may have reached the
 // service.
 func (x *exchange) mayHaveLeft() bool {
-	return x.sends > 1 || x.sends == 1 && (!x.honest.Load() || x.headers.Load())
+	return x.sends > 0 && (!x.honest.Load() || x.headers.Load())
 }
 
 type exchangeKey struct{}
@@ -78,39 +79,91 @@ func (m *carrier) Intercept(pipeline kiota.Pipeline, index int, req *http.Reques
 		return refuse(fmt.Errorf("no token for %s: %w", req.URL.Host, entra.ErrUnauthorized))
 	}
 	label := c.label(req.URL)
-	var leave *pass
-	if paced(label) {
-		x.timer.Stop()
-		p, waited, err := c.gate.enter(req.Context())
-		x.waited += waited
-		if err != nil {
-			return refuse(err)
-		}
-		x.timer.Reset(c.timeout)
-		leave = p
-		defer p.done()
-	}
-	x.sends++
+	out := &departure{client: c, exchange: x, label: label, paced: paced(label)}
 	x.honest.Store(false)
 	x.headers.Store(false)
-	c.count(label)
+	if err := out.next(req.Context()); err != nil {
+		return refuse(err)
+	}
+	defer out.done()
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GetConn:      func(string) { x.honest.Store(true) },
+		GetConn: func(string) {
+			if x.honest.Swap(true) && x.headers.Load() {
+				// net/http sends a read again by itself when a kept
+				// connection turns out dead. That one waits its turn too;
+				// if that fails, so does the connection.
+				_ = out.next(req.Context())
+			}
+		},
 		WroteHeaders: func() { x.headers.Store(true) },
 		WroteRequest: func(i httptrace.WroteRequestInfo) {
-			if leave != nil && i.Err == nil {
-				leave.wrote()
+			if i.Err == nil {
+				out.wrote()
 			}
 		},
 	})
 	resp, err := pipeline.Next(req.WithContext(ctx), index)
-	if leave != nil && (err == nil || x.mayHaveLeft()) {
-		leave.wrote()
+	if err == nil || x.mayHaveLeft() {
+		out.wrote()
 	}
 	if resp != nil {
 		tameChallenge(resp)
 	}
 	return resp, err
+}
+
+// departure is the leave of one exchange to send, and the count of what it
+// sends.
+type departure struct {
+	client   *Client
+	exchange *exchange
+	label    string
+	paced    bool
+
+	mu   sync.Mutex
+	pass *pass // nil if unpaced
+}
+
+// next waits for the turn of the exchange's first request, or of another one
+// after that was written. The deadline does not run meanwhile.
+func (d *departure) next(ctx context.Context) error {
+	d.mu.Lock()
+	held := d.pass != nil && !d.pass.used()
+	d.mu.Unlock()
+	x := d.exchange
+	if d.paced && !held {
+		x.timer.Stop()
+		p, waited, err := d.client.gate.enter(ctx)
+		x.waited += waited
+		if err != nil {
+			return err
+		}
+		x.timer.Reset(d.client.timeout)
+		d.mu.Lock()
+		d.pass = p
+		d.mu.Unlock()
+	}
+	x.sends++
+	d.client.count(d.label)
+	return nil
+}
+
+func (d *departure) current() *pass {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pass
+}
+
+func (d *departure) wrote() {
+	if p := d.current(); p != nil {
+		p.wrote()
+	}
+}
+
+func (d *departure) done() {
+	if p := d.current(); p != nil {
+		p.done()
+	}
 }
 
 // tameChallenge drops a claims challenge that the SDK's parser would stumble

@@ -205,6 +205,7 @@ func newTransport() http.RoundTripper {
 	t.DisableCompression = true
 	t.ForceAttemptHTTP2 = true
 	t.MaxResponseHeaderBytes = 256 << 10
+	t.ReadBufferSize = 64 << 10 // pages are around a megabyte
 	return t
 }
 

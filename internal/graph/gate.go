@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,13 +70,18 @@ func (g *gate) push(t time.Time) {
 
 // pass is the leave to send one request.
 type pass struct {
-	gate *gate
-	once sync.Once
+	gate  *gate
+	once  sync.Once
+	spent atomic.Bool
 }
+
+// used reports whether the turn was given on.
+func (p *pass) used() bool { return p.spent.Load() }
 
 // wrote opens the gate for the next request, one interval from now.
 func (p *pass) wrote() {
 	p.once.Do(func() {
+		p.spent.Store(true)
 		p.gate.push(time.Now().Add(p.gate.interval))
 		p.gate.turn <- struct{}{}
 	})
@@ -83,7 +89,10 @@ func (p *pass) wrote() {
 
 // done gives the turn back if nothing was written.
 func (p *pass) done() {
-	p.once.Do(func() { p.gate.turn <- struct{}{} })
+	p.once.Do(func() {
+		p.spent.Store(true)
+		p.gate.turn <- struct{}{}
+	})
 }
 
 // sleep waits for d or the end of ctx.

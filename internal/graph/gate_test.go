@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -174,4 +176,56 @@ func TestThrottleHoldsTheLine(t *testing.T) {
 			t.Errorf("stats %+v", s)
 		}
 	})
+}
+
+// net/http sends a read again by itself when a kept connection turns out dead.
+// That one is counted and waits its turn like any other.
+func TestTransportsOwnRepeatIsPaced(t *testing.T) {
+	var b bucket
+	n := 0
+	handler := func(w http.ResponseWriter, _ *http.Request) {
+		if !b.take() {
+			refuseWith(w, 429, "TooManyRequests", "Too many requests.")
+			return
+		}
+		if n++; n == 2 {
+			drop(w)
+			return
+		}
+		answerJSON(w, 200, list(""))
+	}
+	bubble(t, handler, Options{RequestsPerSecond: 1}, func(t *testing.T, c *Client) {
+		for range 3 {
+			if _, err := c.Policies(ctx(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.hits != 4 || b.over != 0 || c.Stats().Total != 4 {
+			t.Errorf("%d requests, %d refused, %d counted", b.hits, b.over, c.Stats().Total)
+		}
+	})
+}
+
+// A write on a kept connection that breaks is not sent again by anybody.
+func TestTransportDoesNotRepeatWrites(t *testing.T) {
+	n := 0
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			answerJSON(w, 200, list(""))
+			return
+		}
+		n++
+		drop(w)
+	}
+	for name, call := range map[string]func(context.Context, *Client) error{"dismiss": dismissUser, "update": updatePolicy, "delete": deletePolicy} {
+		n = 0
+		bubble(t, handler, Options{RequestsPerSecond: 1}, func(t *testing.T, c *Client) {
+			if _, err := c.Policies(ctx(t)); err != nil {
+				t.Fatal(err)
+			}
+			if err := call(ctx(t), c); !errors.Is(err, entra.ErrUnknownOutcome) || n != 1 {
+				t.Errorf("%s: %v after %d requests", name, err, n)
+			}
+		})
+	}
 }
