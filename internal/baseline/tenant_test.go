@@ -18,6 +18,9 @@ type tenant struct {
 	owned OwnedObjects
 	live  Live
 	next  int
+	// merge makes updates merge into the live object, members within members;
+	// otherwise each block replaces the live one. The service may do either.
+	merge bool
 }
 
 const (
@@ -143,7 +146,11 @@ func (t *tenant) apply(tb testing.TB, actions []plan.Action) (writes int) {
 			a.Subject.ID = t.put(c.Kind, "", fill(c.Body))
 		default:
 			live := t.docs[c.Kind][a.Subject.ID].Clone()
-			maps.Copy(live, fill(c.Body))
+			if t.merge {
+				merge(live, fill(c.Body))
+			} else {
+				maps.Copy(live, fill(c.Body))
+			}
 			t.put(c.Kind, a.Subject.ID, live)
 		}
 		live := t.docs[c.Kind][a.Subject.ID]
@@ -153,6 +160,18 @@ func (t *tenant) apply(tb testing.TB, actions []plan.Action) (writes int) {
 		t.owned[c.Kind][c.Key] = Owned{ID: a.Subject.ID, Hash: entra.CanonicalHash(c.Kind, live), Wanted: entra.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
 	}
 	return writes
+}
+
+func merge(live, body map[string]any) {
+	for name, v := range body {
+		l, lok := live[name].(map[string]any)
+		b, bok := v.(map[string]any)
+		if lok && bok && b["@odata.type"] == nil { // a value of a type of its own replaces
+			merge(l, b)
+		} else {
+			live[name] = v
+		}
+	}
 }
 
 func (t *tenant) fill(tb testing.TB, d entra.Document) entra.Document {
