@@ -71,7 +71,7 @@ func (f *fake) Import(data json.RawMessage) error { return json.Unmarshal(data, 
 
 func fakeBuild(f **fake) builder {
 	return func(opt Options, _ time.Time, _ func() time.Time) (*parts, error) {
-		p, err := build(Options{Seed: opt.Seed}, time.Time{}, nil)
+		p, err := build(Options{Seed: opt.Seed}, noon, still)
 		if err != nil {
 			return nil, err
 		}

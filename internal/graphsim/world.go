@@ -1,30 +1,33 @@
 package graphsim
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/risksweep/risksweep/internal/graphsim/generate"
+	"github.com/risksweep/risksweep/internal/graphsim/risk"
 )
 
 // build generates the tenant that the options ask for.
-func build(opt Options, _ time.Time, _ func() time.Time) (*parts, error) {
-	var names ids
-	names.reset(opt.Seed)
+func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
+	t := generate.Population(opt.Seed, opt.Users, opt.Policies, born)
+	risks := risk.New(t, opt.Detections, now, risk.Options{Seed: opt.Seed, Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	return &parts{
 		identity: identity{
-			tenantID: names.next(), domains: []string{"contoso.onmicrosoft.com"},
-			clientID: names.next(), clientSecret: "sim~" + names.next(), principalID: names.next(),
+			tenantID: t.ID, domains: []string{t.Domain, t.InitialDomain},
+			clientID: t.Client.AppID, clientSecret: t.Client.Secret, principalID: t.Client.ObjectID,
 		},
-		risk: nobody{},
+		workloads: []workload{{"risk", risks}},
+		risk:      outside{risks},
 	}, nil
 }
 
-// nobody is the risk of a tenant without users.
-type nobody struct{}
+// outside is what happens to people outside Graph.
+type outside struct{ *risk.Workload }
 
-func (nobody) raise(r Raised) (string, error) {
-	return "", fmt.Errorf("no user %q in this tenant", r.UserPrincipalName)
+func (w outside) raise(r Raised) (string, error) {
+	return w.Raise(risk.Raised{UserPrincipalName: r.UserPrincipalName, RiskEventType: r.RiskEventType, RiskLevel: r.RiskLevel, IPAddress: r.IPAddress})
 }
 
-func (nobody) remediate(upn, _ string) error {
-	return fmt.Errorf("no user %q in this tenant", upn)
+func (w outside) remediate(userPrincipalName, detail string) error {
+	return w.Remediate(userPrincipalName, detail)
 }
