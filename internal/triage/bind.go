@@ -1,0 +1,257 @@
+package triage
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Directory is what a run resolved at its start. Every decision is made with
+// these ids.
+type Directory struct {
+	Names entra.Names
+	// Members are the transitive members of groups by group id; MemberErrors
+	// says why a group's could not be read.
+	Members      map[string][]entra.DirectoryObject
+	MemberErrors map[string]error
+	// Privileged is nil if roles could not be read, with the reason.
+	Privileged      *entra.Privileged
+	PrivilegedError string
+	// BreakGlass says of each break-glass user id why it is one.
+	BreakGlass map[string]string
+	// PreviousMembers are the members of groups at the last run.
+	PreviousMembers map[string][]string
+}
+
+// Finding is something that a person should know of the rules. Blocked says
+// that the entry does nothing in this run.
+type Finding struct {
+	Entry   string `json:"entry,omitempty"`
+	Blocked bool   `json:"blocked"`
+	Text    string `json:"text"`
+}
+
+// Rules are a policy bound to the ids of one tenant.
+type Rules struct {
+	policy          *Policy
+	protected       map[string]string // user id -> by what
+	protectionError string
+	privileged      *entra.Privileged
+	privilegedError string
+	breakGlass      map[string]string
+	entries         []boundEntry
+}
+
+// boundEntry is an allowlist entry with ids. A blocked one covers nothing.
+type boundEntry struct {
+	*allowEntry
+	users   map[string]bool
+	groups  []boundGroup
+	blocked string
+	expired bool
+	matched bool
+}
+
+type boundGroup struct {
+	name    string
+	members map[string]bool
+}
+
+// Bind resolves the policy's names. A name that stands for nothing or for
+// several objects blocks the entry that uses it; in the protected section it
+// keeps every rule from deciding about anybody.
+func (p *Policy) Bind(d Directory, now time.Time) (*Rules, []Finding) {
+	b := &binder{Directory: d, sets: map[string]map[string]bool{}}
+	r := &Rules{policy: p, protected: map[string]string{}, privileged: d.Privileged, privilegedError: d.PrivilegedError, breakGlass: d.BreakGlass}
+	if r.privileged == nil {
+		if r.privilegedError == "" {
+			r.privilegedError = "unknown reason"
+		}
+		b.find("", true, "directory roles could not be read, so nobody is dismissed: %s", r.privilegedError)
+	}
+	b.protected(p, r)
+	for i := range p.allowlist {
+		r.entries = append(r.entries, b.entry(&p.allowlist[i], now))
+	}
+	return r, b.findings
+}
+
+type binder struct {
+	Directory
+	sets     map[string]map[string]bool
+	findings []Finding
+}
+
+func (b *binder) find(entry string, blocked bool, format string, args ...any) {
+	b.findings = append(b.findings, Finding{Entry: entry, Blocked: blocked, Text: fmt.Sprintf(format, args...)})
+}
+
+// resolve gives the one object a name stands for, or why there is none.
+func (b *binder) resolve(kind entra.ObjectKind, name string) (entra.DirectoryObject, string) {
+	r, ok := b.Names[entra.Ref{Kind: kind, Name: name}]
+	switch o, one := r.Resolved(); {
+	case one:
+		return o, ""
+	case !ok || len(r.Objects) == 0:
+		return o, fmt.Sprintf("the %s %q does not exist", kind, name)
+	default:
+		return o, fmt.Sprintf("%d %ss are called %q", len(r.Objects), kind, name)
+	}
+}
+
+// members gives a group's members as a set, or why it has none.
+func (b *binder) members(g entra.DirectoryObject, name string) (map[string]bool, string) {
+	if set, ok := b.sets[g.ID]; ok {
+		return set, ""
+	}
+	list, ok := b.Members[g.ID]
+	if !ok {
+		why := "not read"
+		if err := b.MemberErrors[g.ID]; err != nil {
+			why = err.Error()
+		}
+		return nil, fmt.Sprintf("the members of the group %q could not be read: %s", name, why)
+	}
+	set := make(map[string]bool, len(list))
+	for _, m := range list {
+		set[m.ID] = true
+	}
+	b.sets[g.ID] = set
+	return set, ""
+}
+
+func (b *binder) protected(p *Policy, r *Rules) {
+	var broken []string
+	for _, name := range p.protected.users {
+		o, why := b.resolve(entra.KindUser, name)
+		if why != "" {
+			broken = append(broken, why)
+			continue
+		}
+		r.protected[o.ID] = "protected.users names " + name
+	}
+	for _, name := range p.protected.groups {
+		g, why := b.resolve(entra.KindGroup, name)
+		if why != "" {
+			broken = append(broken, why)
+			continue
+		}
+		set, why := b.members(g, name)
+		if why != "" {
+			broken = append(broken, why)
+			continue
+		}
+		for id := range set {
+			r.protected[id] = "member of the protected group " + name
+		}
+	}
+	if len(broken) > 0 {
+		r.protectionError = strings.Join(broken, "; ")
+		b.find("protected", true, "who is protected is not known, so no rule decides about anybody: %s", r.protectionError)
+	}
+}
+
+func (b *binder) entry(e *allowEntry, now time.Time) boundEntry {
+	out := boundEntry{allowEntry: e, users: map[string]bool{}, expired: !now.Before(e.expires)}
+	var broken []string
+	for _, name := range e.users {
+		o, why := b.resolve(entra.KindUser, name)
+		if why != "" {
+			broken = append(broken, why)
+			continue
+		}
+		out.users[o.ID] = true
+	}
+	for _, name := range e.groups {
+		g, why := b.resolve(entra.KindGroup, name)
+		if why == "" && g.Dynamic {
+			why = fmt.Sprintf("the group %q is dynamic: its rule decides who is in it, not a person", name)
+		}
+		if why == "" && !g.RoleAssignable && !e.groupRiskAccepted {
+			why = fmt.Sprintf("the group %q is not role-assignable, so its owners can widen the allowlist; say groupRiskAccepted: true if that is meant", name)
+		}
+		var set map[string]bool
+		if why == "" {
+			set, why = b.members(g, name)
+		}
+		if why != "" {
+			broken = append(broken, why)
+			continue
+		}
+		out.groups = append(out.groups, boundGroup{name: name, members: set})
+		b.joined(e.id, name, g.ID)
+	}
+	if len(broken) > 0 {
+		out.blocked = strings.Join(broken, "; ")
+		b.find(e.id, true, "the allowlist entry %q covers nothing in this run: %s", e.id, out.blocked)
+	}
+	return out
+}
+
+// joined names the members who came into an allow-listed group since the last
+// run.
+func (b *binder) joined(entry, name, id string) {
+	before, ok := b.PreviousMembers[id]
+	if !ok {
+		return
+	}
+	was := make(map[string]bool, len(before))
+	for _, m := range before {
+		was[m] = true
+	}
+	var fresh []string
+	for _, m := range b.Members[id] {
+		if !was[m.ID] {
+			who := m.UserPrincipalName
+			if who == "" {
+				who = m.ID
+			}
+			fresh = append(fresh, who)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	slices.Sort(fresh)
+	shown := fresh
+	more := ""
+	if len(fresh) > 20 {
+		shown, more = fresh[:20], fmt.Sprintf(" and %d more", len(fresh)-20)
+	}
+	b.find(entry, false, "joined the allow-listed group %q since the last run: %s%s", name, strings.Join(shown, ", "), more)
+}
+
+// names says how an entry names a user: directly, by a group, or not at all.
+func (e *boundEntry) names(userID string) string {
+	if e.users[userID] {
+		return "named itself"
+	}
+	for _, g := range e.groups {
+		if g.members[userID] {
+			return "member of " + g.name
+		}
+	}
+	return ""
+}
+
+// Protected says why no rule may decide about a user, or nothing.
+func (r *Rules) Protected(userID string) string {
+	if r.protectionError != "" {
+		return "who is protected is not known: " + r.protectionError
+	}
+	return r.protected[userID]
+}
+
+// Unmatched finds the live entries that covered nobody's detection so far.
+func (r *Rules) Unmatched() []Finding {
+	var out []Finding
+	for _, e := range r.entries {
+		if !e.matched && !e.expired && e.blocked == "" {
+			out = append(out, Finding{Entry: e.id, Text: fmt.Sprintf("the allowlist entry %q matched nobody in this run", e.id)})
+		}
+	}
+	return out
+}

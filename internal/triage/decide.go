@@ -1,0 +1,294 @@
+package triage
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+const (
+	// tooOften is how many dismissals within tooOftenIn send a user to a
+	// person.
+	tooOften   = 3
+	tooOftenIn = 30 * 24 * time.Hour
+	// effectWithin is how long a dismissal may take before a person looks.
+	effectWithin = 24 * time.Hour
+)
+
+// Decide decides on one user. It is called from one goroutine at a time.
+func (r *Rules) Decide(e Evidence, now time.Time) Decision {
+	d := Decision{Verdict: Leave, Privileged: r.roles(e.User.ID) != "", OpenSince: openSince(e.Detections)}
+	if r.settled(&d, e) || r.notNow(&d, e, now) || r.escalated(&d, e) {
+		return d
+	}
+	r.allowed(&d, e, now)
+	return d
+}
+
+// leave ends a decision: the user is left alone for a reason.
+func (d *Decision) leave(code string, person bool, format string, args ...any) bool {
+	d.Code, d.NeedsPerson = code, person
+	d.Reasons = append(d.Reasons, fmt.Sprintf(format, args...))
+	return true
+}
+
+// settled decides on users whose state leaves nothing to a rule.
+func (r *Rules) settled(d *Decision, e Evidence) bool {
+	switch s := e.User.RiskState; {
+	case s == entra.StateAtRisk:
+		return false
+	case s == entra.StateConfirmedCompromised:
+		return d.leave(CodeNotAtRisk, true, "the user is confirmed compromised; a person has to secure the account")
+	case !s.Open():
+		return d.leave(CodeNotAtRisk, false, "the user's riskState is %s", s)
+	default:
+		return d.leave(CodeUnknownState, true, "the user's riskState is %s, which is not understood", orUnknown(string(s)))
+	}
+}
+
+// notNow leaves alone whom the service or an earlier order is still working on.
+func (r *Rules) notNow(d *Decision, e Evidence, now time.Time) bool {
+	u := e.User
+	switch {
+	case u.IsDeleted == nil:
+		return d.leave(CodeDeleted, true, "it is not known whether the user is deleted")
+	case *u.IsDeleted:
+		return d.leave(CodeDeleted, false, "the user is deleted")
+	case u.IsProcessing == nil:
+		return d.leave(CodeProcessing, true, "it is not known whether the service is processing the user")
+	case *u.IsProcessing:
+		return d.leave(CodeProcessing, false, "the service is still processing the user")
+	}
+	for _, past := range slices.Concat(e.Dismissals, e.Confirmations) {
+		if past.Pending && sameRisk(past, e) && now.Sub(past.At) < effectWithin {
+			return d.leave(CodePending, false, "an order of %s is not settled yet and no new detection came since", past.At.UTC().Format(time.RFC3339))
+		}
+	}
+	return false
+}
+
+// sameRisk reports whether nothing was detected since an earlier order.
+func sameRisk(p Past, e Evidence) bool {
+	for _, d := range e.Detections {
+		if !slices.Contains(p.Detections, d.ID) {
+			return false
+		}
+	}
+	return true
+}
+
+// roles says why a user counts as privileged, or nothing.
+func (r *Rules) roles(userID string) string {
+	if r.privileged == nil {
+		return "" // handled where it matters: nobody is dismissed
+	}
+	if roles := r.privileged.Users[userID]; len(roles) > 0 {
+		return fmt.Sprintf("holds %d directory roles", len(roles))
+	}
+	return ""
+}
+
+// untouchable says why no rule may decide about a user whatever it finds.
+func (r *Rules) untouchable(userID string) (code, why string) {
+	switch {
+	case r.protectionError != "":
+		return CodeProtectionBroken, "who is protected is not known: " + r.protectionError
+	case r.protected[userID] != "":
+		return CodeProtected, "the user is protected: " + r.protected[userID]
+	case r.breakGlass[userID] != "":
+		return CodeBreakGlass, "the user is a break-glass account: " + r.breakGlass[userID]
+	}
+	return "", ""
+}
+
+// escalated decides on users that an escalation matches, or may match.
+func (r *Rules) escalated(d *Decision, e Evidence) bool {
+	var open string // an escalation that cannot be ruled out
+	var held func() bool
+	for i := range r.policy.escalations {
+		rule := &r.policy.escalations[i]
+		for j := range e.Detections {
+			det := &e.Detections[j]
+			switch rule.when.matches(det) {
+			case unknown:
+				open = fmt.Sprintf("escalation %q cannot be ruled out for %s", rule.id, det.say())
+				continue
+			case no:
+				continue
+			}
+			matched := fmt.Sprintf("escalation %q matches %s: %s", rule.id, det.say(), rule.reason)
+			if hold := r.holdEscalation(d, e, rule, det, matched); hold != nil {
+				if held == nil {
+					held = hold
+				}
+				continue
+			}
+			d.Verdict, d.Code, d.Rule = ConfirmCompromised, CodeEscalated, rule.id
+			d.Reasons = append(d.Reasons, matched)
+			return true
+		}
+	}
+	switch {
+	case held != nil:
+		return held()
+	case open != "":
+		return d.leave(CodeEscalationHidden, true, "%s", open)
+	}
+	return false
+}
+
+// holdEscalation says why a matching escalation may not act, as the decision
+// that it then is.
+func (r *Rules) holdEscalation(d *Decision, e Evidence, rule *escalation, det *Detection, matched string) func() bool {
+	hold := func(code, why string) func() bool {
+		return func() bool {
+			d.Rule = rule.id
+			return d.leave(code, true, "%s; left to a person: %s", matched, why)
+		}
+	}
+	if code, why := r.untouchable(e.User.ID); code != "" {
+		return hold(code, why)
+	}
+	if !rule.privileged {
+		if r.privileged == nil {
+			return hold(CodeRolesUnknown, "directory roles could not be read: "+r.privilegedError)
+		}
+		if why := r.roles(e.User.ID); why != "" {
+			return hold(CodePrivileged, "the user "+why)
+		}
+	}
+	for _, past := range e.Confirmations {
+		if slices.Contains(past.Detections, det.ID) {
+			return hold(CodeEscalatedOnce, "confirmed at "+past.At.UTC().Format(time.RFC3339)+" already")
+		}
+	}
+	return nil
+}
+
+// allowed decides whether the allowlist covers all of the user's risk.
+func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
+	if code, why := r.untouchable(e.User.ID); code != "" {
+		return d.leave(code, true, "%s", why)
+	}
+	switch {
+	case r.privileged == nil:
+		return d.leave(CodeRolesUnknown, true, "directory roles could not be read, so nobody is dismissed: %s", r.privilegedError)
+	case e.Incomplete != "":
+		return d.leave(CodeIncomplete, true, "the user's detections are not complete: %s", e.Incomplete)
+	case len(e.Detections) == 0:
+		return d.leave(CodeNoDetections, true, "the user is at risk without an open detection that could be covered")
+	}
+	used, uncovered := r.cover(d, e)
+	if len(uncovered) > 0 {
+		return d.leave(CodeUncovered, true, "%d of %d open detections %s not covered: %s", len(uncovered), len(e.Detections),
+			isAre(len(uncovered)), shorten(uncovered, 3))
+	}
+	highest := 0
+	for _, det := range e.Detections {
+		rank, _ := det.Level.Rank() // covered, so it has one
+		highest = max(highest, rank)
+	}
+	if rank, ok := e.User.RiskLevel.Rank(); !ok || rank > highest {
+		return d.leave(CodeLevelAbove, true, "the user's riskLevel %s is above that of every open detection: there is risk that no detection shows",
+			orUnknown(string(e.User.RiskLevel)))
+	}
+	if why := r.roles(e.User.ID); why != "" {
+		for _, entry := range used {
+			if !entry.privileged {
+				return d.leave(CodePrivileged, true, "the user %s and the entry %q does not say privileged: true", why, entry.id)
+			}
+		}
+	}
+	if r.repeated(d, e, now) {
+		return true
+	}
+	d.Verdict, d.Code = Dismiss, CodeAllowlisted
+	var ids []string
+	for _, entry := range used {
+		ids = append(ids, entry.id)
+		d.Reasons = append(d.Reasons, fmt.Sprintf("covered by %q (%s): %s", entry.id, entry.names(e.User.ID), entry.reason))
+	}
+	d.Rule = strings.Join(ids, ",")
+	return true
+}
+
+// cover finds for each open detection the first live entry that names the user
+// and covers it.
+func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered []string) {
+	d.Covered = map[string]string{}
+	roles := r.roles(e.User.ID) != ""
+	for i := range e.Detections {
+		det := &e.Detections[i]
+		var by *boundEntry
+		for j := range r.entries {
+			entry := &r.entries[j]
+			if entry.expired || entry.blocked != "" || entry.names(e.User.ID) == "" || entry.when.uncovered(det) != "" {
+				continue
+			}
+			entry.matched = true
+			// For a privileged user an entry that says so is worth more.
+			if by == nil || roles && !by.privileged && entry.privileged {
+				by = entry
+			}
+		}
+		if by == nil {
+			uncovered = append(uncovered, det.say())
+			continue
+		}
+		d.Covered[det.ID] = by.id
+		if !slices.Contains(used, by) {
+			used = append(used, by)
+		}
+	}
+	return used, uncovered
+}
+
+// repeated sends users to a person whom dismissals do not help.
+func (r *Rules) repeated(d *Decision, e Evidence, now time.Time) bool {
+	recent := 0
+	for _, past := range e.Dismissals {
+		age := now.Sub(past.At)
+		if age <= tooOftenIn {
+			recent++
+		}
+		switch {
+		case !sameRisk(past, e) || past.Effective && past.RiskLastUpdated != e.User.RiskLastUpdatedDateTime:
+		case age >= effectWithin:
+			return d.leave(CodeIneffective, true, "the dismissal of %s had no effect", past.At.UTC().Format(time.RFC3339))
+		default:
+			return d.leave(CodePending, false, "dismissed at %s for these very detections; the effect is awaited", past.At.UTC().Format(time.RFC3339))
+		}
+	}
+	if recent >= tooOften {
+		return d.leave(CodeRepeated, true, "dismissed %d times in 30 days; a person should look why the risk comes back", recent)
+	}
+	return false
+}
+
+func openSince(detections []Detection) time.Time {
+	var first time.Time
+	for _, d := range detections {
+		if t, ok := d.Detected.Time(); ok && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first.UTC()
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// shorten joins the first texts of a list.
+func shorten(list []string, n int) string {
+	if len(list) <= n {
+		return strings.Join(list, "; ")
+	}
+	return strings.Join(list[:n], "; ") + fmt.Sprintf("; and %d more", len(list)-n)
+}

@@ -1,0 +1,136 @@
+package triage
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Explanation says why a decision is what it is, entry by entry.
+type Explanation struct {
+	UserID            string           `json:"userId"`
+	UserPrincipalName string           `json:"userPrincipalName"`
+	RiskLevel         string           `json:"riskLevel"`
+	RiskState         string           `json:"riskState"`
+	Decision          Decision         `json:"decision"`
+	Guards            []string         `json:"guards"`
+	Entries           []ExplainedEntry `json:"allowlist"`
+	Escalations       []ExplainedEntry `json:"escalate"`
+	Detections        []Detection      `json:"detections"`
+}
+
+// ExplainedEntry is one rule beside one user.
+type ExplainedEntry struct {
+	ID string `json:"id"`
+	// Names says how the entry names the user; empty if it does not.
+	Names string `json:"names,omitempty"`
+	// State is live, expired or blocked, with the reason.
+	State string `json:"state"`
+	// Detections says of each open detection whether the rule takes it, and
+	// which condition fails otherwise.
+	Detections []ExplainedDetection `json:"detections"`
+}
+
+// ExplainedDetection is one detection beside one rule.
+type ExplainedDetection struct {
+	ID    string `json:"id"`
+	Taken bool   `json:"taken"`
+	Why   string `json:"why,omitempty"`
+}
+
+// Explain decides on a user and says why, entry by entry.
+func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
+	x := Explanation{UserID: e.User.ID, UserPrincipalName: e.User.UserPrincipalName, RiskLevel: string(e.User.RiskLevel),
+		RiskState: string(e.User.RiskState), Decision: r.Decide(e, now), Guards: []string{}, Entries: []ExplainedEntry{},
+		Escalations: []ExplainedEntry{}, Detections: e.Detections}
+	if _, why := r.untouchable(e.User.ID); why != "" {
+		x.Guards = append(x.Guards, why)
+	}
+	if why := r.roles(e.User.ID); why != "" {
+		x.Guards = append(x.Guards, "privileged: the user "+why)
+	}
+	if r.privileged == nil {
+		x.Guards = append(x.Guards, "directory roles could not be read: "+r.privilegedError)
+	}
+	if e.Incomplete != "" {
+		x.Guards = append(x.Guards, "the evidence is not complete: "+e.Incomplete)
+	}
+	for i := range r.policy.escalations {
+		rule := &r.policy.escalations[i]
+		one := ExplainedEntry{ID: rule.id, Names: "everybody", State: "live"}
+		for j := range e.Detections {
+			det := &e.Detections[j]
+			d := ExplainedDetection{ID: det.ID}
+			switch rule.when.matches(det) {
+			case yes:
+				d.Taken = true
+			case unknown:
+				d.Why = "a value is not known: it can neither match nor be ruled out"
+			default:
+				d.Why = "a condition does not hold"
+			}
+			one.Detections = append(one.Detections, d)
+		}
+		x.Escalations = append(x.Escalations, one)
+	}
+	for i := range r.entries {
+		entry := &r.entries[i]
+		one := ExplainedEntry{ID: entry.id, Names: entry.names(e.User.ID), State: "live until the end of " + entry.expiresText}
+		switch {
+		case entry.blocked != "":
+			one.State = "blocked: " + entry.blocked
+		case entry.expired:
+			one.State = "expired on " + entry.expiresText
+		}
+		for j := range e.Detections {
+			det := &e.Detections[j]
+			why := entry.when.uncovered(det)
+			one.Detections = append(one.Detections, ExplainedDetection{ID: det.ID, Taken: why == "", Why: why})
+		}
+		x.Entries = append(x.Entries, one)
+	}
+	return x
+}
+
+// Text is the explanation for a person.
+func (x Explanation) Text() string {
+	var b strings.Builder
+	name := x.UserPrincipalName
+	if name == "" {
+		name = x.UserID
+	}
+	fmt.Fprintf(&b, "%s: riskLevel %s, riskState %s, %d open detections\n", name, orUnknown(x.RiskLevel), orUnknown(x.RiskState), len(x.Detections))
+	fmt.Fprintf(&b, "decision: %s (%s)\n", x.Decision.Verdict, x.Decision.Code)
+	for _, why := range x.Decision.Reasons {
+		fmt.Fprintf(&b, "  %s\n", why)
+	}
+	for _, g := range x.Guards {
+		fmt.Fprintf(&b, "guard: %s\n", g)
+	}
+	say := map[string]string{}
+	for i := range x.Detections {
+		say[x.Detections[i].ID] = x.Detections[i].say()
+	}
+	rules := func(head string, list []ExplainedEntry) {
+		for _, e := range list {
+			names := e.Names
+			if names == "" {
+				names = "does not name the user"
+			}
+			fmt.Fprintf(&b, "%s %s: %s; %s\n", head, e.ID, names, e.State)
+			if e.Names == "" {
+				continue
+			}
+			for _, d := range e.Detections {
+				mark := "yes"
+				if !d.Taken {
+					mark = "no: " + d.Why
+				}
+				fmt.Fprintf(&b, "  %s: %s\n", say[d.ID], mark)
+			}
+		}
+	}
+	rules("escalation", x.Escalations)
+	rules("allowlist entry", x.Entries)
+	return strings.TrimRight(b.String(), "\n")
+}

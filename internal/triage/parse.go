@@ -1,0 +1,300 @@
+package triage
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// expirySoon is how long before its expiry an entry is warned about.
+const expirySoon = 14 * 24 * time.Hour
+
+// Parse reads a triage file and reports every mistake at once. The policy is
+// nil if one of them is not a warning.
+func Parse(file string, data []byte, now time.Time) (*Policy, yamldoc.Problems) {
+	root, problems := yamldoc.Parse(file, data)
+	if root == nil {
+		return nil, problems
+	}
+	p := &parser{now: now, policy: &Policy{file: file}, ids: map[string]*yamldoc.Node{}}
+	if root.Kind == yamldoc.Null {
+		p.Warn(root, "the file is empty: nobody is dismissed and nobody confirmed")
+	} else {
+		p.root(root)
+	}
+	all := append(problems, p.Problems()...)
+	all.Sort()
+	if all.Err() != nil {
+		return nil, all
+	}
+	return p.policy, all
+}
+
+type parser struct {
+	yamldoc.Collector
+	now    time.Time
+	policy *Policy
+	ids    map[string]*yamldoc.Node
+}
+
+func (p *parser) root(n *yamldoc.Node) {
+	if !p.Fields(n, "protected", "allowlist", "escalate") {
+		return
+	}
+	if prot := n.Get("protected"); prot != nil && p.Fields(prot, "users", "groups") {
+		p.policy.protected.users = p.names(prot.Get("users"))
+		p.policy.protected.groups = p.names(prot.Get("groups"))
+	}
+	for _, item := range p.items(n.Get("allowlist")) {
+		p.policy.allowlist = append(p.policy.allowlist, p.allow(item))
+	}
+	for _, item := range p.items(n.Get("escalate")) {
+		p.policy.escalations = append(p.policy.escalations, p.escalate(item))
+	}
+}
+
+// names reads a list of names, each once and none of them empty.
+func (p *parser) names(n *yamldoc.Node) []string {
+	list, _ := p.Strings(n)
+	seen := map[string]bool{}
+	for i, s := range list {
+		at := n
+		if n.Kind == yamldoc.Sequence && i < len(n.Items) {
+			at = n.Items[i]
+		}
+		switch {
+		case strings.TrimSpace(s) == "":
+			p.Add(at, "a name cannot be empty")
+		case seen[strings.ToLower(s)]:
+			p.Add(at, "%q is named twice", s)
+		}
+		seen[strings.ToLower(s)] = true
+	}
+	return list
+}
+
+// id reads the id of an entry, which no other may have.
+func (p *parser) id(n *yamldoc.Node) string {
+	id, ok := p.String(p.Require(n, "id"))
+	if !ok {
+		return ""
+	}
+	at := n.Get("id")
+	if strings.TrimSpace(id) == "" {
+		p.Add(at, "the id cannot be empty")
+	}
+	if other := p.ids[strings.ToLower(id)]; other != nil {
+		p.Add(at, "the id %q is used at line %d already", id, other.Line)
+	}
+	p.ids[strings.ToLower(id)] = at
+	return id
+}
+
+// text reads a required text that must say something.
+func (p *parser) text(n *yamldoc.Node, key string) string {
+	s, ok := p.String(p.Require(n, key))
+	if ok && strings.TrimSpace(s) == "" {
+		p.Add(n.Get(key), "%s cannot be empty", key)
+	}
+	return s
+}
+
+func (p *parser) allow(n *yamldoc.Node) allowEntry {
+	if !p.Fields(n, "id", "users", "groups", "groupRiskAccepted", "privileged", "when", "reason", "owner", "expires") {
+		return allowEntry{}
+	}
+	e := allowEntry{id: p.id(n), users: p.names(n.Get("users")), groups: p.names(n.Get("groups")),
+		reason: p.text(n, "reason"), owner: p.text(n, "owner")}
+	if len(e.users)+len(e.groups) == 0 && n.Get("users") == nil && n.Get("groups") == nil {
+		p.Add(n, "names nobody: give users, groups or both")
+	} else if len(e.users)+len(e.groups) == 0 {
+		p.Add(n, "names nobody: users and groups are empty")
+	}
+	e.groupRiskAccepted, _ = p.Bool(n.Get("groupRiskAccepted"))
+	e.privileged, _ = p.Bool(n.Get("privileged"))
+	p.expiry(&e, p.Require(n, "expires"))
+	when := p.Require(n, "when")
+	if when == nil || !p.Fields(when, "riskEventTypes", "maxRiskLevel", "ipRanges", "countries") {
+		return e
+	}
+	e.when.eventTypes = p.eventTypes(p.Require(when, "riskEventTypes"), true)
+	e.when.maxLevel = p.level(p.Require(when, "maxRiskLevel"))
+	e.when.ranges = p.ranges(when.Get("ipRanges"))
+	e.when.countries = p.countries(when.Get("countries"))
+	return e
+}
+
+func (p *parser) escalate(n *yamldoc.Node) escalation {
+	if !p.Fields(n, "id", "when", "reason", "privileged") {
+		return escalation{}
+	}
+	e := escalation{id: p.id(n), reason: p.text(n, "reason")}
+	e.privileged, _ = p.Bool(n.Get("privileged"))
+	when := p.Require(n, "when")
+	if when == nil || !p.Fields(when, "riskEventTypes", "minRiskLevel", "ipRanges", "countries") {
+		return e
+	}
+	if len(when.Keys) == 0 {
+		p.Add(when, "an escalation without a condition would confirm everybody")
+	}
+	if types := when.Get("riskEventTypes"); types != nil {
+		e.when.eventTypes = p.eventTypes(types, false)
+	}
+	if level := when.Get("minRiskLevel"); level != nil {
+		e.when.minLevel = p.level(level)
+	}
+	e.when.ranges = p.ranges(when.Get("ipRanges"))
+	e.when.countries = p.countries(when.Get("countries"))
+	return e
+}
+
+// expiry reads the last day on which an entry covers.
+func (p *parser) expiry(e *allowEntry, n *yamldoc.Node) {
+	day, ok := p.Date(n)
+	if !ok {
+		return
+	}
+	e.expiresText = day.Format(time.DateOnly)
+	e.expires = day.AddDate(0, 0, 1)
+	switch {
+	case !p.now.Before(e.expires):
+		p.Warn(n, "the entry %q expired on %s and covers nothing", e.id, e.expiresText)
+	case e.expires.Sub(p.now) <= expirySoon:
+		p.Warn(n, "the entry %q expires on %s, within 14 days", e.id, e.expiresText)
+	}
+}
+
+func (p *parser) eventTypes(n *yamldoc.Node, allow bool) []string {
+	list, ok := p.Strings(n)
+	if !ok {
+		return nil
+	}
+	if len(list) == 0 {
+		p.Add(n, "riskEventTypes cannot be empty")
+	}
+	for i, t := range list {
+		at := n
+		if i < len(n.Items) {
+			at = n.Items[i]
+		}
+		known := false
+		for _, k := range entra.EventTypes {
+			known = known || strings.EqualFold(k, t)
+		}
+		switch {
+		case allow && entra.NeverAllowed(t):
+			p.Add(at, "%s cannot be allow-listed: what it says is not a matter of where somebody signed in from", t)
+		case !known:
+			if near := yamldoc.Nearest(t, entra.EventTypes); near != "" {
+				p.Warn(at, "unknown riskEventType %q (did you mean %q?)", t, near)
+			} else {
+				p.Warn(at, "unknown riskEventType %q", t)
+			}
+		}
+	}
+	return list
+}
+
+func (p *parser) level(n *yamldoc.Node) entra.RiskLevel {
+	s, _ := p.Enum(n, "low", "medium", "high")
+	return entra.RiskLevel(s)
+}
+
+func (p *parser) ranges(n *yamldoc.Node) []netip.Prefix {
+	list, ok := p.Strings(n)
+	if !ok {
+		return nil
+	}
+	if len(list) == 0 {
+		p.Add(n, "ipRanges cannot be empty; leave it out to take any address")
+	}
+	var out []netip.Prefix
+	for i, s := range list {
+		at := n
+		if i < len(n.Items) {
+			at = n.Items[i]
+		}
+		prefix, err := parsePrefix(s)
+		if err != nil {
+			p.Add(at, "%s", err)
+			continue
+		}
+		out = append(out, prefix)
+	}
+	return out
+}
+
+// parsePrefix reads a network or a single address.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return prefix, fmt.Errorf("%q is no network in CIDR form (203.0.113.0/24, 2001:db8::/32)", s)
+	}
+	if prefix != prefix.Masked() {
+		return prefix, fmt.Errorf("%q has bits beyond its length; the network is %s", s, prefix.Masked())
+	}
+	if prefix.Addr().Is4In6() {
+		if prefix.Bits() < 96 {
+			return prefix, fmt.Errorf("%q mixes IPv4 and IPv6", s)
+		}
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
+	}
+	if prefix.Bits() == 0 {
+		return prefix, fmt.Errorf("%q is every address; leave ipRanges out instead", s)
+	}
+	return prefix, nil
+}
+
+func (p *parser) countries(n *yamldoc.Node) []string {
+	list, ok := p.Strings(n)
+	if !ok {
+		return nil
+	}
+	if len(list) == 0 {
+		p.Add(n, "countries cannot be empty; leave it out to take any country")
+	}
+	for i, c := range list {
+		at := n
+		if i < len(n.Items) {
+			at = n.Items[i]
+		}
+		if len(c) != 2 || strings.ToUpper(c) != c || strings.ContainsFunc(c, func(r rune) bool { return r < 'A' || r > 'Z' }) {
+			p.Add(at, "%q is no country code of two capital letters (ISO 3166-1: US, DE)", c)
+		}
+	}
+	return list
+}
+
+// Refs are the names that must be resolved.
+func (p *Policy) Refs() []entra.Ref {
+	seen := map[entra.Ref]bool{}
+	var out []entra.Ref
+	add := func(kind entra.ObjectKind, names []string) {
+		for _, n := range names {
+			if r := (entra.Ref{Kind: kind, Name: n}); !seen[r] {
+				seen[r] = true
+				out = append(out, r)
+			}
+		}
+	}
+	add(entra.KindUser, p.protected.users)
+	add(entra.KindGroup, p.protected.groups)
+	for _, e := range p.allowlist {
+		add(entra.KindUser, e.users)
+		add(entra.KindGroup, e.groups)
+	}
+	return out
+}
+
+func (p *parser) items(n *yamldoc.Node) []*yamldoc.Node {
+	items, _ := p.Items(n)
+	return items
+}

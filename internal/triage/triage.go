@@ -1,0 +1,149 @@
+// Package triage decides on each risky user by an allowlist and escalation
+// rules written as YAML: dismiss, confirm compromised, or leave to a person,
+// always with a reason.
+//
+// It is pure: it does no I/O, resolves no names itself and takes the time as a
+// value. What it does not know counts as the dangerous case: an unknown value
+// never dismisses and never confirms.
+package triage
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Policy is a triage file, read and checked. Names are not resolved yet.
+type Policy struct {
+	file        string
+	protected   protected
+	allowlist   []allowEntry
+	escalations []escalation
+}
+
+type protected struct{ users, groups []string }
+
+// allowEntry is one entry of the allowlist.
+type allowEntry struct {
+	id                string
+	users, groups     []string
+	groupRiskAccepted bool
+	privileged        bool
+	when              allowWhen
+	reason, owner     string
+	expires           time.Time // the first moment at which it no longer covers
+	expiresText       string
+}
+
+// allowWhen are the conditions that a detection must all meet to be covered.
+type allowWhen struct {
+	eventTypes []string
+	maxLevel   entra.RiskLevel
+	ranges     []netip.Prefix
+	countries  []string
+}
+
+// escalation is a rule for what must be confirmed compromised.
+type escalation struct {
+	id         string
+	privileged bool
+	when       escalateWhen
+	reason     string
+}
+
+type escalateWhen struct {
+	eventTypes []string
+	minLevel   entra.RiskLevel
+	ranges     []netip.Prefix
+	countries  []string
+}
+
+// Detection is what triage needs of an open detection.
+type Detection struct {
+	ID        string          `json:"id"`
+	EventType string          `json:"riskEventType"`
+	IP        string          `json:"ipAddress,omitempty"`
+	Country   string          `json:"countryOrRegion,omitempty"`
+	Level     entra.RiskLevel `json:"riskLevel"`
+	State     entra.RiskState `json:"riskState"`
+	Detected  entra.DateTime  `json:"detectedDateTime,omitempty"`
+	Updated   entra.DateTime  `json:"lastUpdatedDateTime,omitempty"`
+	Activity  entra.DateTime  `json:"activityDateTime,omitempty"`
+}
+
+// Past is an earlier dismissal or confirmation of a user.
+type Past struct {
+	At              time.Time
+	RiskLastUpdated entra.DateTime
+	Detections      []string
+	// Pending: it may still take effect. Effective: its effect was seen.
+	Pending, Effective bool
+}
+
+// Evidence is all that is known of one user.
+type Evidence struct {
+	User entra.RiskyUser
+	// Detections are the open ones, all of them unless Incomplete says why not.
+	Detections    []Detection
+	Incomplete    string
+	Dismissals    []Past
+	Confirmations []Past
+}
+
+// Verdict is what is to be done with a user.
+type Verdict string
+
+// The verdicts.
+const (
+	Dismiss            Verdict = "dismiss"
+	ConfirmCompromised Verdict = "confirmCompromised"
+	Leave              Verdict = "leave"
+)
+
+// The codes of decisions: stable words for machines.
+const (
+	CodeAllowlisted      = "allowlisted"       // dismiss: every open detection is covered
+	CodeEscalated        = "escalated"         // confirm: an escalation matches
+	CodeNotAtRisk        = "notAtRisk"         // the user is not atRisk: nothing to decide
+	CodeUnknownState     = "unknownState"      // a value that is not understood
+	CodeDeleted          = "deleted"           // deleted, or not known whether
+	CodeProcessing       = "processing"        // being processed, or not known whether
+	CodeProtected        = "protected"         // the protected section names the user
+	CodeProtectionBroken = "protectionUnknown" // the protected section could not be resolved
+	CodeBreakGlass       = "breakGlass"        // an emergency account of the baseline
+	CodePrivileged       = "privileged"        // holds a directory role
+	CodeRolesUnknown     = "rolesUnknown"      // directory roles could not be read
+	CodeIncomplete       = "incompleteEvidence"
+	CodeNoDetections     = "noOpenDetections"
+	CodeUncovered        = "uncovered" // an open detection is not covered
+	CodeLevelAbove       = "levelAboveEvidence"
+	CodePending          = "pending"           // an earlier order may still take effect
+	CodeRepeated         = "dismissedTooOften" // three times in 30 days
+	CodeIneffective      = "dismissalWithoutEffect"
+	CodeEscalatedOnce    = "escalatedAlready"    // confirmed in this risk episode already
+	CodeEscalationHidden = "escalationUndecided" // an unknown value keeps an escalation from being ruled out
+)
+
+// Codes lists every code, for documents and schemas.
+func Codes() []string {
+	return []string{CodeAllowlisted, CodeEscalated, CodeNotAtRisk, CodeUnknownState, CodeDeleted, CodeProcessing, CodeProtected,
+		CodeProtectionBroken, CodeBreakGlass, CodePrivileged, CodeRolesUnknown, CodeIncomplete, CodeNoDetections, CodeUncovered,
+		CodeLevelAbove, CodePending, CodeRepeated, CodeIneffective, CodeEscalatedOnce, CodeEscalationHidden}
+}
+
+// Decision is what triage says of one user.
+type Decision struct {
+	Verdict Verdict `json:"verdict"`
+	Code    string  `json:"code"`
+	// Rule is the allowlist entry or the escalation that decided.
+	Rule    string   `json:"rule,omitempty"`
+	Reasons []string `json:"reasons"`
+	// NeedsPerson says that the user is atRisk and no rule settles it.
+	NeedsPerson bool `json:"needsPerson"`
+	// Covered names the allowlist entry for each covered detection.
+	Covered    map[string]string `json:"covered,omitempty"`
+	Privileged bool              `json:"privileged"`
+	// OpenSince is when the oldest open detection was detected.
+	OpenSince time.Time `json:"openSince,omitzero"`
+}
