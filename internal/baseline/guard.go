@@ -114,9 +114,22 @@ func (p *planner) prune(e *entry) {
 		e.hold("%s", switchPrune)
 	case p.b.Empty():
 		e.block("an empty baseline never prunes")
+	case p.keyOf(e) != "":
+		e.block("the baseline has %q under the key %s; if the key was renamed: baseline adopt %s=%s", e.DisplayName, p.keyOf(e), p.keyOf(e), e.ID)
 	case e.owned.Hash == "" || e.owned.Hash != entra.CanonicalHash(e.Kind, e.live):
 		e.block("it was changed since we last wrote it; delete it by hand, or adopt it again")
 	}
+}
+
+// keyOf is the key under which the baseline has an object of this name that is
+// not in the tenant otherwise, empty if there is none.
+func (p *planner) keyOf(e *entry) string {
+	for _, o := range p.entries {
+		if o.item != nil && o.Kind == e.Kind && o.live == nil && strings.EqualFold(o.DisplayName, e.DisplayName) {
+			return o.Key
+		}
+	}
+	return ""
 }
 
 // policyEffects says what a write changes for the people that an enabled

@@ -165,7 +165,7 @@ func TestIdentity(t *testing.T) {
 		{"recorded for another key", func(tn *tenant) {
 			tn.owned[entra.KindPolicy]["OLD"] = tn.owned[entra.KindPolicy]["CA010"]
 			delete(tn.owned[entra.KindPolicy], "CA010")
-		}, []string{"createPolicy CA010 blocked", "deletePolicy OLD ready"}, "blocked: \"CA010 Risky sign-in requires MFA\" exists already"},
+		}, []string{"createPolicy CA010 blocked", "deletePolicy OLD blocked"}, "blocked: \"CA010 Risky sign-in requires MFA\" exists already"},
 		{"recorded twice", func(tn *tenant) {
 			tn.owned[entra.KindPolicy]["CA020"] = tn.owned[entra.KindPolicy]["CA010"]
 		}, []string{"updatePolicy CA010 blocked", "updatePolicy CA020 blocked"}, "blocked: the id d0000000-0000-0000-0000-000000000003 is recorded for the keys CA010, CA020"},
