@@ -3,6 +3,7 @@ package graphsim
 import (
 	"time"
 
+	"github.com/risksweep/risksweep/internal/graphsim/directory"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/risk"
 )
@@ -10,13 +11,14 @@ import (
 // build generates the tenant that the options ask for.
 func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 	t := generate.Population(opt.Seed, opt.Users, opt.Policies, born)
+	people := directory.New(t, now, directory.Options{License: opt.License, Cloud: opt.Cloud})
 	risks := risk.New(t, opt.Detections, now, risk.Options{Seed: opt.Seed, Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	return &parts{
 		identity: identity{
 			tenantID: t.ID, domains: []string{t.Domain, t.InitialDomain},
 			clientID: t.Client.AppID, clientSecret: t.Client.Secret, principalID: t.Client.ObjectID,
 		},
-		workloads: []workload{{"risk", risks}},
+		workloads: []workload{{"directory", people}, {"risk", risks}},
 		risk:      outside{risks},
 	}, nil
 }
