@@ -4,6 +4,7 @@ package graphsim
 // tenant (graph-api §1.4, §3.2, §4), sorted.
 func AllRoles() []string {
 	return []string{
+		"Agreement.Read.All",
 		"Application.Read.All",
 		"AuditLog.Read.All",
 		"Directory.Read.All",
@@ -15,6 +16,7 @@ func AllRoles() []string {
 		"IdentityRiskyServicePrincipal.ReadWrite.All",
 		"IdentityRiskyUser.Read.All",
 		"IdentityRiskyUser.ReadWrite.All",
+		"LicenseAssignment.Read.All",
 		"Member.Read.Hidden",
 		"Organization.Read.All",
 		"Policy.Read.All",
@@ -23,6 +25,7 @@ func AllRoles() []string {
 		"Policy.ReadWrite.ConditionalAccess",
 		"Policy.ReadWrite.SecurityDefaults",
 		"PrivilegedEligibilitySchedule.Read.AzureADGroup",
+		"RoleAssignmentSchedule.Read.Directory",
 		"RoleEligibilitySchedule.Read.Directory",
 		"RoleManagement.Read.All",
 		"RoleManagement.Read.Directory",
