@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -187,10 +186,20 @@ func query(filter string) string { return url.QueryEscape(filter) }
 
 func quoted(ids []string) string { return "'" + strings.Join(ids, "','") + "'" }
 
-func times(n int, id string) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = id + strconv.Itoa(i)
+func rawBody(t testing.TB, r *wire.Response) json.RawMessage {
+	t.Helper()
+	raw, ok := r.Body.(json.RawMessage)
+	if !ok {
+		t.Fatalf("the body is a %T", r.Body)
 	}
-	return ids
+	return raw
+}
+
+func decode(t testing.TB, r *wire.Response) row {
+	t.Helper()
+	var got row
+	if err := json.Unmarshal(rawBody(t, r), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
 }
