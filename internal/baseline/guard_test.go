@@ -275,6 +275,10 @@ func TestLockoutProof(t *testing.T) {
 		if d := cmp.Diff([]string{self}, strs(a.Change.Body, spns+".excludeServicePrincipals")); d != "" || a.Status != plan.Ready {
 			t.Error(d, a.Reasons)
 		}
+		tn.live.Self = entra.DirectoryObject{Kind: entra.KindUser, ID: ada}
+		if a := tn.plan(b, everything).Actions[0]; a.Status != plan.Ready || has(a.Change.Body, spns+".excludeServicePrincipals") {
+			t.Error("a person is excluded as a workload:", a.Reasons)
+		}
 		tn.live.Self = entra.DirectoryObject{}
 		if a := tn.plan(b, everything).Actions[0]; a.Status != plan.Blocked {
 			t.Error(a.Status)

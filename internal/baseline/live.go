@@ -20,7 +20,8 @@ type Live struct {
 	// id; a group that could not be read is absent.
 	Members map[string][]entra.DirectoryObject
 	Tenant  entra.Tenant
-	// Self is the service principal that the job runs as.
+	// Self is the service principal that the job runs as, or the person who is
+	// signed in.
 	Self entra.DirectoryObject
 	// Deleted tells of recorded ids that the lists do not show and that were
 	// looked for by id: true is among the deleted items, false nowhere. An id

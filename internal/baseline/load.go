@@ -65,27 +65,48 @@ func list(name string, fsys fs.FS) ([]string, error) {
 	if !info.IsDir() {
 		return []string{name}, nil
 	}
+	root := name
+	if fsys == nil {
+		root += string(filepath.Separator) // so that a link to the folder is followed
+	}
 	var files []string
-	err = walk(name, func(p string, d fs.DirEntry, err error) error {
+	err = walk(root, func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case p != name && strings.HasPrefix(d.Name(), "."): // editors and version control
+		case p == root:
+			return nil
+		case strings.HasPrefix(d.Name(), "."): // editors, version control, mounted volumes
 			if d.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
 		case d.IsDir():
 			return nil
-		}
-		switch strings.ToLower(path.Ext(d.Name())) {
-		case ".yaml", ".yml", ".json":
+		case isBaselineName(d.Name()):
 			files = append(files, p)
+		case d.Type()&fs.ModeSymlink != 0 && fsys == nil:
+			if info, err := os.Stat(p); err == nil && info.IsDir() {
+				return &fs.PathError{Op: "read", Path: p, Err: fmt.Errorf("%s is a link to a folder; put its files here", p)}
+			}
 		}
 		return nil
 	})
 	slices.Sort(files)
 	return files, err
+}
+
+// isBaselineName leaves out what is no baseline, and the schema that editors
+// may want to find beside it.
+func isBaselineName(name string) bool {
+	name = strings.ToLower(name)
+	switch path.Ext(name) {
+	case ".yaml", ".yml":
+		return true
+	case ".json":
+		return !strings.HasSuffix(name, ".schema.json")
+	}
+	return false
 }
 
 func read(name string, fsys fs.FS) ([]byte, error) {
@@ -241,12 +262,12 @@ func (l *loader) readBreakGlass(n *yamldoc.Node) {
 	if !l.Fields(n, "users", "groups") {
 		return
 	}
-	l.b.BreakGlass.Users = l.names(n.Get("users"))
-	l.b.BreakGlass.Groups = l.names(n.Get("groups"))
+	l.b.BreakGlass.Users = l.names(n.Get("users"), true)
+	l.b.BreakGlass.Groups = l.names(n.Get("groups"), false)
 }
 
 // names reads a list of names, each once and none empty.
-func (l *loader) names(n *yamldoc.Node) []string {
+func (l *loader) names(n *yamldoc.Node, users bool) []string {
 	items, ok := l.Items(n)
 	if !ok {
 		return nil
@@ -258,6 +279,8 @@ func (l *loader) names(n *yamldoc.Node) []string {
 		case !ok:
 		case strings.TrimSpace(s) == "" || strings.Contains(s, "{{"):
 			l.Add(it, "must be a name or an id")
+		case users && !isUserName(s):
+			l.Add(it, "%q is neither a user principal name nor an object id", s)
 		case slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, s) }):
 			l.Add(it, "%q stands here twice", s)
 		default:
@@ -269,6 +292,10 @@ func (l *loader) names(n *yamldoc.Node) []string {
 	}
 	return out
 }
+
+// isUserName reports whether a text can name a user: only the user principal
+// name and the object id are unique.
+func isUserName(s string) bool { return strings.Contains(s, "@") || entra.IsID(s) }
 
 func (l *loader) finish() (*Baseline, yamldoc.Problems) {
 	l.crossCheck()

@@ -73,7 +73,9 @@ func (e *entry) ready() bool { return e.writes() && len(e.blocked) == 0 && len(e
 // pure function: the same input gives the same result.
 func (b *Baseline) Plan(live Live, s Settings) Result {
 	p := &planner{b: b, live: live, s: s, shelter: b.shelter(live.Names, live.Members), names: newNamer(live)}
-	p.shelter.self = fold(live.Self.ID)
+	if live.Self.Kind != entra.KindUser { // a person who is signed in is no workload
+		p.shelter.self = fold(live.Self.ID)
+	}
 	p.problems = append(p.problems, p.shelter.refused...)
 	p.warnings = append(p.warnings, p.shelter.warnings...)
 	for _, kind := range kinds {

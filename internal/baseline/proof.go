@@ -170,7 +170,7 @@ func (p *planner) groupsOf(user string) []string {
 // reachesSelf reports whether a policy for workload identities may hold for
 // the job.
 func (p *planner) reachesSelf(d entra.Document) bool {
-	c, self := obj(d, spns), fold(p.live.Self.ID)
+	c, self := obj(d, spns), p.shelter.self
 	if c == nil || self == "" || slices.Contains(strs(c, "excludeServicePrincipals"), self) {
 		return false
 	}

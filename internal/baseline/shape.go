@@ -353,6 +353,10 @@ var (
 
 // form checks text that has a form of its own.
 func (c *checker) form(n *yamldoc.Node, s string, m *entra.Member) {
+	isWord := slices.ContainsFunc(m.Words, func(w string) bool { return strings.EqualFold(w, s) })
+	if m.Ref == entra.KindUser && !isWord && !isUserName(s) {
+		c.Suggest(n, s, m.Words, "%q is neither a user principal name nor an object id nor a special word", s)
+	}
 	switch m.Name {
 	case "displayName":
 		if len([]rune(s)) > 256 {
@@ -382,7 +386,7 @@ func (c *checker) form(n *yamldoc.Node, s string, m *entra.Member) {
 			c.Add(n, "%q is no authentication context; they are c1 to c99", s)
 		}
 	case "includeUserActions":
-		if !slices.ContainsFunc(m.Words, func(w string) bool { return strings.EqualFold(w, s) }) && !c.allowed("conditions.applications.includeUserActions") {
+		if !isWord && !c.allowed("conditions.applications.includeUserActions") {
 			c.Suggest(n, s, m.Words, "%q is not one of %s", s, strings.Join(m.Words, ", "))
 		}
 	case "members":

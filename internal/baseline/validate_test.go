@@ -1,6 +1,8 @@
 package baseline
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -83,6 +85,9 @@ func TestValidate(t *testing.T) {
 		{"country", "namedLocations: [{displayName: L, countriesAndRegions: [DEU]}]\n", "no two-letter country code"},
 		{"neither kind", "namedLocations: [{displayName: L}]\n", "needs ipRanges, countriesAndRegions, or an @odata.type"},
 		{"combination", "authenticationStrengths: [{displayName: S, allowedCombinations: ['password,smss']}]\n", `did you mean "sms"?`},
+		{"no user name", one("applications: {includeApplications: [All]}, users: {includeUsers: [Alll]}", mfa), `"Alll" is neither a user principal name nor an object id nor a special word (did you mean "All"?)`},
+		{"special word in any case", one("applications: {includeApplications: [all]}, users: {includeUsers: [ALL]}", mfa), ""},
+		{"break-glass by display name", "breakGlass: {users: [Break Glass 1]}\n", "is neither a user principal name"},
 		{"break-glass twice", "breakGlass: {users: [a@b.c, A@b.c]}\n", "stands here twice"},
 		{"half a list", `{"value": [], "@odata.nextLink": "x"}`, "one page of a longer list"},
 	} {
@@ -178,6 +183,28 @@ func TestLoad(t *testing.T) {
 		if c.path == "b" && b != nil && (len(b.Policies) != 1 || len(b.Locations) != 1 || len(b.BreakGlass.Users) != 1) {
 			t.Errorf("%+v", b)
 		}
+	}
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "real"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("real/p.yaml", one("", "grantControls: {builtInControls: [mfa]}"))
+	write("real/baseline.schema.json", string(JSONSchema()))
+	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"real", "link"} {
+		if b, problems := Load(filepath.Join(dir, path), Options{}); b == nil || len(b.Policies) != 1 {
+			t.Errorf("%s: %v", path, problems)
+		}
+	}
+	if b, problems := Load(dir, Options{}); b != nil || !strings.Contains(problems.Error(), "is a link to a folder") {
+		t.Error(b, problems)
 	}
 	if b, problems := Load(t.TempDir()+"/none.yaml", Options{}); b != nil || !strings.Contains(problems.Error(), "cannot be read") {
 		t.Error(b, problems)
