@@ -11,8 +11,9 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// maxEmptyPages is how many pages without items may follow each other. The
-// service may send such pages with a next link (graph-api §1.3); a collection
+// maxEmptyPages is how many pages without new items may follow each other. The
+// service may send empty pages with a next link (graph-api §1.3), and a page
+// that is sent twice, under links that go on, has lost nothing; a collection
 // that goes on like that does not end.
 const maxEmptyPages = 64
 
@@ -124,6 +125,7 @@ func (w *walk[T]) next(ctx context.Context) (entra.Page[T], error) {
 		if err != nil {
 			return err
 		}
+		size := len(items)
 		if next != "" {
 			if err := w.client.follow(next); err != nil {
 				return err
@@ -132,9 +134,6 @@ func (w *walk[T]) next(ctx context.Context) (entra.Page[T], error) {
 			if _, again := w.links[link]; again {
 				return fmt.Errorf("a next link that was followed before: %w", entra.ErrMalformed)
 			}
-			if len(items) == 0 && w.empty+1 >= maxEmptyPages {
-				return fmt.Errorf("%d pages in a row without items: %w", maxEmptyPages, entra.ErrMalformed)
-			}
 		}
 		print = 0
 		if len(items) > 0 {
@@ -142,9 +141,13 @@ func (w *walk[T]) next(ctx context.Context) (entra.Page[T], error) {
 				return err
 			}
 			if _, again := w.seen[print]; again {
-				return fmt.Errorf("a page that came before: %w", entra.ErrMalformed)
+				items = nil
 			}
 		}
+		if next != "" && len(items) == 0 && w.empty+1 >= maxEmptyPages {
+			return fmt.Errorf("%d pages in a row without new items: %w", maxEmptyPages, entra.ErrMalformed)
+		}
+		w.full = next != "" && w.of.top > 0 && size >= w.of.top
 		page = entra.Page[T]{Items: items, Next: next}
 		return nil
 	}
@@ -163,7 +166,6 @@ func (w *walk[T]) next(ctx context.Context) (entra.Page[T], error) {
 	if page.Next != "" {
 		w.links[link] = struct{}{}
 	}
-	w.full = page.Next != "" && w.of.top > 0 && len(page.Items) >= w.of.top
 	w.request = request{method: w.of.first.method, link: page.Next, safe: true}
 	return page, nil
 }
@@ -202,14 +204,24 @@ func (c *Client) follow(link string) error {
 	return nil
 }
 
-// all reads a whole collection.
+// all reads a whole collection. An item that came on two pages, because others
+// came or went meanwhile, is there once, as it came last.
 func all[T any](ctx context.Context, c *Client, of collection[T]) ([]T, error) {
 	var items []T
+	place := map[string]int{}
 	for page, err := range pages(ctx, c, of) {
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, page.Items...)
+		for i := range page.Items {
+			id := of.id(&page.Items[i])
+			if at, again := place[id]; again {
+				items[at] = page.Items[i]
+				continue
+			}
+			place[id] = len(items)
+			items = append(items, page.Items[i])
+		}
 	}
 	return items, nil
 }
