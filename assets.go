@@ -2,3 +2,11 @@
 // the function.json files, the examples and the JSON Schemas. It holds data
 // only and never reads or writes anything at run time.
 package risksweep
+
+import "embed"
+
+// Examples is the example configuration with its triage rules and baseline,
+// below "examples".
+//
+//go:embed examples
+var Examples embed.FS

@@ -257,3 +257,8 @@ var errCorrupt = errors.New("is damaged")
 func corrupt(name string, err error) error { return fmt.Errorf("%s %w: %w", name, errCorrupt, err) }
 
 func isCorrupt(err error) bool { return errors.Is(err, errCorrupt) }
+
+// Lock takes the tenant's lease without a run, for a change of the state alone.
+func (l *Ledger) Lock(ctx context.Context, holder blobstore.Holder) (blobstore.Lease, error) {
+	return l.store.Lease(ctx, l.name("lock"), holder)
+}

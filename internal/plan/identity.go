@@ -12,12 +12,12 @@ import (
 func identity(a Action) string {
 	key := struct {
 		Kind    Kind
-		Subject Subject
+		ID, Key string
 		Rule    string
 		Risk    *Risk
 		Hash    string
 		Body    any
-	}{Kind: a.Kind, Subject: a.Subject, Rule: a.Rule, Risk: a.Risk}
+	}{Kind: a.Kind, ID: a.Subject.ID, Key: a.Subject.Key, Rule: a.Rule, Risk: a.Risk}
 	if a.Change != nil {
 		key.Hash, key.Body = a.Change.BeforeHash, a.Change.Body
 	}

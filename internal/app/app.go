@@ -1,0 +1,228 @@
+// Package app is the composition root: it takes a Config and wires the rooms
+// that a run needs, for the command line, the daemon and the function handler
+// alike.
+//
+// It decides nothing and keeps no state but the clients it has opened.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/azcred"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/graph"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/triage"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// Options are what the process around the app gives it.
+type Options struct {
+	Now     func() time.Time
+	Log     *slog.Logger
+	Version string
+	// Transport carries the requests to Graph and the sign-in; nil is the
+	// default one.
+	Transport http.RoundTripper
+	Progress  sweep.Progress
+	// ExitCode gives the exit code of a finished run, for its report.
+	ExitCode func(sweep.Result) int
+	// ReadBack and Visibility are how long effects are waited for; zero means
+	// the defaults.
+	ReadBack, Visibility time.Duration
+}
+
+// The defaults for how long effects in the tenant are waited for.
+const (
+	DefaultReadBack   = 2 * time.Minute
+	DefaultVisibility = 3 * time.Minute
+)
+
+// writeTimeout bounds one write to a tenant: well below what is left of a
+// blob lease when it is due for renewal.
+const writeTimeout = 30 * time.Second
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.ReadBack == 0 {
+		o.ReadBack = DefaultReadBack
+	}
+	if o.Visibility == 0 {
+		o.Visibility = DefaultVisibility
+	}
+	return o
+}
+
+// App is a wired configuration.
+type App struct {
+	Config *config.Config
+	Store  blobstore.Store
+	opt    Options
+
+	mu      sync.Mutex
+	clients map[string]*graph.Client // by tenant name: one pace each
+}
+
+// Open opens the store of a configuration. Nothing is sent to a tenant.
+func Open(ctx context.Context, cfg *config.Config, opt Options) (*App, error) {
+	opt = opt.withDefaults()
+	store, err := openStore(ctx, cfg, opt)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store %s: %w", cfg.Store.URL, err)
+	}
+	return &App{Config: cfg, Store: store, opt: opt, clients: map[string]*graph.Client{}}, nil
+}
+
+// Reading wires a configuration for commands that only read from tenants and
+// leave the store alone.
+func Reading(cfg *config.Config, opt Options) *App {
+	return &App{Config: cfg, opt: opt.withDefaults(), clients: map[string]*graph.Client{}}
+}
+
+// Tenant finds a tenant of the configuration by name.
+func (a *App) Tenant(name string) (config.Tenant, bool) {
+	for _, t := range a.Config.Tenants {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return config.Tenant{}, false
+}
+
+// Graph gives the tenant's client. All runs over one tenant share it, and with
+// it the pace that the service allows.
+func (a *App) Graph(t config.Tenant) (*graph.Client, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c, ok := a.clients[t.Name]; ok {
+		return c, nil
+	}
+	cred, err := azcred.New(t.Credential, azcred.Options{TenantID: t.TenantID, Cloud: t.Cloud, AuthorityHost: t.AuthorityHost, Transport: a.httpClient()})
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
+	}
+	endpoint := t.GraphEndpoint
+	if endpoint == "" {
+		endpoint = azcred.GraphEndpoint(t.Cloud)
+	}
+	c, err := graph.New(graph.Options{
+		Credential: cred, Endpoint: endpoint, Scope: a.graphScope(t), Cloud: t.Cloud,
+		RequestsPerSecond: a.Config.Sweep.RequestsPerSecond, Timeout: a.Config.Sweep.RequestTimeout,
+		Transport: a.opt.Transport, Now: a.opt.Now, Logger: a.opt.Log.With("tenant", t.Name),
+		UserAgent: "risksweep/" + a.opt.Version, TenantID: t.TenantID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
+	}
+	a.clients[t.Name] = c
+	return c, nil
+}
+
+// httpClient carries sign-in; nil is the default one.
+func (a *App) httpClient() *http.Client {
+	if a.opt.Transport == nil {
+		return nil
+	}
+	return &http.Client{Transport: a.opt.Transport}
+}
+
+// graphScope is what tokens are asked for: an endpoint of its own is its own
+// resource.
+func (a *App) graphScope(t config.Tenant) string {
+	return azcred.GraphScope(t.Cloud)
+}
+
+// Ledger gives the tenant's ledger.
+func (a *App) Ledger(tenant string) *ledger.Ledger {
+	return ledger.New(a.Store, tenant, ledger.Options{Now: a.opt.Now, KeepDays: a.Config.Store.KeepDays, ImmutableDays: a.Config.Store.ImmutableDays})
+}
+
+// Triage reads the tenant's triage file; nil if it has none.
+func (a *App) Triage(t config.Tenant) (*triage.Policy, yamldoc.Problems) {
+	if t.Triage == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(t.Triage)
+	if err != nil {
+		return nil, yamldoc.Problems{{File: a.Relative(t.Triage), Message: "cannot be read: " + err.Error()}}
+	}
+	return triage.Parse(a.Relative(t.Triage), data, a.opt.Now())
+}
+
+// Baseline reads the tenant's baseline; nil if it has none.
+func (a *App) Baseline(t config.Tenant) (*baseline.Baseline, yamldoc.Problems) {
+	if t.Baseline == "" {
+		return nil, nil
+	}
+	return baseline.Load(a.Relative(t.Baseline), baseline.Options{Now: a.opt.Now()})
+}
+
+// Relative shortens a path for messages.
+func (a *App) Relative(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(wd, path)
+	if err != nil || len(rel) >= len(path) {
+		return path
+	}
+	return rel
+}
+
+// Sweeper wires one tenant. Problems in its triage or baseline file come back
+// as yamldoc.Problems; warnings among them are logged.
+func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
+	rules, problems := a.Triage(t)
+	base, more := a.Baseline(t)
+	problems = append(problems, more...)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	for _, w := range problems.Warnings() {
+		a.opt.Log.Warn(w.Error(), "tenant", t.Name)
+	}
+	client, err := a.Graph(t)
+	if err != nil {
+		return nil, err
+	}
+	cfg := a.Config
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return &sweep.Sweeper{
+		Name: t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
+		Reader: client, Writer: func() apply.Writer { return client },
+		Ledger: a.Ledger(t.Name), Triage: rules, Baseline: base,
+		Settings: sweep.Settings{
+			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
+			ServicePrincipals: cfg.Sweep.ServicePrincipals, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,
+			Enforcement: plan.Enforcement{Dismiss: cfg.Enforcement.Dismiss, ConfirmCompromised: cfg.Enforcement.ConfirmCompromised, Policies: cfg.Enforcement.Policies},
+			Baseline: baseline.Settings{AllowEnabledPolicies: cfg.Enforcement.AllowEnabledPolicies,
+				AllowWeakening: cfg.Enforcement.AllowWeakening, Prune: cfg.Enforcement.Prune},
+			Limits:       cfg.Limits,
+			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: a.opt.Visibility,
+		},
+		Output:  sweep.Output{Redaction: report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID)), SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
+		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: a.opt.Progress,
+	}, nil
+}

@@ -1,0 +1,318 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+func (c *command) baselineCommand() *cobra.Command {
+	root := &cobra.Command{Use: "baseline", Short: "Check, compare, export and adopt the Conditional Access baseline"}
+	validate := &cobra.Command{
+		Use: "validate [PATH...]", Short: "Check baselines offline; those of the configuration if no path is given",
+		RunE: func(cmd *cobra.Command, args []string) error { return c.validateBaselines(cmd, args) },
+	}
+	var exitOnDrift bool
+	diff := &cobra.Command{
+		Use: "diff", Short: "Show where the live tenant differs from the baseline; nothing is stored or written",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.diffBaseline(cmd, exitOnDrift) },
+	}
+	diff.Flags().BoolVar(&exitOnDrift, "exit-code", false, "exit 4 when the tenant differs")
+	var out string
+	export := &cobra.Command{
+		Use: "export", Short: "Write the live tenant as a baseline",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.exportBaseline(cmd, out) },
+	}
+	export.Flags().StringVar(&out, "out", "", "file to write, instead of stdout; it must not exist")
+	schema := &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of baseline files, for editors",
+		RunE: func(*cobra.Command, []string) error {
+			_, err := c.Out.Write(append(bytes.TrimSpace(baseline.JSONSchema()), '\n'))
+			return err
+		},
+	}
+	var byName, yes bool
+	adopt := &cobra.Command{
+		Use: "adopt [KEY=ID...]", Short: "Take live policies into ownership",
+		Long: `Records which live objects stand for which keys of the baseline. Nothing is
+written to the tenant; the next plan shows what would change.
+
+With --by-name every object of the baseline that nothing stands for yet takes
+the one live object of the same displayName.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !byName {
+				return usageError{errors.New("name KEY=ID, or use --by-name")}
+			}
+			return c.adoptBaseline(cmd, args, byName)
+		},
+	}
+	adopt.Flags().BoolVar(&byName, "by-name", false, "match by displayName")
+	destroy := &cobra.Command{
+		Use: "destroy", Short: "Delete exactly what this baseline owns in the tenant",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.destroyBaseline(cmd, yes) },
+	}
+	destroy.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	root.AddCommand(validate, diff, export, schema, adopt, destroy)
+	return root
+}
+
+func (c *command) validateBaselines(cmd *cobra.Command, paths []string) error {
+	if len(paths) == 0 {
+		cfg, err := c.loadConfig(cmd)
+		if err != nil {
+			return err
+		}
+		for _, t := range cfg.Tenants {
+			if t.Baseline != "" {
+				paths = append(paths, app.Reading(cfg, app.Options{}).Relative(t.Baseline))
+			}
+		}
+		if len(paths) == 0 {
+			return usageError{errors.New("no tenant of the configuration has a baseline; name a file or a folder")}
+		}
+	}
+	var all yamldoc.Problems
+	for _, p := range paths {
+		b, problems := baseline.Load(p, baseline.Options{Now: c.Now()})
+		all = append(all, problems...)
+		if problems.Err() == nil {
+			fmt.Fprintf(c.Out, "%s: %d policies, %d named locations, %d authentication strengths, nothing wrong\n",
+				p, len(b.Policies), len(b.Locations), len(b.Strengths))
+		}
+	}
+	for _, w := range all.Warnings() {
+		fmt.Fprintln(c.Err, w.Error())
+	}
+	return all.Err()
+}
+
+// compare wires one tenant and compares it with its baseline.
+func (c *command) compare(ctx context.Context, a *app.App, t config.Tenant, needBaseline bool) (*sweep.Sweeper, sweep.Compared, error) {
+	if needBaseline && t.Baseline == "" {
+		return nil, sweep.Compared{}, usageError{fmt.Errorf("tenant %s has no baseline in the configuration", t.Name)}
+	}
+	s, err := a.Sweeper(t)
+	if err != nil {
+		return nil, sweep.Compared{}, err
+	}
+	compared, err := s.Compare(ctx)
+	return s, compared, err
+}
+
+func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
+	form, err := c.form("text", "json")
+	if err != nil {
+		return err
+	}
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	type answer struct {
+		Tenant   string           `json:"tenant"`
+		Entries  []baseline.Entry `json:"entries"`
+		Problems []string         `json:"problems"`
+		Warnings []string         `json:"warnings"`
+	}
+	answers := []answer{}
+	drift, blocked := false, false
+	for _, t := range a.Config.Tenants {
+		_, compared, err := c.compare(cmd.Context(), a, t, true)
+		if err != nil {
+			return err
+		}
+		r := compared.Result
+		answers = append(answers, answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings)})
+		for _, e := range r.Entries {
+			drift = drift || e.Drift()
+			blocked = blocked || e.Status == baseline.Blocked
+		}
+		blocked = blocked || len(r.Problems) > 0
+		if form == "text" {
+			c.printEntries(t.Name, r)
+		}
+	}
+	if form == "json" {
+		if err := printJSON(c.Out, answers); err != nil {
+			return err
+		}
+	}
+	switch {
+	case blocked:
+		return exitError{code: ExitPartial}
+	case drift && exitOnDrift:
+		return exitError{code: ExitPending}
+	}
+	return nil
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// printEntries shows what differs, and counts the rest.
+func (c *command) printEntries(tenant string, r baseline.Result) {
+	same, foreign := 0, 0
+	for _, e := range r.Entries {
+		switch {
+		case e.Status == baseline.InSync && len(e.Reasons) == 0:
+			same++
+		case e.Status == baseline.Unmanaged && len(e.Reasons) == 0:
+			foreign++
+		default:
+			fmt.Fprint(c.Out, baseline.RenderDiff(e, c.colour(c.OutTTY)))
+		}
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintln(c.Out, "! "+printable(p))
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintln(c.Out, "· "+printable(w))
+	}
+	fmt.Fprintf(c.Out, "%s: %d in sync, %d in the tenant but not of this baseline\n", tenant, same, foreign)
+}
+
+func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	t, err := oneTenant(a.Config)
+	if err != nil {
+		return err
+	}
+	t.Baseline, t.Triage = "", ""
+	_, compared, err := c.compare(cmd.Context(), a, t, false)
+	if err != nil {
+		return err
+	}
+	client, err := a.Graph(t)
+	if err != nil {
+		return err
+	}
+	live := compared.Live
+	if live.Names == nil {
+		live.Names = entra.Names{}
+	}
+	for refs := baseline.ExportRefs(live); len(refs) > 0; refs = baseline.ExportRefs(live) {
+		names, err := client.Resolve(cmd.Context(), refs)
+		if err != nil {
+			return fmt.Errorf("resolving names: %w", err)
+		}
+		for ref, n := range names {
+			live.Names[ref] = n
+		}
+	}
+	text, err := baseline.Export(live)
+	if err != nil {
+		return err
+	}
+	if out == "" {
+		_, err = c.Out.Write(text)
+		return err
+	}
+	file, err := os.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return usageError{fmt.Errorf("--out: %w", err)}
+	}
+	_, err = file.Write(text)
+	return errors.Join(err, file.Close())
+}
+
+func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool) error {
+	form, err := c.form("text", "json")
+	if err != nil {
+		return err
+	}
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	t, err := oneTenant(a.Config)
+	if err != nil {
+		return err
+	}
+	s, err := a.Sweeper(t)
+	if err != nil {
+		return err
+	}
+	if s.Baseline == nil {
+		return usageError{fmt.Errorf("tenant %s has no baseline in the configuration", t.Name)}
+	}
+	lease, err := s.Ledger.Lock(cmd.Context(), blobstore.Holder{Run: "baseline adopt", Host: s.Host, PID: s.PID, Since: c.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lease.Release(context.WithoutCancel(cmd.Context())) }() // it ends by itself
+	compared, err := s.Compare(cmd.Context())
+	if err != nil {
+		return err
+	}
+	objects, adopted, problems := s.Baseline.Adopt(compared.Live, sweep.Owned(compared.State), pairs, byName)
+	if len(problems) > 0 {
+		for _, p := range problems {
+			fmt.Fprintln(c.Err, "risksweep: "+printable(p))
+		}
+		return exitError{code: ExitUsage}
+	}
+	state, version, err := s.Ledger.State(cmd.Context())
+	if err != nil {
+		return err
+	}
+	sweep.Own(&state, objects)
+	if _, err := s.Ledger.SaveState(cmd.Context(), state, version); err != nil {
+		return err
+	}
+	if form == "json" {
+		return printJSON(c.Out, orEmpty(adopted))
+	}
+	for _, d := range adopted {
+		fmt.Fprintf(c.Out, "adopted %s %s: %s (%s)\n", d.Kind, d.Key, printable(d.DisplayName), d.ID)
+	}
+	fmt.Fprintf(c.Out, "%d adopted; risksweep plan shows what would change\n", len(adopted))
+	return nil
+}
+
+func (c *command) destroyBaseline(cmd *cobra.Command, yes bool) error {
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	t, err := oneTenant(a.Config)
+	if err != nil {
+		return err
+	}
+	state, _, err := a.Ledger(t.Name).State(cmd.Context())
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, byKey := range state.Owned {
+		n += len(byKey)
+	}
+	if n == 0 {
+		fmt.Fprintf(c.Out, "%s: this baseline owns nothing in the tenant\n", t.Name)
+		return nil
+	}
+	if !yes {
+		if err := c.ask(fmt.Sprintf("Delete the %d policies, named locations and strengths that this baseline owns in tenant %s?", n, t.Name)); err != nil {
+			return err
+		}
+	}
+	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, sweep.Request{Mode: sweep.Apply, Destroy: true}, false)
+}

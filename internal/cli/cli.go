@@ -1,0 +1,245 @@
+// Package cli is the command line: it parses what a person or a scheduler
+// typed, calls the rooms that do the work, prints their answer and gives the
+// exit code.
+//
+// It decides nothing about risk or policies and talks to no service itself.
+// Answers go to stdout, logs and progress to stderr.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// Sys is what the process has around it.
+type Sys struct {
+	In             io.Reader
+	Out, Err       io.Writer
+	OutTTY, ErrTTY bool
+	Width          int // columns of the terminal, 0 if there is none
+	Env            func(string) (string, bool)
+	Now            func() time.Time
+}
+
+// System is the real process.
+func System() Sys {
+	s := Sys{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv, Now: time.Now,
+		OutTTY: term.IsTerminal(int(os.Stdout.Fd())), ErrTTY: term.IsTerminal(int(os.Stderr.Fd()))}
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+		s.Width = w
+	}
+	return s
+}
+
+// command is one invocation: what all commands share.
+type command struct {
+	Sys
+	configFile, logFormat, logLevel, output string
+	tenants                                 []string
+	log                                     *slog.Logger
+}
+
+// Main runs one command line and returns its exit code.
+func Main(args []string, sys Sys) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	return Run(ctx, args, sys)
+}
+
+// Run runs one command line under a context.
+func Run(ctx context.Context, args []string, sys Sys) int {
+	c := &command{Sys: sys, log: slog.New(slog.DiscardHandler)}
+	if _, set := sys.Env("FUNCTIONS_CUSTOMHANDLER_PORT"); set && len(args) == 0 {
+		args = []string{"functions"}
+	}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(sys.In)
+	root.SetOut(sys.Out)
+	root.SetErr(sys.Err)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(err)
+	if err != nil && err.Error() != "" {
+		c.printError(err, code)
+	}
+	return code
+}
+
+// printError says what went wrong: problems in files one to a line, anything
+// else as one message.
+func (c *command) printError(err error, code int) {
+	var problems yamldoc.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			fmt.Fprintln(c.Err, p.Error())
+		}
+		return
+	}
+	fmt.Fprintln(c.Err, "risksweep: "+strings.TrimSpace(err.Error()))
+	if code == ExitUsage {
+		fmt.Fprintln(c.Err, "See risksweep --help, or risksweep COMMAND --help.")
+	}
+}
+
+func (c *command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "risksweep",
+		Short: "Sweep the identity risk of Microsoft Entra tenants and hold them to a Conditional Access baseline",
+		Long: `risksweep reads a tenant's ID Protection risk through Microsoft Graph, triages
+every risky user by an allowlist and escalation rules, compares the tenant's
+Conditional Access policies with a baseline, and writes reports. What it may
+change is decided by the enforcement section of the configuration; everything
+else is planned and reported only.
+
+To see it work without a tenant: risksweep demo`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.setUpLog() },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	f := root.PersistentFlags()
+	config := "risksweep.yaml"
+	if v, ok := c.Env("RISKSWEEP_CONFIG"); ok && v != "" {
+		config = v
+	}
+	f.StringVar(&c.configFile, "config", config, "configuration file (RISKSWEEP_CONFIG)")
+	f.StringArrayVar(&c.tenants, "tenant", nil, "sweep only this tenant of the configuration; repeatable")
+	f.StringVar(&c.logFormat, "log-format", "auto", "auto, text or json; auto is text on a terminal")
+	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVarP(&c.output, "output", "o", "", "form of the answer: table, json, … as the command says")
+	root.AddCommand(c.commands()...)
+	root.SetHelpTemplate(root.HelpTemplate() + exitCodeHelp(root))
+	markUsage(root)
+	return root
+}
+
+// exitCodeHelp appends the table of exit codes to the help of the root.
+func exitCodeHelp(*cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("{{if not .HasParent}}\nExit codes:\n")
+	for _, e := range ExitCodes {
+		fmt.Fprintf(&b, "  %-4d %s\n", e.Code, e.Text)
+	}
+	b.WriteString("{{end}}")
+	return b.String()
+}
+
+// markUsage makes every mistake in flags and arguments a usage error.
+func markUsage(cmd *cobra.Command) {
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	args := cmd.Args
+	if args == nil {
+		args = cobra.ArbitraryArgs
+		if !cmd.HasSubCommands() && !strings.Contains(cmd.Use, " ") {
+			args = cobra.NoArgs
+		}
+	}
+	cmd.Args = func(cmd *cobra.Command, a []string) error {
+		err := args(cmd, a)
+		if err == nil && cmd.HasSubCommands() && cmd.HasParent() && len(a) > 0 {
+			err = fmt.Errorf("unknown command %q for %q", a[0], cmd.CommandPath())
+		}
+		if err == nil {
+			return nil
+		}
+		if cmd.HasSubCommands() && len(a) > 0 {
+			if near := yamldoc.Nearest(a[0], names(cmd)); near != "" {
+				err = fmt.Errorf("%w (did you mean %q?)", err, near)
+			}
+		}
+		return usageError{err}
+	}
+	if cmd.HasSubCommands() && cmd.HasParent() && cmd.RunE == nil {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	for _, sub := range cmd.Commands() {
+		markUsage(sub)
+	}
+}
+
+func names(cmd *cobra.Command) []string {
+	var out []string
+	for _, s := range cmd.Commands() {
+		out = append(out, s.Name())
+	}
+	return out
+}
+
+// setUpLog makes the logger that the flags ask for.
+func (c *command) setUpLog() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
+		return usageError{fmt.Errorf("--log-level %q is none of debug, info, warn, error", c.logLevel)}
+	}
+	switch c.logFormat {
+	case "auto", "text", "json":
+	default:
+		return usageError{fmt.Errorf("--log-format %q is none of auto, text, json", c.logFormat)}
+	}
+	if c.logFormat == "json" || c.logFormat == "auto" && !c.ErrTTY && c.isService() {
+		c.log = slog.New(slog.NewJSONHandler(c.Err, &slog.HandlerOptions{Level: level}))
+		return nil
+	}
+	c.log = slog.New(tint.NewHandler(c.Err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !c.colour(c.ErrTTY)}))
+	return nil
+}
+
+// isService reports whether the process looks like one that a collector reads
+// the logs of.
+func (c *command) isService() bool {
+	for _, name := range []string{"KUBERNETES_SERVICE_HOST", "FUNCTIONS_CUSTOMHANDLER_PORT", "JOURNAL_STREAM"} {
+		if _, ok := c.Env(name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// colour reports whether to colour what goes to a stream.
+func (c *command) colour(tty bool) bool {
+	v, set := c.Env("NO_COLOR")
+	term, _ := c.Env("TERM")
+	return tty && (!set || v == "") && term != "dumb"
+}
+
+// form checks the -o flag against what a command offers; the first is the
+// default.
+func (c *command) form(offered ...string) (string, error) {
+	if c.output == "" {
+		return offered[0], nil
+	}
+	for _, o := range offered {
+		if c.output == o {
+			return o, nil
+		}
+	}
+	err := fmt.Errorf("-o %q is none of %s", c.output, strings.Join(offered, ", "))
+	if near := yamldoc.Nearest(c.output, offered); near != "" {
+		err = fmt.Errorf("%w (did you mean %q?)", err, near)
+	}
+	return "", usageError{err}
+}

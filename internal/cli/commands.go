@@ -1,0 +1,11 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// commands are all commands, in the order in which help lists them.
+func (c *command) commands() []*cobra.Command {
+	return []*cobra.Command{
+		c.demoCommand(), c.planCommand(), c.applyCommand(), c.baselineCommand(), c.triageCommand(),
+		c.detectionsCommand(), c.usersCommand(), c.reportCommand(), c.simCommand(), c.configCommand(), c.versionCommand(),
+	}
+}

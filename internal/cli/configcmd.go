@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/config"
+)
+
+func (c *command) configCommand() *cobra.Command {
+	root := &cobra.Command{Use: "config", Short: "Show the configuration"}
+	show := &cobra.Command{
+		Use: "show", Short: "Print the effective values and where each came from; secrets are not printed",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			form, err := c.form("table", "json")
+			if err != nil {
+				return err
+			}
+			cfg, err := c.loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			if form == "json" {
+				type setting struct {
+					Key    string `json:"key"`
+					Value  string `json:"value"`
+					Source string `json:"source"`
+				}
+				all := []setting{}
+				for _, s := range cfg.Effective() {
+					all = append(all, setting(s))
+				}
+				return printJSON(c.Out, all)
+			}
+			t := newTable("KEY", "VALUE", "SOURCE")
+			for _, s := range cfg.Effective() {
+				t.row(s.Key, s.Value, s.Source)
+			}
+			t.print(c.Out, c.Width)
+			return nil
+		},
+	}
+	keys := &cobra.Command{
+		Use: "keys", Short: "List every key with its type, default, variable and flag",
+		RunE: func(*cobra.Command, []string) error {
+			form, err := c.form("table", "json")
+			if err != nil {
+				return err
+			}
+			if form == "json" {
+				return printJSON(c.Out, config.Reference())
+			}
+			t := newTable("KEY", "TYPE", "DEFAULT", "ENVIRONMENT", "FLAG", "")
+			for _, k := range config.Reference() {
+				flag := ""
+				if k.Flag != "" {
+					flag = "--" + k.Flag
+				}
+				t.row(k.Key, k.Type, k.Default, k.Env, flag, k.Doc)
+			}
+			t.print(c.Out, c.Width)
+			return nil
+		},
+	}
+	check := &cobra.Command{
+		Use: "validate", Short: "Check the configuration, the baseline and the triage file of every tenant, offline",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := c.open(cmd.Context(), cmd)
+			if err != nil {
+				return err
+			}
+			var broken []error
+			for _, t := range a.Config.Tenants {
+				if _, err := a.Sweeper(t); err != nil {
+					broken = append(broken, err)
+				}
+			}
+			if len(broken) > 0 {
+				return joinProblems(broken)
+			}
+			_, err = fmt.Fprintf(c.Out, "%d tenants, nothing wrong\n", len(a.Config.Tenants))
+			return err
+		},
+	}
+	root.AddCommand(show, keys, check)
+	return root
+}

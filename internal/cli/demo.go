@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	assets "github.com/risksweep/risksweep"
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// demoLag is how long a write takes to become visible in the demo's tenant.
+const demoLag = time.Second
+
+func (c *command) demoCommand() *cobra.Command {
+	var out string
+	opt := graphsim.Options{Lag: demoLag}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show a whole run on an embedded tenant; needs no account and no file",
+		Long: `Starts a simulated tenant that speaks Microsoft Graph over HTTP, runs one full
+apply of the example configuration against it, and then a second one that shows
+that nothing is left to do. Reports and the configuration it used are left in
+--out to look at.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), out, opt) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "risksweep-demo", "folder for the configuration and the reports")
+	f.IntVar(&opt.Users, "users", 200, "number of users in the tenant")
+	f.IntVar(&opt.Detections, "detections", 500, "number of risk detections in the tenant")
+	f.Uint64Var(&opt.Seed, "seed", 1, "what the tenant is generated from")
+	return cmd
+}
+
+func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) error {
+	opt.Policies = min(5, opt.Users)
+	tenant, err := graphsim.New(opt)
+	if err != nil {
+		return usageError{err}
+	}
+	if err := emptyOrOurs(out); err != nil {
+		return usageError{err}
+	}
+	simCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ready, ended := make(chan graphsim.Ready, 1), make(chan error, 1)
+	go func() {
+		ended <- graphsim.Serve(simCtx, tenant, graphsim.ServeOptions{Listen: "127.0.0.1:0"}, func(r graphsim.Ready) { ready <- r })
+	}()
+	defer func() { stop(); <-ended }()
+	var at graphsim.Ready
+	select {
+	case at = <-ready:
+	case err := <-ended:
+		ended <- nil
+		return fmt.Errorf("starting the embedded tenant: %w", err)
+	}
+	fmt.Fprintf(c.Out, "A simulated tenant with %d users and %d risk detections answers at %s\n", opt.Users, opt.Detections, at.Graph)
+
+	dir := filepath.Join(out, "configuration")
+	if err := writeExample(dir); err != nil {
+		return fmt.Errorf("writing the example configuration: %w", err)
+	}
+	cfg, err := c.demoConfig(dir, out, at)
+	if err != nil {
+		return err
+	}
+	a, err := c.openApp(ctx, cfg, app.Options{ReadBack: 20 * time.Second, Visibility: 20 * time.Second})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "\nFirst run: apply\n\n")
+	code := exitCode(c.sweepTenants(ctx, a, cfg.Tenants, sweep.Request{Mode: sweep.Apply}, false))
+	if code == ExitCancelled || code == ExitFailed {
+		return exitError{code: code}
+	}
+	fmt.Fprintf(c.Out, "\nSecond run: apply again, to see that nothing is left to do\n\n")
+	second, err := c.demoAgain(ctx, a, cfg)
+	if err != nil {
+		return err
+	}
+	c.demoEnd(out, a, cfg, second)
+	if code != ExitDone {
+		return exitError{code: code}
+	}
+	if n := second.Plan.Pending(); n != 0 {
+		return fmt.Errorf("the second run still found %d actions", n)
+	}
+	return nil
+}
+
+// demoAgain sweeps once more and returns what it found.
+func (c *command) demoAgain(ctx context.Context, a *app.App, cfg *config.Config) (sweep.Result, error) {
+	s, err := a.Sweeper(cfg.Tenants[0])
+	if err != nil {
+		return sweep.Result{}, err
+	}
+	r, err := s.Run(ctx, sweep.Request{Mode: sweep.Apply})
+	if err != nil {
+		return r, err
+	}
+	if err := c.printResults("text", a, []sweep.Result{r}, []error{nil}); err != nil {
+		return r, err
+	}
+	return r, r.Err
+}
+
+// demoEnd says where to look.
+func (c *command) demoEnd(out string, a *app.App, cfg *config.Config, r sweep.Result) {
+	run := filepath.Join(out, cfg.Tenants[0].Name, "runs", r.Started.UTC().Format("2006/01/02"))
+	fmt.Fprintf(c.Out, `
+Look at what it left in %s:
+  configuration/         the configuration, the triage rules and the baseline that were used
+  contoso/latest.json    which run was the last
+  contoso/state.json     what the next run must know
+  %s/
+                         one folder a run: report.html for people, report.json, users.csv,
+                         detections.csv, policies.csv, actions.csv, journal.jsonl, manifest.json
+
+Next: risksweep sim starts the same tenant as a server, docs/tutorial.md leads to your own.
+`, out, mustRel(out, run))
+}
+
+func mustRel(base, path string) string {
+	rel, err := filepath.Rel(base, path)
+	if err != nil {
+		return path
+	}
+	return rel
+}
+
+// emptyOrOurs refuses a folder that holds something else than a demo.
+func emptyOrOurs(out string) error {
+	entries, err := os.ReadDir(out)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(out, "configuration", "risksweep.yaml")); err != nil {
+		return fmt.Errorf("--out %s holds other files; name an empty folder", out)
+	}
+	// An earlier demo's tenant is gone, and with it what its state speaks of.
+	for _, name := range []string{"configuration", "contoso"} {
+		if err := os.RemoveAll(filepath.Join(out, name)); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeExample lays the shipped example configuration out.
+func writeExample(dir string) error {
+	root, err := fs.Sub(assets.Examples, "examples")
+	if err != nil {
+		return err
+	}
+	return fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(path))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o755)
+		}
+		data, err := fs.ReadFile(root, path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, data, 0o644)
+	})
+}
+
+// demoConfig loads the example configuration with what is different in a demo:
+// where the tenant is, where reports go, no pace, and everything switched on.
+func (c *command) demoConfig(dir, out string, at graphsim.Ready) (*config.Config, error) {
+	abs, err := filepath.Abs(out)
+	if err != nil {
+		return nil, err
+	}
+	const token = "RISKSWEEP_DEMO_TOKEN"
+	cfg, problems := config.Load(config.LoadOptions{
+		File: filepath.Join(dir, "risksweep.yaml"), Explicit: true, KnownEnv: []string{token},
+		Env: func(name string) (string, bool) {
+			switch name {
+			case token:
+				return at.Token, true
+			case config.EnvTenants:
+				return fmt.Sprintf("[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: %s}}, "+
+					"graphEndpoint: %q, baseline: %q, triage: %q}]", at.TenantID, token, at.Graph,
+					filepath.Join(dir, "baseline"), filepath.Join(dir, "triage.yaml")), true
+			}
+			return "", false
+		},
+		Flags: map[string]string{
+			"store.url": "file:" + abs, "sweep.requestsPerSecond": "0",
+			"enforcement.dismiss": "true", "enforcement.confirmCompromised": "true", "enforcement.policies": "true",
+		},
+	})
+	return cfg, problems.Err()
+}

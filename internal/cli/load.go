@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/config"
+)
+
+// knownEnv are RISKSWEEP_ variables that the process itself reads.
+var knownEnv = []string{"RISKSWEEP_LOG_LEVEL", "RISKSWEEP_LOG_FORMAT"}
+
+// keyFlags gives every scalar key of the configuration a flag. They are many,
+// so help shows them only with the keys (risksweep config keys).
+func keyFlags(f *pflag.FlagSet) {
+	for _, k := range config.Reference() {
+		if k.Flag == "" {
+			continue
+		}
+		f.String(k.Flag, "", k.Doc)
+		if err := f.MarkHidden(k.Flag); err != nil {
+			panic(err) // the flag was defined one line above
+		}
+	}
+}
+
+// loadConfig reads the configuration that flags, environment and file make.
+// Its warnings are logged; its errors come back all at once.
+func (c *command) loadConfig(cmd *cobra.Command) (*config.Config, error) {
+	given := map[string]string{}
+	for _, k := range config.Reference() {
+		if k.Flag == "" {
+			continue
+		}
+		if f := cmd.Flags().Lookup(k.Flag); f != nil && f.Changed {
+			given[k.Key] = f.Value.String()
+		}
+	}
+	_, fromEnv := c.Env(config.EnvConfig)
+	cfg, problems := config.Load(config.LoadOptions{
+		File: c.configFile, Explicit: cmd.Flags().Changed("config") || fromEnv,
+		Env: c.Env, Environ: os.Environ(), KnownEnv: knownEnv, Flags: given, Tenants: c.tenants,
+	})
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	for _, w := range problems.Warnings() {
+		c.log.Warn(w.Error())
+	}
+	return cfg, nil
+}
+
+// open reads the configuration and opens its store.
+func (c *command) open(ctx context.Context, cmd *cobra.Command) (*app.App, error) {
+	cfg, err := c.loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return c.openApp(ctx, cfg, app.Options{})
+}
+
+func (c *command) openApp(ctx context.Context, cfg *config.Config, opt app.Options) (*app.App, error) {
+	opt.Now, opt.Log, opt.Version, opt.Progress, opt.ExitCode = c.Now, c.log, Version(), c.progress(), statusCode
+	return app.Open(ctx, cfg, opt)
+}
+
+// oneTenant picks the tenant for commands that work on one.
+func oneTenant(cfg *config.Config) (config.Tenant, error) {
+	if len(cfg.Tenants) != 1 {
+		return config.Tenant{}, usageError{fmt.Errorf("the configuration has %d tenants; name one with --tenant", len(cfg.Tenants))}
+	}
+	return cfg.Tenants[0], nil
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/ledger"
+)
+
+func (c *command) reportCommand() *cobra.Command {
+	root := &cobra.Command{Use: "report", Short: "Look at what is in the store"}
+	var limit int
+	list := &cobra.Command{
+		Use: "list", Short: "List the runs, newest first",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listRuns(cmd, limit) },
+	}
+	list.Flags().IntVar(&limit, "limit", 20, "how many runs, 0 for all")
+	var file string
+	show := &cobra.Command{
+		Use: "show [RUN]", Short: "Show a run's summary, or one of its files; the last complete run if none is named", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.showRun(cmd, append(args, "")[0], file) },
+	}
+	show.Flags().StringVar(&file, "file", "", "print this file of the run: report.json, users.csv, …")
+	var head string
+	verify := &cobra.Command{
+		Use: "verify", Short: "Check every hash of every run, and the chain of apply runs",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.verifyRuns(cmd, head) },
+	}
+	verify.Flags().StringVar(&head, "head", "", "the head hash that the last run logged, kept elsewhere")
+	diff := &cobra.Command{
+		Use: "diff RUN RUN", Short: "Say what changed between two runs: risk that is new, gone or risen, policies that drifted", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.diffRuns(cmd, args[0], args[1]) },
+	}
+	root.AddCommand(list, show, verify, diff)
+	return root
+}
+
+func (c *command) listRuns(cmd *cobra.Command, limit int) error {
+	form, err := c.form("table", "json")
+	if err != nil {
+		return err
+	}
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	type item struct {
+		Tenant string `json:"tenant"`
+		ledger.RunInfo
+	}
+	items := []item{}
+	t := newTable("TENANT", "RUN", "MODE", "STATUS", "STARTED", "TOOK")
+	for _, tenant := range a.Config.Tenants {
+		runs, err := a.Ledger(tenant.Name).Runs(cmd.Context(), limit)
+		if err != nil {
+			return fmt.Errorf("tenant %s: %w", tenant.Name, err)
+		}
+		for _, r := range runs {
+			items = append(items, item{tenant.Name, r})
+			status, took := r.Status, r.FinishedAt.Sub(r.StartedAt).Round(time.Second).String()
+			if !r.Complete {
+				status, took = "incomplete", ""
+			}
+			t.row(tenant.Name, r.ID, r.Mode, status, r.StartedAt.UTC().Format(time.RFC3339), took)
+		}
+	}
+	if form == "json" {
+		return printJSON(c.Out, items)
+	}
+	if len(items) == 0 {
+		fmt.Fprintln(c.Err, "no runs yet")
+		return nil
+	}
+	t.print(c.Out, c.Width)
+	return nil
+}
+
+// findRun gives the id of a run: the one named, or the last complete one.
+func findRun(cmd *cobra.Command, l *ledger.Ledger, run string) (string, error) {
+	if run != "" {
+		return run, nil
+	}
+	runs, err := l.Runs(cmd.Context(), 0)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range runs {
+		if r.Complete {
+			return r.ID, nil
+		}
+	}
+	return "", fmt.Errorf("no complete run in the store yet")
+}
+
+func (c *command) showRun(cmd *cobra.Command, run, file string) error {
+	form, err := c.form("text", "json")
+	if err != nil {
+		return err
+	}
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	t, err := oneTenant(a.Config)
+	if err != nil {
+		return err
+	}
+	l := a.Ledger(t.Name)
+	if run, err = findRun(cmd, l, run); err != nil {
+		return err
+	}
+	if file == "" && form == "json" {
+		file = "report.json"
+	}
+	if file != "" {
+		return c.copyFile(cmd, l, run, file)
+	}
+	return c.printStored(cmd.Context(), l, run)
+}
+
+func (c *command) copyFile(cmd *cobra.Command, l *ledger.Ledger, run, file string) error {
+	in, _, err := l.Open(cmd.Context(), run, file)
+	if err != nil {
+		return fmt.Errorf("%s of run %s: %w", file, run, err)
+	}
+	defer in.Close()
+	_, err = io.Copy(c.Out, in)
+	return err
+}
+
+func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
+	form, err := c.form("text", "json")
+	if err != nil {
+		return err
+	}
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	if head != "" {
+		if _, err := oneTenant(a.Config); err != nil {
+			return err
+		}
+	}
+	all := map[string]ledger.Verification{}
+	bad := 0
+	for _, t := range a.Config.Tenants {
+		v, err := a.Ledger(t.Name).Verify(cmd.Context(), head)
+		if err != nil {
+			return fmt.Errorf("tenant %s: %w", t.Name, err)
+		}
+		all[t.Name] = v
+		bad += len(v.Problems)
+		if form == "json" {
+			continue
+		}
+		for _, p := range v.Problems {
+			fmt.Fprintf(c.Out, "%s: %s\n", t.Name, p)
+		}
+		for _, id := range v.Incomplete {
+			fmt.Fprintf(c.Out, "%s: run %s is incomplete: it has no manifest\n", t.Name, id)
+		}
+		fmt.Fprintf(c.Out, "%s: %d runs checked, %d problems, head %s\n", t.Name, v.Runs, len(v.Problems), orElse(v.Head, "none"))
+	}
+	if form == "json" {
+		if err := printJSON(c.Out, all); err != nil {
+			return err
+		}
+	}
+	if bad > 0 {
+		return exitError{code: ExitFailed}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+func (c *command) planCommand() *cobra.Command {
+	var exitOnPending bool
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Sweep without writing to the tenant; the report says what would be done",
+		Long: `Reads risk and policies, decides, and stores a report of what an apply would do.
+Nothing is written to the tenant.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.sweepAll(cmd, sweep.Request{Mode: sweep.Plan}, exitOnPending)
+		},
+	}
+	cmd.Flags().BoolVar(&exitOnPending, "exit-code", false, "exit 4 when changes are pending")
+	return cmd
+}
+
+func (c *command) applyCommand() *cobra.Command {
+	var stored string
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Sweep and carry out what enforcement allows",
+		Long: `Reads risk and policies, decides, stores the plan, and carries out those of its
+actions that the enforcement section of the configuration allows. Each is
+compared with the live tenant right before it is sent, and read back after.
+
+With --plan only the actions of that stored plan are carried out, and of these
+only the ones that still hold.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.apply(cmd, stored)
+		},
+	}
+	cmd.Flags().StringVar(&stored, "plan", "", "carry out only what this run has planned")
+	return cmd
+}
+
+func (c *command) apply(cmd *cobra.Command, stored string) error {
+	req := sweep.Request{Mode: sweep.Apply}
+	if stored == "" {
+		return c.sweepAll(cmd, req, false)
+	}
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	t, err := oneTenant(a.Config)
+	if err != nil {
+		return err
+	}
+	p, err := sweep.ReadPlan(cmd.Context(), a.Ledger(t.Name), stored)
+	if err != nil {
+		return usageError{fmt.Errorf("--plan %s: %w", stored, err)}
+	}
+	req.Stored = &p
+	return c.sweepTenants(cmd.Context(), a, []config.Tenant{t}, req, false)
+}
+
+// sweepAll sweeps every selected tenant.
+func (c *command) sweepAll(cmd *cobra.Command, req sweep.Request, exitOnPending bool) error {
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, req, exitOnPending)
+}
+
+// sweepTenants sweeps tenants side by side, each at its own pace; one that
+// fails does not stop another. The exit code is that of the worst.
+func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config.Tenant, req sweep.Request, exitOnPending bool) error {
+	form, err := c.form("text", "json")
+	if err != nil {
+		return err
+	}
+	results := make([]sweep.Result, len(tenants))
+	errs := make([]error, len(tenants))
+	sweepers := make([]*sweep.Sweeper, len(tenants))
+	var broken []error
+	for i, t := range tenants { // all files are checked before anything is sent
+		if sweepers[i], err = a.Sweeper(t); err != nil {
+			broken = append(broken, err)
+		}
+	}
+	if len(broken) > 0 {
+		return joinProblems(broken)
+	}
+	var g errgroup.Group
+	for i := range tenants {
+		g.Go(func() error {
+			sweepCtx, cancel := context.WithTimeoutCause(ctx, a.Config.Sweep.Timeout, errTimeout)
+			defer cancel()
+			results[i], errs[i] = sweepers[i].Run(sweepCtx, req)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	code := ExitDone
+	for i, r := range results {
+		one := ExitDone
+		switch {
+		case errs[i] != nil:
+			one = exitCode(errs[i])
+			c.log.Error(errs[i].Error(), "tenant", tenants[i].Name)
+		default:
+			one = statusCode(r)
+			if one == ExitDone && exitOnPending && pending(r) {
+				one = ExitPending
+			}
+		}
+		code = worse(code, one)
+	}
+	if err := c.printResults(form, a, results, errs); err != nil {
+		return err
+	}
+	if code == ExitDone {
+		return nil
+	}
+	return exitError{code: code}
+}
+
+var errTimeout = errors.New("sweep.timeout has passed")
+
+// pending reports whether a plan has something to do, be it enabled or not.
+func pending(r sweep.Result) bool {
+	for _, a := range r.Plan.Actions {
+		if a.Status == plan.Ready || a.Status == plan.NotEnabled {
+			return true
+		}
+	}
+	return false
+}
+
+// worse picks the exit code that a caller must not miss.
+func worse(a, b int) int {
+	order := []int{ExitDone, ExitPending, ExitPartial, ExitLocked, ExitRefused, ExitUsage, ExitAccess, ExitFailed, ExitCancelled}
+	rank := func(code int) int {
+		for i, c := range order {
+			if c == code {
+				return i
+			}
+		}
+		return len(order)
+	}
+	if rank(a) >= rank(b) {
+		return a
+	}
+	return b
+}

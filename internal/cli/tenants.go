@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/graph"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// reading is one tenant that a command reads from.
+type reading struct {
+	tenant config.Tenant
+	client *graph.Client
+}
+
+// eachTenant calls a reader for every selected tenant and ends the output. One
+// that fails does not keep the others from being read.
+func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) error) error {
+	cfg, err := c.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	a := app.Reading(cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
+	var failed error
+	for _, t := range cfg.Tenants {
+		client, err := a.Graph(t)
+		if err == nil {
+			err = read(reading{t, client})
+		}
+		if err != nil {
+			c.log.Error(err.Error(), "tenant", t.Name)
+			failed = fmt.Errorf("tenant %s: %w", t.Name, err)
+		}
+	}
+	if err := out.end(); err != nil {
+		return err
+	}
+	if failed != nil {
+		return exitError{code: exitCode(failed)}
+	}
+	return nil
+}
+
+// oneOf checks a flag against its values, whatever the case.
+func oneOf(flag, value string, values ...string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	for _, v := range values {
+		if strings.EqualFold(v, value) {
+			return v, nil
+		}
+	}
+	err := fmt.Errorf("%s %q is none of %s", flag, value, strings.Join(values, ", "))
+	if near := yamldoc.Nearest(value, values); near != "" {
+		err = fmt.Errorf("%w (did you mean %q?)", err, near)
+	}
+	return "", usageError{err}
+}
+
+// joinProblems puts the problems of several tenants' files together, each said
+// once.
+func joinProblems(errs []error) error {
+	var all yamldoc.Problems
+	said := map[string]bool{}
+	for _, err := range errs {
+		problems, ok := err.(yamldoc.Problems)
+		if !ok {
+			return err
+		}
+		for _, p := range problems {
+			if !said[p.Error()] {
+				said[p.Error()] = true
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}

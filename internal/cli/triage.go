@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/triage"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+func (c *command) triageCommand() *cobra.Command {
+	root := &cobra.Command{Use: "triage", Short: "Check and explain the triage rules"}
+	validate := &cobra.Command{
+		Use: "validate [FILE...]", Short: "Check triage files offline; those of the configuration if no file is given",
+		RunE: func(cmd *cobra.Command, args []string) error { return c.validateTriage(cmd, args) },
+	}
+	explain := &cobra.Command{
+		Use: "explain USER", Short: "Say why a user is or is not dismissed, entry by entry", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.explainUser(cmd, args[0]) },
+	}
+	root.AddCommand(validate, explain)
+	return root
+}
+
+func (c *command) validateTriage(cmd *cobra.Command, files []string) error {
+	if len(files) == 0 {
+		cfg, err := c.loadConfig(cmd)
+		if err != nil {
+			return err
+		}
+		for _, t := range cfg.Tenants {
+			if t.Triage != "" {
+				files = append(files, app.Reading(cfg, app.Options{}).Relative(t.Triage))
+			}
+		}
+		if len(files) == 0 {
+			return usageError{fmt.Errorf("no tenant of the configuration has a triage file; name one")}
+		}
+	}
+	var all yamldoc.Problems
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			all = append(all, yamldoc.Problem{File: name, Message: "cannot be read: " + err.Error()})
+			continue
+		}
+		_, problems := triage.Parse(name, data, c.Now())
+		all = append(all, problems...)
+		if problems.Err() == nil {
+			fmt.Fprintf(c.Out, "%s: nothing wrong\n", name)
+		}
+	}
+	for _, w := range all.Warnings() {
+		fmt.Fprintln(c.Err, w.Error())
+	}
+	return all.Err()
+}
+
+func (c *command) explainUser(cmd *cobra.Command, user string) error {
+	form, err := c.form("text", "json")
+	if err != nil {
+		return err
+	}
+	a, err := c.open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	t, err := oneTenant(a.Config)
+	if err != nil {
+		return err
+	}
+	if t.Triage == "" {
+		return usageError{fmt.Errorf("tenant %s has no triage file in the configuration", t.Name)}
+	}
+	s, err := a.Sweeper(t)
+	if err != nil {
+		return err
+	}
+	e, err := s.Explain(cmd.Context(), user)
+	if err != nil {
+		return err
+	}
+	if form == "json" {
+		return printJSON(c.Out, e)
+	}
+	_, err = fmt.Fprintln(c.Out, printableLines(e.Text()))
+	return err
+}

@@ -1,0 +1,376 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// riskFilter are the flags by which detections and users are chosen.
+type riskFilter struct{ user, level, state, since, raw string }
+
+func (f *riskFilter) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.user, "user", "", "user principal name, display name or object id")
+	cmd.Flags().StringVar(&f.level, "level", "", "low, medium or high")
+	cmd.Flags().StringVar(&f.state, "state", "", "atRisk, confirmedCompromised, dismissed, remediated, confirmedSafe or none")
+	cmd.Flags().StringVar(&f.since, "since", "", "time, date or age: 2026-11-01, 2026-11-01T06:00:00Z, 24h, 7d")
+	cmd.Flags().StringVar(&f.raw, "filter", "", "an OData expression that is sent as it is")
+}
+
+// check says what is wrong with the flags and gives the time of --since.
+func (f *riskFilter) check(now time.Time) (time.Time, error) {
+	level, err := oneOf("--level", f.level, "low", "medium", "high", "hidden", "none")
+	if err != nil {
+		return time.Time{}, err
+	}
+	state, err := oneOf("--state", f.state, "atRisk", "confirmedCompromised", "dismissed", "remediated", "confirmedSafe", "none")
+	if err != nil {
+		return time.Time{}, err
+	}
+	f.level, f.state = level, state
+	return sinceTime(f.since, now)
+}
+
+// sinceTime reads a time, a date or an age.
+func sinceTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	age := text
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		if _, err := fmt.Sscanf(days, "%d", &n); err == nil && fmt.Sprint(n) == days {
+			age = fmt.Sprintf("%dh", 24*n)
+		}
+	}
+	if d, err := time.ParseDuration(age); err == nil && d >= 0 {
+		return now.Add(-d).UTC(), nil
+	}
+	return time.Time{}, usageError{fmt.Errorf("--since %q is no time (2026-11-01T06:00:00Z), date (2026-11-01) or age (24h, 7d)", text)}
+}
+
+func (c *command) detectionsCommand() *cobra.Command {
+	root := &cobra.Command{Use: "detections", Short: "Read risk detections"}
+	var f riskFilter
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List risk detections",
+		Example: `  risksweep detections list --user "Ada Lovelace" --state atRisk
+  risksweep detections list --since 24h -o csv
+  risksweep detections list --filter "riskEventType eq 'passwordSpray'" -o json`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listDetections(cmd, f) },
+	}
+	f.flags(list)
+	root.AddCommand(list)
+	return root
+}
+
+func (c *command) listDetections(cmd *cobra.Command, f riskFilter) error {
+	since, err := f.check(c.Now())
+	if err != nil {
+		return err
+	}
+	q := entra.DetectionQuery{Level: entra.RiskLevel(f.level), State: entra.RiskState(f.state), DetectedSince: since, Filter: f.raw}
+	switch {
+	case entra.IsID(f.user):
+		q.UserIDs = []string{strings.ToLower(f.user)}
+	case strings.Contains(f.user, "@"):
+		q.UserPrincipalName = f.user
+	default:
+		q.UserDisplayName = f.user
+	}
+	rows, err := c.rows("detectedDateTime", "userPrincipalName", "riskEventType", "riskLevel", "riskState", "ipAddress", "location")
+	if err != nil {
+		return err
+	}
+	if rows.wide {
+		rows.heads = append(rows.heads, "detectionTimingType", "source", "lastUpdatedDateTime", "id")
+	}
+	return c.eachTenant(cmd, rows, func(t reading) error {
+		for page, err := range t.client.Detections(cmd.Context(), q) {
+			if err != nil {
+				return err
+			}
+			for i := range page.Items {
+				d := &page.Items[i]
+				cells := []string{string(d.DetectedDateTime), orElse(d.UserPrincipalName, d.UserDisplayName), d.RiskEventType, string(d.RiskLevel),
+					string(d.RiskState), d.IPAddress, place(d.Location)}
+				if rows.wide {
+					cells = append(cells, d.DetectionTimingType, d.Source, string(d.LastUpdatedDateTime), d.ID)
+				}
+				if err := rows.add(d.Raw, cells...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func place(l entra.Location) string {
+	if l.City == "" {
+		return l.CountryOrRegion
+	}
+	return l.City + ", " + l.CountryOrRegion
+}
+
+func (c *command) usersCommand() *cobra.Command {
+	root := &cobra.Command{Use: "users", Short: "Read risky users, and act on single ones"}
+	var f riskFilter
+	list := &cobra.Command{
+		Use: "list", Short: "List risky users",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listUsers(cmd, f) },
+	}
+	f.flags(list)
+	history := &cobra.Command{
+		Use: "history USER", Short: "Show what happened to a user's risk, and who did it", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.userHistory(cmd, args[0]) },
+	}
+	root.AddCommand(list, history,
+		c.orderCommand("dismiss", plan.Dismiss, "Dismiss all risk of the users named"),
+		c.orderCommand("confirm-compromised", plan.ConfirmCompromised, "Confirm the users named as compromised: their risk becomes high"),
+		c.orderCommand("confirm-safe", plan.ConfirmSafe, "Confirm the users named as safe"))
+	return root
+}
+
+func (c *command) listUsers(cmd *cobra.Command, f riskFilter) error {
+	since, err := f.check(c.Now())
+	if err != nil {
+		return err
+	}
+	q := entra.RiskyUserQuery{Level: entra.RiskLevel(f.level), State: entra.RiskState(f.state), UpdatedSince: since, Filter: f.raw}
+	switch {
+	case entra.IsID(f.user):
+		q.IDs = []string{strings.ToLower(f.user)}
+	case f.user != "" && !strings.Contains(f.user, "@"):
+		q.Filter = "userDisplayName eq '" + strings.ReplaceAll(f.user, "'", "''") + "'"
+		if f.raw != "" {
+			q.Filter += " and (" + f.raw + ")"
+		}
+	default:
+		q.UserPrincipalName = f.user
+	}
+	rows, err := c.rows("userPrincipalName", "riskLevel", "riskState", "riskDetail", "riskLastUpdatedDateTime")
+	if err != nil {
+		return err
+	}
+	if rows.wide {
+		rows.heads = append(rows.heads, "userDisplayName", "isProcessing", "isDeleted", "id")
+	}
+	return c.eachTenant(cmd, rows, func(t reading) error {
+		for page, err := range t.client.RiskyUsers(cmd.Context(), q) {
+			if err != nil {
+				return err
+			}
+			for i := range page.Items {
+				u := &page.Items[i]
+				cells := []string{u.UserPrincipalName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail), string(u.RiskLastUpdatedDateTime)}
+				if rows.wide {
+					cells = append(cells, u.UserDisplayName, tristate(u.IsProcessing), tristate(u.IsDeleted), u.ID)
+				}
+				if err := rows.add(u.Raw, cells...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func tristate(b *bool) string {
+	if b == nil {
+		return "?"
+	}
+	return fmt.Sprint(*b)
+}
+
+func (c *command) userHistory(cmd *cobra.Command, user string) error {
+	rows, err := c.rows("riskLastUpdatedDateTime", "riskState", "riskLevel", "riskDetail", "riskEventTypes", "initiatedBy")
+	if err != nil {
+		return err
+	}
+	return c.eachTenant(cmd, rows, func(t reading) error {
+		id := strings.ToLower(user)
+		if !entra.IsID(user) {
+			found := 0
+			for page, err := range t.client.RiskyUsers(cmd.Context(), entra.RiskyUserQuery{UserPrincipalName: user}) {
+				if err != nil {
+					return err
+				}
+				for _, u := range page.Items {
+					id, found = u.ID, found+1
+				}
+			}
+			if found != 1 {
+				return fmt.Errorf("%d risky users of tenant %s are called %s: %w", found, t.tenant.Name, user, entra.ErrNotFound)
+			}
+		}
+		items, err := t.client.UserHistory(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		for _, h := range items {
+			by := h.InitiatedBy
+			if err := rows.add(h.Raw, string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
+				strings.Join(h.RiskEventTypes, " "), by); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// orderCommand is a one-off action on named users.
+func (c *command) orderCommand(name string, kind plan.Kind, short string) *cobra.Command {
+	var yes bool
+	var reason string
+	cmd := &cobra.Command{
+		Use: name + " USER...", Short: short, Args: cobra.MinimumNArgs(1),
+		Long: short + `.
+
+USER is a user principal name or an object id. The order stands in for the
+allowlist and for enforcement; protected and break-glass users, the limits, HOLD,
+the look right before the write, the journal and the report hold all the same.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := c.open(cmd.Context(), cmd)
+			if err != nil {
+				return err
+			}
+			t, err := oneTenant(a.Config)
+			if err != nil {
+				return err
+			}
+			if !yes {
+				if err := c.ask(fmt.Sprintf("%s in tenant %s: %s?", strings.ReplaceAll(name, "-", " "), t.Name, strings.Join(args, ", "))); err != nil {
+					return err
+				}
+			}
+			return c.sweepTenants(cmd.Context(), a, a.Config.Tenants,
+				sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason}}, false)
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	return cmd
+}
+
+// ask puts a question that only "yes" answers. Without a terminal there is
+// nobody to ask.
+func (c *command) ask(question string) error {
+	fmt.Fprintf(c.Err, "%s Type yes to go on: ", question)
+	line, err := bufio.NewReader(c.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(line) != "yes" {
+		fmt.Fprintln(c.Err)
+		return usageError{errors.New("not confirmed: nothing was done (--yes confirms without a question)")}
+	}
+	return nil
+}
+
+// rows prints what a list command read, in the form that -o asks for.
+type rows struct {
+	c     *command
+	form  string
+	wide  bool
+	heads []string
+	table *table
+	csv   *csv.Writer
+	n     int
+}
+
+func (c *command) rows(heads ...string) (*rows, error) {
+	form, err := c.form("table", "wide", "json", "jsonl", "csv")
+	if err != nil {
+		return nil, err
+	}
+	return &rows{c: c, form: form, wide: form == "wide" || form == "csv", heads: heads}, nil
+}
+
+// add prints one row: the document as Graph sent it, or its cells.
+func (r *rows) add(raw json.RawMessage, cells ...string) error {
+	r.n++
+	var err error
+	switch r.form {
+	case "jsonl":
+		_, err = fmt.Fprintf(r.c.Out, "%s\n", raw)
+	case "json":
+		sep := ",\n  "
+		if r.n == 1 {
+			sep = "[\n  "
+		}
+		_, err = fmt.Fprintf(r.c.Out, "%s%s", sep, raw)
+	case "csv":
+		if r.csv == nil {
+			r.csv = csv.NewWriter(r.c.Out)
+			r.csv.UseCRLF = true
+			err = r.csv.Write(r.heads)
+		}
+		for i := range cells {
+			cells[i] = formulaSafe(cells[i])
+		}
+		err = errors.Join(err, r.csv.Write(cells))
+	default:
+		if r.table == nil {
+			r.table = newTable(r.heads...)
+		}
+		r.table.row(cells...)
+	}
+	return err
+}
+
+// formulaSafe keeps a spreadsheet from taking a cell for a formula.
+func formulaSafe(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// end prints what is left to print.
+func (r *rows) end() error {
+	switch r.form {
+	case "jsonl":
+	case "json":
+		if r.n == 0 {
+			_, err := fmt.Fprintln(r.c.Out, "[]")
+			return err
+		}
+		_, err := fmt.Fprintln(r.c.Out, "\n]")
+		return err
+	case "csv":
+		if r.csv == nil {
+			r.csv = csv.NewWriter(r.c.Out)
+			r.csv.UseCRLF = true
+			if err := r.csv.Write(r.heads); err != nil {
+				return err
+			}
+		}
+		r.csv.Flush()
+		return r.csv.Error()
+	default:
+		if r.table == nil {
+			fmt.Fprintln(r.c.Err, "nothing found")
+			return nil
+		}
+		r.table.print(r.c.Out, r.c.Width)
+	}
+	return nil
+}

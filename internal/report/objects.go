@@ -1,0 +1,90 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// PolicyRow is one policy, named location or authentication strength: how it
+// stands beside the baseline, and the live document as it was read.
+type PolicyRow struct {
+	Kind        entra.ObjectKind  `json:"kind"`
+	Key         string            `json:"key,omitempty"`
+	ID          string            `json:"id,omitempty"`
+	DisplayName string            `json:"displayName"`
+	State       string            `json:"state,omitempty"`
+	Status      string            `json:"status"`
+	Differences []plan.Difference `json:"differences,omitempty"`
+	Reasons     []string          `json:"reasons,omitempty"`
+	Live        entra.Document    `json:"live,omitempty"`
+}
+
+// Policies is policies.json.
+type Policies struct {
+	SchemaVersion int         `json:"schemaVersion"`
+	Objects       []PolicyRow `json:"objects"`
+}
+
+// PolicyColumns are the columns of policies.csv.
+var PolicyColumns = []string{"kind", "key", "id", "displayName", "state", "status", "differences", "reasons"}
+
+// WritePolicies writes policies.json and policies.csv.
+func WritePolicies(jsonOut, csvOut io.Writer, rows []PolicyRow) error {
+	if rows == nil {
+		rows = []PolicyRow{}
+	}
+	enc := json.NewEncoder(jsonOut)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(Policies{SchemaVersion: 1, Objects: rows}); err != nil {
+		return err
+	}
+	c := newCSV(csvOut, PolicyColumns)
+	for _, r := range rows {
+		var diffs []string
+		for _, d := range r.Differences {
+			diffs = append(diffs, d.Text)
+		}
+		for _, s := range [...]string{string(r.Kind), r.Key, r.ID, r.DisplayName, r.State, r.Status, strings.Join(diffs, "; "), strings.Join(r.Reasons, "; ")} {
+			c.text(s)
+		}
+		c.end()
+	}
+	return c.flush()
+}
+
+// ActionColumns are the columns of actions.csv.
+var ActionColumns = []string{"id", "kind", "outcome", "planned", "subjectId", "subjectKey", "subject", "rule", "reasons", "detail", "at", "requestId", "run"}
+
+// WriteActions writes actions.csv: every planned action with its outcome, then
+// what became of actions of earlier runs.
+func WriteActions(w io.Writer, p plan.Plan, outcomes, settled []plan.Outcome) error {
+	c := newCSV(w, ActionColumns)
+	byID := map[string]plan.Outcome{}
+	for _, o := range outcomes {
+		byID[o.Action] = o
+	}
+	row := func(o plan.Outcome, planned plan.Status, reasons []string) {
+		for _, s := range [...]string{o.Action, string(o.Kind), string(o.Status), string(planned), o.Subject.ID, o.Subject.Key, o.Subject.Name, o.Rule,
+			strings.Join(reasons, "; "), o.Detail, o.At.UTC().Format(time.RFC3339), o.RequestID, o.Run} {
+			c.text(s)
+		}
+		c.end()
+	}
+	for _, a := range p.Actions {
+		o, ok := byID[a.ID]
+		if !ok {
+			o = plan.Outcome{Action: a.ID, Kind: a.Kind, Subject: a.Subject, Rule: a.Rule, Status: plan.NotAttempted}
+		}
+		row(o, a.Status, a.Reasons)
+	}
+	for _, o := range settled {
+		row(o, "", nil)
+	}
+	return c.flush()
+}

@@ -1,0 +1,181 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// SchemaVersion is the version of report.json.
+const SchemaVersion = 1
+
+// Report is report.json without its decisions, which are streamed.
+type Report struct {
+	SchemaVersion int       `json:"schemaVersion"`
+	Run           string    `json:"run"`
+	Tenant        string    `json:"tenant"`
+	TenantID      string    `json:"tenantId"`
+	Mode          string    `json:"mode"`
+	Status        string    `json:"status"`
+	ExitCode      int       `json:"exitCode"`
+	Version       string    `json:"version"`
+	StartedAt     time.Time `json:"startedAt"`
+	FinishedAt    time.Time `json:"finishedAt"`
+	// OverDismissed are dismissals that closed more than the plan covered:
+	// nothing in a report is more urgent.
+	OverDismissed []plan.Outcome   `json:"overDismissed"`
+	Hold          string           `json:"hold,omitempty"`
+	Coverage      Coverage         `json:"coverage"`
+	Counts        map[string]int   `json:"counts"`
+	Enforcement   any              `json:"enforcement"`
+	Limits        plan.Limits      `json:"limits"`
+	Violations    []plan.Violation `json:"violations"`
+	// NeedsPerson are the risky users that no rule settles, the longest
+	// waiting first.
+	NeedsPerson []Waiting      `json:"needsPerson"`
+	Outcomes    []plan.Outcome `json:"outcomes"`
+	// Settled are the actions of earlier runs whose answer was lost.
+	Settled           []plan.Outcome    `json:"settled"`
+	Drift             []PolicyRow       `json:"drift"`
+	ServicePrincipals []json.RawMessage `json:"servicePrincipals"`
+	Difference        *Difference       `json:"difference"`
+	Skipped           []string          `json:"skipped"`
+	Warnings          []string          `json:"warnings"`
+	Errors            []Problem         `json:"errors"`
+	Timings           []Timing          `json:"timings"`
+	Requests          Requests          `json:"requests"`
+	Previous          string            `json:"previousRun,omitempty"`
+}
+
+// Coverage says what was read.
+type Coverage struct {
+	Complete bool      `json:"complete"`
+	Full     bool      `json:"full"`
+	Since    time.Time `json:"since,omitzero"`
+	// ServiceTime is the service's time at the start of the read.
+	ServiceTime time.Time `json:"serviceTime,omitzero"`
+}
+
+// Waiting is a risky user who waits for a person.
+type Waiting struct {
+	ID        string          `json:"id"`
+	Name      string          `json:"userPrincipalName"`
+	RiskLevel entra.RiskLevel `json:"riskLevel"`
+	Code      string          `json:"code"`
+	Reasons   []string        `json:"reasons"`
+	OpenSince time.Time       `json:"openSince,omitzero"`
+	// AgeHours is the age of the oldest open detection; Overdue says that it
+	// is beyond report.sla for the level.
+	AgeHours float64 `json:"ageHours"`
+	Overdue  bool    `json:"overdue"`
+}
+
+// Problem is an error of the run.
+type Problem struct {
+	Message   string `json:"message"`
+	Code      string `json:"code,omitempty"`
+	Hint      string `json:"hint,omitempty"`
+	RequestID string `json:"requestId,omitempty"`
+}
+
+// Timing is how long a part of the run took.
+type Timing struct {
+	Part    string  `json:"part"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Requests is what the run sent to Graph.
+type Requests struct {
+	Total     int            `json:"total"`
+	Throttled int            `json:"throttled"`
+	Retried   int            `json:"retried"`
+	Waited    float64        `json:"waitedSeconds"`
+	ByPath    map[string]int `json:"byPath"`
+}
+
+// Decided is one decision in report.json.
+type Decided struct {
+	ID             string          `json:"id"`
+	Name           string          `json:"userPrincipalName"`
+	RiskLevel      entra.RiskLevel `json:"riskLevel"`
+	RiskState      entra.RiskState `json:"riskState"`
+	OpenDetections int             `json:"openDetections"`
+	Decision       json.RawMessage `json:"decision"`
+	AgeHours       float64         `json:"ageHours"`
+}
+
+// WriteReport writes report.json. The decisions come one by one, and stand as
+// the last member.
+func WriteReport(w io.Writer, r Report, decisions iter.Seq2[Decided, error]) error {
+	r.SchemaVersion = SchemaVersion
+	r.fill()
+	head, err := marshal(r, " ")
+	if err != nil {
+		return err
+	}
+	head = bytes.TrimRight(head, "}\n ")
+	if _, err := fmt.Fprintf(w, "%s,\n \"decisions\": [", head); err != nil {
+		return err
+	}
+	sep := "\n  "
+	for d, err := range decisions {
+		if err != nil {
+			return err
+		}
+		text, err := marshal(d, "")
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%s%s", sep, bytes.TrimSpace(text)); err != nil {
+			return err
+		}
+		sep = ",\n  "
+	}
+	_, err = io.WriteString(w, "\n ]\n}\n")
+	return err
+}
+
+// fill turns absent lists into empty ones.
+func (r *Report) fill() {
+	nonNil(&r.OverDismissed)
+	nonNil(&r.Violations)
+	nonNil(&r.NeedsPerson)
+	nonNil(&r.Outcomes)
+	nonNil(&r.Settled)
+	nonNil(&r.Drift)
+	nonNil(&r.ServicePrincipals)
+	nonNil(&r.Skipped)
+	nonNil(&r.Warnings)
+	nonNil(&r.Errors)
+	nonNil(&r.Timings)
+	if r.Counts == nil {
+		r.Counts = map[string]int{}
+	}
+	if r.Requests.ByPath == nil {
+		r.Requests.ByPath = map[string]int{}
+	}
+}
+
+func nonNil[T any](s *[]T) {
+	if *s == nil {
+		*s = []T{}
+	}
+}
+
+// marshal is json.Marshal that leaves < and > alone.
+func marshal(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if indent != "" {
+		enc.SetIndent("", indent)
+	}
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}

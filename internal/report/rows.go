@@ -1,0 +1,200 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// lines gathers JSON Lines.
+type lines struct {
+	w   io.Writer
+	buf []byte
+	err error
+}
+
+// raw adds one document as it came, on one line.
+func (l *lines) raw(doc []byte) error {
+	if bytes.IndexByte(doc, '\n') < 0 && bytes.IndexByte(doc, '\r') < 0 {
+		l.buf = append(l.buf, doc...)
+	} else {
+		var one bytes.Buffer
+		if err := json.Compact(&one, doc); err != nil {
+			return err
+		}
+		l.buf = append(l.buf, one.Bytes()...)
+	}
+	return nil
+}
+
+func (l *lines) end() error {
+	l.buf = append(l.buf, '\n')
+	if len(l.buf) >= csvFlush {
+		return l.flush()
+	}
+	return l.err
+}
+
+func (l *lines) flush() error {
+	if l.err == nil && len(l.buf) > 0 {
+		_, l.err = l.w.Write(l.buf)
+		l.buf = l.buf[:0]
+	}
+	return l.err
+}
+
+// DetectionColumns are the columns of detections.csv.
+var DetectionColumns = []string{"id", "detectedDateTime", "activityDateTime", "lastUpdatedDateTime", "userId", "userPrincipalName",
+	"userDisplayName", "riskEventType", "riskLevel", "riskState", "riskDetail", "ipAddress", "city", "state", "countryOrRegion",
+	"latitude", "longitude", "activity", "detectionTimingType", "source", "tokenIssuerType", "correlationId", "requestId", "additionalInfo"}
+
+// Detections writes detections.jsonl and detections.csv.
+type Detections struct {
+	lines  lines
+	csv    *csvWriter
+	redact Redaction
+}
+
+// NewDetections begins both files.
+func NewDetections(jsonl, csv io.Writer, redact Redaction) *Detections {
+	return &Detections{lines: lines{w: jsonl}, csv: newCSV(csv, DetectionColumns), redact: redact}
+}
+
+// Write adds one detection to both files.
+func (w *Detections) Write(d *entra.Detection) error {
+	raw := []byte(d.Raw)
+	if w.redact.active() {
+		hidden := *d
+		w.redact.detection(&hidden)
+		var err error
+		if raw, err = w.redact.document(raw); err != nil {
+			return err
+		}
+		d = &hidden
+	}
+	if err := w.lines.raw(raw); err != nil {
+		return err
+	}
+	c := w.csv
+	for _, s := range [...]string{d.ID, string(d.DetectedDateTime), string(d.ActivityDateTime), string(d.LastUpdatedDateTime), d.UserID,
+		d.UserPrincipalName, d.UserDisplayName, d.RiskEventType, string(d.RiskLevel), string(d.RiskState), string(d.RiskDetail), d.IPAddress,
+		d.Location.City, d.Location.State, d.Location.CountryOrRegion} {
+		c.text(s)
+	}
+	var lat, long *float64
+	if g := d.Location.GeoCoordinates; g != nil {
+		lat, long = g.Latitude, g.Longitude
+	}
+	c.decimal(lat)
+	c.decimal(long)
+	for _, s := range [...]string{d.Activity, d.DetectionTimingType, d.Source, d.TokenIssuerType, d.CorrelationID, d.RequestID, d.AdditionalInfo} {
+		c.text(s)
+	}
+	c.end()
+	if err := w.lines.end(); err != nil {
+		return err
+	}
+	return c.err
+}
+
+// Flush writes what is gathered.
+func (w *Detections) Flush() error {
+	if err := w.lines.flush(); err != nil {
+		return err
+	}
+	return w.csv.flush()
+}
+
+// UserRow is one risky user with the decision on it.
+type UserRow struct {
+	User           entra.RiskyUser
+	Decision       triage.Decision
+	OpenDetections int
+}
+
+// UserColumns are the columns of users.csv.
+var UserColumns = []string{"id", "userPrincipalName", "userDisplayName", "riskLevel", "riskState", "riskDetail", "riskLastUpdatedDateTime",
+	"isDeleted", "isProcessing", "openDetections", "openSince", "verdict", "code", "rule", "needsPerson", "privileged", "reasons"}
+
+// Users writes users.jsonl and users.csv.
+type Users struct {
+	lines  lines
+	csv    *csvWriter
+	redact Redaction
+}
+
+// NewUsers begins both files.
+func NewUsers(jsonl, csv io.Writer, redact Redaction) *Users {
+	return &Users{lines: lines{w: jsonl}, csv: newCSV(csv, UserColumns), redact: redact}
+}
+
+// userTail is what a line of users.jsonl holds besides Graph's own members.
+type userTail struct {
+	OpenDetections int              `json:"openDetections"`
+	Decision       *triage.Decision `json:"decision"`
+}
+
+// Write adds one user to both files.
+func (w *Users) Write(row UserRow) error {
+	u, raw := row.User, []byte(row.User.Raw)
+	if w.redact.active() {
+		w.redact.user(&u)
+		var err error
+		if raw, err = w.redact.document(raw); err != nil {
+			return err
+		}
+		row.Decision.Reasons = w.redact.texts(row.Decision.Reasons, row.User)
+	}
+	tail := userTail{OpenDetections: row.OpenDetections}
+	if row.Decision.Verdict != "" {
+		tail.Decision = &row.Decision
+	}
+	text, err := json.Marshal(tail)
+	if err != nil {
+		return err
+	}
+	doc := bytes.TrimRight(raw, " \t\r\n")
+	if len(doc) < 2 || doc[len(doc)-1] != '}' {
+		doc = []byte("{}")
+	}
+	if err := w.lines.raw(doc); err != nil {
+		return err
+	}
+	b := w.lines.buf[:len(w.lines.buf)-1] // open the document again
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	w.lines.buf = append(b, text[1:]...)
+	c := w.csv
+	for _, s := range [...]string{u.ID, u.UserPrincipalName, u.UserDisplayName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail),
+		string(u.RiskLastUpdatedDateTime)} {
+		c.text(s)
+	}
+	c.tristate(u.IsDeleted)
+	c.tristate(u.IsProcessing)
+	c.number(row.OpenDetections)
+	c.time(row.Decision.OpenSince)
+	c.text(string(row.Decision.Verdict))
+	c.text(row.Decision.Code)
+	c.text(row.Decision.Rule)
+	c.flag(row.Decision.NeedsPerson)
+	c.flag(row.Decision.Privileged)
+	c.text(strings.Join(row.Decision.Reasons, "; "))
+	c.end()
+	if err := w.lines.end(); err != nil {
+		return err
+	}
+	return c.err
+}
+
+// Flush writes what is gathered.
+func (w *Users) Flush() error {
+	if err := w.lines.flush(); err != nil {
+		return err
+	}
+	return w.csv.flush()
+}

@@ -1,0 +1,169 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// directory is what the run resolved at its start; from there on everything is
+// decided by object id.
+type directory struct {
+	names   entra.Names
+	members map[string][]entra.DirectoryObject
+	errors  map[string]error // group id -> why its members could not be read
+	groups  map[string][]string
+}
+
+// readDirectory resolves every name of the triage file and the baseline in one
+// go, reads the members of their groups and, for triage, who is privileged.
+func (r *run) readDirectory(ctx context.Context) (err error) {
+	var refs []entra.Ref
+	if r.triages() {
+		refs = append(refs, r.Triage.Refs()...)
+	}
+	if r.Baseline != nil {
+		refs = append(refs, r.Baseline.Refs()...)
+	}
+	r.directory = directory{members: map[string][]entra.DirectoryObject{}, errors: map[string]error{}, groups: map[string][]string{}}
+	if r.directory.names, err = r.Reader.Resolve(ctx, refs); err != nil {
+		return err
+	}
+	if r.Baseline != nil {
+		if r.breakGlass, err = r.readBreakGlass(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.triages() {
+		return nil
+	}
+	dir := triage.Directory{Names: r.directory.names, Members: r.directory.members, MemberErrors: r.directory.errors,
+		BreakGlass: r.breakGlass, PreviousMembers: r.state.GroupMembers}
+	for _, id := range r.groupIDs(r.Triage.Refs()) {
+		if err := r.readMembers(ctx, id); err != nil {
+			return err
+		}
+		r.directory.groups[id] = memberIDs(r.directory.members[id])
+	}
+	if dir.Privileged, err = r.readPrivileged(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		dir.PrivilegedError = err.Error()
+	}
+	var findings []triage.Finding
+	r.rules, findings = r.Triage.Bind(dir, r.serviceNow())
+	for _, f := range findings {
+		r.warn(f.Text)
+		if f.Blocked {
+			r.errors = append(r.errors, errors.New(f.Text))
+		}
+	}
+	return nil
+}
+
+// triages reports whether triage runs at all.
+func (r *run) triages() bool { return r.Triage != nil && r.noTriage() == "" }
+
+// readMembers reads a group's transitive members once. A group that cannot be
+// read is remembered with its reason: what needs it is blocked, the rest goes
+// on.
+func (r *run) readMembers(ctx context.Context, id string) error {
+	if _, ok := r.directory.members[id]; ok || r.directory.errors[id] != nil {
+		return nil
+	}
+	members, err := r.Reader.Members(ctx, id)
+	switch {
+	case err == nil:
+		r.directory.members[id] = members
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	default:
+		r.directory.errors[id] = err
+	}
+	return nil
+}
+
+// readPrivileged reads who holds a directory role, also through the members of
+// role-assignable groups.
+func (r *run) readPrivileged(ctx context.Context) (*entra.Privileged, error) {
+	p, err := r.Reader.Privileged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, roles := range p.Groups {
+		if err := r.readMembers(ctx, id); err != nil {
+			return nil, err
+		}
+		if err := r.directory.errors[id]; err != nil {
+			return nil, fmt.Errorf("members of the role-holding group %s: %w", id, err)
+		}
+		for _, m := range r.directory.members[id] {
+			p.Users[m.ID] = append(p.Users[m.ID], roles...)
+		}
+	}
+	return p, nil
+}
+
+// readBreakGlass reads the members of the break-glass groups and says which
+// users they protect.
+func (r *run) readBreakGlass(ctx context.Context) (map[string]string, error) {
+	for _, id := range r.groupIDs(r.Baseline.DirectoryNeeds()) {
+		if err := r.readMembers(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return r.Baseline.BreakGlassUsers(r.directory.names, r.directory.members), nil
+}
+
+// groupIDs are the ids of the groups among the refs that resolved.
+func (r *run) groupIDs(refs []entra.Ref) []string {
+	var out []string
+	for _, ref := range refs {
+		if ref.Kind != entra.KindGroup {
+			continue
+		}
+		if o, ok := r.directory.names[ref].Resolved(); ok && !slices.Contains(out, o.ID) {
+			out = append(out, o.ID)
+		}
+	}
+	return out
+}
+
+func memberIDs(members []entra.DirectoryObject) []string {
+	out := make([]string, 0, len(members))
+	for _, m := range members {
+		out = append(out, m.ID)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// compareBaseline reads policies, named locations and strengths and lets the
+// baseline plan what differs.
+func (r *run) compareBaseline(ctx context.Context) error {
+	if r.Baseline == nil {
+		r.skip("baseline", "no baseline is configured")
+		return nil
+	}
+	live, err := r.readLive(ctx)
+	if err != nil {
+		return err
+	}
+	settings := r.Settings.Baseline
+	settings.Owned = owned(r.state)
+	r.drift = r.Baseline.Plan(live, settings)
+	for _, p := range r.drift.Problems {
+		r.warn(p)
+		r.errors = append(r.errors, errors.New(p))
+	}
+	for _, w := range r.drift.Warnings {
+		r.warn(w)
+	}
+	r.res.Entries = r.drift.Entries
+	return nil
+}

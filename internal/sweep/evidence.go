@@ -1,0 +1,230 @@
+package sweep
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// evidence is what a run keeps of the detections it has read: of each, that it
+// was read; of each open one, what triage needs, packed. Everything else of a
+// detection is in the report the moment it is read.
+type evidence struct {
+	hash  hasher
+	seen  keySet
+	heads map[key]int32 // user -> last open detection of the user, +1
+	open  chunks[openDetection]
+	ids   chunks[byte]
+	words interner // event types, countries, odd texts
+	enums interner // riskLevel and riskState values
+}
+
+// openDetection is an open detection in a hundred bytes.
+type openDetection struct {
+	detected, updated, activity int64 // unix nanoseconds, 0 = unknown
+	ip                          [16]byte
+	id                          int32  // offset in ids; one length byte before the text
+	next                        int32  // index+1 of the user's next, 0 = none
+	odd                         uint32 // 1+word of an address that is no address
+	event, country              uint32
+	level, state                uint8
+	dead                        bool // closed since it was read
+	ipKind                      uint8
+}
+
+const (
+	ipNone = iota
+	ip4
+	ip6
+	ipOdd
+)
+
+func newEvidence() *evidence {
+	return &evidence{hash: newHasher(), heads: map[key]int32{},
+		words: interner{index: map[string]uint32{}}, enums: interner{index: map[string]uint32{}}}
+}
+
+// add takes a detection in and reports whether it was not read before. A
+// detection that comes again replaces what was known of it.
+func (e *evidence) add(d *entra.Detection) (fresh bool) {
+	fresh = e.seen.add(e.hash.key(d.ID))
+	user := e.hash.key(d.UserID)
+	if !fresh {
+		e.forget(user, d.ID)
+	}
+	if !d.RiskState.Open() {
+		return fresh
+	}
+	o := openDetection{
+		detected: nanos(d.DetectedDateTime), updated: nanos(d.LastUpdatedDateTime), activity: nanos(d.ActivityDateTime),
+		id: e.putID(d.ID), next: e.heads[user],
+		event: e.words.word(d.RiskEventType), country: e.words.word(d.Location.CountryOrRegion),
+		level: e.enums.enum(string(d.RiskLevel)), state: e.enums.enum(string(d.RiskState)),
+	}
+	o.setIP(d.IPAddress, &e.words)
+	e.open.push(o)
+	e.heads[user] = int32(e.open.len())
+	return fresh
+}
+
+// forget drops what was known of a detection that has been read again.
+func (e *evidence) forget(user key, id string) {
+	for i := e.heads[user]; i != 0; {
+		o := e.open.at(int(i - 1))
+		if e.idText(o.id) == id {
+			o.dead = true
+		}
+		i = o.next
+	}
+}
+
+// of gives the open detections of a user.
+func (e *evidence) of(userID string) []triage.Detection {
+	var out []triage.Detection
+	for i := e.heads[e.hash.key(userID)]; i != 0; {
+		o := e.open.at(int(i - 1))
+		if !o.dead {
+			out = append(out, triage.Detection{
+				ID: e.idText(o.id), EventType: e.words.text(o.event), IP: o.ipText(&e.words), Country: e.words.text(o.country),
+				Level: entra.RiskLevel(e.enums.text(uint32(o.level))), State: entra.RiskState(e.enums.text(uint32(o.state))),
+				Detected: dateTime(o.detected), Updated: dateTime(o.updated), Activity: dateTime(o.activity),
+			})
+		}
+		i = o.next
+	}
+	return out
+}
+
+func (o *openDetection) setIP(text string, w *interner) {
+	a, err := netip.ParseAddr(text)
+	switch {
+	case text == "":
+	case err != nil || a.String() != text || a.Zone() != "" || a.Is4In6():
+		o.ipKind, o.odd = ipOdd, w.word(text)
+	case a.Is4():
+		b := a.As4()
+		o.ipKind = ip4
+		copy(o.ip[:], b[:])
+	default:
+		o.ipKind, o.ip = ip6, a.As16()
+	}
+}
+
+func (o *openDetection) ipText(w *interner) string {
+	switch o.ipKind {
+	case ip4:
+		return netip.AddrFrom4([4]byte(o.ip[:4])).String()
+	case ip6:
+		return netip.AddrFrom16(o.ip).String()
+	case ipOdd:
+		return w.text(o.odd)
+	}
+	return ""
+}
+
+// putID stores an id; lower-case hexadecimal ids, as detections have, take half
+// the room. The first byte is the length in bytes, with the top bit for packed.
+func (e *evidence) putID(id string) int32 {
+	if len(id) > 127 {
+		return -1 - int32(e.words.word(id))
+	}
+	at := int32(e.ids.len())
+	if raw, err := hex.DecodeString(id); err == nil && strings.ToLower(id) == id {
+		e.ids.push(byte(len(raw)) | 0x80)
+		for _, b := range raw {
+			e.ids.push(b)
+		}
+		return at
+	}
+	e.ids.push(byte(len(id)))
+	for i := range len(id) {
+		e.ids.push(id[i])
+	}
+	return at
+}
+
+func (e *evidence) idText(at int32) string {
+	if at < 0 {
+		return e.words.text(uint32(-1 - at))
+	}
+	head := *e.ids.at(int(at))
+	n := int(head & 0x7f)
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = *e.ids.at(int(at) + 1 + i)
+	}
+	if head&0x80 != 0 {
+		return hex.EncodeToString(b)
+	}
+	return string(b)
+}
+
+func nanos(d entra.DateTime) int64 {
+	t, ok := d.Time()
+	if !ok {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func dateTime(n int64) entra.DateTime {
+	if n == 0 {
+		return ""
+	}
+	return entra.NewDateTime(time.Unix(0, n))
+}
+
+// interner keeps each distinct text once.
+type interner struct {
+	index map[string]uint32
+	texts []string
+}
+
+func (w *interner) word(s string) uint32 {
+	if i, ok := w.index[s]; ok {
+		return i
+	}
+	s = strings.Clone(s)
+	i := uint32(len(w.texts))
+	w.texts = append(w.texts, s)
+	w.index[s] = i
+	return i
+}
+
+// enum interns one of the few values of an enum. A service that sends hundreds
+// of them is not understood: the rest becomes the unknown value, which has no
+// rank and is open.
+func (w *interner) enum(s string) uint8 {
+	if _, ok := w.index[s]; !ok && len(w.texts) >= 254 {
+		s = string(entra.DetailUnknownFutureValue)
+	}
+	return uint8(w.word(s))
+}
+
+func (w *interner) text(i uint32) string { return w.texts[i] }
+
+// chunkSize is the number of elements in one piece of a chunks.
+const chunkSize = 1 << 12
+
+// chunks is a list that grows without being copied.
+type chunks[T any] struct {
+	pieces [][]T
+	n      int
+}
+
+func (c *chunks[T]) push(v T) {
+	if c.n%chunkSize == 0 {
+		c.pieces = append(c.pieces, make([]T, 0, chunkSize))
+	}
+	last := len(c.pieces) - 1
+	c.pieces[last] = append(c.pieces[last], v)
+	c.n++
+}
+
+func (c *chunks[T]) at(i int) *T { return &c.pieces[i/chunkSize][i%chunkSize] }
+
+func (c *chunks[T]) len() int { return c.n }

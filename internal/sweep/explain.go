@@ -1,0 +1,46 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// Explain reads one user as a sweep would and says why triage decides as it
+// does. Nothing is stored or written.
+func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation, error) {
+	if s.Triage == nil {
+		return triage.Explanation{}, errors.New("no triage file is configured")
+	}
+	r := &run{Sweeper: s, req: Request{Mode: Plan, Order: &Order{Users: []string{user}}}, started: s.Now().UTC(), evidence: newEvidence(),
+		res: Result{Counts: map[string]int{}}}
+	if err := r.readState(ctx); err != nil {
+		return triage.Explanation{}, err
+	}
+	if err := r.readTenant(ctx); err != nil {
+		return triage.Explanation{}, err
+	}
+	if why := r.noTriage(); why != "" {
+		return triage.Explanation{}, fmt.Errorf("triage is skipped: %s", why)
+	}
+	if err := r.readDirectory(ctx); err != nil {
+		return triage.Explanation{}, fmt.Errorf("resolving names: %w", err)
+	}
+	users, err := r.orderedUsers(ctx)
+	if err != nil {
+		return triage.Explanation{}, err
+	}
+	u := &users[0]
+	for page, err := range s.Reader.Detections(ctx, entra.DetectionQuery{Open: true, UserIDs: []string{u.ID}}) {
+		if err != nil {
+			return triage.Explanation{}, fmt.Errorf("reading risk detections: %w", err)
+		}
+		for i := range page.Items {
+			r.evidence.add(&page.Items[i])
+		}
+	}
+	return r.rules.Explain(r.userEvidence(u, r.evidence.of(u.ID)), r.serviceNow()), nil
+}

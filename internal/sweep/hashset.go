@@ -1,0 +1,79 @@
+package sweep
+
+import "hash/maphash"
+
+// key is a 128-bit keyed hash of an id: two ids that share one are not a
+// possibility worth a branch.
+type key struct{ hi, lo uint64 }
+
+// hasher makes keys; its seeds are its own, so that nobody who chooses ids can
+// choose collisions.
+type hasher struct{ a, b maphash.Seed }
+
+func newHasher() hasher { return hasher{maphash.MakeSeed(), maphash.MakeSeed()} }
+
+func (h hasher) key(id string) key {
+	k := key{maphash.String(h.a, id), maphash.String(h.b, id)}
+	if k == (key{}) {
+		k.lo = 1 // the zero key marks a free slot
+	}
+	return k
+}
+
+// shards splits a set so that its growth never holds twice the whole.
+const shards = 64
+
+// keySet is a set of keys in open addressing, 16 bytes a slot, at most three
+// quarters full.
+type keySet struct{ shard [shards]keyShard }
+
+type keyShard struct {
+	slots []key
+	n     int
+}
+
+// add puts a key into the set and reports whether it was new.
+func (s *keySet) add(k key) bool { return s.shard[k.hi%shards].add(k) }
+
+func (s *keySet) len() int {
+	n := 0
+	for i := range s.shard {
+		n += s.shard[i].n
+	}
+	return n
+}
+
+func (s *keyShard) add(k key) bool {
+	if 4*(s.n+1) > 3*len(s.slots) {
+		s.grow()
+	}
+	i := k.lo % uint64(len(s.slots))
+	for s.slots[i] != (key{}) {
+		if s.slots[i] == k {
+			return false
+		}
+		if i++; i == uint64(len(s.slots)) {
+			i = 0
+		}
+	}
+	s.slots[i] = k
+	s.n++
+	return true
+}
+
+func (s *keyShard) grow() {
+	old := s.slots
+	s.slots = make([]key, max(16, len(old)+len(old)/2))
+	for _, k := range old {
+		if k == (key{}) {
+			continue
+		}
+		i := k.lo % uint64(len(s.slots))
+		for s.slots[i] != (key{}) {
+			if i++; i == uint64(len(s.slots)) {
+				i = 0
+			}
+		}
+		s.slots[i] = k
+	}
+}

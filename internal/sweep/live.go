@@ -1,0 +1,152 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/ledger"
+)
+
+// PolicyReader is the part of a tenant that a baseline is compared with.
+type PolicyReader interface {
+	Objects(context.Context, entra.ObjectKind) ([]entra.Document, error)
+	Object(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error)
+	Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error)
+	ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error)
+	Self(context.Context) (entra.DirectoryObject, error)
+}
+
+// objectKinds are the kinds of a baseline's objects.
+var objectKinds = [...]entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength}
+
+// readLive reads all that the baseline is compared with: one list per kind, the
+// recorded objects that the lists do not show, the job's own identity, and the
+// names of what live policies refer to.
+func (r *run) readLive(ctx context.Context) (baseline.Live, error) {
+	live, err := readLists(ctx, r.Reader, r.state)
+	if err != nil {
+		return live, err
+	}
+	live.Names, live.Members, live.Tenant = r.directory.names, r.directory.members, r.tenant
+	r.lists = map[entra.ObjectKind][]entra.Document{entra.KindPolicy: live.Policies, entra.KindLocation: live.Locations, entra.KindStrength: live.Strengths}
+	return live, nameLive(ctx, r.Reader, &live)
+}
+
+// readLists lists the tenant's objects and looks for the recorded ones that the
+// lists do not show.
+func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (baseline.Live, error) {
+	live := baseline.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}}
+	lists := map[entra.ObjectKind]*[]entra.Document{
+		entra.KindPolicy: &live.Policies, entra.KindLocation: &live.Locations, entra.KindStrength: &live.Strengths,
+	}
+	for _, kind := range objectKinds {
+		docs, err := reader.Objects(ctx, kind)
+		if err != nil {
+			return live, fmt.Errorf("listing %s: %w", kind, err)
+		}
+		*lists[kind] = docs
+		if err := missingOwned(ctx, reader, kind, state.Owned[kind], lists[kind], live.Deleted); err != nil {
+			return live, err
+		}
+	}
+	return live, nil
+}
+
+// nameLive reads the job's own identity and the names of what live policies
+// refer to.
+func nameLive(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
+	if live.Self, err = reader.Self(ctx); err != nil {
+		return fmt.Errorf("reading the job's own identity: %w", err)
+	}
+	if ids := baseline.DirectoryIDs(live.Policies, live.Names); len(ids) > 0 {
+		if live.ObjectNames, err = reader.ObjectNames(ctx, ids); err != nil {
+			return fmt.Errorf("naming what policies refer to: %w", err)
+		}
+	}
+	return nil
+}
+
+// planDestroy plans the delete of exactly what the state records as owned.
+func (r *run) planDestroy(ctx context.Context) error {
+	live, err := readLists(ctx, r.Reader, r.state)
+	if err != nil {
+		return err
+	}
+	live.Tenant = r.tenant
+	r.lists = map[entra.ObjectKind][]entra.Document{entra.KindPolicy: live.Policies, entra.KindLocation: live.Locations, entra.KindStrength: live.Strengths}
+	r.drift.Actions = baseline.Destroy(live, owned(r.state))
+	return nil
+}
+
+// Compared is a tenant beside its baseline.
+type Compared struct {
+	Live   baseline.Live
+	State  ledger.State
+	Result baseline.Result
+}
+
+// Compare reads the tenant's policies and compares them with the baseline,
+// without a run: nothing is stored. Without a baseline only the live side is
+// read.
+func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
+	r := &run{Sweeper: s, started: s.Now().UTC(), directory: directory{members: map[string][]entra.DirectoryObject{}, errors: map[string]error{}, groups: map[string][]string{}}}
+	var c Compared
+	if err := r.readState(ctx); err != nil {
+		return c, err
+	}
+	if err := r.readTenant(ctx); err != nil {
+		return c, err
+	}
+	if r.Baseline != nil {
+		var err error
+		if r.directory.names, err = r.Reader.Resolve(ctx, r.Baseline.Refs()); err != nil {
+			return c, fmt.Errorf("resolving names: %w", err)
+		}
+		if _, err = r.readBreakGlass(ctx); err != nil {
+			return c, err
+		}
+	}
+	live, err := r.readLive(ctx)
+	if err != nil {
+		return c, err
+	}
+	c = Compared{Live: live, State: r.state}
+	if r.Baseline != nil {
+		settings := r.Settings.Baseline
+		settings.Owned = owned(r.state)
+		c.Result = r.Baseline.Plan(live, settings)
+	}
+	return c, nil
+}
+
+// missingOwned looks by id for the recorded objects that a list does not show:
+// one that is there all the same joins the list, one among the deleted items is
+// marked, and only what is in neither counts as gone.
+func missingOwned(ctx context.Context, reader PolicyReader, kind entra.ObjectKind, owned map[string]ledger.Owned, list *[]entra.Document, deleted map[string]bool) error {
+	listed := map[string]bool{}
+	for _, d := range *list {
+		listed[d.ID()] = true
+	}
+	for key, o := range owned {
+		if listed[o.ID] {
+			continue
+		}
+		doc, err := reader.Object(ctx, kind, o.ID)
+		switch {
+		case err == nil:
+			*list = append(*list, doc)
+			continue
+		case !errors.Is(err, entra.ErrNotFound):
+			return fmt.Errorf("reading %s %s (%s): %w", kind, key, o.ID, err)
+		}
+		gone, err := reader.Deleted(ctx, kind, o.ID)
+		if err != nil {
+			return fmt.Errorf("looking for %s %s among the deleted items: %w", kind, key, err)
+		}
+		deleted[o.ID] = gone
+	}
+	return nil
+}

@@ -1,0 +1,284 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// Retention of risk detections by licence (reports data retention). What is
+// older cannot be read any more, so open risk from before may be unseen.
+const (
+	retentionP2   = 90 * 24 * time.Hour
+	retentionP1   = 30 * 24 * time.Hour
+	retentionFree = 7 * 24 * time.Hour
+)
+
+// readMargin is taken off the service's time when rows that changed since the
+// start of the read are asked for.
+const readMargin = time.Minute
+
+// readDetections streams the detections into the report and keeps the evidence
+// of the open ones. Pages are offsets into a living list: when there was more
+// than one, what changed meanwhile is asked for once more.
+func (r *run) readDetections(ctx context.Context) error {
+	pages, err := r.detectionPages(ctx, entra.DetectionQuery{Open: true, UpdatedSince: r.since})
+	if err != nil {
+		return err
+	}
+	if pages > 1 {
+		_, err = r.detectionPages(ctx, entra.DetectionQuery{UpdatedSince: r.serviceStart.Add(-readMargin)})
+	}
+	return err
+}
+
+func (r *run) detectionPages(ctx context.Context, q entra.DetectionQuery) (pages int, err error) {
+	for page, err := range r.Reader.Detections(ctx, q) {
+		if err != nil {
+			return pages, err
+		}
+		pages++
+		for i := range page.Items {
+			d := &page.Items[i]
+			if d.ID == "" {
+				return pages, fmt.Errorf("a detection without id: %w", entra.ErrMalformed)
+			}
+			if !r.evidence.add(d) {
+				continue // read before: only its state is news
+			}
+			r.res.Counts["detections"]++
+			if d.RiskState.Open() {
+				r.res.Counts["detectionsOpen"]++
+			}
+			if err := r.files.detections.Write(d); err != nil {
+				return pages, fmt.Errorf("storing detections: %w", err)
+			}
+		}
+		r.Progress.Advance(len(page.Items))
+	}
+	return pages, ctx.Err()
+}
+
+// readServicePrincipals reads workload identities at risk, where the tenant
+// has them.
+func (r *run) readServicePrincipals(ctx context.Context) error {
+	mode := r.Settings.ServicePrincipals
+	if mode == "false" {
+		return nil
+	}
+	if mode == "auto" && !r.tenant.PlansUnknown && !r.tenant.WorkloadPremium {
+		r.skip("servicePrincipals", "the tenant has no Workload ID Premium licence")
+		return nil
+	}
+	for page, err := range r.Reader.RiskyServicePrincipals(ctx) {
+		switch {
+		case mode == "auto" && (errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported) || errors.Is(err, entra.ErrForbidden)):
+			r.servicePrincipals = nil
+			r.skip("servicePrincipals", err.Error())
+			return nil
+		case err != nil:
+			return err
+		}
+		for _, sp := range page.Items {
+			sp.Raw = append([]byte(nil), sp.Raw...)
+			r.servicePrincipals = append(r.servicePrincipals, sp)
+		}
+	}
+	r.res.Counts["riskyServicePrincipals"] = len(r.servicePrincipals)
+	return nil
+}
+
+// readUsers streams the risky users, decides on each, and keeps only the
+// actions. A user that changes while the pages are read is decided on no
+// more in this run.
+func (r *run) readUsers(ctx context.Context) error {
+	if r.Triage == nil {
+		r.skip("triage", "no triage file is configured")
+	} else if r.noTriage() != "" {
+		r.skip("triage", r.noTriage())
+	}
+	q := entra.RiskyUserQuery{}
+	if !r.full {
+		q.Open, q.UpdatedSince = true, r.since
+	}
+	began := map[string]entra.DateTime{} // users with an action
+	var seen keySet
+	hash := newHasher()
+	pages := 0
+	one := func(u *entra.RiskyUser, again bool) error {
+		if u.ID == "" {
+			return fmt.Errorf("a risky user without id: %w", entra.ErrMalformed)
+		}
+		if !seen.add(hash.key(u.ID)) {
+			if at, ok := began[u.ID]; ok && at != u.RiskLastUpdatedDateTime {
+				r.dropAction(u.ID, "left alone: the user's risk changed while it was read")
+			}
+			return nil
+		}
+		a, err := r.decide(u)
+		if err != nil {
+			return err
+		}
+		if a != nil {
+			began[u.ID] = u.RiskLastUpdatedDateTime
+			r.users = append(r.users, *a)
+		}
+		return nil
+	}
+	read := func(q entra.RiskyUserQuery, again bool) error {
+		for page, err := range r.Reader.RiskyUsers(ctx, q) {
+			if err != nil {
+				return err
+			}
+			pages++
+			for i := range page.Items {
+				if err := one(&page.Items[i], again); err != nil {
+					return err
+				}
+			}
+			r.Progress.Advance(len(page.Items))
+		}
+		return ctx.Err()
+	}
+	if err := read(q, false); err != nil {
+		if errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported) {
+			r.skip("triage", err.Error())
+			return nil
+		}
+		return err
+	}
+	if pages > 1 {
+		if err := read(entra.RiskyUserQuery{UpdatedSince: r.serviceStart.Add(-readMargin)}, true); err != nil {
+			return err
+		}
+	}
+	if r.rules != nil {
+		for _, f := range r.rules.Unmatched() {
+			r.warn(f.Text)
+		}
+	}
+	return nil
+}
+
+// noTriage says why no rule may decide in this tenant, or nothing.
+func (r *run) noTriage() string {
+	if !r.tenant.PlansUnknown && !r.tenant.PlanP2 {
+		return "the tenant has no Entra ID P2 licence: levels and users at risk are hidden"
+	}
+	return ""
+}
+
+// decide lets triage judge one user, writes the row and gives the action, if
+// any.
+func (r *run) decide(u *entra.RiskyUser) (*plan.Action, error) {
+	r.res.Counts["users"]++
+	open := r.evidence.of(u.ID)
+	row := report.UserRow{User: *u, OpenDetections: len(open)}
+	if u.RiskState == entra.StateAtRisk {
+		r.atRisk++
+		r.res.Counts["usersAtRisk"]++
+	}
+	if u.RiskState.Open() {
+		r.res.Counts["usersOpen"]++
+		r.res.Counts["usersOpen."+string(u.RiskLevel)]++
+	}
+	var a *plan.Action
+	if r.rules != nil {
+		ev := r.userEvidence(u, open)
+		row.Decision = r.rules.Decide(ev, r.serviceNow())
+		r.res.Counts["decisions."+string(row.Decision.Verdict)]++
+		if row.Decision.NeedsPerson {
+			r.res.Counts["needsPerson"]++
+		}
+		a = r.action(u, ev, row.Decision)
+	}
+	if err := r.files.users.Write(row); err != nil {
+		return nil, fmt.Errorf("storing users: %w", err)
+	}
+	return a, nil
+}
+
+// userEvidence is all that is known of one user.
+func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection) triage.Evidence {
+	ev := triage.Evidence{User: *u, Detections: open}
+	keep := retentionFree
+	switch {
+	case r.tenant.PlanP2 || r.tenant.PlansUnknown:
+		keep = retentionP2
+	case r.tenant.PlanP1:
+		keep = retentionP1
+	}
+	edge := r.serviceStart.Add(-keep + 24*time.Hour)
+	for _, d := range open {
+		if t, ok := d.Detected.Time(); ok && t.Before(edge) {
+			ev.Incomplete = fmt.Sprintf("its oldest open detection is about to pass the service's retention of %d days; older ones may be gone", int(keep.Hours()/24))
+		}
+	}
+	if t, ok := u.RiskLastUpdatedDateTime.Time(); ok && t.Before(edge) {
+		ev.Incomplete = fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", int(keep.Hours()/24))
+	}
+	for _, d := range r.state.Dismissals {
+		if d.UserID == u.ID {
+			ev.Dismissals = append(ev.Dismissals, past(d))
+		}
+	}
+	for _, c := range r.state.Confirmations {
+		if c.UserID == u.ID {
+			ev.Confirmations = append(ev.Confirmations, pastConfirmation(c))
+		}
+	}
+	return ev
+}
+
+// action turns a decision into an action.
+func (r *run) action(u *entra.RiskyUser, ev triage.Evidence, d triage.Decision) *plan.Action {
+	a := plan.Action{Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName}, Rule: d.Rule, Reasons: d.Reasons,
+		Risk: seenRisk(u, ev.Detections)}
+	switch d.Verdict {
+	case triage.Dismiss:
+		a.Kind = plan.Dismiss
+	case triage.ConfirmCompromised:
+		a.Kind = plan.ConfirmCompromised
+	default:
+		return nil
+	}
+	return &a
+}
+
+// seenRisk is the evidence as the plan keeps it for the fence.
+func seenRisk(u *entra.RiskyUser, open []triage.Detection) *plan.Risk {
+	risk := &plan.Risk{RiskLevel: u.RiskLevel, RiskState: u.RiskState, RiskLastUpdatedDateTime: u.RiskLastUpdatedDateTime,
+		Detections: make([]plan.SeenDetection, 0, len(open))}
+	for _, d := range open {
+		risk.Detections = append(risk.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.EventType,
+			RiskLevel: d.Level, RiskState: d.State, LastUpdatedDateTime: d.Updated})
+	}
+	plan.SortDetections(risk.Detections)
+	return risk
+}
+
+// dropAction blocks the action on a user.
+func (r *run) dropAction(userID, why string) {
+	for i := range r.users {
+		if a := &r.users[i]; a.Subject.ID == userID && a.Status == plan.Ready {
+			a.Status = plan.Blocked
+			a.Reasons = append(a.Reasons, why)
+		}
+	}
+}
+
+// serviceNow is the service's time, by which ages are told.
+func (r *run) serviceNow() time.Time {
+	return r.serviceStart.Add(r.Now().Sub(r.started))
+}
+
+func (r *run) skip(part, why string) {
+	r.res.Skipped = append(r.res.Skipped, part+": "+why)
+	r.Log.Warn("skipped", "part", part, "why", why, "tenant", r.Name, "run", r.res.Run)
+}

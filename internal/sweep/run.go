@@ -1,0 +1,311 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// Run sweeps the tenant once. The error is set if no run came to be: the lease
+// is held, the store cannot be written. Whatever happens later is in the
+// result and in the report, which is written also after a failure.
+func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
+	if s.Progress == nil {
+		s.Progress = silent{}
+	}
+	led, err := s.Ledger.Begin(ctx, ledger.BeginOptions{
+		Mode: string(req.Mode), Run: req.Run,
+		Holder: blobstore.Holder{Run: req.Run, Host: s.Host, PID: s.PID, Since: s.Now().UTC()},
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(),
+		before: s.Reader.Stats(), res: Result{Run: led.ID(), Tenant: s.Name, Mode: req.Mode, Counts: map[string]int{}}}
+	r.res.Started = r.started
+	s.Log.Info("run begins", "tenant", s.Name, "run", led.ID(), "mode", req.Mode)
+
+	err = r.sweep(ctx)
+	r.finish(ctx, err)
+	// Whatever became of the run, the lease is given back.
+	c, cancel := detached(ctx, r.Settings.WriteTimeout)
+	defer cancel()
+	if closeErr := led.Close(c); closeErr != nil {
+		s.Log.Warn("the lease could not be given back; it ends by itself", "tenant", s.Name, "error", closeErr)
+	}
+	return r.res, nil
+}
+
+// run is one sweep while it goes on.
+type run struct {
+	*Sweeper
+	req     Request
+	led     *ledger.Run
+	started time.Time // by our clock
+
+	before            entra.RequestStats // of the client, before this run
+	state             ledger.State
+	stateRead         bool
+	readAll           bool // everything was read: the watermark may move
+	stateVersion      string
+	hold              string
+	held              bool
+	tenant            entra.Tenant
+	serviceStart      time.Time // the service's time at the start of the read
+	full              bool
+	since             time.Time
+	settled           []apply.Settled
+	pending           map[string]apply.Settled // subject id or "kind:key" -> still undecided
+	evidence          *evidence
+	rules             *triage.Rules
+	directory         directory
+	breakGlass        map[string]string // user id -> why
+	users             []plan.Action     // what triage asks for
+	atRisk            int
+	lists             map[entra.ObjectKind][]entra.Document
+	drift             baseline.Result
+	made              []apply.Made
+	planned           bool // plan.json is stored
+	files             files
+	servicePrincipals []entra.RiskyServicePrincipal
+	errors            []error
+	timings           timings
+
+	res Result
+}
+
+// sweep reads, decides, plans and applies. Its error ends the run; what was
+// done until then stands in the result.
+func (r *run) sweep(ctx context.Context) error {
+	if err := r.openFiles(ctx); err != nil {
+		return err
+	}
+	if err := r.readState(ctx); err != nil {
+		return err
+	}
+	if err := r.timed("tenant", func() error { return r.readTenant(ctx) }); err != nil {
+		return err
+	}
+	if r.req.Mode == Apply {
+		if err := r.timed("settle", func() error { return r.settleEarlier(ctx) }); err != nil {
+			return fmt.Errorf("settling what earlier runs left open: %w", err)
+		}
+	}
+	switch {
+	case r.req.Order != nil:
+		if err := r.timed("order", func() error { return r.readOrder(ctx) }); err != nil {
+			return err
+		}
+	case r.req.Destroy:
+		if err := r.timed("baseline", func() error { return r.planDestroy(ctx) }); err != nil {
+			return fmt.Errorf("reading what the baseline owns: %w", err)
+		}
+	default:
+		if err := r.readRisk(ctx); err != nil {
+			return err
+		}
+		if err := r.timed("baseline", func() error { return r.compareBaseline(ctx) }); err != nil {
+			return fmt.Errorf("comparing the baseline: %w", err)
+		}
+		r.readAll = true
+	}
+	if err := r.makePlan(ctx); err != nil {
+		return err
+	}
+	if r.req.Mode == Plan {
+		r.res.Outcomes = apply.Planned(r.res.Plan, r.Now())
+		return nil
+	}
+	return r.timed("apply", func() error { return r.carryOut(ctx) })
+}
+
+// readState reads what earlier runs left: state and HOLD.
+func (r *run) readState(ctx context.Context) (err error) {
+	if r.state, r.stateVersion, err = r.Ledger.State(ctx); err != nil {
+		return err
+	}
+	r.stateRead = true
+	r.hold, r.held, err = r.Ledger.Hold(ctx)
+	return err
+}
+
+// readTenant reads the tenant's own properties. It is the first call to the
+// service, so its time is that of the start of the read.
+func (r *run) readTenant(ctx context.Context) (err error) {
+	if r.tenant, err = r.Reader.Tenant(ctx); err != nil {
+		return fmt.Errorf("reading the tenant: %w", err)
+	}
+	r.serviceStart = r.Reader.ServerTime().UTC()
+	if r.serviceStart.IsZero() {
+		r.serviceStart = r.started
+	}
+	if r.TenantID != "" && r.tenant.ID != "" && r.tenant.ID != r.TenantID && looksLikeGUID(r.TenantID) {
+		return fmt.Errorf("the sign-in leads to tenant %s, but the configuration names %s", r.tenant.ID, r.TenantID)
+	}
+	return nil
+}
+
+// readRisk reads detections and users and lets triage decide on each.
+func (r *run) readRisk(ctx context.Context) error {
+	if r.tenant.PlansUnknown {
+		r.warn("the tenant's licences could not be read")
+	}
+	r.coverage()
+	if err := r.timed("detections", func() error { return r.readDetections(ctx) }); err != nil {
+		return fmt.Errorf("reading risk detections: %w", err)
+	}
+	if err := r.timed("servicePrincipals", func() error { return r.readServicePrincipals(ctx) }); err != nil {
+		return fmt.Errorf("reading risky service principals: %w", err)
+	}
+	if err := r.timed("directory", func() error { return r.readDirectory(ctx) }); err != nil {
+		return fmt.Errorf("resolving names: %w", err)
+	}
+	if err := r.timed("users", func() error { return r.readUsers(ctx) }); err != nil {
+		return fmt.Errorf("reading risky users: %w", err)
+	}
+	return nil
+}
+
+// coverage decides what to read: everything within the lookback, or what
+// changed since the last run, and the open risk in either case.
+func (r *run) coverage() {
+	full := r.state.Watermark.IsZero() || r.state.LastFull.IsZero() ||
+		!r.serviceStart.Before(r.state.LastFull.Add(r.Settings.FullEvery))
+	r.full = full
+	r.since = r.serviceStart.Add(-r.Settings.Lookback)
+	if !full {
+		if since := r.state.Watermark.Add(-r.Settings.Overlap); since.After(r.since) {
+			r.since = since
+		}
+	}
+}
+
+// makePlan builds the plan, narrows it to a stored one if asked, and stores
+// it: a plan that cannot be stored is not carried out.
+func (r *run) makePlan(ctx context.Context) error {
+	recent, err := r.Ledger.RecentActions(ctx, r.Now().Add(-24*time.Hour))
+	if err != nil {
+		return fmt.Errorf("counting the actions of the last 24 hours: %w", err)
+	}
+	actions := append(r.users, r.holdBack(r.drift.Actions)...)
+	if actions == nil {
+		actions = []plan.Action{}
+	}
+	in := plan.Input{
+		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, CreatedAt: r.Now(), Actions: actions,
+		Enforcement: r.Settings.Enforcement, Ordered: r.req.ordered(), Limits: r.Settings.Limits,
+		Recent: recent, AtRisk: r.atRisk, RequestsPerSecond: r.Settings.RequestsPerSecond,
+	}
+	if r.req.Destroy { // bound by ownership and the question, not by numbers
+		in.Limits.MaxPolicyDeletes, in.Limits.MaxPolicyUpdates = math.MaxInt, math.MaxInt
+	}
+	r.res.Plan = plan.Build(in)
+	if r.req.Stored != nil {
+		for _, gone := range r.res.Plan.Keep(*r.req.Stored) {
+			r.warn(fmt.Sprintf("%s %s of plan %s no longer holds and is not carried out", gone.Kind, nameOf(gone.Subject), r.req.Stored.Run))
+		}
+	}
+	if err := r.putJSON(ctx, "plan.json", r.Output.Redaction.Plan(r.res.Plan)); err != nil {
+		return fmt.Errorf("storing the plan (nothing was sent): %w", err)
+	}
+	r.planned = true
+	return nil
+}
+
+// holdBack blocks changes whose key has an earlier write of unknown outcome:
+// until that is settled, nothing about the key is known for certain.
+func (r *run) holdBack(actions []plan.Action) []plan.Action {
+	out := make([]plan.Action, len(actions))
+	for i, a := range actions {
+		if a.Change != nil && a.Status == plan.Ready {
+			if p, ok := r.pending[string(a.Change.Kind)+":"+a.Change.Key]; ok {
+				a.Status = plan.Blocked
+				a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)],
+					fmt.Sprintf("the outcome of %s by run %s is not settled yet: %s", p.Outcome.Kind, p.Outcome.Run, p.Outcome.Detail))
+			}
+		}
+		out[i] = a
+	}
+	return out
+}
+
+// status says how the run ended.
+func (r *run) status(err error) Status {
+	var bad bool
+	for _, o := range r.res.Outcomes {
+		bad = bad || o.Status.Bad()
+	}
+	for _, s := range r.settled {
+		bad = bad || s.Outcome.Status == plan.SettledPending
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Cancelled
+	case err != nil:
+		return Failed
+	case len(r.res.Plan.Violations) > 0:
+		return Refused
+	case bad || len(r.errors) > 0:
+		return Partial
+	}
+	return Succeeded
+}
+
+func (r *run) warn(text string) {
+	r.res.Findings = append(r.res.Findings, text)
+	r.Log.Warn(text, "tenant", r.Name, "run", r.res.Run)
+}
+
+func nameOf(s plan.Subject) string {
+	switch {
+	case s.Name != "":
+		return s.Name
+	case s.Key != "":
+		return s.Key
+	}
+	return s.ID
+}
+
+func looksLikeGUID(s string) bool {
+	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
+}
+
+// detached gives a context that outlives a cancel, for what must be written
+// down all the same.
+func detached(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), d)
+}
+
+// silent is the progress that nobody watches.
+type silent struct{}
+
+func (silent) Stage(string, int) {}
+func (silent) Advance(int)       {}
+func (silent) Done()             {}
+
+// timings are how long each part of the run took.
+type timings []timing
+
+type timing struct {
+	Part    string
+	Elapsed time.Duration
+}
+
+func (r *run) timed(part string, f func() error) error {
+	r.Progress.Stage(part, 0)
+	began := r.Now()
+	err := f()
+	r.timings = append(r.timings, timing{part, r.Now().Sub(began)})
+	r.Progress.Done()
+	return err
+}

@@ -1,0 +1,170 @@
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// journalDetail is what a journal line of ours carries besides: the ids that
+// were known before the first write, or what a write made.
+type journalDetail struct {
+	Known map[entra.ObjectKind][]string `json:"known,omitempty"`
+	Made  *apply.Made                   `json:"made,omitempty"`
+}
+
+// settleEarlier takes in what runs that did not end properly have done: made
+// objects enter the state, and intents without an outcome are looked at in the
+// tenant. What is still undecided stays open and holds its subject back.
+func (r *run) settleEarlier(ctx context.Context) error {
+	r.pending = map[string]apply.Settled{}
+	var open []string
+	for _, earlier := range r.state.OpenRuns {
+		intents, err := r.readEarlier(ctx, earlier)
+		if err != nil {
+			return fmt.Errorf("run %s: %w", earlier, err)
+		}
+		if len(intents) == 0 {
+			continue
+		}
+		settled, err := apply.Settle(ctx, r.Reader, intents, r.Now(), r.Settings.Settle, ownedIDs(r.state))
+		if err != nil {
+			return fmt.Errorf("run %s: %w", earlier, err)
+		}
+		for _, s := range settled {
+			if err := r.recordSettled(ctx, s); err != nil {
+				return err
+			}
+			if s.Outcome.Status == plan.SettledPending && !slices.Contains(open, earlier) {
+				open = append(open, earlier)
+			}
+		}
+	}
+	r.state.OpenRuns = open
+	return nil
+}
+
+// readEarlier folds one earlier run's journal into the state and returns its
+// undecided intents.
+func (r *run) readEarlier(ctx context.Context, earlier string) ([]apply.Intent, error) {
+	p, err := r.storedPlan(ctx, earlier)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return nil, nil // it died before it stored a plan, so before any write
+	}
+	if err != nil {
+		return nil, err
+	}
+	actions := map[string]plan.Action{}
+	for _, a := range p.Actions {
+		actions[a.ID] = a
+	}
+	ids := idsOf(r.state)
+	known := map[entra.ObjectKind]map[string]bool{}
+	var intents []apply.Intent
+	for entry, err := range r.Ledger.ReadJournal(ctx, earlier) {
+		if err != nil {
+			return nil, err
+		}
+		var detail journalDetail
+		if len(entry.Detail) > 0 {
+			if err := json.Unmarshal(entry.Detail, &detail); err != nil {
+				return nil, fmt.Errorf("journal: %w", err)
+			}
+		}
+		for kind, list := range detail.Known {
+			known[kind] = map[string]bool{}
+			for _, id := range list {
+				known[kind][id] = true
+			}
+		}
+		switch {
+		case entry.Run != "" && entry.Run != earlier:
+			continue // what that run settled of a still earlier one
+		case entry.Type == ledger.EntryIntent:
+			a, ok := actions[entry.Action]
+			if !ok {
+				return nil, fmt.Errorf("the journal names action %s, which is not in the plan", entry.Action)
+			}
+			intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return in.Action.ID == a.ID })
+			intents = append(intents, apply.Intent{Run: earlier, At: entry.At, Action: a, IDs: ids, Known: known})
+		case entry.Type == ledger.EntryOutcome && entry.Outcome != nil:
+			if detail.Made != nil {
+				r.take(*detail.Made, earlier)
+				ids[string(detail.Made.Kind)+":"+detail.Made.Key] = detail.Made.ID
+			}
+			if entry.Outcome.Status != plan.Unknown {
+				intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return in.Action.ID == entry.Action })
+				r.rememberUser(actions[entry.Action], *entry.Outcome, earlier)
+			}
+		}
+	}
+	return slices.DeleteFunc(intents, func(in apply.Intent) bool {
+		return slices.Contains(r.state.SettledActions, earlier+"/"+in.Action.ID)
+	}), nil
+}
+
+// recordSettled keeps what became of one earlier intent: in the journal, in
+// the state, in the report.
+func (r *run) recordSettled(ctx context.Context, s apply.Settled) error {
+	r.settled = append(r.settled, s)
+	r.Log.Info("settled", "run", s.Outcome.Run, "action", s.Outcome.Action, "kind", s.Outcome.Kind,
+		"subject", nameOf(s.Outcome.Subject), "status", s.Outcome.Status, "detail", s.Outcome.Detail, "tenant", r.Name)
+	if s.Outcome.Status == plan.SettledPending {
+		subject := s.Outcome.Subject.ID
+		if s.Outcome.Subject.Key != "" {
+			subject = string(kindOfObject(s.Outcome.Kind)) + ":" + s.Outcome.Subject.Key
+		}
+		r.pending[subject] = s
+		return nil
+	}
+	if s.Made != nil {
+		r.take(*s.Made, s.Outcome.Run)
+	}
+	r.state.SettledActions = append(r.state.SettledActions, s.Outcome.Run+"/"+s.Outcome.Action)
+	return journal{r}.Outcome(ctx, s.Outcome, s.Made)
+}
+
+// storedPlan reads the plan of an earlier run.
+func (r *run) storedPlan(ctx context.Context, id string) (plan.Plan, error) {
+	return ReadPlan(ctx, r.Ledger, id)
+}
+
+// ReadPlan reads the plan that a run has stored.
+func ReadPlan(ctx context.Context, l *ledger.Ledger, id string) (plan.Plan, error) {
+	var p plan.Plan
+	file, _, err := l.Open(ctx, id, "plan.json")
+	if err != nil {
+		return p, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, fmt.Errorf("plan.json of run %s: %w", id, err)
+	}
+	if p.SchemaVersion != plan.SchemaVersion {
+		return p, fmt.Errorf("plan.json of run %s has schema version %d; this program reads %d", id, p.SchemaVersion, plan.SchemaVersion)
+	}
+	return p, nil
+}
+
+func kindOfObject(k plan.Kind) entra.ObjectKind {
+	switch k {
+	case plan.CreateLocation, plan.UpdateLocation, plan.DeleteLocation:
+		return entra.KindLocation
+	case plan.CreateStrength, plan.UpdateStrength, plan.DeleteStrength:
+		return entra.KindStrength
+	}
+	return entra.KindPolicy
+}

@@ -1,0 +1,144 @@
+// Package sweep is one run over one tenant, in reading order: what earlier
+// runs left open is settled, risk is read and triaged, the baseline is
+// compared, one plan is made, stored and, if the run may write, carried out,
+// and the report says what happened.
+//
+// It decides nothing itself: triage, baseline and plan do, as pure functions of
+// what was read. It writes nothing to the tenant itself: apply does, behind its
+// gate. Half a read is an error and ends the run before any write.
+package sweep
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// Reader is the tenant as a run reads it. Sequences end in an error or cleanly;
+// a clean end means that everything was read.
+type Reader interface {
+	apply.Reader
+	RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error]
+	Resolve(context.Context, []entra.Ref) (entra.Names, error)
+	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
+	Privileged(context.Context) (*entra.Privileged, error)
+	Tenant(context.Context) (entra.Tenant, error)
+	ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error)
+	Self(context.Context) (entra.DirectoryObject, error)
+	Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error)
+	Stats() entra.RequestStats
+	// ServerTime is the service's time of its last answer, zero before the
+	// first.
+	ServerTime() time.Time
+}
+
+// Mode says whether a run may write to the tenant.
+type Mode string
+
+// The modes of a run.
+const (
+	Plan  Mode = "plan"
+	Apply Mode = "apply"
+)
+
+// Status is how a run ended.
+type Status string
+
+// The ends of a run.
+const (
+	Succeeded Status = "succeeded"
+	Partial   Status = "partial" // some outcomes failed
+	Refused   Status = "refused" // limits refused at least one kind of action
+	Failed    Status = "failed"
+	Cancelled Status = "cancelled"
+)
+
+// Settings are the numbers and switches of a run.
+type Settings struct {
+	Lookback, Overlap, FullEvery, Settle time.Duration
+	// ServicePrincipals is "auto" (read them where licensed), "true" or
+	// "false".
+	ServicePrincipals string
+	RequestsPerSecond float64
+	Enforcement       plan.Enforcement
+	Baseline          baseline.Settings
+	Limits            plan.Limits
+	// WriteTimeout bounds one write to the tenant; ReadBack and Visibility are
+	// how long effects are waited for.
+	WriteTimeout, ReadBack, Visibility time.Duration
+}
+
+// Sweeper runs sweeps of one tenant.
+type Sweeper struct {
+	Name, TenantID, Cloud string
+	Reader                Reader
+	// Writer makes the tenant's writer. A plan run never calls it.
+	Writer   func() apply.Writer
+	Ledger   *ledger.Ledger
+	Triage   *triage.Policy     // nil: triage is skipped
+	Baseline *baseline.Baseline // nil: the baseline is skipped
+	Settings Settings
+	Output   Output
+	Version  string
+	Host     string
+	PID      int
+	Now      func() time.Time
+	Log      *slog.Logger
+	Progress Progress
+}
+
+// Progress is told how far a run is.
+type Progress interface {
+	// Stage begins a part of the run; total is 0 when it is not known.
+	Stage(name string, total int)
+	// Advance adds n to the stage's count.
+	Advance(n int)
+	// Done ends the last stage.
+	Done()
+}
+
+// Request is one order to sweep.
+type Request struct {
+	Mode Mode
+	// Run is the id to run under, empty for a new one.
+	Run string
+	// Stored is the plan that alone may be carried out, nil for none.
+	Stored *plan.Plan
+	// Order is a person's order instead of the rules: only these actions.
+	Order *Order
+	// Destroy is a person's order to delete exactly what the baseline owns,
+	// and nothing else.
+	Destroy bool
+}
+
+// ordered reports whether a person ordered the very actions of the run.
+func (q Request) ordered() bool { return q.Order != nil || q.Destroy }
+
+// Result is what came of a run.
+type Result struct {
+	Run      string
+	Tenant   string
+	Mode     Mode
+	Status   Status
+	Plan     plan.Plan
+	Outcomes []plan.Outcome
+	Entries  []baseline.Entry
+	Findings []string // warnings of triage and baseline
+	Skipped  []string // parts that were not run, with the reason
+	Counts   map[string]int
+	Stats    entra.RequestStats
+	Started  time.Time
+	Finished time.Time
+	// Head is the hash of the run's manifest.
+	Head string
+	// Err is why the run failed, or was cut short.
+	Err error
+}
