@@ -1,0 +1,41 @@
+package baseline
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// canonicalOf resolves a generated policy far enough to compare it.
+func canonicalOf(t *rapid.T, label string) entra.Document {
+	p := anyPolicy(0).Draw(t, label)
+	for _, own := range []string{"key", "acceptLockout"} {
+		delete(p, own)
+	}
+	p["displayName"], p["state"] = "P", "enabled"
+	return entra.Canonical(entra.KindPolicy, p)
+}
+
+// TestNothingWeakensUnseen: two policies of which neither is weaker than the
+// other hold for the same and demand the same. A change that escaped the
+// comparison in both directions would show here.
+func TestNothingWeakensUnseen(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := canonicalOf(t, "a"), canonicalOf(t, "b")
+		if rapid.Bool().Draw(t, "near") { // equal but for one block
+			for _, block := range rapid.SampledFrom([][]string{{"conditions", "grantControls"}, {"conditions", "sessionControls"}, {"grantControls", "sessionControls"}}).Draw(t, "shared") {
+				put(b, block, at(a, block))
+			}
+			b = entra.Canonical(entra.KindPolicy, b)
+		}
+		s := &shelter{}
+		if w := weakening(a, a, s); len(w) > 0 {
+			t.Fatalf("a policy is weaker than itself: %v", w)
+		}
+		if len(weakening(a, b, s)) == 0 && len(weakening(b, a, s)) == 0 && effect(a) != effect(b) {
+			t.Fatalf("neither is weaker, yet they differ: %v", differences(a, b, nil))
+		}
+	})
+}
