@@ -222,6 +222,10 @@ func (n *lambda) bind(b *binder) (*Member, *Error) {
 	if n.body == nil {
 		return boolType, nil
 	}
+	if len(b.names) == maxLambdas {
+		// Nested ones multiply the work on a row.
+		return nil, filterError("The Any/All nesting limit of '%d' has been exceeded.", maxLambdas)
+	}
 	element := *t
 	element.Collection = false
 	b.names, b.types = append(b.names, n.variable), append(b.types, &element)

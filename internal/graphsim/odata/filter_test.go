@@ -191,6 +191,7 @@ func TestFilterRefused(t *testing.T) {
 		{"displayName/any(x:x eq 'a')", "Invalid filter clause: Any/All may only be used following a collection."},
 		{"plans/name eq 'a'", "Invalid filter clause: The parent value for a property access of a property 'name' is not a single value. Property access can only be applied to a single value."},
 		{"tags/any(x:y eq 'a')", "Invalid filter clause: Could not find a property named 'y' on type 'microsoft.graph.thing'."},
+		{"tags/any(a:tags/any(b:tags/any(c:c eq a)))", "Invalid filter clause: The Any/All nesting limit of '2' has been exceeded."},
 		{"secret eq 'a'", "Invalid filter clause: The property 'secret' cannot be used in the $filter query option."},
 		{strings.Repeat("(", 200) + "isDeleted" + strings.Repeat(")", 200), "Invalid filter clause: Recursion depth exceeded allowed limit."},
 		{strings.Repeat("not ", 200) + "isDeleted", "Invalid filter clause: Recursion depth exceeded allowed limit."},

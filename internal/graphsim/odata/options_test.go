@@ -2,6 +2,7 @@ package odata
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -138,4 +139,45 @@ func TestOrderPutsNullFirst(t *testing.T) {
 	if o.Before(named.get, null.get) >= 0 || o.Before(null.get, named.get) <= 0 || o.Before(null.get, null.get) != 0 {
 		t.Error("descending order does not end with null")
 	}
+}
+
+func FuzzOptions(f *testing.F) {
+	names := []string{"$select", "$orderby", "$expand", "$top", "$skip", "$filter", "$count", "$format"}
+	for _, seed := range [][2]string{
+		{"$select=id,location/city", "$orderby=size desc"}, {"$expand=manager($select=id;$top=1),manager", "$count=true"},
+		{"$orderby=,", "$select=*"}, {"$expand=manager(',)", "$format=json"}, {"$top=500", "$skip=3"}, {"$filter=isDeleted", "$top=1"},
+	} {
+		at := func(option string) uint8 {
+			name, _, _ := strings.Cut(option, "=")
+			return uint8(slices.Index(names, name)) //nolint:gosec // a short table
+		}
+		value := func(option string) string { return option[strings.IndexByte(option, '=')+1:] }
+		f.Add(at(seed[0]), value(seed[0]), at(seed[1]), value(seed[1]))
+	}
+	f.Fuzz(func(t *testing.T, first uint8, a string, second uint8, b string) {
+		q := url.Values{names[int(first)%len(names)]: {a}}
+		q.Set(names[int(second)%len(names)], b)
+		o, err := things.Parse(q, false)
+		if err != nil {
+			if err.Message == "" || err.Option == "" {
+				t.Errorf("%v: %+v", q, err)
+			}
+			return
+		}
+		if o.Top < 1 || o.Top > things.MaxTop || o.Offset < 0 {
+			t.Errorf("%v: %+v", q, o)
+		}
+		// The next link leads to the same query, further on.
+		next, bad := url.Parse(o.NextLink("http://h/v1.0", &url.URL{Path: "/v1.0/things", RawQuery: q.Encode()}, 7))
+		if bad != nil {
+			t.Fatalf("%v: %v", q, bad)
+		}
+		again, err := things.Parse(next.Query(), false)
+		if err != nil {
+			t.Fatalf("%v: next link %s: %v", q, next, err)
+		}
+		if again.Offset != 7 || !again.Continued || again.Top != o.Top || len(again.Select) != len(o.Select) {
+			t.Errorf("%v: next page %+v, first %+v", q, again, o)
+		}
+	})
 }

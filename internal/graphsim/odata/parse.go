@@ -3,10 +3,11 @@ package odata
 import "strings"
 
 const (
-	// maxDepth bounds nesting and maxTokens the whole expression, so that no
-	// query can exhaust the service.
-	maxDepth  = 100
-	maxTokens = 10_000
+	// maxDepth bounds nesting, maxLambdas that of any and all, and maxTokens
+	// the whole expression, so that no query can exhaust the service.
+	maxDepth   = 100
+	maxLambdas = 2
+	maxTokens  = 10_000
 )
 
 // parser reads one expression by recursive descent.
