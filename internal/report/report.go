@@ -119,7 +119,7 @@ func WriteReport(w io.Writer, r Report, decisions iter.Seq2[Decided, error]) err
 	if err != nil {
 		return err
 	}
-	head = bytes.TrimRight(head, "}\n ")
+	head = bytes.TrimRight(bytes.TrimSuffix(bytes.TrimSpace(head), []byte("}")), "\n ")
 	if _, err := fmt.Fprintf(w, "%s,\n \"decisions\": [", head); err != nil {
 		return err
 	}

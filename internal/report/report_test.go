@@ -1,0 +1,202 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/triage"
+	"pgregory.net/rapid"
+)
+
+func readCSV(t interface{ Fatal(...any) }, data []byte) [][]string {
+	if bytes.Contains(bytes.ReplaceAll(data, []byte("\r\n"), nil), []byte("\n\r")) {
+		t.Fatal("stray line ends")
+	}
+	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// TestCSVRoundTrip writes random cells and reads them back with the standard
+// reader: no cell is lost, and none begins like a formula.
+func TestCSVRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", "a,b", `say "hi"`, "a\nb", " lead", "＝1", "|cmd"}))
+		d := entra.Detection{ID: text.Draw(t, "id"), UserDisplayName: text.Draw(t, "name"), AdditionalInfo: text.Draw(t, "info"), Raw: json.RawMessage(`{}`)}
+		var jsonl, out bytes.Buffer
+		w := report.NewDetections(&jsonl, &out, report.Redaction{})
+		if err := w.Write(&d); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		rows := readCSV(t, out.Bytes())
+		if len(rows) != 2 || len(rows[1]) != len(report.DetectionColumns) {
+			t.Fatalf("rows %q", rows)
+		}
+		for i, want := range map[int]string{0: d.ID, 6: d.UserDisplayName, len(report.DetectionColumns) - 1: d.AdditionalInfo} {
+			got := rows[1][i]
+			if got != "" && strings.ContainsAny(got[:1], "=+-@\t\r\n|") {
+				t.Fatalf("cell %q is a formula", got)
+			}
+			// The standard reader turns CRLF within a cell into LF.
+			norm := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+			if norm(strings.TrimPrefix(got, "'")) != norm(strings.TrimPrefix(want, "'")) {
+				t.Fatalf("cell %q, want %q", got, want)
+			}
+		}
+	})
+}
+
+func TestNothingIsLostInJSONLines(t *testing.T) {
+	raw := json.RawMessage("{\n \"id\": \"u1\", \"riskLevel\": \"brandNew\", \"future\": {\"a\": [1, 2.50]}\n}")
+	var jsonl, out bytes.Buffer
+	w := report.NewUsers(&jsonl, &out, report.Redaction{})
+	row := report.UserRow{User: entra.RiskyUser{ID: "u1", RiskLevel: "brandNew", Raw: raw}, OpenDetections: 2,
+		Decision: triage.Decision{Verdict: triage.Leave, Code: triage.CodeUncovered, Reasons: []string{"why"}, NeedsPerson: true}}
+	if err := w.Write(row); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"id":"u1","riskLevel":"brandNew","future":{"a":[1,2.50]},"openDetections":2,"decision":{"verdict":"leave","code":"uncovered","reasons":["why"],"needsPerson":true,"privileged":false}}` + "\n"
+	if d := cmp.Diff(want, jsonl.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestReportIsValidJSON(t *testing.T) {
+	for _, n := range []int{0, 1, 3} {
+		var out bytes.Buffer
+		decisions := func(yield func(report.Decided, error) bool) {
+			for i := range n {
+				if !yield(report.Decided{ID: "u", Decision: json.RawMessage("null"), OpenDetections: i}, nil) {
+					return
+				}
+			}
+		}
+		if err := report.WriteReport(&out, report.Report{Run: "r"}, decisions); err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Run       string
+			Decisions []report.Decided
+			Requests  report.Requests
+		}
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		if got.Run != "r" || len(got.Decisions) != n {
+			t.Errorf("%d decisions: %+v", n, got)
+		}
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	d := entra.Detection{ID: "d1", UserID: "u1", UserPrincipalName: "ada@contoso.com", UserDisplayName: "Ada Lovelace", IPAddress: "203.0.113.7",
+		AdditionalInfo: `[{"Key":"userAgent","Value":"Ada's browser"}]`, Location: entra.Location{City: "London", CountryOrRegion: "GB"},
+		Raw: json.RawMessage(`{"id":"d1","userPrincipalName":"ada@contoso.com","userDisplayName":"Ada Lovelace","ipAddress":"203.0.113.7","additionalInfo":"Ada","location":{"city":"London","countryOrRegion":"GB"},"new":[{"displayName":"Ada Lovelace"}]}`)}
+	for _, mode := range []string{"hash", "drop"} {
+		r := report.NewRedaction(mode, []byte("key"))
+		var jsonl, out bytes.Buffer
+		w := report.NewDetections(&jsonl, &out, r)
+		if err := w.Write(&d); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		sentence := r.Sentence("ada@contoso.com signed in from 203.0.113.7 (GB), says Ada Lovelace", "Ada Lovelace")
+		p := r.Plan(plan.Plan{Actions: []plan.Action{{Kind: plan.Dismiss, Subject: plan.Subject{ID: "u1", Name: "ada@contoso.com"}, Reasons: []string{"ada@contoso.com"}}}})
+		text, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []string{jsonl.String(), out.String(), sentence, string(text)} {
+			for _, secret := range []string{"ada@", "Ada", "203.0.113.7", "London"} {
+				if strings.Contains(s, secret) {
+					t.Errorf("%s: %q is still in %s", mode, secret, s)
+				}
+			}
+		}
+		if !strings.Contains(jsonl.String(), `"GB"`) || !strings.Contains(jsonl.String(), `"d1"`) {
+			t.Errorf("%s: too much is gone: %s", mode, jsonl.String())
+		}
+	}
+	a, b := report.NewRedaction("hash", []byte("one")), report.NewRedaction("hash", []byte("two"))
+	if a.Text("Ada") != a.Text("ada") || a.Text("Ada") == b.Text("Ada") {
+		t.Error("hashes must be stable under one key, and useless under another")
+	}
+}
+
+func TestCompare(t *testing.T) {
+	line := func(id, level, state string) string {
+		return `{"id":"` + id + `","userPrincipalName":"` + id + `@x","riskLevel":"` + level + `","riskState":"` + state + `"}` + "\n"
+	}
+	before := line("same", "low", "atRisk") + line("risen", "low", "atRisk") + line("settled", "high", "atRisk") + line("absent", "low", "atRisk") + line("old", "none", "dismissed")
+	after := line("same", "low", "atRisk") + line("risen", "high", "atRisk") + line("settled", "none", "dismissed") + line("fresh", "medium", "atRisk") + line("old", "none", "dismissed")
+	d, err := report.Compare("a", "b", strings.NewReader(before), strings.NewReader(after),
+		report.Policies{Objects: []report.PolicyRow{{ID: "p", Status: "inSync"}}}, report.Policies{Objects: []report.PolicyRow{{ID: "p", Status: "update"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"new": 1, "gone": 2, "risen": 1, "drifted": 1}
+	if diff := cmp.Diff(want, d.Total); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWaitingForIsOldestFirst(t *testing.T) {
+	now := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	line := func(id, level string, since time.Time) string {
+		text, err := json.Marshal(map[string]any{"id": id, "riskLevel": level, "decision": triage.Decision{NeedsPerson: true, OpenSince: since}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text) + "\n"
+	}
+	in := line("young", "high", now.Add(-time.Hour)) + line("old", "low", now.Add(-100*time.Hour)) + line("late", "high", now.Add(-30*time.Hour)) +
+		`{"id":"fine","decision":{"needsPerson":false}}` + "\n" + `{"id":"none","decision":null}` + "\n"
+	got, err := report.WaitingFor(strings.NewReader(in), now, report.SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, w := range got {
+		id := w.ID
+		if w.Overdue {
+			id += "!"
+		}
+		ids = append(ids, id)
+	}
+	if d := cmp.Diff([]string{"old", "late!", "young"}, ids); d != "" {
+		t.Error(d)
+	}
+}
+
+func BenchmarkDetections(b *testing.B) {
+	d := entra.Detection{ID: strings.Repeat("a", 64), UserPrincipalName: "ada@contoso.com", IPAddress: "203.0.113.7", Raw: json.RawMessage(`{"id":"` + strings.Repeat("a", 900) + `"}`)}
+	w := report.NewDetections(discard{}, discard{}, report.Redaction{})
+	b.ReportAllocs()
+	for range b.N {
+		if err := w.Write(&d); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
