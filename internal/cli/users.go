@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -225,6 +226,11 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 		if err != nil {
 			return err
 		}
+		slices.SortStableFunc(items, func(a, b entra.RiskHistoryItem) int { // the service gives them in no order
+			at, _ := a.RiskLastUpdatedDateTime.Time()
+			bt, _ := b.RiskLastUpdatedDateTime.Time()
+			return at.Compare(bt)
+		})
 		for _, h := range items {
 			by := h.InitiatedBy
 			if err := rows.add(h.Raw, string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
