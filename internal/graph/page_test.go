@@ -297,13 +297,18 @@ func TestLeavingTheLoop(t *testing.T) {
 	for _, leaveAfter := range []int{1, 2, 5} {
 		bubble(t, pagesOf(10, func(http.ResponseWriter) bool { time.Sleep(time.Second); return true }), Options{}, func(t *testing.T, c *Client) {
 			n := 0
+			var left time.Time
 			for _, err := range c.Detections(ctx(t), entra.DetectionQuery{}) {
 				if err != nil {
 					t.Fatal(err)
 				}
 				if n++; n == leaveAfter {
+					left = time.Now()
 					break
 				}
+			}
+			if since := time.Since(left); since != 0 {
+				t.Errorf("the loop ended %v after it was left", since)
 			}
 			func() {
 				defer func() { _ = recover() }()

@@ -166,6 +166,28 @@ func TestWhatIsRepeated(t *testing.T) {
 	}
 }
 
+// A redirect is not followed, not even within the service: a POST would come
+// out of it as a GET.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	for _, to := range []string{"/v1.0/identityProtection/riskyUsers/" + userA, "http://127.0.0.1/v1.0/x", "https://evil.example/v1.0/x", "//evil.example/"} {
+		for _, status := range []int{301, 302, 303, 307, 308} {
+			n := 0
+			bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+				n++
+				w.Header().Set("Location", to)
+				w.WriteHeader(status)
+			}, Options{}, func(t *testing.T, c *Client) {
+				for _, call := range []func(context.Context, *Client) error{readUser, dismissUser} {
+					n = 0
+					if err := call(ctx(t), c); !errors.Is(err, entra.ErrRedirected) || n != 1 {
+						t.Errorf("%d to %s: %v after %d requests", status, to, err, n)
+					}
+				}
+			})
+		}
+	}
+}
+
 // A connection that cannot be made has carried nothing: also a write is tried
 // again, and its failure is no unknown outcome.
 func TestWriteIsRepeatedWhenNothingWasSent(t *testing.T) {
