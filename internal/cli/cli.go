@@ -131,6 +131,7 @@ To see it work without a tenant: risksweep demo`,
 	f.StringVar(&c.logFormat, "log-format", "auto", "auto, text or json; auto is text on a terminal")
 	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVarP(&c.output, "output", "o", "", "form of the answer: table, json, … as the command says")
+	keyFlags(f)
 	root.AddCommand(c.commands()...)
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodeHelp(root))
 	markUsage(root)

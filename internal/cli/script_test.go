@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS("../../examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport,
+			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan,
 		},
 	})
 }
@@ -165,4 +165,11 @@ func setReport(ts *testscript.TestScript, neg bool, args []string) {
 	data, err := os.ReadFile(filepath.Join(dirs[len(dirs)-1], args[0]))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
+}
+
+// applyPlan applies the plan of the run in the output of `plan -o json`.
+func applyPlan(ts *testscript.TestScript, neg bool, args []string) {
+	var runs []struct{ Run string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &runs))
+	ts.Check(ts.Exec("risksweep", "apply", "--plan", runs[0].Run))
 }

@@ -61,12 +61,15 @@ var runID = regexp.MustCompile(`^(\d{8}T\d{6}Z)-[0-9a-f]{6}$`)
 
 const runTime = "20060102T150405Z"
 
-// NewRunID makes a run id of a start time and a random end.
+// NewRunID makes a run id of a start time: its milliseconds, so that ids sort
+// by start within a second too, and a random end.
 func NewRunID(start time.Time) (string, error) {
 	var b [3]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", err
 	}
+	ms := start.UTC().Nanosecond() / 1e6
+	b[0], b[1] = byte(ms>>4), byte(ms<<4)|b[1]&0x0f
 	return RunID(start, b), nil
 }
 
