@@ -172,7 +172,7 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 		tn := newTenant()
 		tn.merge = rapid.Bool().Draw(rt, "merge")
 		for range 3 { // each time another baseline of the same keys: creates, updates, deletes
-			b := baselineOf(rt, world(6).Draw(rt, "world"))
+			b := baselineOf(rt, world(4).Draw(rt, "world"))
 			r := tn.plan(b, everything)
 			for _, a := range r.Actions {
 				if a.Status != "ready" {
