@@ -1,0 +1,167 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// AuthOptions say who may call. At least one of Token and Issuer is set.
+type AuthOptions struct {
+	// Token is the bearer token of the API itself.
+	Token string
+	// Issuer, Audience and Role are what a token of Microsoft Entra ID must
+	// carry: who signed it, whom it is for, and the app role of the caller.
+	Issuer, Audience, Role string
+	// Client fetches the issuer's keys; nil is a client with a time limit.
+	Client *http.Client
+	Now    func() time.Time
+}
+
+// Auth decides who may call.
+type Auth struct {
+	AuthOptions
+	sum [sha256.Size]byte
+
+	mu       sync.Mutex
+	verifier *oidc.IDTokenVerifier
+	failed   error
+	retryAt  time.Time
+}
+
+// ErrNoAuth says that the API would be open to everybody.
+var ErrNoAuth = errors.New("the API needs a token: set http.token (RISKSWEEP_HTTP_TOKEN), or http.issuer, http.audience and http.role for tokens of Microsoft Entra ID")
+
+// Weak reports that the API's own token is so short that it can be guessed.
+func (a *Auth) Weak() bool { return a.Token != "" && len(a.Token) < 16 }
+
+// NewAuth checks the options. It fetches nothing.
+func NewAuth(o AuthOptions) (*Auth, error) {
+	switch {
+	case o.Token == "" && o.Issuer == "":
+		return nil, ErrNoAuth
+	case o.Issuer != "" && (o.Audience == "" || o.Role == ""):
+		return nil, errors.New("http.issuer needs http.audience and http.role")
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{Timeout: 10 * time.Second}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Auth{AuthOptions: o, sum: sha256.Sum256([]byte(o.Token))}, nil
+}
+
+// The ends of an examination.
+var (
+	errNoToken  = errors.New("a bearer token is missing")
+	errBadToken = errors.New("the bearer token is not valid")
+	errNoRole   = errors.New("the token does not carry the app role that is needed")
+	errIssuer   = errors.New("the issuer's keys cannot be fetched; try again")
+)
+
+// check examines one request.
+func (a *Auth) check(r *http.Request) error {
+	values := r.Header.Values("Authorization")
+	if len(values) == 0 {
+		return errNoToken
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimSpace(token)
+	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return errBadToken
+	}
+	// Hashes have one length, so that neither length nor content shows in time.
+	sum := sha256.Sum256([]byte(token))
+	if subtle.ConstantTimeCompare(sum[:], a.sum[:]) == 1 && a.Token != "" {
+		return nil
+	}
+	if a.Issuer == "" || strings.Count(token, ".") != 2 {
+		return errBadToken
+	}
+	return a.checkEntra(r.Context(), token)
+}
+
+// checkEntra validates a token of Microsoft Entra ID: signature by a key of the
+// issuer, issuer, audience, times, and the app role.
+func (a *Auth) checkEntra(ctx context.Context, token string) error {
+	v, err := a.keys(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errIssuer, err)
+	}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, a.Client), 10*time.Second)
+	defer cancel()
+	id, err := v.Verify(ctx, token)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBadToken, err)
+	}
+	var claims struct {
+		Roles []string `json:"roles"`
+	}
+	if err := id.Claims(&claims); err != nil || !slices.Contains(claims.Roles, a.Role) {
+		return errNoRole
+	}
+	return nil
+}
+
+// keys discovers the issuer at the first need. A failure is kept for a short
+// while, so that callers cannot make us hammer it.
+func (a *Auth) keys(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.verifier != nil {
+		return a.verifier, nil
+	}
+	now := a.Now()
+	if a.failed != nil && now.Before(a.retryAt) {
+		return nil, a.failed
+	}
+	// The provider keeps the context for later fetches of keys.
+	provider, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), a.Client), a.Issuer)
+	if err != nil {
+		a.failed, a.retryAt = err, now.Add(5*time.Second)
+		return nil, err
+	}
+	a.failed = nil
+	a.verifier = provider.Verifier(&oidc.Config{ClientID: a.Audience, Now: a.Now,
+		SupportedSigningAlgs: []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.ES256, oidc.ES384}})
+	return a.verifier, nil
+}
+
+// guard lets only those pass who may call. A nil Auth lets all pass.
+func (a *Auth) guard(api *api, next http.Handler) http.Handler {
+	if a == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := a.check(r)
+		if err == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		api.Log.Warn("a call was refused", "method", r.Method, "from", r.RemoteAddr, "reason", err)
+		switch {
+		case errors.Is(err, errNoToken):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep"`)
+			api.fail(w, r, http.StatusUnauthorized, errNoToken.Error())
+		case errors.Is(err, errNoRole):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep", error="insufficient_scope"`)
+			api.fail(w, r, http.StatusForbidden, errNoRole.Error())
+		case errors.Is(err, errIssuer):
+			w.Header().Set("Retry-After", "10")
+			api.fail(w, r, http.StatusServiceUnavailable, errIssuer.Error())
+		default:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep", error="invalid_token"`)
+			api.fail(w, r, http.StatusUnauthorized, errBadToken.Error())
+		}
+	})
+}
