@@ -1,0 +1,318 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/httpapi"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"golang.org/x/sync/errgroup"
+)
+
+// lookups is how many tenants are asked at the same time.
+const lookups = 8
+
+// Run finds a run of the store by id, in one tenant or in all.
+func (b *Book) Run(ctx context.Context, tenant, id string) (httpapi.Run, error) {
+	o, err := b.order(ctx, id)
+	switch {
+	case err == nil && (tenant == "" || tenant == o.Tenant):
+		return b.shown(ctx, o)
+	case err == nil || errors.Is(err, blobstore.ErrNotFound):
+	default:
+		return httpapi.Run{}, err
+	}
+	name, info, err := b.find(ctx, tenant, id)
+	if err != nil {
+		return httpapi.Run{}, err
+	}
+	return b.show(ctx, name, info)
+}
+
+// shown is an ordered run: complete, given up, under way or waiting.
+func (b *Book) shown(ctx context.Context, o Order) (httpapi.Run, error) {
+	info, err := b.Ledger(o.Tenant).RunInfo(ctx, o.Run)
+	if err == nil && info.Complete {
+		return b.show(ctx, o.Tenant, info)
+	}
+	if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+		return httpapi.Run{}, err
+	}
+	r := httpapi.Run{ID: o.Run, Tenant: o.Tenant, Mode: o.Mode, Status: httpapi.Queued, Counts: map[string]int{}}
+	if err == nil {
+		r.Status, r.StartedAt = httpapi.Running, moment(info.StartedAt)
+	}
+	switch late := b.Now().Sub(o.OrderedAt) > 2*b.Timeout; {
+	case o.Error != "":
+		r.Status, r.FinishedAt, r.Error = httpapi.Failed, moment(o.FailedAt), o.Error
+	case late:
+		r.Status, r.Error = httpapi.Failed, "the run was ordered long ago and has left no report"
+	}
+	return r, nil
+}
+
+// find looks for a run by id. Two tenants may have a run of one id; the first
+// in the order of the configuration is meant unless one is named.
+func (b *Book) find(ctx context.Context, tenant, id string) (string, ledger.RunInfo, error) {
+	tenants := b.Tenants
+	if tenant != "" {
+		tenants = []string{tenant}
+	}
+	found := make([]*ledger.RunInfo, len(tenants))
+	var g errgroup.Group
+	g.SetLimit(lookups)
+	for i, name := range tenants {
+		g.Go(func() error {
+			info, err := b.Ledger(name).RunInfo(ctx, id)
+			if errors.Is(err, blobstore.ErrNotFound) {
+				return nil
+			}
+			found[i] = &info
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return "", ledger.RunInfo{}, err
+	}
+	for i, info := range found {
+		if info != nil {
+			return tenants[i], *info, nil
+		}
+	}
+	return "", ledger.RunInfo{}, fmt.Errorf("run %s: %w", id, httpapi.ErrNotFound)
+}
+
+// show turns what the ledger knows into what the API shows.
+func (b *Book) show(ctx context.Context, tenant string, info ledger.RunInfo) (httpapi.Run, error) {
+	r := httpapi.Run{ID: info.ID, Tenant: tenant, Mode: info.Mode, StartedAt: moment(info.StartedAt), Counts: map[string]int{}}
+	if !info.Complete {
+		r.Status = httpapi.Running
+		if info.Status != "" || b.Now().Sub(info.StartedAt) > b.Timeout {
+			r.Status, r.Error = httpapi.Failed, "the run was cut short and has no report"
+		}
+		return r, nil
+	}
+	m, err := b.Ledger(tenant).Manifest(ctx, info.ID)
+	if err != nil {
+		return r, err
+	}
+	report := "/api/runs/" + info.ID + "/files/report.json"
+	r.Status, r.FinishedAt, r.Report = status(m.Status), moment(m.FinishedAt), &report
+	if m.Counts != nil {
+		r.Counts = m.Counts
+	}
+	return r, nil
+}
+
+// status is a manifest's status in the words of the API.
+func status(s string) string {
+	switch s {
+	case httpapi.Succeeded, httpapi.Partial, httpapi.Refused:
+		return s
+	}
+	return httpapi.Failed // failed, cancelled, and what we do not know
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// Runs lists the runs of one tenant or all, newest first, with those ordered
+// that have not begun.
+func (b *Book) Runs(ctx context.Context, tenant string, limit int) ([]httpapi.Run, error) {
+	tenants := b.Tenants
+	if tenant != "" {
+		tenants = []string{tenant}
+	}
+	var mu sync.Mutex
+	var all []httpapi.Run
+	seen := map[string]bool{} // tenant/run
+	var g errgroup.Group
+	g.SetLimit(lookups)
+	for _, name := range tenants {
+		g.Go(func() error {
+			infos, err := b.Ledger(name).Runs(ctx, limit)
+			if err != nil {
+				return fmt.Errorf("tenant %s: %w", name, err)
+			}
+			for _, info := range infos {
+				r, err := b.listed(ctx, name, info)
+				if errors.Is(err, blobstore.ErrNotFound) {
+					continue // deleted while we looked
+				}
+				if err != nil {
+					return fmt.Errorf("tenant %s: %w", name, err)
+				}
+				mu.Lock()
+				seen[name+"/"+info.ID] = true
+				all = append(all, r)
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	waiting, err := b.waiting(ctx, tenant, seen)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, waiting...)
+	sort.Slice(all, func(i, j int) bool {
+		if all[i].ID != all[j].ID {
+			return all[i].ID > all[j].ID
+		}
+		return all[i].Tenant < all[j].Tenant
+	})
+	return all[:min(limit, len(all))], nil
+}
+
+// listed is a run of the store; what is not complete may be an ordered run,
+// whose record knows more.
+func (b *Book) listed(ctx context.Context, tenant string, info ledger.RunInfo) (httpapi.Run, error) {
+	if !info.Complete {
+		o, err := b.order(ctx, info.ID)
+		if err == nil && o.Tenant == tenant {
+			return b.shown(ctx, o)
+		}
+		if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+			return httpapi.Run{}, err
+		}
+	}
+	return b.show(ctx, tenant, info)
+}
+
+// waiting are the orders whose run is not in the store yet.
+func (b *Book) waiting(ctx context.Context, tenant string, seen map[string]bool) ([]httpapi.Run, error) {
+	var out []httpapi.Run
+	since := b.Now().Add(-2 * b.Timeout).UTC().Format("20060102T150405Z")
+	for file, err := range b.Store.List(ctx, "_orders/") {
+		if err != nil {
+			return nil, err
+		}
+		id, ok := orderID(file.Name)
+		if !ok || id < since {
+			continue
+		}
+		o, err := b.order(ctx, id)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if tenant != "" && o.Tenant != tenant || seen[o.Tenant+"/"+id] {
+			continue
+		}
+		r, err := b.shown(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if r.Status == httpapi.Queued || r.Error != "" {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func orderID(name string) (string, bool) {
+	const prefix, suffix = "_orders/", ".json"
+	if len(name) <= len(prefix)+len(suffix) || name[len(name)-len(suffix):] != suffix {
+		return "", false
+	}
+	id := name[len(prefix) : len(name)-len(suffix)]
+	_, err := ledger.StartOf(id)
+	return id, err == nil
+}
+
+// File opens a file of a complete run, or of one that was cut short.
+func (b *Book) File(ctx context.Context, tenant, id, name string) (io.ReadCloser, int64, error) {
+	if tenant == "" {
+		o, err := b.order(ctx, id)
+		switch {
+		case err == nil:
+			tenant = o.Tenant
+		case !errors.Is(err, blobstore.ErrNotFound):
+			return nil, 0, err
+		default:
+			if tenant, _, err = b.find(ctx, "", id); err != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	content, info, err := b.Ledger(tenant).Open(ctx, id, name)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return nil, 0, fmt.Errorf("%w: %w", httpapi.ErrNotFound, err)
+	}
+	return content, info.Size, err
+}
+
+// LastRun is when the last run began that did what a scheduled run does, and
+// ended by itself; zero if there was none.
+func (b *Book) LastRun(ctx context.Context, tenant string) (time.Time, error) {
+	infos, err := b.Ledger(tenant).Runs(ctx, lastRuns)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var last time.Time
+	for _, info := range infos {
+		if !info.Complete || info.Status == cancelled || b.ScheduledMode == "apply" && info.Mode != "apply" {
+			continue
+		}
+		if info.StartedAt.After(last) {
+			last = info.StartedAt
+		}
+	}
+	return last, nil
+}
+
+// lastRuns is how far back LastRun looks.
+const lastRuns = 100
+
+// LastSuccess is the end of the last run that did all it should; zero if there
+// was none among the last ones.
+func (b *Book) LastSuccess(ctx context.Context, tenant string) (time.Time, error) {
+	infos, err := b.Ledger(tenant).Runs(ctx, lastRuns)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var last time.Time
+	for _, info := range infos {
+		if info.Complete && info.Status == httpapi.Succeeded && info.FinishedAt.After(last) {
+			last = info.FinishedAt
+		}
+	}
+	return last, nil
+}
+
+// Prune deletes the records of orders that are older than days; 0 keeps all.
+func (b *Book) Prune(ctx context.Context, days int) error {
+	if days <= 0 {
+		return nil
+	}
+	before := b.Now().AddDate(0, 0, -days).UTC().Format("20060102T150405Z")
+	for file, err := range b.Store.List(ctx, "_orders/") {
+		if err != nil {
+			return err
+		}
+		id, ok := orderID(file.Name)
+		if !ok || id >= before {
+			continue
+		}
+		if err := b.Store.Delete(ctx, file.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
