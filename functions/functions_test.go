@@ -1,0 +1,519 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/risksweep/risksweep/functions"
+	"github.com/risksweep/risksweep/functions/hosttest"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/runs"
+)
+
+const queue = functions.Queue
+
+// drain delivers until the queue is empty.
+func (w world) drain(t *testing.T, name string) []error {
+	t.Helper()
+	var errs []error
+	for range 1000 {
+		ok, err := w.Deliver(name)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if !ok {
+			return errs
+		}
+	}
+	t.Fatal("the queue does not become empty")
+	return nil
+}
+
+func (w world) complete(t *testing.T, tenant string) []ledger.RunInfo {
+	t.Helper()
+	infos, err := w.ledger(t, tenant).Runs(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(infos, func(i ledger.RunInfo) bool { return !i.Complete })
+}
+
+func TestANight(t *testing.T) {
+	w := start(t, hosttest.Options{})
+	due := time.Now().UTC().Truncate(time.Second).Add(-time.Second)
+	// The timer fires three times for one due time: at least once means often.
+	for _, next := range []string{hosttest.Time(due), hosttest.Time(due), due.Format("2006-01-02T15:04:05")} {
+		if err := w.Timer("Nightly", next, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.Queues.Len(queue); n != 6 {
+		t.Errorf("%d messages for 2 tenants and 3 calls, want 6", n)
+	}
+	if errs := w.drain(t, "SweepTenant"); errs != nil {
+		t.Fatal(errs)
+	}
+	for _, tenant := range []string{"tenant000", "tenant001"} {
+		infos := w.complete(t, tenant)
+		if len(infos) != 1 || infos[0].ID != runs.ScheduledID(tenant, due, 0) || infos[0].Mode != "apply" {
+			t.Errorf("%s: runs %+v", tenant, infos)
+		}
+		v, err := w.ledger(t, tenant).Verify(t.Context(), "")
+		if err != nil || len(v.Problems)+len(v.Incomplete) > 0 {
+			t.Errorf("%s: %+v, %v", tenant, v, err)
+		}
+	}
+	if w.Stderr() != "" {
+		t.Errorf("stderr, which the host takes for errors: %s", w.Stderr())
+	}
+	for _, line := range strings.Split(strings.TrimSpace(w.Stdout()), "\n") {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["invocation"] == nil || entry["invocation"] == "" {
+			t.Errorf("a line without invocation: %s", line)
+		}
+	}
+}
+
+// Every form in which a timer's value was seen, or may be.
+func TestEveryFormOfATimer(t *testing.T) {
+	w := start(t, hosttest.Options{})
+	now := time.Now().UTC().Truncate(time.Second)
+	past := now.Add(-time.Hour)
+	inner := func(v string) string { return fmt.Sprintf(`{"Data":{"timer":%s},"Metadata":{}}`, v) }
+	status := func(next string) string {
+		return `{"Schedule":{"AdjustForDST":true},"ScheduleStatus":{"Last":"0001-01-01T00:00:00","Next":` + next + `},"IsPastDue":true}`
+	}
+	quote := func(s string) string { b, _ := json.Marshal(s); return string(b) }
+	for name, c := range map[string]struct {
+		body string
+		due  time.Time // zero: not the one of the payload
+	}{
+		"seven digits":      {inner(status(quote(hosttest.Time(past)))), past},
+		"six digits":        {inner(status(quote(past.Format("2006-01-02T15:04:05.000000Z07:00")))), past},
+		"an offset":         {inner(status(quote(past.In(time.FixedZone("", -5*3600)).Format("2006-01-02T15:04:05-07:00")))), past},
+		"no zone":           {inner(status(quote(past.Format("2006-01-02T15:04:05")))), past},
+		"text":              {inner(quote(status(quote(hosttest.Time(past))))), past},
+		"text in a text":    {inner(quote(quote(status(quote(hosttest.Time(past)))))), past},
+		"another name":      {`{"Data":{"myTimer":` + status(quote(hosttest.Time(past))) + `},"Metadata":{}}`, past},
+		"without metadata":  {`{"Data":{"timer":` + status(quote(hosttest.Time(past))) + `}}`, past},
+		"never":             {inner(status(`"0001-01-01T00:00:00+00:00"`)), time.Time{}},
+		"never, no zone":    {inner(status(`"0001-01-01T00:00:00"`)), time.Time{}},
+		"never in New York": {inner(status(`"0001-01-01T00:00:00-04:57"`)), time.Time{}},
+		"in the future":     {inner(status(quote(hosttest.Time(now.Add(time.Hour))))), time.Time{}},
+		"no monitor":        {inner(`{"Schedule":{},"ScheduleStatus":null,"IsPastDue":false}`), time.Time{}},
+		"null":              {inner(`null`), time.Time{}},
+		"the text null":     {inner(`"null"`), time.Time{}},
+		"an odd time":       {inner(status(`7`)), time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := w.Post("/Nightly", []byte(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var orders []runs.Order
+			if err := json.Unmarshal(a.Outputs["runs"], &orders); err != nil || len(orders) != 2 {
+				t.Fatalf("%s, %v", a.Outputs["runs"], err)
+			}
+			switch got := orders[0].Due; {
+			case !c.due.IsZero() && !got.Equal(c.due):
+				t.Errorf("due %s, want %s", got, c.due)
+			case c.due.IsZero() && (got.After(time.Now()) || time.Since(got) > 2*time.Minute):
+				t.Errorf("due %s, want about now", got)
+			}
+			if orders[0].Run != runs.ScheduledID("tenant000", orders[0].Due, 0) {
+				t.Errorf("run %s", orders[0].Run)
+			}
+		})
+	}
+}
+
+// What no host should send gets a well-formed failure, at once.
+func TestCallsThatCannotBeRead(t *testing.T) {
+	w := start(t, hosttest.Options{})
+	for name, c := range map[string]struct {
+		path, body string
+		status     int
+	}{
+		"nothing":               {"/Nightly", ``, 400},
+		"null":                  {"/Nightly", `null`, 400},
+		"an array":              {"/Nightly", `[]`, 400},
+		"cut short":             {"/Nightly", `{"Data":{"timer"`, 400},
+		"no data":               {"/Nightly", `{"Metadata":{}}`, 400},
+		"a timer that is a 7":   {"/Nightly", `{"Data":{"timer":7}}`, 500},
+		"empty data":            {"/Nightly", `{"Data":{}}`, 500},
+		"too large":             {"/SweepTenant", `{"Data":{"run":"` + strings.Repeat("x", 2<<20) + `"}}`, 400},
+		"no message":            {"/SweepTenant", `{"Data":{"run":null}}`, 500},
+		"a message of no kind":  {"/SweepTenant", `{"Data":{"run":"aGVsbG8="}}`, 500},
+		"a message of an array": {"/SweepTenant", `{"Data":{"run":"[1]"}}`, 500},
+		"no request":            {"/RunsGet", `{"Data":{"req":7}}`, 500},
+		"no such function":      {"/Nothing", `{}`, 404},
+		"another case":          {"/nightly", `{}`, 404},
+		"a path":                {"/Nightly/../x", `{}`, 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := w.Post(c.path, []byte(c.body))
+			var f *hosttest.Failure
+			if !errors.As(err, &f) || f.Status != c.status || !strings.Contains(f.Reason, `{"Logs":[`) {
+				t.Errorf("got %v, want status %d with a JSON object", err, c.status)
+			}
+		})
+	}
+	if !w.Alive() || w.Queues.Len(queue) != 0 {
+		t.Error("the handler did not outlive it")
+	}
+}
+
+func message(tenant string, change func(*runs.Order)) string {
+	o := runs.Order{SchemaVersion: 1, Run: "20261124T020000Z-0a1b2c", Tenant: tenant, Mode: "plan", Source: runs.API, OrderedAt: time.Now()}
+	if change != nil {
+		change(&o)
+	}
+	data, err := json.MarshalIndent(o, "", "  ") // as the host writes objects
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+func TestEveryFormOfAMessage(t *testing.T) {
+	w := start(t, hosttest.Options{})
+	quote := func(s string) string { b, _ := json.Marshal(s); return string(b) }
+	m := func(i int) string {
+		return message("tenant000", func(o *runs.Order) { o.Run = fmt.Sprintf("20261124T02000%dZ-0a1b2c", i) })
+	}
+	for i, body := range []string{
+		string(hosttest.QueuePayload("run", "binary", m(0), 1)),
+		string(hosttest.QueuePayload("run", "", m(1), 1)),
+		`{"Data":{"run":` + m(2) + `}}`,
+		`{"Data":{"run":` + quote(m(3)) + `}}`,
+		`{"Data":{"run":` + quote(quote(quote(m(4)))) + `},"Metadata":{"DequeueCount":3}}`,
+		`{"Data":{"run":` + quote(" "+m(5)+"\n") + `},"Metadata":{"DequeueCount":"\"3\""}}`,
+	} {
+		if _, err := w.Post("/SweepTenant", []byte(body)); err != nil {
+			t.Errorf("form %d: %v", i, err)
+		}
+	}
+	if n := len(w.complete(t, "tenant000")); n != 6 {
+		t.Errorf("%d runs, want 6", n)
+	}
+}
+
+// Members of a message reach Metadata; none of it is believed.
+func TestMetadataIsNotTrusted(t *testing.T) {
+	w := start(t, hosttest.Options{})
+	body := `{"Data":{"run":` + message("tenant000", nil) + `},"Metadata":{"tenant":"\"tenant001\"","mode":"\"apply\"","DequeueCount":"9","sys":"x"}}`
+	if _, err := w.Post("/SweepTenant", []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := w.complete(t, "tenant000"), w.complete(t, "tenant001"); len(a) != 1 || a[0].Mode != "plan" || len(b) != 0 {
+		t.Errorf("runs %+v and %+v", a, b)
+	}
+}
+
+func TestMessagesThatAskForTooMuchAreGivenUp(t *testing.T) {
+	w := start(t, hosttest.Options{}, "TEST_MODE=plan")
+	for _, m := range []string{
+		message("tenant000", func(o *runs.Order) { o.Mode = "apply" }),                          // http.allowApply is off
+		message("tenant000", func(o *runs.Order) { o.Mode, o.Source = "apply", runs.Schedule }), // schedule.mode is plan
+		message("tenant009", nil), // unknown
+		message("tenant000", func(o *runs.Order) { o.Run = "../../x" }), "not an order", "\xff\xfe", // not ours
+	} {
+		w.Queues.Put(queue, m)
+	}
+	errs := w.drain(t, "SweepTenant")
+	if len(errs) != 6*5 {
+		t.Errorf("%d failures, want 6 messages of 5 tries", len(errs))
+	}
+	if n := len(w.complete(t, "tenant000")); n != 0 {
+		t.Errorf("%d runs", n)
+	}
+	if n := w.Queues.Len(queue + "-poison"); n != 6 {
+		t.Errorf("%d poison messages, want 6", n)
+	}
+	if errs := w.drain(t, "SweepPoisoned"); errs != nil {
+		t.Error(errs)
+	}
+	records, err := filepath.Glob(filepath.Join(w.store, "_poison", "*.json"))
+	if err != nil || len(records) != 6 {
+		t.Errorf("records %v, %v", records, err)
+	}
+}
+
+func TestFailuresAreNotHidden(t *testing.T) {
+	for how, c := range map[string]struct {
+		failures int // of deliveries until the message is gone
+		runs     int
+		text     string
+	}{
+		"fail":  {1, 1, "graph said no"}, // it has its report: the second delivery finds it
+		"error": {5, 0, "the store is full"},
+		"panic": {5, 0, "ended in a panic"},
+	} {
+		t.Run(how, func(t *testing.T) {
+			w := start(t, hosttest.Options{}, "TEST_SWEEP="+how, "TEST_TENANTS=1")
+			w.Queues.Put(queue, message("tenant000", nil))
+			errs := w.drain(t, "SweepTenant")
+			if len(errs) != c.failures || len(errs) > 0 && !strings.Contains(errs[0].Error(), c.text) {
+				t.Errorf("failures %v", errs)
+			}
+			for _, err := range errs {
+				if strings.Contains(err.Error(), "secret detail") {
+					t.Errorf("an inner detail shows: %v", err)
+				}
+			}
+			if n := len(w.complete(t, "tenant000")); n != c.runs {
+				t.Errorf("%d runs, want %d", n, c.runs)
+			}
+			if !w.Alive() || w.Starts != 1 {
+				t.Error("the handler did not outlive it")
+			}
+		})
+	}
+}
+
+func TestARunOfSeveralMessages(t *testing.T) {
+	w := start(t, hosttest.Options{}, "TEST_SWEEP=parts", "TEST_TENANTS=1")
+	if err := w.Timer("Nightly", hosttest.Time(time.Now().Add(-time.Second)), false); err != nil {
+		t.Fatal(err)
+	}
+	for part := range 3 {
+		if n := w.Queues.Len(queue); n != 1 {
+			t.Fatalf("part %d: %d messages", part, n)
+		}
+		if _, err := w.Deliver("SweepTenant"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.Queues.Len(queue); n != 0 || len(w.complete(t, "tenant000")) != 1 {
+		t.Errorf("%d messages, runs %+v", n, w.complete(t, "tenant000"))
+	}
+}
+
+// A call ends before the host's limit: past it the host kills the process and
+// whatever else runs in it.
+func TestEveryCallEndsBeforeTheHostsLimit(t *testing.T) {
+	for how, want := range map[string]string{"hang": "functionTimeout is near", "stuck": "not done within functionTimeout"} {
+		t.Run(how, func(t *testing.T) {
+			w := start(t, hosttest.Options{Timeout: 2 * time.Second}, "TEST_SWEEP="+how, "TEST_TENANTS=1")
+			w.Queues.Put(queue, message("tenant000", nil))
+			begin := time.Now()
+			_, err := w.Deliver("SweepTenant")
+			var f *hosttest.Failure
+			if !errors.As(err, &f) || f.Hung || !strings.Contains(f.Reason, want) {
+				t.Errorf("got %v after %s", err, time.Since(begin))
+			}
+			if time.Since(begin) > 1900*time.Millisecond {
+				t.Errorf("it took %s", time.Since(begin))
+			}
+			if how == "hang" && len(w.complete(t, "tenant000")) != 1 {
+				t.Error("the run has no report")
+			}
+		})
+	}
+}
+
+func TestDeliveriesAtTheSameTime(t *testing.T) {
+	w := start(t, hosttest.Options{}, "TEST_SWEEP=300ms", "TEST_TENANTS=1", "TEST_WAIT=1ms")
+	m := []byte(hosttest.QueuePayload("run", "binary", message("tenant000", nil), 1))
+	var wg sync.WaitGroup
+	errs := make([]error, 5)
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = w.Post("/SweepTenant", m) })
+	}
+	wg.Wait()
+	var ok int
+	for _, err := range errs {
+		if err == nil {
+			ok++
+		} else if !strings.Contains(err.Error(), runs.ErrSame.Error()) && !strings.Contains(err.Error(), runs.ErrBusy.Error()) {
+			t.Errorf("a copy failed with %v", err)
+		}
+	}
+	// A copy that came before the holder's name was written went back to the
+	// queue, which is a success as well.
+	if ok < 1 || len(w.complete(t, "tenant000")) != 1 {
+		t.Errorf("%d deliveries succeeded, runs %+v", ok, w.complete(t, "tenant000"))
+	}
+	// Another run of the tenant waits its turn without using up its tries.
+	go func() {
+		_, _ = w.Post("/SweepTenant", []byte(hosttest.QueuePayload("run", "binary", message("tenant000", func(o *runs.Order) { o.Run = "20261124T020001Z-0a1b2c" }), 1)))
+	}()
+	time.Sleep(100 * time.Millisecond)
+	w.Queues.Put(queue, message("tenant000", func(o *runs.Order) { o.Run = "20261124T020002Z-0a1b2c" }))
+	if errs := w.drain(t, "SweepTenant"); errs != nil {
+		t.Error(errs)
+	}
+	if n := len(w.complete(t, "tenant000")); n != 3 {
+		t.Errorf("%d runs, want 3", n)
+	}
+}
+
+// The handler is killed in the middle of a run; the message comes back.
+func TestKilledInTheMiddle(t *testing.T) {
+	w := start(t, hosttest.Options{}, "TEST_SWEEP=400ms", "TEST_TENANTS=1")
+	w.Queues.Put(queue, message("tenant000", nil))
+	go func() { time.Sleep(150 * time.Millisecond); w.Kill() }()
+	if _, err := w.Deliver("SweepTenant"); err == nil || !strings.Contains(err.Error(), "prematurely") {
+		t.Fatalf("got %v", err)
+	}
+	if n := len(w.complete(t, "tenant000")); n != 0 {
+		t.Fatalf("%d runs", n)
+	}
+	w.Restart()
+	if errs := w.drain(t, "SweepTenant"); errs != nil {
+		t.Fatal(errs)
+	}
+	if infos, err := w.ledger(t, "tenant000").Runs(t.Context(), 0); err != nil || len(infos) != 1 || !infos[0].Complete {
+		t.Errorf("runs %+v, %v", infos, err)
+	}
+}
+
+func TestTheAPIThroughTheHost(t *testing.T) {
+	for _, proxy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("proxy=%v", proxy), func(t *testing.T) {
+			w := start(t, hosttest.Options{Proxy: proxy}, "TEST_MODE=plan")
+			do := func(method, target, body string) hosttest.Response {
+				t.Helper()
+				r, err := w.Do(method, target, body, http.Header{"Content-Type": {"application/json"}, "Cookie": {"c"}})
+				if err != nil {
+					t.Fatalf("%s %s: %v", method, target, err)
+				}
+				if r.Header.Get("Content-Type") == "text/plain; charset=utf-8" {
+					t.Errorf("%s %s: no content type", method, target)
+				}
+				return r
+			}
+			for body, want := range map[string]string{"": "JSON object", `{"tenant":"tenant009","mode":"plan"}`: "no tenant", `{"tenant":"tenant000","mode":"apply"}`: "http.allowApply"} {
+				if r := do("POST", "/api/runs", body); r.Status != 400 || !strings.Contains(r.Body, want) {
+					t.Errorf("%q: %d %s", body, r.Status, r.Body)
+				}
+			}
+			if n := w.Queues.Len(queue); n != 0 {
+				t.Fatalf("%d messages for nothing", n)
+			}
+			r := do("POST", "/api/runs?code=the-function-key", `{"tenant":"tenant000","mode":"plan"}`)
+			location := r.Header.Get("Location")
+			if r.Status != 202 || !strings.HasPrefix(location, "/api/runs/") || r.Header.Get("Retry-After") == "" {
+				t.Fatalf("%+v", r)
+			}
+			id := strings.TrimPrefix(location, "/api/runs/")
+			status := func(want string) {
+				t.Helper()
+				var run struct{ ID, Status string }
+				if r := do("GET", location+"?code=the-function-key", ""); r.Status != 200 || json.Unmarshal([]byte(r.Body), &run) != nil || run.ID != id || run.Status != want {
+					t.Errorf("%d %s, want %s", r.Status, r.Body, want)
+				}
+			}
+			status("queued")
+			if errs := w.drain(t, "SweepTenant"); errs != nil {
+				t.Fatal(errs)
+			}
+			status("succeeded")
+			if infos := w.complete(t, "tenant000"); len(infos) != 1 || infos[0].ID != id {
+				t.Errorf("runs %+v, want %s", infos, id)
+			}
+			if r := do("GET", "/api/runs?tenant=tenant000&limit=5", ""); r.Status != 200 || !strings.HasPrefix(r.Body, `[{"id":"`+id) {
+				t.Errorf("%d %s", r.Status, r.Body)
+			}
+			if r := do("GET", location+"/files/users.csv", ""); r.Status != 200 || r.Body != "id\r\n" || r.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
+				t.Errorf("%+v", r)
+			}
+			for _, target := range []string{location + "/files/..%2f..%2fstate.json", location + "/files/nothing.csv", "/api/runs/20261124T020000Z-ffffff", "/api/runs/x"} {
+				if r := do("GET", target, ""); r.Status != 404 || !json.Valid([]byte(r.Body)) {
+					t.Errorf("%s: %d %s", target, r.Status, r.Body)
+				}
+			}
+			if strings.Contains(w.Stdout(), "the-function-key") || strings.Contains(w.Stderr(), "the-function-key") {
+				t.Error("a function key is in the log")
+			}
+		})
+	}
+}
+
+func TestPostWhileATenantIsSwept(t *testing.T) {
+	w := start(t, hosttest.Options{}, "TEST_SWEEP=400ms")
+	w.Queues.Put(queue, message("tenant000", nil))
+	done := make(chan error)
+	go func() { _, err := w.Deliver("SweepTenant"); done <- err }()
+	time.Sleep(150 * time.Millisecond)
+	for tenant, want := range map[string]int{"tenant000": 409, "tenant001": 202} {
+		r, err := w.Do("POST", "/api/runs", `{"tenant":"`+tenant+`","mode":"plan"}`, nil)
+		if err != nil || r.Status != want {
+			t.Errorf("%s: %+v, %v, want %d", tenant, r, err, want)
+		}
+	}
+	if r, err := w.Do("POST", "/api/runs", `{"tenant":"tenant000","mode":"pln"}`, nil); err != nil || r.Status != 400 {
+		t.Errorf("a bad order while busy: %+v, %v", r, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestABrokenConfigurationIsSaidAndSurvived(t *testing.T) {
+	w := start(t, hosttest.Options{Proxy: true}, "TEST_BROKEN=1")
+	if err := w.Timer("Nightly", hosttest.Time(time.Now()), false); err == nil || !strings.Contains(err.Error(), "cannot be used") {
+		t.Errorf("timer: %v", err)
+	}
+	for _, c := range [][2]string{{"POST", "/api/runs"}, {"GET", "/api/runs"}, {"GET", "/api/runs/x/files/y"}} {
+		r, err := w.Do(c[0], c[1], `{"tenant":"tenant000","mode":"plan"}`, nil)
+		if err != nil || r.Status != 500 || !strings.Contains(r.Body, "its log says why") || strings.Contains(r.Body, "secret detail") {
+			t.Errorf("%v: %+v, %v", c, r, err)
+		}
+	}
+	if !strings.Contains(w.Stdout(), "risksweep.yaml:3:5") {
+		t.Errorf("the log does not say where: %s", w.Stdout())
+	}
+}
+
+func TestFoldersAreTheRoutes(t *testing.T) {
+	dirs, err := filepath.Glob("*/function.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, d := range dirs {
+		names = append(names, filepath.Dir(d))
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(functions.Names(), names); diff != "" {
+		t.Errorf("routes and folders (-routes +folders)\n%s", diff)
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(name, "function.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f struct {
+			Bindings []map[string]any `json:"bindings"`
+		}
+		if err := json.Unmarshal(data, &f); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, b := range f.Bindings {
+			if q, _ := b["queueName"].(string); q != "" && q != queue && q != queue+"-poison" {
+				t.Errorf("%s: queue %q", name, q)
+			}
+			if b["type"] == "queueTrigger" && b["dataType"] != "binary" {
+				t.Errorf("%s: a message's members would overwrite Metadata; want dataType binary", name)
+			}
+			if b["type"] == "httpTrigger" && b["authLevel"] != "function" {
+				t.Errorf("%s: authLevel %v", name, b["authLevel"])
+			}
+			if b["name"] == "$return" {
+				t.Errorf("%s: a $return would be read as base64", name)
+			}
+		}
+	}
+}
