@@ -1,0 +1,205 @@
+package daemon
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/risksweep/risksweep/internal/httpapi"
+	"github.com/risksweep/risksweep/internal/runs"
+)
+
+// metrics are what /metrics shows, in a registry of their own.
+type metrics struct {
+	registry *prometheus.Registry
+	now      func() time.Time
+	tenants  []string
+
+	runs, actions, requests, throttled, retried, http *prometheus.CounterVec
+	running, duration, open                           *prometheus.GaugeVec
+
+	mu      sync.Mutex
+	success map[string]time.Time // end of the last run that did all it should
+	levels  map[string]bool      // tenant/level that were shown
+}
+
+var (
+	successAt  = prometheus.NewDesc("risksweep_last_success_timestamp_seconds", "End of the last run that succeeded; 0 if there was none.", []string{"tenant"}, nil)
+	successAge = prometheus.NewDesc("risksweep_last_success_age_seconds", "Age of the last run that succeeded; +Inf if there was none.", []string{"tenant"}, nil)
+)
+
+func newMetrics(o Options) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "risksweep_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "risksweep_" + name, Help: help}, labels)
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(), now: o.Now, tenants: o.Tenants, success: map[string]time.Time{}, levels: map[string]bool{},
+		runs:      counter("runs_total", "Runs by how they ended; error: no run came of an order.", "tenant", "mode", "status"),
+		actions:   counter("actions_total", "Actions by what became of them.", "tenant", "kind", "outcome"),
+		requests:  counter("graph_requests_total", "Requests sent to Microsoft Graph.", "tenant"),
+		throttled: counter("graph_throttled_total", "Requests that Microsoft Graph throttled.", "tenant"),
+		retried:   counter("graph_retried_total", "Requests that were sent again.", "tenant"),
+		http:      counter("http_requests_total", "Calls of the API.", "route", "code"),
+		running:   gauge("running", "1 while the tenant is being swept.", "tenant"),
+		duration:  gauge("last_run_duration_seconds", "How long the last run took.", "tenant"),
+		open:      gauge("open_risk_users", "Users with open risk at the last run, by risk level.", "tenant", "level"),
+	}
+	build := gauge("build_info", "Always 1.", "version")
+	build.WithLabelValues(o.Version).Set(1)
+	m.registry.MustRegister(m, m.runs, m.actions, m.requests, m.throttled, m.retried, m.http, m.running, m.duration, m.open, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, t := range o.Tenants {
+		m.running.WithLabelValues(t).Set(0)
+		m.requests.WithLabelValues(t).Add(0)
+		m.throttled.WithLabelValues(t).Add(0)
+	}
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Describe is of prometheus.Collector.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) { ch <- successAt; ch <- successAge }
+
+// Collect is of prometheus.Collector: ages are those of the moment.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	for _, t := range m.tenants {
+		at, age := 0.0, math.Inf(1)
+		if s := m.success[t]; !s.IsZero() {
+			at, age = float64(s.UnixMilli())/1000, now.Sub(s).Seconds()
+		}
+		ch <- prometheus.MustNewConstMetric(successAt, prometheus.GaugeValue, at, t)
+		ch <- prometheus.MustNewConstMetric(successAge, prometheus.GaugeValue, age, t)
+	}
+}
+
+func (m *metrics) begin(tenant string) { m.running.WithLabelValues(tenant).Set(1) }
+
+// end counts a run.
+func (m *metrics) end(o runs.Order, res *runs.Result, err error, now time.Time) {
+	m.running.WithLabelValues(o.Tenant).Set(0)
+	switch {
+	case err != nil:
+		m.runs.WithLabelValues(o.Tenant, o.Mode, "error").Inc()
+		return
+	case res == nil: // complete already, counted by whoever made it
+		return
+	}
+	m.runs.WithLabelValues(o.Tenant, o.Mode, res.Status).Inc()
+	m.requests.WithLabelValues(o.Tenant).Add(float64(res.Requests))
+	m.throttled.WithLabelValues(o.Tenant).Add(float64(res.Throttled))
+	m.retried.WithLabelValues(o.Tenant).Add(float64(res.Retried))
+	for _, a := range res.Outcomes {
+		m.actions.WithLabelValues(o.Tenant, a.Kind, a.Status).Add(float64(a.N))
+	}
+	if !res.Started.IsZero() {
+		m.duration.WithLabelValues(o.Tenant).Set(res.Finished.Sub(res.Started).Seconds())
+	}
+	if res.Err == nil {
+		m.setOpen(o.Tenant, res.Counts)
+	}
+	if res.Status == httpapi.Succeeded {
+		m.mu.Lock()
+		m.success[o.Tenant] = now
+		m.mu.Unlock()
+	}
+}
+
+// openPrefix begins the counts of users with open risk of one level.
+const openPrefix = "usersOpen."
+
+// setOpen shows open risk by level; a level that is gone is 0, not what it was.
+func (m *metrics) setOpen(tenant string, counts map[string]int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, level := range []string{"low", "medium", "high"} {
+		m.levels[tenant+"/"+level] = true
+	}
+	for name := range counts {
+		if level, ok := strings.CutPrefix(name, openPrefix); ok {
+			m.levels[tenant+"/"+level] = true
+		}
+	}
+	for key := range m.levels {
+		if level, ok := strings.CutPrefix(key, tenant+"/"); ok {
+			m.open.WithLabelValues(tenant, level).Set(float64(counts[openPrefix+level]))
+		}
+	}
+}
+
+// recall reads what the last runs of a tenant left, so that a restart does not
+// make an old success young or open risk vanish.
+func (m *metrics) recall(ctx context.Context, b Book, tenant string) error {
+	last, err := b.LastSuccess(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if last.After(m.success[tenant]) {
+		m.success[tenant] = last
+	}
+	_, shown := m.levels[tenant+"/high"]
+	m.mu.Unlock()
+	list, err := b.Runs(ctx, tenant, 10)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if _, counted := r.Counts["users"]; counted && r.Report != nil && r.Status != httpapi.Failed && !shown {
+			m.setOpen(tenant, r.Counts)
+			break
+		}
+	}
+	return nil
+}
+
+// observe counts calls of the API.
+func (m *metrics) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() { m.http.WithLabelValues(routeOf(r.URL.Path), strconv.Itoa(s.status)).Inc() }()
+		next.ServeHTTP(s, r)
+	})
+}
+
+// routeOf names a route without what varies in it.
+func routeOf(path string) string {
+	switch {
+	case path == "/api/runs":
+		return "/api/runs"
+	case strings.HasPrefix(path, "/api/runs/") && strings.Contains(path, "/files/"):
+		return "/api/runs/{id}/files/{name}"
+	case strings.HasPrefix(path, "/api/runs/"):
+		return "/api/runs/{id}"
+	}
+	return "other"
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (s *statusWriter) WriteHeader(code int) {
+	s.status = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets deadlines reach the connection.
+func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
