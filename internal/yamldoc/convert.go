@@ -2,6 +2,7 @@ package yamldoc
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -45,7 +46,7 @@ func (p *parse) convert(v ast.Node, path string, depth int) (*Node, error) {
 			return nil, err
 		}
 		for i, item := range v.Values {
-			c, err := p.convert(item, itemPath(path, i), depth+1)
+			c, err := p.item(item, itemPath(path, i), depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -73,6 +74,33 @@ func (p *parse) convert(v ast.Node, path string, depth int) (*Node, error) {
 		return n, nil
 	}
 	return p.scalar(v, path)
+}
+
+// item converts one element of a sequence. The parser takes every colon within
+// braces for that of a mapping, also one without a space after it: there
+// [2001:db8::/32] is one text, as it is everywhere else.
+func (p *parse) item(v ast.Node, path string, depth int) (*Node, error) {
+	if pair, ok := v.(*ast.MappingNode); ok && !pair.IsFlowStyle && len(pair.Values) == 1 {
+		m := pair.Values[0]
+		key, value := m.Key.GetToken(), m.Value.GetToken()
+		if plain(key) && plain(value) && key.Position.Line == value.Position.Line && value.Position.Column == key.Position.Column+utf8.RuneCountInString(key.Value)+1 {
+			n, err := p.node(key.Position, path)
+			if err == nil {
+				n.Kind, n.Value = String, key.Value+":"+value.Value
+			}
+			return n, err
+		}
+	}
+	return p.convert(v, path, depth)
+}
+
+// plain reports whether a token is text or a number without quotes.
+func plain(t *token.Token) bool {
+	switch t.Type {
+	case token.StringType, token.IntegerType, token.FloatType, token.OctetIntegerType, token.HexIntegerType, token.BinaryIntegerType:
+		return true
+	}
+	return false
 }
 
 func (p *parse) scalar(v ast.Node, path string) (*Node, error) {

@@ -107,3 +107,22 @@ func TestPositionsOfAnyDocument(t *testing.T) {
 		}
 	})
 }
+
+// TestAddressesWithinBraces reads IPv6 networks in a list within braces as
+// what they are elsewhere: text.
+func TestAddressesWithinBraces(t *testing.T) {
+	for text, want := range map[string]any{
+		`a: {b: [2001:db8::/32, x, 10.0.0.0/8], c: d}`: map[string]any{"b": []any{"2001:db8::/32", "x", "10.0.0.0/8"}, "c": "d"},
+		`a: {b: [fe80:0:0:1::/64]}`:                    map[string]any{"b": []any{"fe80:0:0:1::/64"}},
+		`a: {b: [x: y, "q":z]}`:                        map[string]any{"b": []any{map[string]any{"x": "y"}, map[string]any{"q": "z"}}},
+		`a: {b: [{"x":"y"}]}`:                          map[string]any{"b": []any{map[string]any{"x": "y"}}},
+	} {
+		n, problems := Parse("f.yaml", []byte(text))
+		if problems.Err() != nil {
+			t.Fatalf("%s: %v", text, problems)
+		}
+		if d := cmp.Diff(want, n.Get("a").JSON()); d != "" {
+			t.Errorf("%s: %s", text, d)
+		}
+	}
+}
