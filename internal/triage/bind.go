@@ -20,8 +20,10 @@ type Directory struct {
 	// Privileged is nil if roles could not be read, with the reason.
 	Privileged      *entra.Privileged
 	PrivilegedError string
-	// BreakGlass says of each break-glass user id why it is one.
-	BreakGlass map[string]string
+	// BreakGlass says of each break-glass user id why it is one;
+	// BreakGlassError says why somebody may be missing there.
+	BreakGlass      map[string]string
+	BreakGlassError string
 	// PreviousMembers are the members of groups at the last run.
 	PreviousMembers map[string][]string
 }
@@ -108,9 +110,10 @@ func (b *binder) members(g entra.DirectoryObject, name string) (map[string]bool,
 		return set, ""
 	}
 	list, ok := b.Members[g.ID]
-	if !ok {
+	err := b.MemberErrors[g.ID]
+	if !ok || err != nil {
 		why := "not read"
-		if err := b.MemberErrors[g.ID]; err != nil {
+		if err != nil {
 			why = err.Error()
 		}
 		return nil, fmt.Sprintf("the members of the group %q could not be read: %s", name, why)
@@ -125,6 +128,9 @@ func (b *binder) members(g entra.DirectoryObject, name string) (map[string]bool,
 
 func (b *binder) protected(p *Policy, r *Rules) {
 	var broken []string
+	if b.BreakGlassError != "" {
+		broken = append(broken, b.BreakGlassError)
+	}
 	for _, name := range p.protected.users {
 		o, why := b.resolve(entra.KindUser, name)
 		if why != "" {
@@ -227,11 +233,11 @@ func (b *binder) joined(entry, name, id string) {
 // names says how an entry names a user: directly, by a group, or not at all.
 func (e *boundEntry) names(userID string) string {
 	if e.users[userID] {
-		return "named itself"
+		return "direct"
 	}
 	for _, g := range e.groups {
 		if g.members[userID] {
-			return "member of " + g.name
+			return "by group " + g.name
 		}
 	}
 	return ""

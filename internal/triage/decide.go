@@ -20,12 +20,22 @@ const (
 
 // Decide decides on one user. It is called from one goroutine at a time.
 func (r *Rules) Decide(e Evidence, now time.Time) Decision {
+	e.Detections = open(e.Detections)
 	d := Decision{Verdict: Leave, Privileged: r.roles(e.User.ID) != "", OpenSince: openSince(e.Detections)}
 	if r.settled(&d, e) || r.notNow(&d, e, now) || r.escalated(&d, e) {
 		return d
 	}
 	r.allowed(&d, e, now)
 	return d
+}
+
+// open leaves out what is settled already; as a rule nothing is.
+func open(list []Detection) []Detection {
+	settled := func(d Detection) bool { return d.State != "" && !d.State.Open() }
+	if !slices.ContainsFunc(list, settled) {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), settled)
 }
 
 // leave ends a decision: the user is left alone for a reason.
@@ -106,15 +116,15 @@ func (r *Rules) untouchable(userID string) (code, why string) {
 
 // escalated decides on users that an escalation matches, or may match.
 func (r *Rules) escalated(d *Decision, e Evidence) bool {
-	var open string // an escalation that cannot be ruled out
+	var undecided string // an escalation that cannot be ruled out
 	var held func() bool
 	for i := range r.policy.escalations {
 		rule := &r.policy.escalations[i]
 		for j := range e.Detections {
 			det := &e.Detections[j]
-			switch rule.when.matches(det) {
+			switch answer, _ := rule.when.matches(det); answer {
 			case unknown:
-				open = fmt.Sprintf("escalation %q cannot be ruled out for %s", rule.id, det.say())
+				undecided = fmt.Sprintf("escalation %q cannot be ruled out for %s", rule.id, det.say())
 				continue
 			case no:
 				continue
@@ -134,10 +144,18 @@ func (r *Rules) escalated(d *Decision, e Evidence) bool {
 	switch {
 	case held != nil:
 		return held()
-	case open != "":
-		return d.leave(CodeEscalationHidden, true, "%s", open)
+	case undecided != "":
+		return d.leave(CodeEscalationHidden, true, "%s", undecided)
 	}
 	return false
+}
+
+// unknownLevel says why nothing can be decided by a user's level, or nothing.
+func unknownLevel(l entra.RiskLevel) string {
+	if _, ok := l.Rank(); ok {
+		return ""
+	}
+	return fmt.Sprintf("the user's riskLevel is %s, which is not low, medium or high", orUnknown(string(l)))
 }
 
 // holdEscalation says why a matching escalation may not act, as the decision
@@ -151,6 +169,12 @@ func (r *Rules) holdEscalation(d *Decision, e Evidence, rule *escalation, det *D
 	}
 	if code, why := r.untouchable(e.User.ID); code != "" {
 		return hold(code, why)
+	}
+	if why := unknownLevel(e.User.RiskLevel); why != "" {
+		return hold(CodeUnknownLevel, why)
+	}
+	if e.Incomplete != "" {
+		return hold(CodeIncomplete, "the user's detections are not complete: "+e.Incomplete)
 	}
 	if !rule.privileged {
 		if r.privileged == nil {
@@ -183,15 +207,18 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	}
 	used, uncovered := r.cover(d, e)
 	if len(uncovered) > 0 {
-		return d.leave(CodeUncovered, true, "%d of %d open detections %s not covered: %s", len(uncovered), len(e.Detections),
-			isAre(len(uncovered)), shorten(uncovered, 3))
+		return d.leave(CodeUncovered, true, "%d of %d open detections %s not covered: %s; %s", len(uncovered), len(e.Detections),
+			isAre(len(uncovered)), shorten(uncovered, 3), r.noEntry(e.User.ID, len(uncovered)))
+	}
+	if why := unknownLevel(e.User.RiskLevel); why != "" {
+		return d.leave(CodeUnknownLevel, true, "%s", why)
 	}
 	highest := 0
 	for _, det := range e.Detections {
 		rank, _ := det.Level.Rank() // covered, so it has one
 		highest = max(highest, rank)
 	}
-	if rank, ok := e.User.RiskLevel.Rank(); !ok || rank > highest {
+	if rank, _ := e.User.RiskLevel.Rank(); rank > highest {
 		return d.leave(CodeLevelAbove, true, "the user's riskLevel %s is above that of every open detection: there is risk that no detection shows",
 			orUnknown(string(e.User.RiskLevel)))
 	}
@@ -225,7 +252,7 @@ func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered []
 		var by *boundEntry
 		for j := range r.entries {
 			entry := &r.entries[j]
-			if entry.expired || entry.blocked != "" || entry.names(e.User.ID) == "" || entry.when.uncovered(det) != "" {
+			if entry.expired || entry.blocked != "" || entry.names(e.User.ID) == "" || entry.when.fails(det) != none {
 				continue
 			}
 			entry.matched = true
@@ -246,6 +273,34 @@ func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered []
 	return used, uncovered
 }
 
+// noEntry says of uncovered detections which entries might have covered them.
+func (r *Rules) noEntry(userID string, n int) string {
+	var dead []string
+	named := false
+	for i := range r.entries {
+		switch e := &r.entries[i]; {
+		case e.blocked == "" && e.names(userID) == "":
+		case e.blocked != "" && e.names(userID) != "":
+			dead = append(dead, fmt.Sprintf("%q is blocked", e.id))
+		case e.blocked != "":
+		case e.expired:
+			dead = append(dead, fmt.Sprintf("%q expired on %s", e.id, e.expiresText))
+		default:
+			named = true
+		}
+	}
+	text := "no live entry names the user"
+	if named && n == 1 {
+		text = "it matches no entry"
+	} else if named {
+		text = "they match no entry"
+	}
+	if len(dead) > 0 {
+		text += " (" + shorten(dead, 3) + ")"
+	}
+	return text
+}
+
 // repeated sends users to a person whom dismissals do not help.
 func (r *Rules) repeated(d *Decision, e Evidence, now time.Time) bool {
 	recent := 0
@@ -254,11 +309,12 @@ func (r *Rules) repeated(d *Decision, e Evidence, now time.Time) bool {
 		if age <= tooOftenIn {
 			recent++
 		}
+		unmoved := past.RiskLastUpdated == e.User.RiskLastUpdatedDateTime
 		switch {
-		case !sameRisk(past, e) || past.Effective && past.RiskLastUpdated != e.User.RiskLastUpdatedDateTime:
-		case age >= effectWithin:
+		case past.Effective && !unmoved:
+		case age >= effectWithin && (unmoved || anyOpen(past, e)):
 			return d.leave(CodeIneffective, true, "the dismissal of %s had no effect", past.At.UTC().Format(time.RFC3339))
-		default:
+		case age < effectWithin && sameRisk(past, e):
 			return d.leave(CodePending, false, "dismissed at %s for these very detections; the effect is awaited", past.At.UTC().Format(time.RFC3339))
 		}
 	}
@@ -266,6 +322,11 @@ func (r *Rules) repeated(d *Decision, e Evidence, now time.Time) bool {
 		return d.leave(CodeRepeated, true, "dismissed %d times in 30 days; a person should look why the risk comes back", recent)
 	}
 	return false
+}
+
+// anyOpen reports whether something is still open that was dismissed.
+func anyOpen(p Past, e Evidence) bool {
+	return slices.ContainsFunc(e.Detections, func(d Detection) bool { return slices.Contains(p.Detections, d.ID) })
 }
 
 func openSince(detections []Detection) time.Time {

@@ -99,7 +99,7 @@ func TestDecide(t *testing.T) {
 		{name: "hidden level", e: triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{det("d", "anonymizedIPAddress", "hidden", "203.0.113.9", "US")}}, want: triage.Leave, code: triage.CodeUncovered},
 		{name: "no address", e: triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{det("d", "anonymizedIPAddress", "low", "", "US")}}, want: triage.Leave, code: triage.CodeUncovered},
 		{name: "user above its detections", e: triage.Evidence{User: user("ada", "high"), Detections: []triage.Detection{vpn}}, want: triage.Leave, code: triage.CodeLevelAbove},
-		{name: "user's level hidden", e: triage.Evidence{User: user("ada", "hidden"), Detections: []triage.Detection{vpn}}, want: triage.Leave, code: triage.CodeLevelAbove},
+		{name: "user's level hidden", e: triage.Evidence{User: user("ada", "hidden"), Detections: []triage.Detection{vpn}}, want: triage.Leave, code: triage.CodeUnknownLevel},
 		{name: "nobody's entry", e: triage.Evidence{User: user("eve", "medium"), Detections: []triage.Detection{vpn}}, want: triage.Leave, code: triage.CodeUncovered},
 		{name: "nothing open", e: triage.Evidence{User: user("ada", "low")}, want: triage.Leave, code: triage.CodeNoDetections},
 		{name: "incomplete", e: triage.Evidence{User: user("ada", "medium"), Detections: []triage.Detection{vpn}, Incomplete: "retention"}, want: triage.Leave, code: triage.CodeIncomplete},

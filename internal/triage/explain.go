@@ -42,7 +42,20 @@ type ExplainedDetection struct {
 func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
 	x := Explanation{UserID: e.User.ID, UserPrincipalName: e.User.UserPrincipalName, RiskLevel: string(e.User.RiskLevel),
 		RiskState: string(e.User.RiskState), Decision: r.Decide(e, now), Guards: []string{}, Entries: []ExplainedEntry{},
-		Escalations: []ExplainedEntry{}, Detections: e.Detections}
+		Escalations: []ExplainedEntry{}, Detections: append([]Detection{}, e.Detections...)}
+	for _, guard := range []func(*Decision) bool{
+		func(d *Decision) bool { return r.settled(d, e) },
+		func(d *Decision) bool { return r.notNow(d, e, now) },
+		func(d *Decision) bool { return r.repeated(d, e, now) },
+	} {
+		var d Decision
+		if guard(&d) {
+			x.Guards = append(x.Guards, d.Reasons...)
+		}
+	}
+	if why := unknownLevel(e.User.RiskLevel); why != "" {
+		x.Guards = append(x.Guards, why)
+	}
 	if _, why := r.untouchable(e.User.ID); why != "" {
 		x.Guards = append(x.Guards, why)
 	}
@@ -57,25 +70,18 @@ func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
 	}
 	for i := range r.policy.escalations {
 		rule := &r.policy.escalations[i]
-		one := ExplainedEntry{ID: rule.id, Names: "everybody", State: "live"}
+		one := ExplainedEntry{ID: rule.id, Names: "everybody", State: "live", Detections: []ExplainedDetection{}}
 		for j := range e.Detections {
 			det := &e.Detections[j]
-			d := ExplainedDetection{ID: det.ID}
-			switch rule.when.matches(det) {
-			case yes:
-				d.Taken = true
-			case unknown:
-				d.Why = "a value is not known: it can neither match nor be ruled out"
-			default:
-				d.Why = "a condition does not hold"
-			}
-			one.Detections = append(one.Detections, d)
+			why := rule.when.unmatched(det)
+			one.Detections = append(one.Detections, ExplainedDetection{ID: det.ID, Taken: why == "", Why: why})
 		}
 		x.Escalations = append(x.Escalations, one)
 	}
 	for i := range r.entries {
 		entry := &r.entries[i]
-		one := ExplainedEntry{ID: entry.id, Names: entry.names(e.User.ID), State: "live until the end of " + entry.expiresText}
+		one := ExplainedEntry{ID: entry.id, Names: entry.names(e.User.ID), State: "live until the end of " + entry.expiresText,
+			Detections: []ExplainedDetection{}}
 		switch {
 		case entry.blocked != "":
 			one.State = "blocked: " + entry.blocked

@@ -43,24 +43,66 @@ func inRanges(ranges []netip.Prefix, text string) answer {
 	return no
 }
 
-// uncovered says which condition of an allowlist entry a detection fails, or
-// nothing if it meets all.
-func (w *allowWhen) uncovered(d *Detection) string {
-	if hidden(d.EventType) || entra.NeverAllowed(d.EventType) || !hasFold(w.eventTypes, d.EventType) {
-		return fmt.Sprintf("riskEventType %s is not among %s", orUnknown(d.EventType), strings.Join(w.eventTypes, ", "))
-	}
+// condition is one of the conditions of a rule.
+type condition int
+
+const (
+	none condition = iota
+	neverAllowed
+	eventType
+	levelUnknown
+	level
+	address
+	place
+)
+
+// fails gives the first condition of an allowlist entry that a detection does
+// not meet, or none if it meets all.
+func (w *allowWhen) fails(d *Detection) condition {
 	rank, known := d.Level.Rank()
 	most, limited := w.maxLevel.Rank()
-	if !known || !limited || rank > most {
-		return fmt.Sprintf("riskLevel %s is above maxRiskLevel %s", orUnknown(string(d.Level)), w.maxLevel)
+	switch {
+	case entra.NeverAllowed(d.EventType):
+		return neverAllowed
+	case hidden(d.EventType) || !hasFold(w.eventTypes, d.EventType):
+		return eventType
+	case !known || !limited:
+		return levelUnknown
+	case rank > most:
+		return level
+	case len(w.ranges) > 0 && inRanges(w.ranges, d.IP) != yes:
+		return address
+	case len(w.countries) > 0 && country(w.countries, d.Country) != yes:
+		return place
 	}
-	if len(w.ranges) > 0 && inRanges(w.ranges, d.IP) != yes {
-		return fmt.Sprintf("ipAddress %s is in none of the ipRanges", orUnknown(d.IP))
-	}
-	if len(w.countries) > 0 && (hidden(d.Country) || !hasFold(w.countries, d.Country)) {
-		return fmt.Sprintf("countryOrRegion %s is not among %s", orUnknown(d.Country), strings.Join(w.countries, ", "))
+	return none
+}
+
+// uncovered says which condition a detection does not meet, or nothing.
+func (w *allowWhen) uncovered(d *Detection) string {
+	switch w.fails(d) {
+	case neverAllowed:
+		return fmt.Sprintf("riskEventType %s cannot be allow-listed", d.EventType)
+	case eventType:
+		return fmt.Sprintf("riskEventType %s is not among %s", orUnknown(d.EventType), shorten(w.eventTypes, 5))
+	case levelUnknown:
+		return fmt.Sprintf("riskLevel %s is not low, medium or high", orUnknown(string(d.Level)))
+	case level:
+		return fmt.Sprintf("riskLevel %s is above maxRiskLevel %s", d.Level, w.maxLevel)
+	case address:
+		return fmt.Sprintf("ipAddress %s is in none of the ipRanges %s", orUnknown(d.IP), joinPrefixes(w.ranges))
+	case place:
+		return fmt.Sprintf("countryOrRegion %s is not among %s", orUnknown(d.Country), shorten(w.countries, 5))
 	}
 	return ""
+}
+
+func joinPrefixes(list []netip.Prefix) string {
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.String()
+	}
+	return shorten(texts, 3)
 }
 
 func orUnknown(s string) string {
@@ -70,46 +112,78 @@ func orUnknown(s string) string {
 	return s
 }
 
-// matches says whether a detection meets all conditions of an escalation. One
-// that plainly fails decides; else one that cannot be known leaves it open.
-func (w *escalateWhen) matches(d *Detection) answer {
-	result := yes
-	take := func(a answer) {
-		if a == no || a == unknown && result == yes {
-			result = a
+// matches says whether a detection meets all conditions of an escalation, and
+// which condition decided if not. One that plainly fails decides; else one that
+// cannot be known leaves it open.
+func (w *escalateWhen) matches(d *Detection) (answer, condition) {
+	result, by := yes, none
+	take := func(a answer, c condition) {
+		if a == no && result != no || a == unknown && result == yes {
+			result, by = a, c
 		}
-	}
-	known := func(value string, holds bool) answer {
-		switch {
-		case hidden(value):
-			return unknown
-		case holds:
-			return yes
-		}
-		return no
 	}
 	if len(w.eventTypes) > 0 {
-		take(known(d.EventType, hasFold(w.eventTypes, d.EventType)))
+		switch {
+		case hidden(d.EventType):
+			take(unknown, eventType)
+		case !hasFold(w.eventTypes, d.EventType):
+			take(no, eventType)
+		}
 	}
 	if w.minLevel != "" && result != no {
 		least, _ := w.minLevel.Rank()
-		rank, ok := d.Level.Rank()
-		switch {
-		case !ok && d.Level == entra.LevelNone:
-			take(no)
-		case !ok:
-			take(unknown)
-		case rank < least:
-			take(no)
+		switch rank, known := d.Level.Rank(); {
+		case known && rank < least, d.Level == entra.LevelNone:
+			take(no, level)
+		case !known:
+			take(unknown, levelUnknown)
 		}
 	}
 	if len(w.ranges) > 0 && result != no {
-		take(inRanges(w.ranges, d.IP))
+		take(inRanges(w.ranges, d.IP), address)
 	}
 	if len(w.countries) > 0 && result != no {
-		take(known(d.Country, hasFold(w.countries, d.Country)))
+		take(country(w.countries, d.Country), place)
 	}
-	return result
+	return result, by
+}
+
+// unmatched says why an escalation does not match, or nothing.
+func (w *escalateWhen) unmatched(d *Detection) string {
+	result, by := w.matches(d)
+	if result == yes {
+		return ""
+	}
+	var why string
+	switch by {
+	case eventType:
+		why = fmt.Sprintf("riskEventType %s is not among %s", orUnknown(d.EventType), shorten(w.eventTypes, 5))
+	case level, levelUnknown:
+		why = fmt.Sprintf("riskLevel %s is below minRiskLevel %s", orUnknown(string(d.Level)), w.minLevel)
+	case address:
+		why = fmt.Sprintf("ipAddress %s is in none of the ipRanges %s", orUnknown(d.IP), joinPrefixes(w.ranges))
+	default:
+		why = fmt.Sprintf("countryOrRegion %s is not among %s", orUnknown(d.Country), shorten(w.countries, 5))
+	}
+	if result == unknown {
+		return "it cannot be told whether " + strings.Replace(why, " is ", " would be ", 1)
+	}
+	return why
+}
+
+// country compares a country; what is no code of two letters says nothing.
+func country(list []string, code string) answer {
+	switch {
+	case hasFold(list, code):
+		return yes
+	case len(code) != 2 || !letters(code):
+		return unknown
+	}
+	return no
+}
+
+func letters(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < 'A' || r > 'Z' && r < 'a' || r > 'z' })
 }
 
 // say names a detection for a person.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/yamldoc"
+	"golang.org/x/text/language"
 )
 
 // expirySoon is how long before its expiry an entry is warned about.
@@ -116,6 +117,9 @@ func (p *parser) allow(n *yamldoc.Node) allowEntry {
 	}
 	e.groupRiskAccepted, _ = p.Bool(n.Get("groupRiskAccepted"))
 	e.privileged, _ = p.Bool(n.Get("privileged"))
+	if e.groupRiskAccepted && len(e.groups) == 0 {
+		p.Warn(n.Get("groupRiskAccepted"), "says nothing: the entry has no groups")
+	}
 	p.expiry(&e, p.Require(n, "expires"))
 	when := p.Require(n, "when")
 	if when == nil || !p.Fields(when, "riskEventTypes", "maxRiskLevel", "ipRanges", "countries") {
@@ -266,8 +270,13 @@ func (p *parser) countries(n *yamldoc.Node) []string {
 		if i < len(n.Items) {
 			at = n.Items[i]
 		}
-		if len(c) != 2 || strings.ToUpper(c) != c || strings.ContainsFunc(c, func(r rune) bool { return r < 'A' || r > 'Z' }) {
-			p.Add(at, "%q is no country code of two capital letters (ISO 3166-1: US, DE)", c)
+		switch region, err := language.ParseRegion(c); {
+		case len(c) != 2 || !letters(c):
+			p.Add(at, "%q is no country code of two letters (ISO 3166-1: US, DE)", c)
+		case err == nil && region.Canonicalize() != region:
+			p.Warn(at, "unknown country code %q (did you mean %q?)", c, region.Canonicalize())
+		case err != nil || !region.IsCountry():
+			p.Warn(at, "unknown country code %q", c)
 		}
 	}
 	return list

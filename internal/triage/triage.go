@@ -106,11 +106,12 @@ const (
 	CodeAllowlisted      = "allowlisted"       // dismiss: every open detection is covered
 	CodeEscalated        = "escalated"         // confirm: an escalation matches
 	CodeNotAtRisk        = "notAtRisk"         // the user is not atRisk: nothing to decide
-	CodeUnknownState     = "unknownState"      // a value that is not understood
+	CodeUnknownState     = "unknownState"      // the riskState is not understood
+	CodeUnknownLevel     = "unknownLevel"      // the user's riskLevel is not understood
 	CodeDeleted          = "deleted"           // deleted, or not known whether
 	CodeProcessing       = "processing"        // being processed, or not known whether
 	CodeProtected        = "protected"         // the protected section names the user
-	CodeProtectionBroken = "protectionUnknown" // the protected section could not be resolved
+	CodeProtectionBroken = "protectionUnknown" // who is protected, or break-glass, could not be resolved
 	CodeBreakGlass       = "breakGlass"        // an emergency account of the baseline
 	CodePrivileged       = "privileged"        // holds a directory role
 	CodeRolesUnknown     = "rolesUnknown"      // directory roles could not be read
@@ -127,7 +128,7 @@ const (
 
 // Codes lists every code, for documents and schemas.
 func Codes() []string {
-	return []string{CodeAllowlisted, CodeEscalated, CodeNotAtRisk, CodeUnknownState, CodeDeleted, CodeProcessing, CodeProtected,
+	return []string{CodeAllowlisted, CodeEscalated, CodeNotAtRisk, CodeUnknownState, CodeUnknownLevel, CodeDeleted, CodeProcessing, CodeProtected,
 		CodeProtectionBroken, CodeBreakGlass, CodePrivileged, CodeRolesUnknown, CodeIncomplete, CodeNoDetections, CodeUncovered,
 		CodeLevelAbove, CodePending, CodeRepeated, CodeIneffective, CodeEscalatedOnce, CodeEscalationHidden}
 }

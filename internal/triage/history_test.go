@@ -1,0 +1,203 @@
+package triage_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/triage"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// TestHistory is what earlier orders and gaps in the evidence make of users
+// whom the rules alone would dismiss or confirm.
+func TestHistory(t *testing.T) {
+	const since = "2026-11-23T00:00:00Z" // the riskLastUpdatedDateTime of user()
+	vpn := det("d1", "anonymizedIPAddress", "medium", "203.0.113.9", "US")
+	later := det("d2", "unfamiliarFeatures", "low", "203.0.113.1", "US")
+	spray := det("s1", "passwordSpray", "high", "198.51.100.7", "DE")
+	again := det("s2", "passwordSpray", "high", "198.51.100.8", "DE")
+	settled := det("s3", "passwordSpray", "high", "198.51.100.8", "DE")
+	settled.State = entra.StateRemediated
+	past := func(age time.Duration, updated entra.DateTime, ids ...string) triage.Past {
+		return triage.Past{At: now.Add(-age), RiskLastUpdated: updated, Detections: ids}
+	}
+	pending := func(p triage.Past) triage.Past { p.Pending = true; return p }
+	effective := func(p triage.Past) triage.Past { p.Effective = true; return p }
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		name string
+		e    triage.Evidence
+		want triage.Verdict
+		code string
+	}{
+		{"no effect within a day", triage.Evidence{Detections: []triage.Detection{vpn}, Dismissals: []triage.Past{past(25*time.Hour, since, "d1")}}, triage.Leave, triage.CodeIneffective},
+		{"no effect within a day, pending ever since", triage.Evidence{Detections: []triage.Detection{vpn}, Dismissals: []triage.Past{pending(past(25*time.Hour, since, "d1"))}}, triage.Leave, triage.CodeIneffective},
+		{"no effect on one of two", triage.Evidence{Detections: []triage.Detection{vpn, later}, Dismissals: []triage.Past{past(25*time.Hour, "2026-11-20T00:00:00Z", "d1")}}, triage.Leave, triage.CodeIneffective},
+		{"no effect, though it seemed so", triage.Evidence{Detections: []triage.Detection{vpn}, Dismissals: []triage.Past{effective(past(2*day, since, "d1"))}}, triage.Leave, triage.CodeIneffective},
+		{"took effect, new risk since", triage.Evidence{Detections: []triage.Detection{later}, Dismissals: []triage.Past{effective(past(2*day, "2026-11-20T00:00:00Z", "d1"))}}, triage.Dismiss, triage.CodeAllowlisted},
+		{"not taken an hour ago", triage.Evidence{Detections: []triage.Detection{vpn}, Dismissals: []triage.Past{past(time.Hour, since, "d1")}}, triage.Leave, triage.CodePending},
+		{"pending, and new risk since", triage.Evidence{Detections: []triage.Detection{vpn, later}, Dismissals: []triage.Past{pending(past(time.Hour, "2026-11-22T00:00:00Z", "d1"))}}, triage.Dismiss, triage.CodeAllowlisted},
+		{"pending, one of two is settled", triage.Evidence{Detections: []triage.Detection{later}, Dismissals: []triage.Past{pending(past(time.Hour, "2026-11-22T00:00:00Z", "d1", "d2"))}}, triage.Leave, triage.CodePending},
+		{"pending confirmation", triage.Evidence{Detections: []triage.Detection{spray}, Confirmations: []triage.Past{pending(past(time.Hour, since, "s1"))}}, triage.Leave, triage.CodePending},
+		{"twice in 30 days", triage.Evidence{Detections: []triage.Detection{vpn}, Dismissals: []triage.Past{effective(past(5*day, "a", "x")), effective(past(9*day, "b", "y"))}}, triage.Dismiss, triage.CodeAllowlisted},
+		{"three times in 30 days", triage.Evidence{Detections: []triage.Detection{vpn}, Dismissals: []triage.Past{effective(past(5*day, "a", "x")), effective(past(9*day, "b", "y")), effective(past(30*day, "c", "z"))}}, triage.Leave, triage.CodeRepeated},
+		{"the third is older", triage.Evidence{Detections: []triage.Detection{vpn}, Dismissals: []triage.Past{effective(past(5*day, "a", "x")), effective(past(9*day, "b", "y")), effective(past(30*day+time.Second, "c", "z"))}}, triage.Dismiss, triage.CodeAllowlisted},
+		{"confirmed in this episode", triage.Evidence{Detections: []triage.Detection{spray}, Confirmations: []triage.Past{effective(past(5*day, "a", "s1"))}}, triage.Leave, triage.CodeEscalatedOnce},
+		{"confirmed, and sprayed anew", triage.Evidence{Detections: []triage.Detection{spray, again}, Confirmations: []triage.Past{effective(past(5*day, "a", "s1"))}}, triage.ConfirmCompromised, triage.CodeEscalated},
+		{"a settled spray counts no more", triage.Evidence{Detections: []triage.Detection{vpn, settled}}, triage.Dismiss, triage.CodeAllowlisted},
+		{"sprayed, evidence incomplete", triage.Evidence{Detections: []triage.Detection{spray}, Incomplete: "retention"}, triage.Leave, triage.CodeIncomplete},
+		{"sprayed, level hidden", triage.Evidence{User: user("ada", "hidden"), Detections: []triage.Detection{spray}}, triage.Leave, triage.CodeUnknownLevel},
+		{"covered, level new", triage.Evidence{User: user("ada", "critical"), Detections: []triage.Detection{vpn}}, triage.Leave, triage.CodeUnknownLevel},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.e.User.ID == "" {
+				c.e.User = user("ada", "low")
+			}
+			rules, findings := parse(t, file).Bind(world(), now)
+			if len(findings) != 0 {
+				t.Fatalf("findings %+v", findings)
+			}
+			if got := rules.Decide(c.e, now); got.Verdict != c.want || got.Code != c.code {
+				t.Errorf("%s %s, want %s %s: %q", got.Verdict, got.Code, c.want, c.code, got.Reasons)
+			}
+		})
+	}
+}
+
+// TestReasons spells out what people read.
+func TestReasons(t *testing.T) {
+	vpn := det("d1", "anonymizedIPAddress", "medium", "203.0.113.9", "US")
+	spray := det("s1", "passwordSpray", "medium", "198.51.100.7", "DE")
+	travel := det("t1", "unlikelyTravel", "low", "203.0.113.9", "US")
+	for _, c := range []struct {
+		name string
+		e    triage.Evidence
+		want []string
+	}{
+		{"dismissed", triage.Evidence{User: user("bob", "low"), Detections: []triage.Detection{vpn}}, []string{`covered by "vpn" (by group VPN Users): The VPN`}},
+		{"uncovered", triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{vpn, spray, vpn}},
+			[]string{`1 of 3 open detections is not covered: passwordSpray medium from 198.51.100.7 (DE); it matches no entry ("old" expired on 2026-11-23)`}},
+		{"named by nobody", triage.Evidence{User: user("eve", "low"), Detections: []triage.Detection{vpn, travel}},
+			[]string{`2 of 2 open detections are not covered: anonymizedIPAddress medium from 203.0.113.9 (US); unlikelyTravel low from 203.0.113.9 (US); no live entry names the user`}},
+		{"above", triage.Evidence{User: user("ada", "high"), Detections: []triage.Detection{vpn}},
+			[]string{`the user's riskLevel high is above that of every open detection: there is risk that no detection shows`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rules, _ := parse(t, file).Bind(world(), now)
+			if d := cmp.Diff(c.want, rules.Decide(c.e, now).Reasons); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// TestExplain spells out an explanation as people read it.
+func TestExplain(t *testing.T) {
+	rules, _ := parse(t, file).Bind(world(), now)
+	e := triage.Evidence{User: user("bob", "medium"), Detections: []triage.Detection{
+		det("d1", "anonymizedIPAddress", "medium", "203.0.113.9", "US"), det("d2", "unfamiliarFeatures", "high", "203.0.113.9", "US"),
+		det("d3", "unfamiliarFeatures", "low", "198.51.100.1", "US"), det("d4", "passwordSpray", "medium", "", "")}}
+	got := rules.Explain(e, now).Text()
+	for _, want := range []string{
+		"decision: leave (uncovered)",
+		"allowlist entry vpn: by group VPN Users; live until the end of 2027-03-31\n  anonymizedIPAddress medium from 203.0.113.9 (US): yes\n",
+		"unfamiliarFeatures high from 203.0.113.9 (US): no: riskLevel high is above maxRiskLevel medium",
+		"unfamiliarFeatures low from 198.51.100.1 (US): no: ipAddress 198.51.100.1 is in none of the ipRanges 203.0.113.0/24; 2001:db8::/32",
+		"allowlist entry admins: does not name the user",
+		"passwordSpray medium: no: riskLevel medium is below minRiskLevel high",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+}
+
+// TestWhoIsProtectedMustBeKnown keeps every rule from deciding while somebody
+// may be protected, or a break-glass account, without our knowing.
+func TestWhoIsProtectedMustBeKnown(t *testing.T) {
+	for name, broken := range map[string]func(*triage.Directory){
+		"members refused": func(d *triage.Directory) {
+			d.MemberErrors = map[string]error{"g-exec": errors.New("refused")}
+		},
+		"no such user": func(d *triage.Directory) { delete(d.Names, entra.Ref{Kind: entra.KindUser, Name: "ceo@contoso.com"}) },
+		"break-glass":  func(d *triage.Directory) { d.BreakGlassError = `the group "CA Break Glass" does not exist` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := world()
+			broken(&d)
+			rules, findings := parse(t, file).Bind(d, now)
+			if len(findings) == 0 || findings[0].Entry != "protected" || !findings[0].Blocked {
+				t.Errorf("findings %+v", findings)
+			}
+			for _, e := range []triage.Evidence{
+				{User: user("ada", "low"), Detections: []triage.Detection{det("d", "unfamiliarFeatures", "low", "203.0.113.9", "")}},
+				{User: user("eve", "high"), Detections: []triage.Detection{det("d", "passwordSpray", "high", "", "")}},
+			} {
+				if got := rules.Decide(e, now); got.Verdict != triage.Leave || got.Code != triage.CodeProtectionBroken || !got.NeedsPerson {
+					t.Errorf("%+v", got)
+				}
+			}
+		})
+	}
+}
+
+// TestCountries takes codes in either case, also NO, and warns of those that
+// are none.
+func TestCountries(t *testing.T) {
+	text := strings.Replace(file, "countries: [US]", "countries: [NO, us, UK, QQ, EU, XK]", 1)
+	p, problems := triage.Parse("t.yaml", []byte(text), now)
+	if p == nil {
+		t.Fatal(problems)
+	}
+	var got []string
+	for _, w := range problems {
+		if strings.Contains(w.Message, "country") {
+			got = append(got, w.Message)
+		}
+	}
+	if d := cmp.Diff([]string{`unknown country code "UK" (did you mean "GB"?)`, `unknown country code "QQ"`, `unknown country code "EU"`}, got); d != "" {
+		t.Error(d)
+	}
+	rules, _ := p.Bind(world(), now)
+	for country, want := range map[string]triage.Verdict{"NO": triage.Dismiss, "US": triage.Dismiss, "DE": triage.Leave, "": triage.Leave, "hidden": triage.Leave} {
+		if got := rules.Decide(triage.Evidence{User: user("admin", "low"), Detections: []triage.Detection{det("d", "newCountry", "low", "", country)}}, now); got.Verdict != want {
+			t.Errorf("%q: %s, want %s", country, got.Verdict, want)
+		}
+	}
+}
+
+// TestProblemsHavePositions spells out whole lines of what a person reads.
+func TestProblemsHavePositions(t *testing.T) {
+	text := `allowlist:
+  - id: vpn
+    usrs: [ada@contoso.com]
+    when: {riskEventTypes: [passwordSpary], maxRiskLevel: medium, ipRanges: [203.0.113.5/24, 2001:db8::1/32]}
+    reason: The VPN
+    owner: secops
+    expires: 2026-11-24
+`
+	_, problems := triage.Parse("triage.yaml", []byte(text), now)
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Error())
+	}
+	want := []string{
+		`triage.yaml:2:5: allowlist[0]: names nobody: give users, groups or both`,
+		`triage.yaml:3:5: allowlist[0].usrs: unknown key (did you mean "users"?)`,
+		`triage.yaml:4:29: warning: allowlist[0].when.riskEventTypes[0]: unknown riskEventType "passwordSpary" (did you mean "passwordSpray"?)`,
+		`triage.yaml:4:78: allowlist[0].when.ipRanges[0]: "203.0.113.5/24" has bits beyond its length; the network is 203.0.113.0/24`,
+		`triage.yaml:4:94: allowlist[0].when.ipRanges[1]: "2001:db8::1/32" has bits beyond its length; the network is 2001:db8::/32`,
+		`triage.yaml:7:14: warning: allowlist[0].expires: the entry "vpn" expires on 2026-11-24, within 14 days`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if w := problems.Warnings(); !slices.ContainsFunc(w, func(p yamldoc.Problem) bool { return strings.Contains(p.Message, "within 14 days") }) {
+		t.Errorf("warnings %v", w)
+	}
+}
