@@ -10,3 +10,9 @@ import "embed"
 //
 //go:embed examples
 var Examples embed.FS
+
+// FunctionApp is what a function app consists of besides the binary: host.json
+// and functions/<Name>/function.json.
+//
+//go:embed host.json functions/*/function.json
+var FunctionApp embed.FS

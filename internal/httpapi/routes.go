@@ -45,7 +45,7 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 		a.Log.Info("a run was ordered", "tenant", o.Tenant, "mode", o.Mode, "run", id)
 		w.Header().Set("Location", "/api/runs/"+id)
 		w.Header().Set("Retry-After", "30")
-		a.answer(w, r, http.StatusAccepted, Run{ID: id, Tenant: o.Tenant, Mode: o.Mode, Status: Queued})
+		a.answer(w, r, http.StatusAccepted, Run{ID: id, Tenant: o.Tenant, Mode: o.Mode, Status: Queued, Counts: map[string]int{}})
 	}
 }
 

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/runs"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// Names are the tenants of the configuration.
+func (a *App) Names() []string {
+	names := make([]string, len(a.Config.Tenants))
+	for i, t := range a.Config.Tenants {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// Book keeps the runs that are ordered through the API, the schedule and the
+// queue, and carries them out with this app's sweepers.
+func (a *App) Book() *runs.Book {
+	return runs.NewBook(runs.Options{
+		Store: a.Store, Tenants: a.Names(), Ledger: a.Ledger, Sweep: a.sweepOrder,
+		ScheduledMode: a.Config.Schedule.Mode, AllowApply: a.Config.HTTP.AllowApply, Timeout: a.Config.Sweep.Timeout,
+		Now: a.opt.Now, Log: a.opt.Log,
+	})
+}
+
+// sweepOrder carries one order out.
+func (a *App) sweepOrder(ctx context.Context, o runs.Order) (runs.Result, error) {
+	t, ok := a.Tenant(o.Tenant)
+	if !ok {
+		return runs.Result{}, fmt.Errorf("there is no tenant %q in the configuration", o.Tenant)
+	}
+	s, err := a.Sweeper(t)
+	if err != nil {
+		return runs.Result{}, err
+	}
+	s.Log = runs.Log(ctx, s.Log)
+	r, err := s.Run(ctx, sweep.Request{Mode: sweep.Mode(o.Mode), Run: o.Run})
+	if err != nil {
+		return runs.Result{}, err
+	}
+	if errors.Is(r.Err, sweep.ErrContinue) {
+		return runs.Result{}, fmt.Errorf("%w: %w", runs.ErrContinue, r.Err)
+	}
+	return runs.Result{
+		Status: string(r.Status), Err: r.Err, Counts: r.Counts, Outcomes: countOutcomes(r.Outcomes),
+		Requests: r.Stats.Total, Throttled: r.Stats.Throttled, Retried: r.Stats.Retried, Started: r.Started, Finished: r.Finished,
+	}, nil
+}
+
+// countOutcomes counts outcomes by kind and end.
+func countOutcomes(outcomes []plan.Outcome) []runs.Outcome {
+	var out []runs.Outcome
+	at := map[[2]string]int{}
+	for _, o := range outcomes {
+		key := [2]string{string(o.Kind), string(o.Status)}
+		i, seen := at[key]
+		if !seen {
+			i = len(out)
+			at[key] = i
+			out = append(out, runs.Outcome{Kind: key[0], Status: key[1]})
+		}
+		out[i].N++
+	}
+	return out
+}
+
+// Ready tests what every run needs: that the store takes a file, and that the
+// sign-in to each tenant works.
+func (a *App) Ready(ctx context.Context) error {
+	if err := a.ProbeStore(ctx); err != nil {
+		return err
+	}
+	for _, t := range a.Config.Tenants {
+		client, err := a.Graph(t)
+		if err != nil {
+			return err
+		}
+		if _, err := client.TokenRoles(ctx); err != nil {
+			return fmt.Errorf("tenant %s: signing in: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// ProbeStore writes, reads and deletes a file of the store.
+func (a *App) ProbeStore(ctx context.Context) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	name := fmt.Sprintf("_probe/%s-%d", host, os.Getpid())
+	want := []byte(a.opt.Now().UTC().Format(time.RFC3339Nano) + "\n")
+	if err := a.Store.Put(ctx, name, want); err != nil {
+		return fmt.Errorf("writing to the store: %w", err)
+	}
+	got, _, err := a.Store.Get(ctx, name)
+	if err != nil {
+		return fmt.Errorf("reading from the store: %w", err)
+	}
+	if string(got) != string(want) {
+		return errors.New("the store gives back something else than was written")
+	}
+	if err := a.Store.Delete(ctx, name); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+		return fmt.Errorf("deleting from the store: %w", err)
+	}
+	return nil
+}
