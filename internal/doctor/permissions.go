@@ -1,0 +1,83 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Part is a part of the product that needs permissions of its own.
+type Part string
+
+// The parts, as deployments ask for them.
+const (
+	Read              Part = "read"              // report detections and risky users
+	Triage            Part = "triage"            // resolve the names of the triage file, know who is privileged
+	Baseline          Part = "baseline"          // compare the baseline with the tenant
+	ServicePrincipals Part = "servicePrincipals" // report risky workload identities
+	Dismiss           Part = "dismiss"           // enforcement.dismiss and enforcement.confirmCompromised
+	Policies          Part = "policies"          // enforcement.policies
+)
+
+// Permission is an application permission (app role) of Microsoft Graph.
+type Permission struct {
+	Role string
+	// ID is the role's id in every tenant.
+	ID string
+	// Parts need it.
+	Parts []Part
+	Why   string
+}
+
+// Permissions are all that the product can use, the least for each part. The
+// ids are Microsoft's (permissions reference of Microsoft Graph).
+func Permissions() []Permission {
+	return []Permission{
+		{"IdentityRiskEvent.Read.All", "6e472fd1-ad78-48da-a0f0-97ab2c6b769e", []Part{Read}, "read risk detections"},
+		{"IdentityRiskyUser.Read.All", "dc5007c0-2d7d-4c42-879c-2dab87571379", []Part{Read}, "read risky users and their history"},
+		{"Organization.Read.All", "498476ce-e0fe-48b0-b801-37ba7e2685c6", []Part{Read}, "read the tenant's licences and domains"},
+		{"User.Read.All", "df021288-bdef-4463-88db-98f22de89214", []Part{Triage, Baseline}, "resolve users by name, and see which are disabled"},
+		{"GroupMember.Read.All", "98830695-27a2-44f7-8c18-0c3ebc9698f6", []Part{Triage, Baseline}, "resolve groups by name, and read who is in them"},
+		{"RoleManagement.Read.Directory", "483bed4a-2ad3-4361-a73b-c83ccdbdc53c", []Part{Triage, Baseline}, "know who holds a directory role, active or eligible; without it nobody is dismissed"},
+		{"Policy.Read.All", "246dd0d5-5bd0-4def-940b-0421030a5b68", []Part{Baseline}, "read Conditional Access policies, named locations, strengths and security defaults"},
+		{"Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", []Part{Baseline}, "resolve applications by name, and find the identity that the job runs as"},
+		{"IdentityRiskyServicePrincipal.Read.All", "607c7344-0eed-41e5-823a-9695ebe1b7b0", []Part{ServicePrincipals}, "read risky workload identities"},
+		{"IdentityRiskyUser.ReadWrite.All", "656f6061-f9fe-4807-9708-6a2e0934df76", []Part{Dismiss}, "dismiss risk and confirm users compromised"},
+		{"Policy.ReadWrite.ConditionalAccess", "01c0a623-fc9b-48e9-b794-0756f8e8f067", []Part{Policies}, "write Conditional Access policies, named locations and strengths"},
+	}
+}
+
+// For are the permissions that parts need, in the order of Permissions.
+func For(parts ...Part) []Permission {
+	var out []Permission
+	for _, p := range Permissions() {
+		if slices.ContainsFunc(p.Parts, func(part Part) bool { return slices.Contains(parts, part) }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Has reports whether a token's roles hold a permission, or a wider one.
+func (p Permission) Has(roles []string) bool {
+	wider := []string{p.Role, strings.Replace(p.Role, ".Read.", ".ReadWrite.", 1)}
+	switch p.Role {
+	case "User.Read.All", "GroupMember.Read.All", "Organization.Read.All", "Application.Read.All":
+		wider = append(wider, "Directory.Read.All", "Directory.ReadWrite.All")
+	case "RoleManagement.Read.Directory":
+		wider = append(wider, "RoleManagement.Read.All", "Directory.Read.All")
+	}
+	if p.Role == "GroupMember.Read.All" {
+		wider = append(wider, "Group.Read.All", "Group.ReadWrite.All")
+	}
+	return slices.ContainsFunc(wider, func(r string) bool { return slices.Contains(roles, r) })
+}
+
+// grant is the command that gives a permission to an identity.
+func (p Permission) grant(principal string) string {
+	if principal == "" {
+		principal = "OBJECT_ID_OF_THE_IDENTITY"
+	}
+	return fmt.Sprintf(`az rest --method POST --url "https://graph.microsoft.com/v1.0/servicePrincipals/%s/appRoleAssignments" --body '{"principalId":"%s","resourceId":"'$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)'","appRoleId":"%s"}'`,
+		principal, principal, p.ID)
+}
