@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/doctor"
+	"github.com/risksweep/risksweep/internal/schedule"
+)
+
+// doctorCommand looks for what keeps a sweep from working.
+func (c *command) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Find out what is missing for a sweep, and how to mend it",
+		Long: `Signs in to every tenant, compares the token's app roles with what the
+configuration uses, tries each endpoint once, and looks at licences, clock,
+break-glass accounts, store, lease and schedule. Nothing is written to a tenant.
+
+Exits 0 if nothing is broken, 12 if sign-in or permission is, else 1.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.doctor(cmd) },
+	}
+}
+
+func (c *command) doctor(cmd *cobra.Command) error {
+	form, err := c.form("table", "json")
+	if err != nil {
+		return err
+	}
+	cfg, err := c.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	checks := []doctor.Check{c.checkSchedule(cfg), checkHTTP(cfg)}
+	a, err := app.Open(ctx, cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
+	if err != nil {
+		checks = append(checks, doctor.Check{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(cfg)})
+		a = app.Reading(cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
+	} else {
+		checks = append(checks, c.checkStore(ctx, a)...)
+	}
+	for _, t := range cfg.Tenants {
+		checks = append(checks, c.examine(ctx, a, t)...)
+	}
+	if err := c.printChecks(form, checks); err != nil {
+		return err
+	}
+	code := ExitDone
+	for _, k := range checks {
+		switch {
+		case k.Status == doctor.Fail && k.Access:
+			code = ExitAccess
+		case k.Status == doctor.Fail && code == ExitDone:
+			code = ExitFailed
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if code != ExitDone {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+// examine looks at one tenant.
+func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []doctor.Check {
+	parts := []doctor.Part{doctor.Read}
+	if t.Triage != "" {
+		parts = append(parts, doctor.Triage)
+	}
+	if a.Config.Sweep.ServicePrincipals == "true" {
+		parts = append(parts, doctor.ServicePrincipals)
+	}
+	if e := a.Config.Enforcement; e.Dismiss || e.ConfirmCompromised {
+		parts = append(parts, doctor.Dismiss)
+	}
+	var emergency *doctor.BreakGlass
+	var checks []doctor.Check
+	if t.Baseline != "" {
+		parts = append(parts, doctor.Baseline)
+		if a.Config.Enforcement.Policies {
+			parts = append(parts, doctor.Policies)
+		}
+		base, problems := a.Baseline(t)
+		if err := problems.Err(); err != nil {
+			checks = append(checks, doctor.Check{Tenant: t.Name, Name: "baseline", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep baseline validate"})
+		} else if base != nil {
+			emergency = &doctor.BreakGlass{Users: base.BreakGlass.Users, Groups: base.BreakGlass.Groups}
+		}
+	}
+	if _, problems := a.Triage(t); problems.Err() != nil {
+		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "triage", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep triage validate"})
+	}
+	client, err := a.Graph(t)
+	if err != nil {
+		return append(checks, doctor.Check{Tenant: t.Name, Name: "sign-in", Status: doctor.Fail, Detail: err.Error(), Fix: "check tenants[].credential", Access: true})
+	}
+	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Parts: parts, BreakGlass: emergency, Now: c.Now})...)
+}
+
+// checkStore writes to the store and takes each tenant's lease for a moment.
+func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
+	if err := a.ProbeStore(ctx); err != nil {
+		return []doctor.Check{{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(a.Config)}}
+	}
+	checks := []doctor.Check{{Name: "store", Status: doctor.OK, Detail: "a file was written, read and deleted in " + a.Store.URL()}}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	for _, t := range a.Config.Tenants {
+		k := doctor.Check{Tenant: t.Name, Name: "lease", Status: doctor.OK, Detail: "it is free"}
+		lease, err := a.Ledger(t.Name).Lock(ctx, blobstore.Holder{Run: "doctor", Host: host, PID: os.Getpid(), Since: c.Now().UTC()})
+		switch {
+		case errors.Is(err, blobstore.ErrLeaseHeld):
+			k.Status, k.Detail, k.Fix = doctor.Warn, err.Error(), "wait for that run; the lease of a process that died ends within a minute"
+		case err != nil:
+			k.Status, k.Detail, k.Fix = doctor.Fail, err.Error(), storeFix(a.Config)
+		default:
+			if err := lease.Release(ctx); err != nil {
+				k.Status, k.Detail, k.Fix = doctor.Warn, "it could not be given back: "+err.Error(), "it ends by itself within a minute"
+			}
+		}
+		checks = append(checks, k)
+		reason, held, err := a.Ledger(t.Name).Hold(ctx)
+		if err == nil && held {
+			checks = append(checks, doctor.Check{Tenant: t.Name, Name: "HOLD", Status: doctor.Warn, Detail: "nothing is written to this tenant: " + reason,
+				Fix: "delete " + t.Name + "/HOLD from the store when its reason is gone"})
+		}
+	}
+	return checks
+}
+
+func storeFix(cfg *config.Config) string {
+	if cfg.Store.Credential.Kind == config.KindConnectionString || cfg.Store.Credential.Kind == config.KindSAS {
+		return "check store.url and the secret of store.credential"
+	}
+	if len(cfg.Store.URL) > 5 && cfg.Store.URL[:5] == "file:" {
+		return "make the folder writable for this user, or name another in store.url"
+	}
+	return `az role assignment create --role "Storage Blob Data Contributor" --assignee OBJECT_ID_OF_THE_IDENTITY --scope ID_OF_THE_STORAGE_ACCOUNT`
+}
+
+// checkSchedule says when the next run is due, by serve and by the timer.
+func (c *command) checkSchedule(cfg *config.Config) doctor.Check {
+	k := doctor.Check{Name: "schedule", Status: doctor.OK}
+	s, err := scheduleOf(cfg.Schedule)
+	switch {
+	case err != nil:
+		k.Status, k.Detail, k.Fix = doctor.Fail, err.Error(), "mend schedule.cron or schedule.timeZone"
+		return k
+	case s == nil:
+		k.Status, k.Detail = doctor.Skip, "schedule.cron is empty: serve sweeps when it is asked to"
+	default:
+		k.Detail = fmt.Sprintf("%s in %s, mode %s; next: %s", cfg.Schedule.Cron, cfg.Schedule.TimeZone, cfg.Schedule.Mode, s.Next(c.Now()).Format(time.RFC3339))
+	}
+	if spec, _ := c.Env(config.EnvNCRONTAB); spec != "" {
+		if _, err := c.timer(); err != nil {
+			k.Status, k.Detail = doctor.Fail, err.Error()
+			k.Fix = "set " + config.EnvNCRONTAB + " to six fields"
+			if want, err := schedule.NCRONTAB(cfg.Schedule.Cron); err == nil {
+				k.Fix += ", for example " + want
+			}
+		}
+	}
+	return k
+}
+
+func checkHTTP(cfg *config.Config) doctor.Check {
+	auth, err := authOf(cfg.HTTP)
+	switch {
+	case err != nil:
+		return doctor.Check{Name: "API", Status: doctor.Skip, Detail: "serve would not start: " + err.Error()}
+	case auth.Weak():
+		return doctor.Check{Name: "API", Status: doctor.Warn, Detail: "http.token is shorter than 16 characters", Fix: "openssl rand -hex 32"}
+	}
+	return doctor.Check{Name: "API", Status: doctor.OK, Detail: "guarded by a token, at " + cfg.HTTP.Listen}
+}
+
+func (c *command) printChecks(form string, checks []doctor.Check) error {
+	if form == "json" {
+		return printJSON(c.Out, checks)
+	}
+	t := newTable("STATUS", "TENANT", "CHECK", "DETAIL")
+	for _, k := range checks {
+		t.row(string(k.Status), k.Tenant, k.Name, k.Detail)
+	}
+	t.print(c.Out, c.Width)
+	for _, k := range checks {
+		if k.Fix == "" {
+			continue
+		}
+		of := k.Name
+		if k.Tenant != "" {
+			of = k.Tenant + ": " + k.Name
+		}
+		if _, err := fmt.Fprintf(c.Out, "\n%s\n  %s\n", of, k.Fix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
