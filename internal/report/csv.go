@@ -9,13 +9,17 @@ package report
 import (
 	"io"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
 // csvWriter writes RFC 4180 lines (CRLF, UTF-8) in which no cell can become a
-// formula: a cell that begins with =, +, -, @, a tab or a line break gets an
-// apostrophe before it, which spreadsheets take as "this is text".
+// formula: a cell that begins, after blanks, with a sign that a spreadsheet
+// takes for one gets an apostrophe before it. So does a cell that begins with
+// an apostrophe itself, so that dropping one from the front of a cell always
+// gives back what was meant.
 type csvWriter struct {
 	w    io.Writer
 	buf  []byte
@@ -45,34 +49,24 @@ func (c *csvWriter) text(s string) {
 }
 
 func appendCell(b []byte, s string) []byte {
-	quote, formula := false, false
+	quote, ascii := false, true
 	for i := range len(s) {
-		switch s[i] {
-		case '"', ',', '\r', '\n':
+		switch c := s[i]; {
+		case c == '"' || c == ',' || c == '\r' || c == '\n':
 			quote = true
+		case c >= utf8.RuneSelf:
+			ascii = false
 		}
 	}
-	if s != "" {
-		switch s[0] {
-		case '=', '+', '-', '@', '\t', '\r', '\n', '|':
-			formula = true
-		case ' ':
-			quote = true
-		default:
-			// Wide forms of the same signs are signs for some spreadsheets.
-			if s[0] >= utf8.RuneSelf {
-				switch r, _ := utf8.DecodeRuneInString(s); r {
-				case '＝', '＋', '－', '＠':
-					formula = true
-				}
-			}
-		}
+	if !ascii && !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	if !quote && !formula {
+	mark := marked(s)
+	if !quote && !mark && (s == "" || s[0] != ' ') {
 		return append(b, s...)
 	}
 	b = append(b, '"')
-	if formula {
+	if mark {
 		b = append(b, '\'')
 	}
 	for i := range len(s) {
@@ -82,6 +76,27 @@ func appendCell(b []byte, s string) []byte {
 		b = append(b, s[i])
 	}
 	return append(b, '"')
+}
+
+// marked reports whether a cell needs an apostrophe before it.
+func marked(s string) bool {
+	if s == "" || s[0] > '@' && s[0] < utf8.RuneSelf && s[0] != '|' || s[0] >= '0' && s[0] <= '9' {
+		return false // begins with a letter or a digit, as nearly all do
+	}
+	if s[0] == '\'' {
+		return true
+	}
+	for i, r := range s {
+		switch {
+		case strings.ContainsRune("=+-@|\uFF1D\uFF0B\uFF0D\uFF20\u2212", r): // also the wide forms, and minus
+			return true
+		case i == 0 && (r == '\t' || r == '\r' || r == '\n'):
+			return true
+		case !unicode.IsSpace(r) && !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r):
+			return false
+		}
+	}
+	return false
 }
 
 func (c *csvWriter) number(n int) { c.text(strconv.Itoa(n)) }
@@ -102,12 +117,7 @@ func (c *csvWriter) decimal(f *float64) {
 		c.text("")
 		return
 	}
-	s := strconv.FormatFloat(*f, 'f', -1, 64)
-	if c.cell > 0 {
-		c.buf = append(c.buf, ',')
-	}
-	c.cell++
-	c.buf = append(c.buf, s...) // a number, never a formula, whatever its sign
+	c.text(strconv.FormatFloat(*f, 'f', -1, 64))
 }
 
 func (c *csvWriter) time(t time.Time) {

@@ -2,11 +2,15 @@ package report
 
 import (
 	"bufio"
+	"cmp"
+	"container/heap"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -106,7 +110,7 @@ const maxWaiting = 1000
 // WaitingFor gathers who waits for a person from users.jsonl, the longest
 // waiting first.
 func WaitingFor(r io.Reader, now time.Time, sla SLA) ([]Waiting, error) {
-	var out []Waiting
+	var oldest waitingHeap
 	for u, err := range ReadLines[UserLine](r) {
 		if err != nil {
 			return nil, err
@@ -125,27 +129,38 @@ func WaitingFor(r io.Reader, now time.Time, sla SLA) ([]Waiting, error) {
 			AgeHours: hours(head.OpenSince, now)}
 		limit := sla.of(u.RiskLevel)
 		w.Overdue = limit > 0 && w.AgeHours > limit.Hours()
-		out = insertOldest(out, w)
+		if heap.Push(&oldest, w); len(oldest) > maxWaiting {
+			heap.Pop(&oldest)
+		}
 	}
-	return out, nil
+	slices.SortFunc(oldest, func(a, b Waiting) int { return -compareWaiting(a, b) })
+	return oldest, nil
 }
 
-// insertOldest keeps the oldest in order, up to maxWaiting.
-func insertOldest(list []Waiting, w Waiting) []Waiting {
-	i := len(list)
-	for i > 0 && list[i-1].AgeHours < w.AgeHours {
-		i--
+// waitingHeap has the one who waits shortest on top.
+type waitingHeap []Waiting
+
+func (h waitingHeap) Len() int           { return len(h) }
+func (h waitingHeap) Less(i, j int) bool { return compareWaiting(h[i], h[j]) < 0 }
+func (h waitingHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *waitingHeap) Push(w any)        { *h = append(*h, w.(Waiting)) }
+func (h *waitingHeap) Pop() any {
+	last := len(*h) - 1
+	w := (*h)[last]
+	*h = (*h)[:last]
+	return w
+}
+
+// compareWaiting orders by age; one whose age is not known counts as the
+// oldest, for nobody can say that it is not.
+func compareWaiting(a, b Waiting) int {
+	known := func(w Waiting) int {
+		if w.OpenSince.IsZero() {
+			return 1
+		}
+		return 0
 	}
-	if i == maxWaiting {
-		return list
-	}
-	list = append(list, Waiting{})
-	copy(list[i+1:], list[i:])
-	list[i] = w
-	if len(list) > maxWaiting {
-		list = list[:maxWaiting]
-	}
-	return list
+	return cmp.Or(known(a)-known(b), b.OpenSince.Compare(a.OpenSince), strings.Compare(b.ID, a.ID))
 }
 
 func hours(since, now time.Time) float64 {
@@ -153,86 +168,6 @@ func hours(since, now time.Time) float64 {
 		return 0
 	}
 	return float64(int(now.Sub(since).Hours()*10)) / 10
-}
-
-// Difference is what changed between two runs.
-type Difference struct {
-	From string `json:"from"`
-	To   string `json:"to"`
-	// New, Gone and Risen are users whose risk is open now and was not, was
-	// open and is not, or is higher than it was.
-	New   []Changed `json:"new"`
-	Gone  []Changed `json:"gone"`
-	Risen []Changed `json:"risen"`
-	// Drifted are objects whose standing beside the baseline changed.
-	Drifted []Changed `json:"drifted"`
-	// Total counts all, also those beyond the thousand that are listed.
-	Total map[string]int `json:"total"`
-}
-
-// Changed is one user or policy that changed.
-type Changed struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	Was  string `json:"was,omitempty"`
-	Is   string `json:"is,omitempty"`
-}
-
-// Compare says what changed from one run's users.jsonl and policies.json to
-// another's.
-func Compare(from, to string, usersBefore, usersAfter io.Reader, before, after Policies) (Difference, error) {
-	d := Difference{From: from, To: to, New: []Changed{}, Gone: []Changed{}, Risen: []Changed{}, Drifted: []Changed{}, Total: map[string]int{}}
-	type risk struct {
-		name  string
-		level entra.RiskLevel
-	}
-	open := map[string]risk{}
-	for u, err := range ReadLines[UserLine](usersBefore) {
-		if err != nil {
-			return d, fmt.Errorf("run %s: %w", from, err)
-		}
-		if u.RiskState.Open() {
-			open[u.ID] = risk{u.Name, u.RiskLevel}
-		}
-	}
-	add := func(list *[]Changed, kind string, c Changed) {
-		d.Total[kind]++
-		if len(*list) < maxWaiting {
-			*list = append(*list, c)
-		}
-	}
-	for u, err := range ReadLines[UserLine](usersAfter) {
-		if err != nil {
-			return d, fmt.Errorf("run %s: %w", to, err)
-		}
-		was, known := open[u.ID]
-		delete(open, u.ID)
-		c := Changed{ID: u.ID, Name: u.Name, Was: string(was.level), Is: string(u.RiskLevel)}
-		a, okA := was.level.Rank()
-		b, okB := u.RiskLevel.Rank()
-		switch {
-		case !known && u.RiskState.Open():
-			add(&d.New, "new", c)
-		case known && !u.RiskState.Open():
-			c.Is = string(u.RiskState)
-			add(&d.Gone, "gone", c)
-		case known && okA && okB && b > a:
-			add(&d.Risen, "risen", c)
-		}
-	}
-	for id, was := range open { // no longer listed at all
-		add(&d.Gone, "gone", Changed{ID: id, Name: was.name, Was: string(was.level)})
-	}
-	stood := map[string]string{}
-	for _, p := range before.Objects {
-		stood[string(p.Kind)+p.ID+p.Key] = p.Status
-	}
-	for _, p := range after.Objects {
-		if was := stood[string(p.Kind)+p.ID+p.Key]; was != p.Status {
-			add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: was, Is: p.Status})
-		}
-	}
-	return d, nil
 }
 
 // ReadPolicies reads policies.json.

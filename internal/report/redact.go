@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -50,36 +51,46 @@ func (r Redaction) user(u *entra.RiskyUser) {
 	u.UserPrincipalName, u.UserDisplayName = r.Text(u.UserPrincipalName), r.Text(u.UserDisplayName)
 }
 
-// texts takes a user's names and the addresses of its detections out of
-// sentences.
-func (r Redaction) texts(texts []string, u entra.RiskyUser) []string {
-	out := make([]string, len(texts))
-	for i, t := range texts {
-		out[i] = r.Sentence(t, u.UserPrincipalName, u.UserDisplayName)
-	}
-	return out
-}
-
 // Sentence takes names, and everything that looks like an address, out of a
 // text.
 func (r Redaction) Sentence(text string, names ...string) string {
 	if !r.active() {
 		return text
 	}
-	for _, n := range names {
+	// The longest first, for a name may be a part of another.
+	for _, n := range slices.SortedFunc(slices.Values(names), func(a, b string) int { return len(b) - len(a) }) {
 		if n != "" {
 			text = strings.ReplaceAll(text, n, orDash(r.Text(n)))
 		}
 	}
-	words := strings.Split(text, " ")
-	for i, w := range words {
-		bare := strings.Trim(w, ".,;:()\"'")
-		if strings.Contains(bare, "@") || looksLikeIP(bare) {
-			words[i] = strings.Replace(w, bare, orDash(r.Text(bare)), 1)
-		}
-	}
-	return strings.Join(words, " ")
+	return r.words(text, func(w string) bool { return strings.Contains(w, "@") || looksLikeIP(w) })
 }
+
+// words redacts the words of a text that are personal, and leaves the rest.
+func (r Redaction) words(text string, personal func(string) bool) string {
+	var b strings.Builder
+	for text != "" {
+		n := strings.IndexAny(text, wordEnds)
+		if n == 0 {
+			b.WriteByte(text[0])
+			text = text[1:]
+			continue
+		}
+		if n < 0 {
+			n = len(text)
+		}
+		word := text[:n]
+		if bare := strings.Trim(word, ".:'"); personal(bare) {
+			word = strings.Replace(word, bare, orDash(r.Text(bare)), 1)
+		}
+		b.WriteString(word)
+		text = text[n:]
+	}
+	return b.String()
+}
+
+// wordEnds are the characters that neither a UPN nor an address has.
+const wordEnds = " \t\r\n,;()[]{}<>\"|\\"
 
 func orDash(s string) string {
 	if s == "" {
@@ -90,7 +101,7 @@ func orDash(s string) string {
 
 func looksLikeIP(s string) bool {
 	dots, colons := strings.Count(s, "."), strings.Count(s, ":")
-	if dots != 3 && colons < 2 {
+	if dots != 3 && colons < 2 || strings.HasPrefix(s, "sha256:") {
 		return false
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool {
@@ -106,7 +117,9 @@ var personal = map[string]bool{"userPrincipalName": true, "userDisplayName": tru
 // word by word.
 var dropped = map[string]bool{"additionalInfo": true, "geoCoordinates": true, "city": true, "state": true}
 
-// document redacts a document of Graph, whatever members it has.
+// document redacts a document of Graph, whatever members it has: those that
+// are known to name or place a person, and names, UPNs and addresses within
+// any other text.
 func (r Redaction) document(raw []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -114,37 +127,67 @@ func (r Redaction) document(raw []byte) ([]byte, error) {
 	if err := dec.Decode(&m); err != nil {
 		return nil, err
 	}
-	r.member(m)
-	return json.Marshal(m)
+	names := gatherNames(m, nil)
+	out, err := marshal(r.member(m, names), "")
+	return bytes.TrimSpace(out), err
 }
 
-func (r Redaction) member(m map[string]any) {
-	for k, v := range m {
-		switch v := v.(type) {
-		case string:
-			switch {
-			case dropped[k]:
-				m[k] = nil
-			case personal[k]:
-				m[k] = r.Text(v)
-			}
-		case map[string]any:
-			if dropped[k] {
-				m[k] = nil
+// gatherNames gives the names that a document gives to people.
+func gatherNames(v any, names []string) []string {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			if s, ok := e.(string); ok && personal[k] && s != "" {
+				names = append(names, s)
 				continue
 			}
-			r.member(v)
-		case []any:
-			for _, e := range v {
-				if inner, ok := e.(map[string]any); ok {
-					r.member(inner)
-				}
+			names = gatherNames(e, names)
+		}
+	case []any:
+		for _, e := range v {
+			names = gatherNames(e, names)
+		}
+	}
+	return names
+}
+
+// member redacts a value that stands below no known name.
+func (r Redaction) member(v any, names []string) any {
+	switch v := v.(type) {
+	case string:
+		return r.Sentence(v, names...)
+	case []any:
+		for i, e := range v {
+			v[i] = r.member(e, names)
+		}
+	case map[string]any:
+		for k, e := range v {
+			text, isText := e.(string)
+			switch {
+			case dropped[k]:
+				v[k] = nil
+			case isText && personal[k]:
+				v[k] = r.Text(text)
+			case isText && opaque(text):
+			default:
+				v[k] = r.member(e, names)
 			}
 		}
 	}
+	return v
 }
 
-// Plan redacts the names of users in a plan.
+// opaque reports whether a text is an id or a time, in which no name hides.
+func opaque(s string) bool {
+	if entra.IsID(s) {
+		return true
+	}
+	_, ok := entra.DateTime(s).Time()
+	return ok
+}
+
+// Plan redacts the names of people in a plan. What an action on a policy sends
+// and compares stays whole: it names ids.
 func (r Redaction) Plan(p plan.Plan) plan.Plan {
 	if !r.active() {
 		return p
@@ -152,11 +195,15 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 	actions := make([]plan.Action, len(p.Actions))
 	for i, a := range p.Actions {
 		if a.Kind.OnUser() {
-			reasons := make([]string, len(a.Reasons))
-			for j, s := range a.Reasons {
-				reasons[j] = r.Sentence(s, a.Subject.Name)
-			}
-			a.Subject.Name, a.Reasons = r.Text(a.Subject.Name), reasons
+			a.Reasons = r.sentences(a.Reasons, a.Subject.Name)
+			a.Subject.Name = r.Text(a.Subject.Name)
+		} else {
+			a.Reasons = r.principals(a.Reasons)
+		}
+		if a.Change != nil {
+			c := *a.Change
+			c.Differences = r.differences(c.Differences)
+			a.Change = &c
 		}
 		actions[i] = a
 	}
@@ -164,7 +211,51 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 	return p
 }
 
-// Outcomes redacts the names of users in outcomes.
+// Policies redacts the names of people in rows of policies.json. The names and
+// ranges of policies and locations are the organisation's, not a person's.
+func (r Redaction) Policies(rows []PolicyRow) []PolicyRow {
+	if !r.active() {
+		return rows
+	}
+	out := make([]PolicyRow, len(rows))
+	for i, row := range rows {
+		row.Reasons, row.Differences = r.principals(row.Reasons), r.differences(row.Differences)
+		out[i] = row
+	}
+	return out
+}
+
+func (r Redaction) differences(list []plan.Difference) []plan.Difference {
+	out := make([]plan.Difference, len(list))
+	for i, d := range list {
+		d.Text = r.principal(d.Text)
+		out[i] = d
+	}
+	return out
+}
+
+func (r Redaction) sentences(texts []string, names ...string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = r.Sentence(t, names...)
+	}
+	return out
+}
+
+// principals takes user principal names out of texts, and nothing else.
+func (r Redaction) principals(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = r.principal(t)
+	}
+	return out
+}
+
+func (r Redaction) principal(text string) string {
+	return r.words(text, func(w string) bool { return strings.Contains(w, "@") && !strings.HasPrefix(w, "@") })
+}
+
+// Outcomes redacts the names of people in outcomes.
 func (r Redaction) Outcomes(list []plan.Outcome) []plan.Outcome {
 	if !r.active() {
 		return list
@@ -174,6 +265,8 @@ func (r Redaction) Outcomes(list []plan.Outcome) []plan.Outcome {
 		if o.Kind.OnUser() {
 			o.Detail = r.Sentence(o.Detail, o.Subject.Name)
 			o.Subject.Name = r.Text(o.Subject.Name)
+		} else {
+			o.Detail = r.principal(o.Detail)
 		}
 		out[i] = o
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -17,8 +18,8 @@ import (
 )
 
 func readCSV(t interface{ Fatal(...any) }, data []byte) [][]string {
-	if bytes.Contains(bytes.ReplaceAll(data, []byte("\r\n"), nil), []byte("\n\r")) {
-		t.Fatal("stray line ends")
+	if head, _, _ := bytes.Cut(data, []byte("\n")); !bytes.HasSuffix(head, []byte("\r")) || !bytes.HasSuffix(data, []byte("\r\n")) {
+		t.Fatal("lines do not end in CRLF")
 	}
 	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
 	if err != nil {
@@ -31,7 +32,7 @@ func readCSV(t interface{ Fatal(...any) }, data []byte) [][]string {
 // reader: no cell is lost, and none begins like a formula.
 func TestCSVRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", "a,b", `say "hi"`, "a\nb", " lead", "＝1", "|cmd"}))
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", "a,b", `say "hi"`, "a\nb", " lead", "＝1", "|cmd", " =1", "\u00a0=1", "\ufeff+1", "'quoted", "'", "\n=1"}))
 		d := entra.Detection{ID: text.Draw(t, "id"), UserDisplayName: text.Draw(t, "name"), AdditionalInfo: text.Draw(t, "info"), Raw: json.RawMessage(`{}`)}
 		var jsonl, out bytes.Buffer
 		w := report.NewDetections(&jsonl, &out, report.Redaction{})
@@ -47,12 +48,12 @@ func TestCSVRoundTrip(t *testing.T) {
 		}
 		for i, want := range map[int]string{0: d.ID, 6: d.UserDisplayName, len(report.DetectionColumns) - 1: d.AdditionalInfo} {
 			got := rows[1][i]
-			if got != "" && strings.ContainsAny(got[:1], "=+-@\t\r\n|") {
+			if first := strings.TrimFunc(got, func(r rune) bool { return r == '\ufeff' || unicode.IsSpace(r) }); got != "" && (strings.ContainsAny(got[:1], "\t\r\n") || first != "" && strings.ContainsAny(first[:1], "=+-@|")) {
 				t.Fatalf("cell %q is a formula", got)
 			}
 			// The standard reader turns CRLF within a cell into LF.
 			norm := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
-			if norm(strings.TrimPrefix(got, "'")) != norm(strings.TrimPrefix(want, "'")) {
+			if norm(strings.TrimPrefix(got, "'")) != norm(want) {
 				t.Fatalf("cell %q, want %q", got, want)
 			}
 		}
@@ -145,15 +146,21 @@ func TestCompare(t *testing.T) {
 	line := func(id, level, state string) string {
 		return `{"id":"` + id + `","userPrincipalName":"` + id + `@x","riskLevel":"` + level + `","riskState":"` + state + `"}` + "\n"
 	}
-	before := line("same", "low", "atRisk") + line("risen", "low", "atRisk") + line("settled", "high", "atRisk") + line("absent", "low", "atRisk") + line("old", "none", "dismissed")
-	after := line("same", "low", "atRisk") + line("risen", "high", "atRisk") + line("settled", "none", "dismissed") + line("fresh", "medium", "atRisk") + line("old", "none", "dismissed")
+	before := line("same", "low", "atRisk") + line("risen", "low", "atRisk") + line("settled", "high", "atRisk") + line("absent", "low", "atRisk") + line("murky", "medium", "atRisk") + line("old", "none", "dismissed")
+	after := line("same", "low", "atRisk") + line("risen", "high", "atRisk") + line("settled", "none", "dismissed") + line("fresh", "medium", "atRisk") + line("murky", "hidden", "atRisk") + line("old", "none", "dismissed")
 	d, err := report.Compare("a", "b", strings.NewReader(before), strings.NewReader(after),
-		report.Policies{Objects: []report.PolicyRow{{ID: "p", Status: "inSync"}}}, report.Policies{Objects: []report.PolicyRow{{ID: "p", Status: "update"}}})
+		report.Policies{Objects: []report.PolicyRow{{ID: "p", Status: "inSync"}, {ID: "same", Status: "inSync"}, {Key: "K", Status: "create"}, {ID: "q", DisplayName: "Q", Status: "unmanaged"}}},
+		report.Policies{Objects: []report.PolicyRow{{ID: "p", DisplayName: "P", Status: "update"}, {ID: "same", Status: "inSync"}, {Key: "K", ID: "made", Status: "inSync"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"new": 1, "gone": 2, "risen": 1, "drifted": 1}
-	if diff := cmp.Diff(want, d.Total); diff != "" {
+	want := report.Difference{From: "a", To: "b",
+		New:     []report.Changed{{ID: "fresh", Name: "fresh@x", Is: "medium"}},
+		Gone:    []report.Changed{{ID: "settled", Name: "settled@x", Was: "high", Is: "dismissed"}, {ID: "absent", Name: "absent@x", Was: "low"}},
+		Risen:   []report.Changed{{ID: "risen", Name: "risen@x", Was: "low", Is: "high"}, {ID: "murky", Name: "murky@x", Was: "medium", Is: "hidden"}},
+		Drifted: []report.Changed{{ID: "p", Name: "P", Was: "inSync", Is: "update"}, {ID: "made", Was: "create", Is: "inSync"}, {ID: "q", Name: "Q", Was: "unmanaged"}},
+		Total:   map[string]int{"new": 1, "gone": 2, "risen": 2, "drifted": 3}}
+	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -200,3 +207,32 @@ func BenchmarkDetections(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// TestCoordinatesAreNoFormulas: also a number with a sign is text to a
+// spreadsheet that looks for formulas.
+func TestCoordinatesAreNoFormulas(t *testing.T) {
+	south, east := -33.8688, 151.2093
+	d := entra.Detection{ID: "d", Location: entra.Location{GeoCoordinates: &entra.GeoCoordinates{Latitude: &south, Longitude: &east}}, Raw: json.RawMessage(`{}`)}
+	var out bytes.Buffer
+	w := report.NewDetections(discard{}, &out, report.Redaction{})
+	if err := w.Write(&d); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	row := readCSV(t, out.Bytes())[1]
+	if row[15] != "'-33.8688" || row[16] != "151.2093" {
+		t.Errorf("coordinates %q, %q", row[15], row[16])
+	}
+}
+
+// TestDocumentsThatAreNone are an error, never an empty row.
+func TestDocumentsThatAreNone(t *testing.T) {
+	for _, raw := range []string{"", "null", "[]", `"x"`, "{"} {
+		w := report.NewUsers(discard{}, discard{}, report.Redaction{})
+		if err := w.Write(report.UserRow{User: entra.RiskyUser{ID: "u1", Raw: json.RawMessage(raw)}}); err == nil || !strings.Contains(err.Error(), "u1") {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+}

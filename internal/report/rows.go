@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 
@@ -147,7 +148,7 @@ func (w *Users) Write(row UserRow) error {
 		if raw, err = w.redact.document(raw); err != nil {
 			return err
 		}
-		row.Decision.Reasons = w.redact.texts(row.Decision.Reasons, row.User)
+		row.Decision.Reasons = w.redact.sentences(row.Decision.Reasons, row.User.UserPrincipalName, row.User.UserDisplayName)
 	}
 	tail := userTail{OpenDetections: row.OpenDetections}
 	if row.Decision.Verdict != "" {
@@ -157,15 +158,15 @@ func (w *Users) Write(row UserRow) error {
 	if err != nil {
 		return err
 	}
-	doc := bytes.TrimRight(raw, " \t\r\n")
-	if len(doc) < 2 || doc[len(doc)-1] != '}' {
-		doc = []byte("{}")
+	doc := bytes.TrimSpace(raw)
+	if len(doc) < 2 || doc[0] != '{' || doc[len(doc)-1] != '}' {
+		return fmt.Errorf("user %s: the document is no JSON object", u.ID)
 	}
 	if err := w.lines.raw(doc); err != nil {
 		return err
 	}
 	b := w.lines.buf[:len(w.lines.buf)-1] // open the document again
-	if b[len(b)-1] != '{' {
+	if inner := bytes.TrimRight(b, " \t"); inner[len(inner)-1] != '{' {
 		b = append(b, ',')
 	}
 	w.lines.buf = append(b, text[1:]...)
