@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,8 @@ import (
 
 // serveCommand runs the schedule and the API until it is stopped.
 func (c *command) serveCommand() *cobra.Command {
-	return &cobra.Command{
+	var check bool
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Sweep on a schedule and answer the HTTP API until stopped",
 		Long: `Sweeps every tenant when schedule.cron says, and answers the API at http.listen:
@@ -35,8 +37,46 @@ written, and the exit code is 0. When it is ready it prints one JSON line with
 its address. Traces go where OTEL_EXPORTER_OTLP_ENDPOINT says.`,
 		Example: `  RISKSWEEP_HTTP_TOKEN=$(openssl rand -hex 32) risksweep serve
   risksweep serve --http-listen 127.0.0.1:0 --schedule-cron @hourly`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd) },
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if check {
+				return c.checkServe(cmd)
+			}
+			return c.serve(cmd)
+		},
 	}
+	cmd.Flags().BoolVar(&check, "check", false, "ask the serve that listens at http.listen whether it is alive, and exit 0 or 1")
+	return cmd
+}
+
+// checkServe is the health check of an image that has no other program.
+func (c *command) checkServe(cmd *cobra.Command) error {
+	cfg, err := c.loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(cfg.HTTP.Listen)
+	if err != nil {
+		return usageError{err}
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), 4*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("serve does not answer: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("serve is not well: %s", res.Status)
+	}
+	return nil
 }
 
 func (c *command) serve(cmd *cobra.Command) error {
