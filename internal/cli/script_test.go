@@ -21,6 +21,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(handler) != "" {
+		os.Exit(cli.Main(os.Args[1:], cli.System()))
+	}
 	testscript.Main(m, map[string]func(){"risksweep": func() { os.Exit(cli.Main(os.Args[1:], cli.System())) }})
 }
 
