@@ -255,6 +255,22 @@ func TestSchemasDescribeEveryMember(t *testing.T) {
 		}
 		w.object(name, typ, root)
 	}
+	// What the types above hold as raw JSON or any.
+	for _, d := range []struct {
+		schema, def string
+		typ         reflect.Type
+	}{
+		{"users", "decision", reflect.TypeFor[triage.Decision]()}, {"report", "decision", reflect.TypeFor[triage.Decision]()},
+		{"report", "decided", reflect.TypeFor[Decided]()}, {"report", "enforcement", reflect.TypeFor[plan.Enforcement]()},
+	} {
+		root := schemaText(t, d.schema)
+		def, ok := below(root, "$defs", d.def).(map[string]any)
+		if !ok {
+			t.Errorf("%s: no definition %s", d.schema, d.def)
+			continue
+		}
+		(&walker{t: t, root: root, seen: map[reflect.Type]bool{}}).object(d.schema+" "+d.def, d.typ, def)
+	}
 	codes := below(schemaText(t, "users"), "$defs", "decision", "properties", "code", "enum")
 	var listed []string
 	for _, c := range codes.([]any) {
