@@ -1,0 +1,111 @@
+package cli_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/risksweep/risksweep/functions"
+	"github.com/risksweep/risksweep/functions/hosttest"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/runs"
+)
+
+// Two hundred tenants through several processes of the packed app against one
+// simulated service: the timer is delivered twice, messages are copied,
+// processes are killed in the middle. Every tenant has exactly one complete run
+// for the due time, and its chain holds.
+func TestFanOutOverTwoHundredTenants(t *testing.T) {
+	const tenantCount, processes = 200, 3
+	tenant, err := graphsim.New(graphsim.Options{Users: 20, Detections: 20, Seed: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ready, ended := make(chan graphsim.Ready, 1), make(chan error, 1)
+	go func() {
+		ended <- graphsim.Serve(ctx, tenant, graphsim.ServeOptions{Listen: "127.0.0.1:0"}, func(r graphsim.Ready) { ready <- r })
+	}()
+	defer func() { stop(); <-ended }()
+	at := <-ready
+
+	names := make([]string, tenantCount)
+	var list strings.Builder
+	for i := range names {
+		names[i] = fmt.Sprintf("tenant%03d", i)
+		// One service stands for all of them, each under a domain of its own.
+		fmt.Fprintf(&list, "- {name: %s, tenantId: %s.example, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q}\n", names[i], names[i], at.Graph)
+	}
+	root, dir, queues := t.TempDir(), packApp(t), hosttest.NewQueues()
+	env := []string{handler + "=1", "SIM_TOKEN=" + at.Token, "RISKSWEEP_TENANTS=" + list.String(), "RISKSWEEP_STORE_URL=file:" + root,
+		"RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0", "RISKSWEEP_SCHEDULE_MODE=apply", "RISKSWEEP_CONFIG="}
+	hosts := make([]*hosttest.Host, processes)
+	for i := range hosts {
+		hosts[i] = hosttest.Start(t, hosttest.Options{Dir: dir, Env: env, Queues: queues})
+	}
+	due := time.Now().UTC().Truncate(time.Second)
+	for _, h := range hosts[:2] {
+		if err := h.Timer("Nightly", hosttest.Time(due), false); err != nil {
+			t.Fatalf("%v\n%s", err, h.Stdout())
+		}
+	}
+	for _, text := range queues.Texts(functions.Queue)[:15] {
+		queues.Put(functions.Queue, text)
+	}
+	rng := rand.New(rand.NewPCG(7, 7))
+	var wg sync.WaitGroup
+	for _, h := range hosts {
+		killAt := map[int]bool{3 + rng.IntN(10): true, 20 + rng.IntN(10): true}
+		delay := time.Duration(rng.IntN(8)) * time.Millisecond
+		wg.Go(func() {
+			for n := 0; queues.Len(functions.Queue) > 0; n++ {
+				killed := make(chan struct{})
+				if killAt[n] {
+					go func() { time.Sleep(delay); h.Kill(); close(killed) }()
+				} else {
+					close(killed)
+				}
+				_, err := h.Deliver("SweepTenant")
+				<-killed
+				if !h.Alive() {
+					h.Restart()
+				} else if err != nil {
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := queues.Len(functions.Queue + "-poison"); n != 0 {
+		t.Errorf("%d messages were given up, the first: %s\n%s", n, queues.Texts(functions.Queue + "-poison")[0], hosts[0].Stdout())
+	}
+	for _, h := range hosts {
+		if h.Starts < 3 {
+			t.Errorf("a process was started %d times, want 3: the kills missed", h.Starts)
+		}
+	}
+	store, err := blobstore.OpenDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		l := ledger.New(store, name, ledger.Options{})
+		infos, err := l.Runs(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(infos) != 1 || !infos[0].Complete || infos[0].Status != "succeeded" || infos[0].ID != runs.ScheduledID(name, due, 0) {
+			t.Errorf("%s: runs %+v", name, infos)
+		}
+		v, err := l.Verify(t.Context(), "")
+		if err != nil || len(v.Problems)+len(v.Incomplete) > 0 {
+			t.Errorf("%s: %+v, %v", name, v, err)
+		}
+	}
+}
