@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/runs"
@@ -79,17 +81,25 @@ func (a *App) Ready(ctx context.Context) error {
 	if err := a.ProbeStore(ctx); err != nil {
 		return err
 	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(signIns)
 	for _, t := range a.Config.Tenants {
-		client, err := a.Graph(t)
-		if err != nil {
-			return err
-		}
-		if _, err := client.TokenRoles(ctx); err != nil {
-			return fmt.Errorf("tenant %s: signing in: %w", t.Name, err)
-		}
+		g.Go(func() error {
+			client, err := a.Graph(t)
+			if err != nil {
+				return err
+			}
+			if _, err := client.TokenRoles(ctx); err != nil {
+				return fmt.Errorf("tenant %s: signing in: %w", t.Name, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
+
+// signIns is how many tenants are signed in to at the same time.
+const signIns = 16
 
 // ProbeStore writes, reads and deletes a file of the store.
 func (a *App) ProbeStore(ctx context.Context) error {

@@ -128,35 +128,26 @@ func moment(t time.Time) *time.Time {
 }
 
 // Runs lists the runs of one tenant or all, newest first, with those ordered
-// that have not begun.
+// that have not begun. Only the runs that are shown are read.
 func (b *Book) Runs(ctx context.Context, tenant string, limit int) ([]httpapi.Run, error) {
 	tenants := b.Tenants
 	if tenant != "" {
 		tenants = []string{tenant}
 	}
 	var mu sync.Mutex
-	var all []httpapi.Run
-	seen := map[string]bool{} // tenant/run
+	var all []place
 	var g errgroup.Group
 	g.SetLimit(lookups)
 	for _, name := range tenants {
 		g.Go(func() error {
-			infos, err := b.Ledger(name).Runs(ctx, limit)
+			ids, err := b.Ledger(name).RunIDs(ctx, limit)
 			if err != nil {
 				return fmt.Errorf("tenant %s: %w", name, err)
 			}
-			for _, info := range infos {
-				r, err := b.listed(ctx, name, info)
-				if errors.Is(err, blobstore.ErrNotFound) {
-					continue // deleted while we looked
-				}
-				if err != nil {
-					return fmt.Errorf("tenant %s: %w", name, err)
-				}
-				mu.Lock()
-				seen[name+"/"+info.ID] = true
-				all = append(all, r)
-				mu.Unlock()
+			mu.Lock()
+			defer mu.Unlock()
+			for _, id := range ids {
+				all = append(all, place{name, id})
 			}
 			return nil
 		})
@@ -164,18 +155,67 @@ func (b *Book) Runs(ctx context.Context, tenant string, limit int) ([]httpapi.Ru
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	waiting, err := b.waiting(ctx, tenant, seen)
+	waiting, err := b.waiting(ctx, tenant, all)
 	if err != nil {
 		return nil, err
 	}
 	all = append(all, waiting...)
 	sort.Slice(all, func(i, j int) bool {
-		if all[i].ID != all[j].ID {
-			return all[i].ID > all[j].ID
+		if all[i].run != all[j].run {
+			return all[i].run > all[j].run
 		}
-		return all[i].Tenant < all[j].Tenant
+		return all[i].tenant < all[j].tenant
 	})
-	return all[:min(limit, len(all))], nil
+	return b.showAll(ctx, all[:min(limit, len(all))])
+}
+
+// place is where a run is.
+type place struct{ tenant, run string }
+
+// showAll reads the runs at their places, in the same order.
+func (b *Book) showAll(ctx context.Context, places []place) ([]httpapi.Run, error) {
+	found := make([]*httpapi.Run, len(places))
+	var g errgroup.Group
+	g.SetLimit(lookups)
+	for i, p := range places {
+		g.Go(func() error {
+			r, err := b.one(ctx, p)
+			if errors.Is(err, blobstore.ErrNotFound) {
+				return nil // deleted while we looked
+			}
+			if err != nil {
+				return fmt.Errorf("tenant %s: %w", p.tenant, err)
+			}
+			found[i] = &r
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []httpapi.Run
+	for _, r := range found {
+		if r != nil {
+			out = append(out, *r)
+		}
+	}
+	return out, nil
+}
+
+// one reads a run, which may be an order that has not begun.
+func (b *Book) one(ctx context.Context, p place) (httpapi.Run, error) {
+	info, err := b.Ledger(p.tenant).RunInfo(ctx, p.run)
+	if err == nil {
+		return b.listed(ctx, p.tenant, info)
+	}
+	if !errors.Is(err, blobstore.ErrNotFound) {
+		return httpapi.Run{}, err
+	}
+	o, err := b.order(ctx, p.run)
+	if err != nil {
+		return httpapi.Run{}, err
+	}
+	return b.shown(ctx, o)
 }
 
 // listed is a run of the store; what is not complete may be an ordered run,
@@ -193,16 +233,22 @@ func (b *Book) listed(ctx context.Context, tenant string, info ledger.RunInfo) (
 	return b.show(ctx, tenant, info)
 }
 
-// waiting are the orders whose run is not in the store yet.
-func (b *Book) waiting(ctx context.Context, tenant string, seen map[string]bool) ([]httpapi.Run, error) {
-	var out []httpapi.Run
+// waiting are the orders whose run is not in the store yet: those of late that
+// no folder stands for.
+func (b *Book) waiting(ctx context.Context, tenant string, begun []place) ([]place, error) {
+	seen := make(map[place]bool, len(begun))
+	ids := make(map[string]bool, len(begun))
+	for _, p := range begun {
+		seen[p], ids[p.run] = true, true
+	}
+	var out []place
 	since := b.Now().Add(-2 * b.Timeout).UTC().Format("20060102T150405Z")
 	for file, err := range b.Store.List(ctx, "_orders/") {
 		if err != nil {
 			return nil, err
 		}
 		id, ok := orderID(file.Name)
-		if !ok || id < since {
+		if !ok || id < since || ids[id] && len(b.Tenants) == 1 {
 			continue
 		}
 		o, err := b.order(ctx, id)
@@ -212,15 +258,8 @@ func (b *Book) waiting(ctx context.Context, tenant string, seen map[string]bool)
 		if err != nil {
 			return nil, err
 		}
-		if tenant != "" && o.Tenant != tenant || seen[o.Tenant+"/"+id] {
-			continue
-		}
-		r, err := b.shown(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		if r.Status == httpapi.Queued || r.Error != "" {
-			out = append(out, r)
+		if p := (place{o.Tenant, id}); (tenant == "" || o.Tenant == tenant) && !seen[p] {
+			out = append(out, p)
 		}
 	}
 	return out, nil
@@ -261,39 +300,41 @@ func (b *Book) File(ctx context.Context, tenant, id, name string) (io.ReadCloser
 // LastRun is when the last run began that did what a scheduled run does, and
 // ended by itself; zero if there was none.
 func (b *Book) LastRun(ctx context.Context, tenant string) (time.Time, error) {
-	infos, err := b.Ledger(tenant).Runs(ctx, lastRuns)
-	if err != nil {
-		return time.Time{}, err
-	}
-	var last time.Time
-	for _, info := range infos {
-		if !info.Complete || info.Status == cancelled || b.ScheduledMode == "apply" && info.Mode != "apply" {
-			continue
-		}
-		if info.StartedAt.After(last) {
-			last = info.StartedAt
-		}
-	}
-	return last, nil
+	info, err := b.last(ctx, tenant, func(i ledger.RunInfo) bool {
+		return i.Status != cancelled && (b.ScheduledMode != "apply" || i.Mode == "apply")
+	})
+	return info.StartedAt, err
 }
-
-// lastRuns is how far back LastRun looks.
-const lastRuns = 100
 
 // LastSuccess is the end of the last run that did all it should; zero if there
 // was none among the last ones.
 func (b *Book) LastSuccess(ctx context.Context, tenant string) (time.Time, error) {
-	infos, err := b.Ledger(tenant).Runs(ctx, lastRuns)
+	info, err := b.last(ctx, tenant, func(i ledger.RunInfo) bool { return i.Status == httpapi.Succeeded })
+	return info.FinishedAt, err
+}
+
+// lastRuns is how far back is looked.
+const lastRuns = 100
+
+// last is the newest complete run that passes; the zero RunInfo if none does.
+func (b *Book) last(ctx context.Context, tenant string, passes func(ledger.RunInfo) bool) (ledger.RunInfo, error) {
+	ids, err := b.Ledger(tenant).RunIDs(ctx, lastRuns)
 	if err != nil {
-		return time.Time{}, err
+		return ledger.RunInfo{}, err
 	}
-	var last time.Time
-	for _, info := range infos {
-		if info.Complete && info.Status == httpapi.Succeeded && info.FinishedAt.After(last) {
-			last = info.FinishedAt
+	for _, id := range ids {
+		info, err := b.Ledger(tenant).RunInfo(ctx, id)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return ledger.RunInfo{}, err
+		}
+		if info.Complete && passes(info) {
+			return info, nil
 		}
 	}
-	return last, nil
+	return ledger.RunInfo{}, nil
 }
 
 // Prune deletes the records of orders that are older than days; 0 keeps all.
