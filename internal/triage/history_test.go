@@ -201,3 +201,68 @@ func TestProblemsHavePositions(t *testing.T) {
 		t.Errorf("warnings %v", w)
 	}
 }
+
+// TestExpiryIsTheEndOfTheDay covers until midnight UTC and not a moment more.
+func TestExpiryIsTheEndOfTheDay(t *testing.T) {
+	p := parse(t, file) // old: expires 2026-11-23
+	e := triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{det("d", "unlikelyTravel", "low", "", "")}}
+	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]triage.Verdict{
+		midnight.Add(-time.Nanosecond): triage.Dismiss, midnight: triage.Leave,
+		midnight.Add(-time.Second).In(time.FixedZone("", 9*3600)): triage.Dismiss,
+	} {
+		rules, _ := p.Bind(world(), at)
+		if got := rules.Decide(e, at); got.Verdict != want {
+			t.Errorf("at %s: %s, want %s", at, got.Verdict, want)
+		}
+	}
+}
+
+// TestUnknownValuesInEscalations keep a user from being dismissed, and never
+// confirm.
+func TestUnknownValuesInEscalations(t *testing.T) {
+	text := file + `
+  - id: abroad
+    when: {countries: [KP], ipRanges: [198.51.100.0/24]}
+    reason: Nobody works there
+`
+	rules, _ := parse(t, text).Bind(world(), now)
+	for _, c := range []struct {
+		ip, country string
+		want        triage.Verdict
+		code        string
+	}{
+		{"203.0.113.9", "US", triage.Dismiss, triage.CodeAllowlisted},
+		{"203.0.113.9", "hidden", triage.Dismiss, triage.CodeAllowlisted}, // the address rules it out
+		{"198.51.100.9", "US", triage.Leave, triage.CodeUncovered},
+		{"198.51.100.9", "KP", triage.ConfirmCompromised, triage.CodeEscalated},
+		{"198.51.100.9", "kp", triage.ConfirmCompromised, triage.CodeEscalated},
+		{"198.51.100.9", "hidden", triage.Leave, triage.CodeEscalationHidden},
+		{"198.51.100.9", "Korea", triage.Leave, triage.CodeEscalationHidden},
+		{"198.51.100.9", "", triage.Leave, triage.CodeEscalationHidden},
+		{"", "KP", triage.Leave, triage.CodeEscalationHidden},
+		{"not an address", "KP", triage.Leave, triage.CodeEscalationHidden},
+	} {
+		e := triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{det("d", "unfamiliarFeatures", "low", c.ip, c.country)}}
+		if got := rules.Decide(e, now); got.Verdict != c.want || got.Code != c.code {
+			t.Errorf("%q %q: %s %s, want %s %s", c.ip, c.country, got.Verdict, got.Code, c.want, c.code)
+		}
+	}
+}
+
+// TestNeverAllowListed names the types that no entry covers, also where one
+// would cover all else of the detection.
+func TestNeverAllowListed(t *testing.T) {
+	rules, _ := parse(t, file).Bind(world(), now)
+	for _, event := range []string{"leakedCredentials", "LeakedCredentials", "adminConfirmedUserCompromised", "investigationsThreatIntelligence",
+		"investigationsThreatIntelligenceSigninLinked", "investigationsThreatIntelligenceOfTomorrow", "attackerinTheMiddle", "generic"} {
+		_, problems := triage.Parse("t.yaml", []byte(strings.Replace(file, "unfamiliarFeatures", event, 1)), now)
+		if problems.Err() == nil || !strings.Contains(problems.Err().Error(), "cannot be allow-listed") {
+			t.Errorf("%s in the allowlist: %v", event, problems)
+		}
+		e := triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{det("d", event, "low", "203.0.113.9", "")}}
+		if got := rules.Explain(e, now).Text(); !strings.Contains(got, "riskEventType "+event+" cannot be allow-listed") {
+			t.Errorf("explained as\n%s", got)
+		}
+	}
+}
