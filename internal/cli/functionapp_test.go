@@ -138,7 +138,7 @@ func TestTheFunctionAppSweepsATenant(t *testing.T) {
 	dir := packApp(t)
 	h := hosttest.Start(t, hosttest.Options{Dir: dir, Proxy: true, Env: []string{handler + "=1", "SIM_TOKEN=" + at.Token,
 		"RISKSWEEP_CONFIG=", "RISKSWEEP_STORE_URL=file:" + store, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0", "RISKSWEEP_SCHEDULE_NCRONTAB=0 0 2 * * *",
-		fmt.Sprintf("RISKSWEEP_TENANTS=[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q, triage: triage.yaml}]", at.TenantID, at.Graph)}})
+		fmt.Sprintf("RISKSWEEP_TENANTS=[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q, baseline: baseline, triage: triage.yaml}]", at.TenantID, at.Graph)}})
 	if err := h.Timer("Nightly", hosttest.Time(time.Now()), false); err != nil {
 		t.Fatalf("%v\n%s", err, h.Stdout())
 	}
