@@ -3,6 +3,7 @@ package graphsim
 import (
 	"time"
 
+	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
 	"github.com/risksweep/risksweep/internal/graphsim/directory"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/risk"
@@ -13,12 +14,14 @@ func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 	t := generate.Population(opt.Seed, opt.Users, opt.Policies, born)
 	people := directory.New(t, now, directory.Options{License: opt.License, Cloud: opt.Cloud})
 	risks := risk.New(t, opt.Detections, now, risk.Options{Seed: opt.Seed, Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
+	access := conditionalaccess.New(t, people, now, conditionalaccess.Options{Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
+	people.Guard(access.Enforced)
 	return &parts{
 		identity: identity{
 			tenantID: t.ID, domains: []string{t.Domain, t.InitialDomain},
 			clientID: t.Client.AppID, clientSecret: t.Client.Secret, principalID: t.Client.ObjectID,
 		},
-		workloads: []workload{{"directory", people}, {"risk", risks}},
+		workloads: []workload{{"directory", people}, {"risk", risks}, {"conditionalAccess", access}},
 		risk:      outside{risks},
 	}, nil
 }
