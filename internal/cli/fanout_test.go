@@ -85,10 +85,12 @@ func TestFanOutOverTwoHundredTenants(t *testing.T) {
 	if n := queues.Len(functions.Queue + "-poison"); n != 0 {
 		t.Errorf("%d messages were given up, the first: %s\n%s", n, queues.Texts(functions.Queue + "-poison")[0], hosts[0].Stdout())
 	}
+	starts := 0
 	for _, h := range hosts {
-		if h.Starts < 3 {
-			t.Errorf("a process was started %d times, want 3: the kills missed", h.Starts)
-		}
+		starts += h.Starts
+	}
+	if starts < processes+3 {
+		t.Errorf("%d starts of %d processes: too few were killed to prove anything", starts, processes)
 	}
 	store, err := blobstore.OpenDir(root)
 	if err != nil {

@@ -70,6 +70,7 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	var ready struct{ API string }
 	ts.Check(json.Unmarshal(line, &ready))
 	ts.Setenv("API", ready.API)
+	ts.Setenv("API_ADDRESS", strings.TrimPrefix(ready.API, "http://"))
 }
 
 // stopDaemon sends SIGTERM and wants exit code 0 in time.
