@@ -172,3 +172,12 @@ func wantError(t *testing.T, what string, e *wire.Error, status int, code, prefi
 		t.Errorf("%s: %d %v, want %d %s: %s…", what, e.Status, e, status, code, prefix)
 	}
 }
+
+func (b *bench) parse(content string) map[string]any {
+	b.t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(content), &m); err != nil {
+		b.t.Fatal(err)
+	}
+	return m
+}

@@ -217,8 +217,11 @@ func (w *Workload) deleted(r *wire.Request, rest []string, s *store, kind crudKi
 		}
 		v.Deleted = time.Time{}
 		i.add(v, r.Now, w.opt.Lag)
-		l := w.listing(r, kind, nil, false)
-		return w.one(r, l, row{i, i.last()})
+		answer, e := w.one(r, w.listing(r, kind, nil, false), row{i, i.last()})
+		if e == nil {
+			answer.Effect = true
+		}
+		return answer, e
 	}
 	return nil, wrongMethod()
 }
