@@ -222,7 +222,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 			Limits:       cfg.Limits,
 			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: a.opt.Visibility,
 		},
-		Output:  sweep.Output{Redaction: report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID)), SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
+		Output:  sweep.Output{Redaction: report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID)), Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
 		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: a.opt.Progress,
 	}, nil
 }

@@ -27,7 +27,7 @@ type OCSFSource struct {
 	Version  string // of risksweep
 	Run      string
 	TenantID string
-	// At is the service's time of the run: the time of decisions, and of
+	// At is the start of the run: the time of decisions, and of
 	// detections that bear none.
 	At time.Time
 }

@@ -273,6 +273,14 @@ func (r Redaction) Outcomes(list []plan.Outcome) []plan.Outcome {
 	return out
 }
 
+// Subject redacts the name of a user that an action is about.
+func (r Redaction) Subject(k plan.Kind, s plan.Subject) plan.Subject {
+	if k.OnUser() {
+		s.Name = r.Text(s.Name)
+	}
+	return s
+}
+
 // Document redacts a document of Graph.
 func (r Redaction) Document(raw []byte) ([]byte, error) {
 	if !r.active() {

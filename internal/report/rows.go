@@ -58,7 +58,11 @@ type Detections struct {
 	lines  lines
 	csv    *csvWriter
 	redact Redaction
+	ocsf   *OCSF
 }
+
+// Also writes every detection to a SIEM's file too.
+func (w *Detections) Also(o *OCSF) { w.ocsf = o }
 
 // NewDetections begins both files.
 func NewDetections(jsonl, csv io.Writer, redact Redaction) *Detections {
@@ -67,6 +71,11 @@ func NewDetections(jsonl, csv io.Writer, redact Redaction) *Detections {
 
 // Write adds one detection to both files.
 func (w *Detections) Write(d *entra.Detection) error {
+	if w.ocsf != nil {
+		if err := w.ocsf.Detection(d); err != nil {
+			return err
+		}
+	}
 	raw := []byte(d.Raw)
 	if w.redact.active() {
 		hidden := *d
@@ -102,8 +111,13 @@ func (w *Detections) Write(d *entra.Detection) error {
 	return c.err
 }
 
-// Flush writes what is gathered.
+// Flush writes what is gathered, also of the SIEM's file.
 func (w *Detections) Flush() error {
+	if w.ocsf != nil {
+		if err := w.ocsf.Flush(); err != nil {
+			return err
+		}
+	}
 	if err := w.lines.flush(); err != nil {
 		return err
 	}
@@ -126,12 +140,16 @@ type Users struct {
 	lines  lines
 	csv    *csvWriter
 	redact Redaction
+	ocsf   *OCSF
 }
 
 // NewUsers begins both files.
 func NewUsers(jsonl, csv io.Writer, redact Redaction) *Users {
 	return &Users{lines: lines{w: jsonl}, csv: newCSV(csv, UserColumns), redact: redact}
 }
+
+// Also writes every decision to a SIEM's file too.
+func (w *Users) Also(o *OCSF) { w.ocsf = o }
 
 // userTail is what a line of users.jsonl holds besides Graph's own members.
 type userTail struct {
@@ -141,6 +159,11 @@ type userTail struct {
 
 // Write adds one user to both files.
 func (w *Users) Write(row UserRow) error {
+	if w.ocsf != nil && row.Decision.Verdict != "" {
+		if err := w.ocsf.Decision(row); err != nil {
+			return err
+		}
+	}
 	u, raw := row.User, []byte(row.User.Raw)
 	if w.redact.active() {
 		w.redact.user(&u)
@@ -192,8 +215,13 @@ func (w *Users) Write(row UserRow) error {
 	return c.err
 }
 
-// Flush writes what is gathered.
+// Flush writes what is gathered, also of the SIEM's file.
 func (w *Users) Flush() error {
+	if w.ocsf != nil {
+		if err := w.ocsf.Flush(); err != nil {
+			return err
+		}
+	}
 	if err := w.lines.flush(); err != nil {
 		return err
 	}

@@ -150,7 +150,8 @@ func (j journal) Intent(ctx context.Context, kind plan.Kind, actions []plan.Acti
 	now := j.r.Now().UTC()
 	entries := make([]ledger.Entry, len(actions))
 	for i, a := range actions {
-		entries[i] = ledger.Entry{Type: ledger.EntryIntent, At: now, Run: j.r.led.ID(), Action: a.ID, Kind: kind, Subject: a.Subject}
+		entries[i] = ledger.Entry{Type: ledger.EntryIntent, At: now, Run: j.r.led.ID(), Action: a.ID, Kind: kind,
+			Subject: j.r.Output.Redaction.Subject(kind, a.Subject)}
 	}
 	return j.r.led.Journal().Append(ctx, entries...)
 }
@@ -160,6 +161,7 @@ func (j journal) Outcome(ctx context.Context, o plan.Outcome, made *apply.Made) 
 	if run == "" {
 		run = j.r.led.ID()
 	}
+	o = j.r.Output.Redaction.Outcomes([]plan.Outcome{o})[0]
 	e := ledger.Entry{Type: ledger.EntryOutcome, At: o.At, Run: run, Action: o.Action, Kind: o.Kind, Subject: o.Subject, Outcome: &o}
 	if made != nil {
 		detail, err := json.Marshal(journalDetail{Made: made})

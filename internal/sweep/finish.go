@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/baseline"
@@ -20,6 +21,7 @@ import (
 // Output says how reports are written.
 type Output struct {
 	Redaction report.Redaction
+	Formats   []string // besides the files that are always written: ocsf
 	SLA       report.SLA
 	// ExitCode gives the exit code of a finished run, for the report.
 	ExitCode func(Result) int
@@ -50,6 +52,17 @@ func (r *run) openFiles(ctx context.Context) error {
 	}
 	r.files.detections = report.NewDetections(w[0], w[1], r.Output.Redaction)
 	r.files.users = report.NewUsers(w[2], w[3], r.Output.Redaction)
+	if !slices.Contains(r.Output.Formats, "ocsf") {
+		return nil
+	}
+	f, err := r.led.File(ctx, "ocsf.jsonl")
+	if err != nil {
+		return fmt.Errorf("storing ocsf.jsonl: %w", err)
+	}
+	r.files.open = append(r.files.open, f)
+	o := report.NewOCSF(f, report.OCSFSource{Version: r.Version, Run: r.led.ID(), TenantID: r.TenantID, At: r.started.UTC()}, r.Output.Redaction)
+	r.files.detections.Also(o)
+	r.files.users.Also(o)
 	return nil
 }
 
@@ -127,7 +140,7 @@ func (r *run) store(ctx context.Context) error {
 	if err := report.WriteActions(&actions, red.Plan(r.res.Plan), outcomes, settled); err != nil {
 		return err
 	}
-	if err := report.WritePolicies(&policiesJSON, &policiesCSV, r.policyRows()); err != nil {
+	if err := report.WritePolicies(&policiesJSON, &policiesCSV, red.Policies(r.policyRows())); err != nil {
 		return err
 	}
 	for _, f := range []struct {
@@ -220,7 +233,7 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 			rep.OverDismissed = append(rep.OverDismissed, o)
 		}
 	}
-	for _, row := range r.policyRows() {
+	for _, row := range r.Output.Redaction.Policies(r.policyRows()) {
 		if row.Status != string(baseline.InSync) && row.Status != string(baseline.Unmanaged) {
 			row.Live = nil
 			rep.Drift = append(rep.Drift, row)
