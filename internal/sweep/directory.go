@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/triage"
@@ -42,7 +43,7 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 		return nil
 	}
 	dir := triage.Directory{Names: r.directory.names, Members: r.directory.members, MemberErrors: r.directory.errors,
-		BreakGlass: r.breakGlass, PreviousMembers: r.state.GroupMembers}
+		BreakGlass: r.breakGlass, BreakGlassError: r.breakGlassUnknown(), PreviousMembers: r.state.GroupMembers}
 	for _, id := range r.groupIDs(r.Triage.Refs()) {
 		if err := r.readMembers(ctx, id); err != nil {
 			return err
@@ -118,6 +119,30 @@ func (r *run) readBreakGlass(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	return r.Baseline.BreakGlassUsers(r.directory.names, r.directory.members), nil
+}
+
+// breakGlassUnknown says which break-glass accounts are not known by name: no
+// rule may then decide about anybody.
+func (r *run) breakGlassUnknown() string {
+	if r.Baseline == nil {
+		return ""
+	}
+	var why []string
+	for _, name := range r.Baseline.BreakGlass.Users {
+		if _, ok := r.directory.names[entra.Ref{Kind: entra.KindUser, Name: name}].Resolved(); !ok {
+			why = append(why, fmt.Sprintf("no one user is the break-glass account %q", name))
+		}
+	}
+	for _, ref := range r.Baseline.DirectoryNeeds() {
+		o, ok := r.directory.names[ref].Resolved()
+		switch err := r.directory.errors[o.ID]; {
+		case !ok:
+			why = append(why, fmt.Sprintf("no one group is the break-glass group %q", ref.Name))
+		case err != nil:
+			why = append(why, fmt.Sprintf("members of the break-glass group %q: %v", ref.Name, err))
+		}
+	}
+	return strings.Join(why, "; ")
 }
 
 // groupIDs are the ids of the groups among the refs that resolved.
