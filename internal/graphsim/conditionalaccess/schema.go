@@ -204,6 +204,10 @@ func newTypes(cloud string) types {
 		{name: "policyType", kind: anEnum, readOnly: true, enum: enumeration("authenticationStrengthPolicyType", "builtIn custom unknownFutureValue")},
 		{name: "requirementsSatisfied", kind: someFlags, readOnly: true, enum: enumeration("authenticationStrengthRequirements", "none mfa unknownFutureValue")},
 		{name: "allowedCombinations", kind: someTexts, need: true},
+		{name: "combinationConfigurations", kind: someObjects, of: &schema{name: "authenticationCombinationConfiguration", derived: []*schema{
+			{name: "fido2CombinationConfiguration", typed: true, properties: []property{id, {name: "appliesToCombinations", kind: someTexts, need: true}, {name: "allowedAAGUIDs", kind: someTexts, need: true}}},
+			{name: "x509CertificateCombinationConfiguration", typed: true, properties: []property{id, {name: "appliesToCombinations", kind: someTexts, need: true}, list("allowedIssuerSkis"), list("allowedPolicyOIDs")}},
+		}}},
 	}}
 	if cloud != "global" { // no soft delete there
 		t.policy, t.ip, t.country = t.policy.without("deletedDateTime"), t.ip.without("deletedDateTime"), t.country.without("deletedDateTime")

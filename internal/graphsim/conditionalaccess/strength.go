@@ -2,10 +2,13 @@ package conditionalaccess
 
 import (
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"github.com/risksweep/risksweep/internal/graphsim/body"
 	"github.com/risksweep/risksweep/internal/graphsim/odata"
@@ -33,7 +36,7 @@ var epoch = time.Date(2021, 12, 1, 0, 0, 0, 0, time.UTC)
 
 func (w *Workload) builtIn() {
 	for _, b := range builtIns {
-		d := document{"displayName": b.name, "description": b.description, "allowedCombinations": strings.Fields(b.combinations)}
+		d := document{"displayName": b.name, "description": b.description, "allowedCombinations": strings.Fields(b.combinations), "combinationConfigurations": []document{}}
 		w.strengths.items = append(w.strengths.items, &item{ID: b.id, Created: epoch, versions: []version{{Doc: d, Modified: epoch}}})
 	}
 }
@@ -87,6 +90,10 @@ func described(x row) row {
 		d["policyType"] = "builtIn"
 	}
 	d["requirementsSatisfied"] = satisfied(d.list("allowedCombinations"))
+	owner, _ := uuid.Parse(x.item.ID) // built-in ones have none
+	for n, c := range documents(d["combinationConfigurations"]) {
+		c["id"] = uuid.NewSHA1(owner, []byte{byte(n)}).String()
+	}
 	x.version.Doc = d
 	return x
 }
@@ -106,10 +113,13 @@ func (w *Workload) showStrength(r *wire.Request, x row, selected func(string) bo
 		}
 		x.version.Doc["allowedCombinations"] = shown
 	}
-	w.showDocument(r, w.types.strength, x, selected, into)
-	if selected == nil || selected("combinationConfigurations") {
-		into.Set("combinationConfigurations@odata.context", place+"/combinationConfigurations").Set("combinationConfigurations", []any{})
-	}
+	configured := selected == nil || selected("combinationConfigurations")
+	w.showDocument(r, w.types.strength, x, func(name string) bool {
+		if name == "combinationConfigurations" && configured {
+			into.Set(name+"@odata.context", place+"/combinationConfigurations") // stands before it
+		}
+		return selected == nil || selected(name)
+	}, into)
 	return into
 }
 
@@ -176,7 +186,8 @@ func (w *Workload) serveStrengths(r *wire.Request, rest []string) (*wire.Respons
 	case r.Method == http.MethodGet && what == "usage":
 		return w.usage(r, i)
 	case r.Method == http.MethodGet && what == "combinationConfigurations":
-		out := (&body.Object{}).Set("@odata.context", r.Root+"/$metadata#"+l.context+"('"+i.ID+"')/combinationConfigurations").Set("value", []any{})
+		out := (&body.Object{}).Set("@odata.context", r.Root+"/$metadata#"+l.context+"('"+i.ID+"')/combinationConfigurations").
+			Set("value", writer{unknownEnums: r.UnknownEnums}.show(w.types.strength.find("combinationConfigurations"), described(x).version.Doc["combinationConfigurations"]))
 		return &wire.Response{Status: http.StatusOK, Body: out}, nil
 	case r.Method == http.MethodPost && what == "updateAllowedCombinations":
 		return w.updateCombinations(r, i)
@@ -192,12 +203,16 @@ func (w *Workload) createStrength(r *wire.Request, l listing) (*wire.Response, *
 	if len(r.Body) == 0 {
 		return nil, badRequest(emptyPayload)
 	}
-	d, bad := w.types.strength.read(r.Body, []string{"combinationConfigurations"})
+	d, bad := w.types.strength.read(r.Body, nil)
 	if bad == nil {
 		bad = d.required(w.types.strength)
 	}
 	if bad == nil {
 		d["allowedCombinations"], bad = w.combined(d.list("allowedCombinations"))
+	}
+	if bad == nil {
+		d.fill(w.types.strength)
+		bad = w.checkConfigurations(d)
 	}
 	if bad == nil {
 		bad = w.checkStrength(d, "")
@@ -212,9 +227,6 @@ func (w *Workload) createStrength(r *wire.Request, l listing) (*wire.Response, *
 	if bad != nil {
 		return nil, numbered(bad, postStrengthsPage)
 	}
-	if _, given := d["description"]; !given {
-		d["description"] = nil
-	}
 	i := &item{ID: w.newID(), Created: r.Now}
 	i.add(version{Doc: d, Modified: r.Now}, r.Now, w.opt.Lag)
 	w.strengths.items = append(w.strengths.items, i)
@@ -223,6 +235,28 @@ func (w *Workload) createStrength(r *wire.Request, l listing) (*wire.Response, *
 		Status: http.StatusCreated, Effect: true, Body: l.show(row{i, i.last()}, nil, into),
 		Header: http.Header{"Location": {r.Root + "/" + strings.Join(r.Path, "/") + "('" + i.ID + "')"}},
 	}, nil
+}
+
+// checkConfigurations brings the configurations to the kept form and wants each
+// to be for combinations that the strength allows.
+func (w *Workload) checkConfigurations(d document) *refused {
+	for _, c := range documents(d["combinationConfigurations"]) {
+		combinations, bad := w.combined(c.list("appliesToCombinations"))
+		if bad != nil {
+			return bad
+		}
+		method := "fido2"
+		if c[typeName] == "#microsoft.graph.x509CertificateCombinationConfiguration" {
+			method = "x509Certificate"
+		}
+		for _, one := range combinations {
+			if !strings.Contains(one, method) || !slices.Contains(d.list("allowedCombinations"), one) {
+				return refuse(badStrength, "A '%s' cannot apply to the combination '%s'", c.text(typeName), one)
+			}
+		}
+		c["appliesToCombinations"] = combinations
+	}
+	return nil
 }
 
 // checkStrength wants a name of its own: strengths, unlike policies, cannot
@@ -244,7 +278,7 @@ func (w *Workload) patchStrength(r *wire.Request, i *item) (*wire.Response, *wir
 	if len(r.Body) == 0 {
 		return nil, badRequest(emptyPayload)
 	}
-	patch, bad := w.types.strength.read(r.Body, []string{"combinationConfigurations"})
+	patch, bad := w.types.strength.read(r.Body, nil)
 	v := i.last()
 	if bad == nil {
 		// The combinations have an action of their own.
@@ -254,6 +288,15 @@ func (w *Workload) patchStrength(r *wire.Request, i *item) (*wire.Response, *wir
 				bad = refuse(badStrength, "'allowedCombinations' cannot be changed here; use the action updateAllowedCombinations")
 			}
 			delete(patch, "allowedCombinations")
+		}
+		if given, ok := patch["combinationConfigurations"]; ok && bad == nil {
+			for _, c := range documents(given) {
+				c.fill(w.types.strength.find("combinationConfigurations").of)
+			}
+			if !reflect.DeepEqual(given, v.Doc["combinationConfigurations"]) {
+				bad = refuse(badStrength, "'combinationConfigurations' cannot be changed with the strength that they belong to")
+			}
+			delete(patch, "combinationConfigurations")
 		}
 	}
 	if bad == nil && isBuiltIn(i.ID) {

@@ -57,6 +57,36 @@ func TestStrengths(t *testing.T) {
 	wantError(t, "a deleted strength", e, 404, "ResourceNotFound", "")
 }
 
+func TestConfigurationsOfCombinations(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 0, Options{})
+	const config = `{"@odata.type":"#microsoft.graph.fido2CombinationConfiguration","appliesToCombinations":["fido2"],"allowedAAGUIDs":["de1e552d-db1d-4423-a619-566b625cdc84"]}`
+	made := b.object(http.MethodPost, strengthAt, `{"displayName":"Keys","allowedCombinations":["fido2"],"combinationConfigurations":[`+config+`]}`)
+	id, _ := made["id"].(string)
+	list := b.object(http.MethodGet, strengthAt+"/"+id+"/combinationConfigurations", "")
+	if diff := cmp.Diff(asJSON(made["combinationConfigurations"]), asJSON(list["value"])); diff != "" || at(list["value"].([]any)[0], "id") == nil {
+		t.Errorf("configurations %v (-made +listed):\n%s", list, diff)
+	}
+	if _, e := b.ask(http.MethodPatch, strengthAt+"/"+id, b.text(http.MethodGet, strengthAt+"/"+id, "")); e != nil {
+		t.Errorf("sent back as it was read: %v", e)
+	}
+	_, e := b.ask(http.MethodPatch, strengthAt+"/"+id, `{"combinationConfigurations":[]}`)
+	wantError(t, "configurations taken away with the strength", e, 400, "BadRequest", "1930: ")
+	_, e = b.ask(http.MethodPost, strengthAt, `{"displayName":"Others","allowedCombinations":["password,sms"],"combinationConfigurations":[`+config+`]}`)
+	wantError(t, "a configuration for what is not allowed", e, 400, "BadRequest", "1930: ")
+	saved, err := b.w.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newBench(t, 0, Options{})
+	if err := other.w.Import(saved); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.text(http.MethodGet, strengthAt, ""), other.text(http.MethodGet, strengthAt, "")); diff != "" {
+		t.Errorf("changed on its way:\n%s", diff)
+	}
+}
+
 func TestRefusedStrengths(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 0, Options{})

@@ -20,108 +20,147 @@ import (
 // Tenant is a generated tenant. Slices are in no meaningful order; ids are
 // GUIDs in lower case.
 type Tenant struct {
-	ID, DisplayName string
+	ID          string `json:"id"`
+	DisplayName string `json:"displayName"`
 	// Domain is the default verified domain, InitialDomain the
 	// onmicrosoft.com one.
-	Domain, InitialDomain string
-	CreatedAt             time.Time
-	Client                Client
+	Domain        string    `json:"domain"`
+	InitialDomain string    `json:"initialDomain"`
+	CreatedAt     time.Time `json:"createdAt"`
+	Client        Client    `json:"client"`
 	// People are all users, the deleted ones last. As many as were asked for
 	// are not deleted.
-	People []Person
-	Groups []Group
-	Roles  Roles
+	People []Person `json:"people"`
+	Groups []Group  `json:"groups"`
+	Roles  Roles    `json:"roles"`
 	// ServicePrincipals include the client's own.
-	ServicePrincipals []ServicePrincipal
-	Agreements        []Agreement
+	ServicePrincipals []ServicePrincipal `json:"servicePrincipals"`
+	Agreements        []Agreement        `json:"agreements"`
 	// Contexts are the authentication contexts that were set up.
-	Contexts []AuthenticationContext
-	// Locations and Policies are Conditional Access objects.
-	Locations, Policies []Object
+	Contexts []AuthenticationContext `json:"contexts"`
+	// Locations and Policies are Conditional Access objects as they were at
+	// first; what became of them is that workload's to keep.
+	Locations []Object `json:"-"`
+	Policies  []Object `json:"-"`
 }
 
 // Client is the application that calls the tenant.
-type Client struct{ AppID, ObjectID, Secret, DisplayName string }
+type Client struct {
+	AppID       string `json:"appId"`
+	ObjectID    string `json:"objectId"`
+	Secret      string `json:"secret"`
+	DisplayName string `json:"displayName"`
+}
 
 // Person is a user. Country is an ISO 3166-1 alpha-2 code.
 type Person struct {
-	ID, UserPrincipalName, DisplayName, GivenName, Surname string
+	ID                string `json:"id"`
+	UserPrincipalName string `json:"userPrincipalName"`
+	DisplayName       string `json:"displayName"`
+	GivenName         string `json:"givenName"`
+	Surname           string `json:"surname"`
 	// Mail is empty for a person without a mailbox.
-	Mail, Country, City, Department, JobTitle string
-	Guest, Enabled, Deleted                   bool
-	CreatedAt                                 time.Time
+	Mail       string    `json:"mail"`
+	Country    string    `json:"country"`
+	City       string    `json:"city"`
+	Department string    `json:"department"`
+	JobTitle   string    `json:"jobTitle"`
+	Guest      bool      `json:"guest"`
+	Enabled    bool      `json:"enabled"`
+	Deleted    bool      `json:"deleted"`
+	CreatedAt  time.Time `json:"createdAt"`
 	// DeletedAt is set for the deleted.
-	DeletedAt time.Time
+	DeletedAt time.Time `json:"deletedAt,omitzero"`
 }
 
 // Group is a security or Microsoft 365 group. Members are ids of people,
 // groups and service principals.
 type Group struct {
-	ID, DisplayName, Description, MailNickname, Mail string
-	SecurityEnabled, MailEnabled, RoleAssignable     bool
+	ID              string `json:"id"`
+	DisplayName     string `json:"displayName"`
+	Description     string `json:"description"`
+	MailNickname    string `json:"mailNickname"`
+	Mail            string `json:"mail"`
+	SecurityEnabled bool   `json:"securityEnabled"`
+	MailEnabled     bool   `json:"mailEnabled"`
+	RoleAssignable  bool   `json:"roleAssignable"`
 	// Types holds Unified and DynamicMembership, as groupTypes does.
-	Types          []string
-	MembershipRule string
-	// HiddenMembership hides the members from who may not read hidden ones.
-	HiddenMembership bool
-	CreatedAt        time.Time
-	Members          []string
+	Types          []string  `json:"types,omitempty"`
+	MembershipRule string    `json:"membershipRule"`
+	CreatedAt      time.Time `json:"createdAt"`
+	Members        []string  `json:"members,omitempty"`
 }
 
 // Roles are the directory roles and who holds them.
 type Roles struct {
-	Templates []RoleTemplate
+	Templates []RoleTemplate `json:"templates"`
 	// Active and Eligible are assignments now in force and those that may be
 	// activated.
-	Active, Eligible []RoleAssignment
+	Active   []RoleAssignment `json:"active"`
+	Eligible []RoleAssignment `json:"eligible"`
 }
 
 // RoleTemplate is a built-in directory role; its definition has the same id.
 type RoleTemplate struct {
-	ID, DisplayName, Description string
-	Privileged                   bool
+	ID          string `json:"id"`
+	DisplayName string `json:"displayName"`
+	Description string `json:"description"`
+	Privileged  bool   `json:"privileged"`
 }
 
 // RoleAssignment gives a role to a user, group or service principal.
 type RoleAssignment struct {
-	ID, PrincipalID, RoleID, Scope string
+	ID          string `json:"id"`
+	PrincipalID string `json:"principalId"`
+	RoleID      string `json:"roleId"`
+	Scope       string `json:"scope"`
 	// ScheduleID is the schedule that an instance belongs to.
-	ScheduleID string
-	Start, End time.Time // End is zero for a permanent one
+	ScheduleID string `json:"scheduleId"`
+	// End is zero for a permanent one.
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end,omitzero"`
 }
 
 // ServicePrincipal is an application's presence in the tenant.
 type ServicePrincipal struct {
-	ID, AppID, DisplayName string
+	ID          string `json:"id"`
+	AppID       string `json:"appId"`
+	DisplayName string `json:"displayName"`
 	// OwnerTenant is the tenant that registered the application.
-	OwnerTenant string
+	OwnerTenant string `json:"ownerTenant"`
 	// Type is Application, ManagedIdentity or Legacy.
-	Type      string
-	Enabled   bool
-	CreatedAt time.Time
+	Type      string    `json:"type"`
+	Enabled   bool      `json:"enabled"`
+	CreatedAt time.Time `json:"createdAt"`
 	// Tags, ReplyURLs and Names are what the service calls tags, replyUrls
 	// and servicePrincipalNames.
-	Tags, ReplyURLs, Names []string
+	Tags      []string `json:"tags,omitempty"`
+	ReplyURLs []string `json:"replyUrls,omitempty"`
+	Names     []string `json:"names,omitempty"`
 }
 
 // Agreement is a terms of use document.
 type Agreement struct {
-	ID, DisplayName string
-	CreatedAt       time.Time
+	ID          string    `json:"id"`
+	DisplayName string    `json:"displayName"`
+	CreatedAt   time.Time `json:"createdAt"`
 }
 
 // AuthenticationContext is one of c1 to c99.
 type AuthenticationContext struct {
-	ID, DisplayName, Description string
-	Available                    bool
+	ID          string `json:"id"`
+	DisplayName string `json:"displayName"`
+	Description string `json:"description"`
+	Available   bool   `json:"available"`
 }
 
 // Object is a Conditional Access object: Body is what an administrator sent
 // to create it. Modified is zero if it was never changed.
 type Object struct {
-	ID                string
-	Created, Modified time.Time
-	Body              json.RawMessage
+	ID       string          `json:"id"`
+	Created  time.Time       `json:"created"`
+	Modified time.Time       `json:"modified,omitzero"`
+	Body     json.RawMessage `json:"body"`
 }
 
 // Population makes a tenant with exactly users users that are not deleted and
