@@ -2,8 +2,10 @@ package runs
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -19,7 +21,7 @@ func (b *Book) Execute(ctx context.Context, o Order) (*Result, error) {
 	if err := b.Check(o); err != nil {
 		return nil, err
 	}
-	if done, err := b.complete(ctx, o); done || err != nil {
+	if _, done, err := b.attempt(ctx, o); done || err != nil {
 		return nil, err
 	}
 	lease, err := b.lease(ctx, o)
@@ -34,8 +36,13 @@ func (b *Book) Execute(ctx context.Context, o Order) (*Result, error) {
 		}
 	}()
 	// It may have ended while we waited for the lease.
-	if done, err := b.complete(ctx, o); done || err != nil {
+	run, done, err := b.attempt(ctx, o)
+	if done || err != nil {
 		return nil, err
+	}
+	if run != o.Run {
+		b.Log.Warn("the run was cut short after it began to write; another takes it up", "tenant", o.Tenant, "run", o.Run, "attempt", run)
+		o.Run = run
 	}
 	// Who has lost the lease must stop: somebody else may be at it.
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -57,6 +64,55 @@ func (b *Book) Execute(ctx context.Context, o Order) (*Result, error) {
 		return &res, errors.Join(ErrIncomplete, res.Err, err)
 	}
 	return &res, nil
+}
+
+// maxAttempts bounds how often a run that was cut short is taken up.
+const maxAttempts = 50
+
+// AttemptID is the id under which a run is taken up again that was cut short
+// after it began to write; attempt 0 is the run itself.
+func AttemptID(run string, attempt int) string {
+	start, err := ledger.StartOf(run)
+	if attempt == 0 || err != nil {
+		return run
+	}
+	h := sha256.Sum256([]byte("attempt\x00" + run + "\x00" + strconv.Itoa(attempt)))
+	return ledger.RunID(start, [3]byte(h[:3]))
+}
+
+// attempt finds the id to carry an order out under, or that it is done. A run
+// whose journal is empty has sent nothing and is begun anew in its own folder.
+// One that has written keeps its plan and its journal as they are, for the next
+// run to settle what it left open: it gets a successor.
+func (b *Book) attempt(ctx context.Context, o Order) (run string, done bool, err error) {
+	for n := range maxAttempts {
+		run = AttemptID(o.Run, n)
+		one := o
+		one.Run = run
+		if done, err := b.complete(ctx, one); done || err != nil {
+			return run, done, err
+		}
+		written, err := b.written(ctx, o.Tenant, run)
+		if err != nil {
+			return "", false, err
+		}
+		if !written {
+			return run, false, nil
+		}
+	}
+	return "", false, fmt.Errorf("run %s of tenant %s was cut short %d times", o.Run, o.Tenant, maxAttempts)
+}
+
+// written reports whether a run's journal holds anything, be it half a line.
+func (b *Book) written(ctx context.Context, tenant, run string) (bool, error) {
+	in, info, err := b.Ledger(tenant).Open(ctx, run, "journal.jsonl")
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking at the journal of run %s: %w", run, err)
+	}
+	return info.Size > 0, in.Close()
 }
 
 func (b *Book) complete(ctx context.Context, o Order) (bool, error) {

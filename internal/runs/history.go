@@ -37,9 +37,12 @@ func (b *Book) Run(ctx context.Context, tenant, id string) (httpapi.Run, error) 
 
 // shown is an ordered run: complete, given up, under way or waiting.
 func (b *Book) shown(ctx context.Context, o Order) (httpapi.Run, error) {
-	info, err := b.Ledger(o.Tenant).RunInfo(ctx, o.Run)
+	info, err := b.newest(ctx, o.Tenant, o.Run)
 	if err == nil && info.Complete {
-		return b.show(ctx, o.Tenant, info)
+		// It may be a later attempt: the order keeps the id it was given.
+		r, err := b.show(ctx, o.Tenant, info)
+		r.ID = o.Run
+		return r, err
 	}
 	if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
 		return httpapi.Run{}, err
@@ -55,6 +58,19 @@ func (b *Book) shown(ctx context.Context, o Order) (httpapi.Run, error) {
 		r.Status, r.Error = httpapi.Failed, "the run was ordered long ago and has left no report"
 	}
 	return r, nil
+}
+
+// newest is the last attempt at a run that is in the store.
+func (b *Book) newest(ctx context.Context, tenant, run string) (ledger.RunInfo, error) {
+	info, err := b.Ledger(tenant).RunInfo(ctx, run)
+	for n := 1; n < maxAttempts && err == nil && !info.Complete; n++ {
+		next, nextErr := b.Ledger(tenant).RunInfo(ctx, AttemptID(run, n))
+		if errors.Is(nextErr, blobstore.ErrNotFound) {
+			break
+		}
+		info, err = next, nextErr
+	}
+	return info, err
 }
 
 // find looks for a run by id. Two tenants may have a run of one id; the first
@@ -93,6 +109,10 @@ func (b *Book) show(ctx context.Context, tenant string, info ledger.RunInfo) (ht
 	r := httpapi.Run{ID: info.ID, Tenant: tenant, Mode: info.Mode, StartedAt: moment(info.StartedAt), Counts: map[string]int{}}
 	if !info.Complete {
 		r.Status = httpapi.Running
+		if _, err := b.Ledger(tenant).RunInfo(ctx, AttemptID(info.ID, 1)); err == nil {
+			r.Status, r.Error = httpapi.Failed, "the run was cut short; "+AttemptID(info.ID, 1)+" took it up"
+			return r, nil
+		}
 		if info.Status != "" || b.Now().Sub(info.StartedAt) > b.Timeout {
 			r.Status, r.Error = httpapi.Failed, "the run was cut short and has no report"
 		}

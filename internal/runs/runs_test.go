@@ -215,6 +215,79 @@ func TestAKilledRunIsTakenUpAgainUnderItsID(t *testing.T) {
 	}
 }
 
+// A run that was killed after it began to write keeps its plan and its journal:
+// the next attempt settles what they left open, under an id of its own.
+func TestARunThatHasWrittenGetsASuccessor(t *testing.T) {
+	w := newWorld(nil)
+	ctx := t.Context()
+	o, err := w.Ordered("contoso", "apply")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Accept(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	whole := w.Sweep
+	for range 2 { // killed twice
+		w.Sweep = func(ctx context.Context, o Order) (Result, error) {
+			run, err := w.Ledger(o.Tenant).Begin(ctx, ledger.BeginOptions{Mode: o.Mode, Run: o.Run})
+			if err != nil {
+				return Result{}, err
+			}
+			if err := run.PutFile(ctx, "plan.json", []byte("the plan of "+o.Run)); err != nil {
+				return Result{}, err
+			}
+			if err := run.Journal().Append(ctx, ledger.Entry{Type: ledger.EntryIntent, Run: o.Run, Action: "a"}); err != nil {
+				return Result{}, err
+			}
+			return Result{}, errors.Join(errors.New("killed"), run.Close(ctx))
+		}
+		if _, err := w.Execute(ctx, o); err == nil {
+			t.Fatal("want an error")
+		}
+		if r, err := w.Run(ctx, "", o.Run); err != nil || r.ID != o.Run || r.Status != httpapi.Running {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	w.Sweep = whole
+	for range 2 {
+		if _, err := w.Execute(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.sweeps.Load(); n != 1 {
+		t.Errorf("%d whole sweeps, want 1", n)
+	}
+	last := AttemptID(o.Run, 2)
+	if r, err := w.Run(ctx, "", o.Run); err != nil || r.ID != o.Run || r.Status != httpapi.Succeeded || *r.Report != "/api/runs/"+last+"/files/report.json" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for n := range 2 {
+		id := AttemptID(o.Run, n)
+		in, _, err := w.Ledger("contoso").Open(ctx, id, "plan.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := io.ReadAll(in); err != nil || string(data) != "the plan of "+id {
+			t.Errorf("attempt %d: %q, %v", n, data, err)
+		}
+	}
+	all, err := w.Runs(ctx, "contoso", 10)
+	var complete int
+	for _, r := range all {
+		if r.ID == last && r.Status == httpapi.Succeeded {
+			complete++
+		}
+	}
+	if err != nil || len(all) != 3 || complete != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	// One that was not ordered by POST says who took it up.
+	if r, err := w.show(ctx, "contoso", ledger.RunInfo{ID: o.Run, StartedAt: w.clock()}); err != nil || r.Status != httpapi.Failed || !strings.Contains(r.Error, AttemptID(o.Run, 1)) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestACancelledRunIsMadeUpUnderAnotherID(t *testing.T) {
 	w := newWorld(nil)
 	first, err := w.Again(t.Context(), "contoso", due)
