@@ -1,0 +1,142 @@
+package blobstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
+	"github.com/google/uuid"
+
+	"bytes"
+)
+
+// Lease takes a lease on a lock blob and renews it at a third of its time. The
+// blob's text is the holder, for the next one who asks.
+func (a *Azure) Lease(ctx context.Context, name string, holder Holder) (Lease, error) {
+	if err := a.PutNew(ctx, name, []byte("{}")); err != nil && !errors.Is(err, ErrExists) {
+		// A lock blob under somebody's lease cannot be written at all.
+		if _, _, readErr := a.Get(ctx, name); readErr != nil {
+			return nil, err
+		}
+	}
+	full, err := a.blob(name)
+	if err != nil {
+		return nil, err
+	}
+	file := a.client.NewBlockBlobClient(full)
+	client, err := lease.NewBlobClient(file, &lease.BlobClientOptions{LeaseID: to.Ptr(uuid.NewString())})
+	if err != nil {
+		return nil, err
+	}
+	asked := time.Now()
+	c, cancel := a.call(ctx)
+	defer cancel()
+	if _, err := client.AcquireLease(c, int32(a.leaseFor/time.Second), nil); err != nil {
+		if !bloberror.HasCode(err, bloberror.LeaseAlreadyPresent) {
+			return nil, a.say(name, err)
+		}
+		held := &LeaseHeldError{}
+		if data, _, err := a.Get(ctx, name); err == nil {
+			_ = json.Unmarshal(data, &held.Holder) // being written just now: the holder is not known
+		}
+		return nil, held
+	}
+	leaseCtx, lost := context.WithCancelCause(context.WithoutCancel(ctx))
+	l := &azureLease{a: a, client: client, ctx: leaseCtx, lost: lost, expires: asked.Add(a.leaseFor), stop: make(chan struct{}), ended: make(chan struct{})}
+	text, err := json.Marshal(holder)
+	if err == nil {
+		_, err = file.Upload(c, streaming.NopCloser(bytes.NewReader(text)), &blockblob.UploadOptions{
+			AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: client.LeaseID()}}})
+	}
+	go l.keep()
+	if err != nil {
+		return nil, errors.Join(a.say(name, err), l.Release(ctx))
+	}
+	return l, nil
+}
+
+// azureLease is a lease that a goroutine renews until it is given back or lost.
+type azureLease struct {
+	a      *Azure
+	client *lease.BlobClient
+	ctx    context.Context
+	lost   context.CancelCauseFunc
+	once   sync.Once
+	stop   chan struct{}
+	ended  chan struct{}
+
+	mu      sync.Mutex
+	expires time.Time
+}
+
+func (l *azureLease) Context() context.Context { return l.ctx }
+
+// Expires counts from when the last renewal was asked for, so that the
+// service's own end is never earlier.
+func (l *azureLease) Expires() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.expires
+}
+
+// keep renews at a third of the time. A refusal loses the lease at once; a
+// renewal that does not get through loses it when two thirds are gone.
+func (l *azureLease) keep() {
+	defer close(l.ended)
+	every := l.a.leaseFor / 3
+	timer := time.NewTimer(every)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-timer.C:
+		}
+		asked := time.Now()
+		c, cancel := context.WithTimeout(l.ctx, every/2)
+		_, err := l.client.RenewLease(c, nil)
+		cancel()
+		var refused *azcore.ResponseError
+		switch {
+		case err == nil:
+			l.mu.Lock()
+			l.expires = asked.Add(l.a.leaseFor)
+			l.mu.Unlock()
+			timer.Reset(every)
+			continue
+		case errors.As(err, &refused) && refused.StatusCode < 500 && refused.StatusCode != 408 && refused.StatusCode != 429,
+			time.Now().Add(every).After(l.Expires()):
+			l.lost(fmt.Errorf("%w: %v", ErrLeaseLost, l.a.say("lease", err)))
+			return
+		}
+		timer.Reset(every / 4)
+	}
+}
+
+// Release gives the lease back.
+func (l *azureLease) Release(ctx context.Context) (err error) {
+	l.once.Do(func() {
+		close(l.stop)
+		<-l.ended
+		gone := context.Cause(l.ctx)
+		l.lost(errors.New("the lease was given back"))
+		if gone != nil {
+			return // lost: there is nothing to give back
+		}
+		c, cancel := l.a.call(context.WithoutCancel(ctx))
+		defer cancel()
+		_, err = l.client.ReleaseLease(c, nil)
+		err = l.a.say("lease", err)
+	})
+	return err
+}
