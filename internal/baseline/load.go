@@ -129,7 +129,6 @@ type loader struct {
 	yamldoc.Collector
 	b          Baseline
 	breakGlass *yamldoc.Node
-	parsed     yamldoc.Problems
 }
 
 func (l *loader) file(name string, data []byte) {

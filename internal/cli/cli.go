@@ -205,7 +205,7 @@ func (c *command) setUpLog() error {
 		c.log = slog.New(slog.NewJSONHandler(c.Err, &slog.HandlerOptions{Level: level}))
 		return nil
 	}
-	c.log = slog.New(tint.NewHandler(c.Err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !c.colour(c.ErrTTY)}))
+	c.log = slog.New(tint.NewTextHandler(c.Err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !c.colour(c.ErrTTY)}))
 	return nil
 }
 

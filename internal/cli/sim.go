@@ -37,9 +37,7 @@ remediate, faults, clock, reset.`,
 			if cmd.Flags().Changed("roles") {
 				opt.Roles = []string{}
 				for _, r := range roles {
-					for _, one := range strings.FieldsFunc(r, func(r rune) bool { return r == ',' || r == ' ' }) {
-						opt.Roles = append(opt.Roles, one)
-					}
+					opt.Roles = append(opt.Roles, strings.FieldsFunc(r, func(r rune) bool { return r == ',' || r == ' ' })...)
 				}
 			}
 			if now != "" {

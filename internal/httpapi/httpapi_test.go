@@ -127,7 +127,7 @@ func TestOrders(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, target string
-		fake           fake
+		fake           *fake
 		status         int
 		body           string // exact if it begins with { or [, else contained
 		asked          []string
@@ -136,8 +136,8 @@ func TestRoutes(t *testing.T) {
 			body: `{"id":"20261124T020000Z-0a1b2c","tenant":"contoso","mode":"plan","status":"succeeded","startedAt":"2026-11-24T02:00:00Z","finishedAt":"2026-11-24T02:00:00Z","counts":{"users":3},"report":"/api/runs/20261124T020000Z-0a1b2c/files/report.json"}`},
 		"get of a tenant":       {method: "GET", target: "/api/runs/" + id + "?tenant=fabrikam", status: 200, body: "succeeded", asked: []string{"fabrikam/" + id}},
 		"get of another tenant": {method: "GET", target: "/api/runs/" + id + "?tenant=..", status: 404, body: "no such run"},
-		"get nothing":           {method: "GET", target: "/api/runs/" + id, fake: fake{err: ErrNotFound}, status: 404, body: "no such run", asked: []string{"/" + id}},
-		"get broken":            {method: "GET", target: "/api/runs/" + id, fake: fake{err: errors.New("secret detail")}, status: 500, body: "the log says why", asked: []string{"/" + id}},
+		"get nothing":           {method: "GET", target: "/api/runs/" + id, fake: &fake{err: ErrNotFound}, status: 404, body: "no such run", asked: []string{"/" + id}},
+		"get broken":            {method: "GET", target: "/api/runs/" + id, fake: &fake{err: errors.New("secret detail")}, status: 500, body: "the log says why", asked: []string{"/" + id}},
 		"get no id":             {method: "GET", target: "/api/runs/20261124", status: 404, body: "no such run"},
 		"list":                  {method: "GET", target: "/api/runs", status: 200, body: "[]", asked: []string{"list "}},
 		"list of a tenant":      {method: "GET", target: "/api/runs?tenant=contoso&limit=7", status: 200, body: "[]", asked: []string{"list contoso"}},
@@ -145,10 +145,10 @@ func TestRoutes(t *testing.T) {
 		"list too many":         {method: "GET", target: "/api/runs?limit=501", status: 400, body: "from 1 to 500"},
 		"list none":             {method: "GET", target: "/api/runs?limit=0", status: 400, body: "from 1 to 500"},
 		"list misspelt":         {method: "GET", target: "/api/runs?tenat=contoso", status: 400, body: `did you mean \"tenant\"`},
-		"file":                  {method: "GET", target: "/api/runs/" + id + "/files/users.csv", fake: fake{content: "a,b\r\n", size: 5}, status: 200, body: "a,b\r\n", asked: []string{"/" + id + "/users.csv"}},
-		"file of unknown size":  {method: "GET", target: "/api/runs/" + id + "/files/users.csv", fake: fake{content: "a,b\r\n", size: -1}, status: 200, body: "a,b\r\n", asked: []string{"/" + id + "/users.csv"}},
-		"head":                  {method: "HEAD", target: "/api/runs/" + id + "/files/users.csv", fake: fake{content: "a,b\r\n", size: 5}, status: 200, asked: []string{"/" + id + "/users.csv"}},
-		"no file":               {method: "GET", target: "/api/runs/" + id + "/files/nothing.csv", fake: fake{err: ErrNotFound}, status: 404, body: "no such run or file", asked: []string{"/" + id + "/nothing.csv"}},
+		"file":                  {method: "GET", target: "/api/runs/" + id + "/files/users.csv", fake: &fake{content: "a,b\r\n", size: 5}, status: 200, body: "a,b\r\n", asked: []string{"/" + id + "/users.csv"}},
+		"file of unknown size":  {method: "GET", target: "/api/runs/" + id + "/files/users.csv", fake: &fake{content: "a,b\r\n", size: -1}, status: 200, body: "a,b\r\n", asked: []string{"/" + id + "/users.csv"}},
+		"head":                  {method: "HEAD", target: "/api/runs/" + id + "/files/users.csv", fake: &fake{content: "a,b\r\n", size: 5}, status: 200, asked: []string{"/" + id + "/users.csv"}},
+		"no file":               {method: "GET", target: "/api/runs/" + id + "/files/nothing.csv", fake: &fake{err: ErrNotFound}, status: 404, body: "no such run or file", asked: []string{"/" + id + "/nothing.csv"}},
 		"escape up":             {method: "GET", target: "/api/runs/" + id + "/files/..%2f..%2fstate.json", status: 404, body: "no such file"},
 		"escape back":           {method: "GET", target: "/api/runs/" + id + "/files/..%5cstate.json", status: 404, body: "no such file"},
 		"escape absolute":       {method: "GET", target: "/api/runs/" + id + "/files/%2fetc%2fpasswd", status: 404, body: "no such file"},
@@ -161,7 +161,11 @@ func TestRoutes(t *testing.T) {
 		"put":                   {method: "PUT", target: "/api/runs", status: 405, body: "this route takes GET, POST"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := call(newAPI(&c.fake, nil), c.method, c.target, "")
+			f := c.fake
+			if f == nil {
+				f = &fake{}
+			}
+			w := call(newAPI(f, nil), c.method, c.target, "")
 			got := w.Body.String()
 			if w.Code != c.status && !(name == "dots" && w.Code/100 == 3) {
 				t.Fatalf("got %d %s, want %d", w.Code, got, c.status)
@@ -176,7 +180,7 @@ func TestRoutes(t *testing.T) {
 			if strings.Contains(got, "secret detail") {
 				t.Error("an inner error shows")
 			}
-			if diff := cmp.Diff(c.asked, c.fake.asked); diff != "" {
+			if diff := cmp.Diff(c.asked, f.asked); diff != "" {
 				t.Errorf("asked (-want +got)\n%s", diff)
 			}
 			if c.method == "DELETE" && w.Header().Get("Allow") != "GET" {

@@ -74,7 +74,6 @@ type run struct {
 	atRisk            int
 	lists             map[entra.ObjectKind][]entra.Document
 	drift             baseline.Result
-	made              []apply.Made
 	planned           bool // plan.json is stored
 	files             files
 	servicePrincipals []entra.RiskyServicePrincipal

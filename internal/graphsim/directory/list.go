@@ -123,8 +123,9 @@ func search(text string) (func(*row) bool, *wire.Error) {
 		var all []func(*row) bool
 		for clause := range strings.SplitSeq(alternative, " AND ") {
 			clause = strings.TrimSpace(clause)
-			inner, ok := strings.CutPrefix(clause, `"`)
-			if inner, ok = strings.CutSuffix(inner, `"`); !ok || len(clause) < 2 {
+			inner, opened := strings.CutPrefix(clause, `"`)
+			inner, closed := strings.CutSuffix(inner, `"`)
+			if !opened || !closed {
 				return nil, bad
 			}
 			property, value, ok := strings.Cut(inner, ":")
