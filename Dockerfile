@@ -13,8 +13,9 @@ ARG FUNCTIONS_IMAGE=mcr.microsoft.com/azure-functions/dotnet:4
 FROM ${GO_IMAGE} AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local
-ARG GOPROXY=https://proxy.golang.org,direct
-ARG GOSUMDB=sum.golang.org
+# Another module proxy and checksum database, if Go's own are not to be asked.
+ARG GOPROXY
+ARG GOSUMDB
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod GOMODCACHE=/go/pkg/mod go mod download
 COPY . .
