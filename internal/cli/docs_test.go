@@ -1,0 +1,115 @@
+package cli_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Blocks of the documents marked `sh` are run, each document as one script in a
+// folder of its own that holds the example configuration, against a simulated
+// tenant of its own. A line that ends in `# exit N` must end so. Blocks marked
+// `shell` are for other programs (az, kubectl, systemctl) and must not hide a
+// command of ours.
+var (
+	fence    = regexp.MustCompile("(?ms)^```(sh|shell)\n(.*?)^```$")
+	exitMark = regexp.MustCompile(`^(.*\S)\s+# exit (\d+)$`)
+	// elsewhere are blocks that other tests run: the README's two commands, and
+	// the build of the function app.
+	elsewhere = regexp.MustCompile(`(?m)^(\./check$|go build |CGO_ENABLED=0 )`)
+)
+
+func TestDocumentedCommands(t *testing.T) {
+	docs, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(docs) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	var files []string
+	dir := t.TempDir()
+	for _, doc := range append(docs, "../../README.md") {
+		script := documentScript(t, doc)
+		if script == "" {
+			continue
+		}
+		name := strings.TrimSuffix(filepath.Base(doc), ".md")
+		file := filepath.Join(dir, name+".txtar")
+		for _, port := range []string{"8080", "8890"} {
+			script = strings.ReplaceAll(script, "127.0.0.1:"+port, "127.0.0.1:"+freePort(t))
+		}
+		text := "startsim --users 60 --detections 150 --policies 3\nexec timeout 120 bash -eu -o pipefail doc.sh\n-- doc.sh --\n" + script
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	if len(files) == 0 {
+		t.Fatal("no document holds a command")
+	}
+	testscript.Run(t, testscript.Params{Files: files, Setup: documentSetup, Cmds: map[string]func(*testscript.TestScript, bool, []string){"startsim": startSim}})
+}
+
+// freePort is a port that nobody listens on: the ones that documents name may
+// be taken.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// documentSetup lays the example configuration out as a reader would copy it.
+func documentSetup(env *testscript.Env) error {
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("NO_COLOR", "1")
+	if err := os.CopyFS(env.WorkDir, os.DirFS("../../examples")); err != nil {
+		return err
+	}
+	return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS("../../examples"))
+}
+
+// documentScript is what the sh blocks of a document say, one after the other.
+func documentScript(t *testing.T, doc string) string {
+	t.Helper()
+	data, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, m := range fence.FindAllStringSubmatch(string(data), -1) {
+		kind, block := m[1], m[2]
+		if elsewhere.MatchString(block) {
+			continue
+		}
+		for line := range strings.Lines(block) {
+			line = strings.TrimRight(line, "\n")
+			if kind == "shell" {
+				if strings.HasPrefix(strings.TrimPrefix(strings.TrimSpace(line), "./"), "risksweep ") {
+					t.Errorf("%s: a command of ours that no test runs: %s", doc, line)
+				}
+				continue
+			}
+			if m := exitMark.FindStringSubmatch(line); m != nil {
+				line = fmt.Sprintf("code=0; %s || code=$?; test $code -eq %s", m[1], m[2])
+			}
+			b.WriteString(line + "\n")
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	// What a document starts in the background ends with it.
+	return "export RISKSWEEP_HTTP_LISTEN=127.0.0.1:8080\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\nset -v\n" + b.String()
+}
