@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -89,7 +90,7 @@ func (a *App) Ready(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, err := client.TokenRoles(ctx); err != nil {
+			if _, err := client.TokenRoles(ctx); err != nil && !errors.Is(err, entra.ErrOpaqueToken) {
 				return fmt.Errorf("tenant %s: signing in: %w", t.Name, err)
 			}
 			return nil

@@ -27,6 +27,9 @@ func (p *planner) preconditions() {
 				e.block("%s", s)
 			}
 		}
+		if has(e.want, spns) && p.live.Self.ID == "" {
+			e.block("the identity that the job runs as is not known, so it cannot be excluded")
+		}
 		if enabled(e.want) {
 			p.enabling(e)
 		}
@@ -39,9 +42,6 @@ func (p *planner) enabling(e *entry) {
 		for _, s := range p.shelter.unsure {
 			e.block("%s", s)
 		}
-	}
-	if has(e.want, spns) && p.live.Self.ID == "" {
-		e.block("the identity that the job runs as is not known, so it cannot be excluded")
 	}
 	if !enabled(e.before) {
 		switch on := p.live.Tenant.SecurityDefaults; {

@@ -23,6 +23,9 @@ func keyFlags(f *pflag.FlagSet) {
 			continue
 		}
 		f.String(k.Flag, "", k.Doc)
+		if k.Type == "boolean" {
+			f.Lookup(k.Flag).NoOptDefVal = "true" // --enforcement-dismiss alone says yes
+		}
 		if err := f.MarkHidden(k.Flag); err != nil {
 			panic(err) // the flag was defined one line above
 		}

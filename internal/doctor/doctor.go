@@ -93,6 +93,7 @@ type examination struct {
 	Patient
 	checks []Check
 	roles  []string
+	opaque bool // the token does not show its roles
 	tenant *entra.Tenant
 }
 
@@ -109,6 +110,11 @@ func (e *examination) uses(part Part) bool { return slices.Contains(e.Parts, par
 
 func (e *examination) signIn(ctx context.Context) bool {
 	roles, err := e.Reader.TokenRoles(ctx)
+	if errors.Is(err, entra.ErrOpaqueToken) {
+		e.opaque = true
+		e.add("sign-in", Warn, "", "a token that does not show its app roles; whether they suffice shows when each endpoint is tried")
+		return true
+	}
 	if err != nil {
 		e.denied("sign-in", "check the tenant's credential: risksweep config show, docs/deploy.md", "%v", err)
 		return false
@@ -120,6 +126,10 @@ func (e *examination) signIn(ctx context.Context) bool {
 
 // permissions compares the token's roles with what the parts in use need.
 func (e *examination) permissions(ctx context.Context) {
+	if e.opaque {
+		e.add("permissions", Skip, "", "the token does not show its app roles")
+		return
+	}
 	self, err := e.Reader.Self(ctx)
 	if err != nil {
 		self = entra.DirectoryObject{} // its id only makes the commands complete

@@ -16,6 +16,8 @@ var (
 	// ErrMalformed is an answer that is not what the service sends: truncated,
 	// not JSON, of a wrong type, or paging that loops.
 	ErrMalformed = errors.New("malformed answer")
+	// ErrOpaqueToken is an access token that does not show whom it stands for.
+	ErrOpaqueToken = errors.New("the access token does not show whom it stands for")
 	// ErrUnsupported is a call that this cloud or licence does not have.
 	ErrUnsupported = errors.New("not offered by this cloud")
 	// ErrUnknownOutcome is a write whose answer was lost: it may have taken

@@ -400,10 +400,10 @@ func TestTenantAndSelf(t *testing.T) {
 		}
 	})
 	s.bubble(Options{}, func(t *testing.T, c *Client) {
-		if _, err := c.Self(ctx(t)); !errors.Is(err, entra.ErrUnsupported) {
+		if _, err := c.Self(ctx(t)); !errors.Is(err, entra.ErrOpaqueToken) {
 			t.Errorf("opaque token: %v", err)
 		}
-		if _, err := c.TokenRoles(ctx(t)); !errors.Is(err, entra.ErrUnsupported) {
+		if _, err := c.TokenRoles(ctx(t)); !errors.Is(err, entra.ErrOpaqueToken) {
 			t.Errorf("opaque token: %v", err)
 		}
 	})

@@ -98,7 +98,7 @@ func tenantOf(o organization) entra.Tenant {
 
 // Self is the identity that the job runs as: the service principal of the
 // token's application, or the person who is signed in. A token that does not
-// show whom it stands for is an error that wraps entra.ErrUnsupported.
+// show whom it stands for is an error that wraps entra.ErrOpaqueToken.
 func (c *Client) Self(ctx context.Context) (entra.DirectoryObject, error) {
 	t, err := c.claims(ctx)
 	if err != nil {
@@ -113,7 +113,7 @@ func (c *Client) Self(ctx context.Context) (entra.DirectoryObject, error) {
 	case t.AppID != "":
 		l = &lookup{url: "/servicePrincipals?$filter=" + url.QueryEscape("appId eq "+literal(t.AppID)) + "&$select=" + spSelect}
 	default:
-		return entra.DirectoryObject{}, fmt.Errorf("the access token names no application: %w", entra.ErrUnsupported)
+		return entra.DirectoryObject{}, fmt.Errorf("reading the access token: %w", entra.ErrOpaqueToken)
 	}
 	if err := c.lookUp(ctx, []*lookup{l}); err != nil {
 		return entra.DirectoryObject{}, fmt.Errorf("reading the own identity: %w", err)

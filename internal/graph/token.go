@@ -61,13 +61,13 @@ func (c *Client) claims(ctx context.Context) (claims, error) {
 	}
 	parsed, ok := parseClaims(t.Token)
 	if !ok {
-		return claims{}, fmt.Errorf("reading the access token: it is opaque: %w", entra.ErrUnsupported)
+		return claims{}, fmt.Errorf("reading the access token: %w", entra.ErrOpaqueToken)
 	}
 	return parsed, nil
 }
 
 // TokenRoles lists the app roles of the token, or the scopes of a person's. A
-// token that is not a JWT is an error that wraps entra.ErrUnsupported.
+// token that is not a JWT is an error that wraps entra.ErrOpaqueToken.
 func (c *Client) TokenRoles(ctx context.Context) ([]string, error) {
 	t, err := c.claims(ctx)
 	if err != nil {

@@ -58,7 +58,13 @@ func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (ba
 // nameLive reads the job's own identity and the names of what live policies
 // refer to.
 func nameLive(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
-	if live.Self, err = reader.Self(ctx); err != nil {
+	live.Self, err = reader.Self(ctx)
+	switch {
+	case errors.Is(err, entra.ErrOpaqueToken), errors.Is(err, entra.ErrForbidden), errors.Is(err, entra.ErrNotFound):
+		// Only policies for workload identities need it, and the baseline
+		// blocks them.
+		live.Self = entra.DirectoryObject{}
+	case err != nil:
 		return fmt.Errorf("reading the job's own identity: %w", err)
 	}
 	if ids := baseline.DirectoryIDs(live.Policies, live.Names); len(ids) > 0 {
