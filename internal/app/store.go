@@ -2,17 +2,32 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/azcred"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 )
 
-// openStore opens the store that the configuration names.
-func openStore(_ context.Context, cfg *config.Config, _ Options) (blobstore.Store, error) {
+// openStore opens the store that the configuration names: a folder, or a blob
+// container, for which it signs in at the first request.
+func openStore(ctx context.Context, cfg *config.Config, opt Options) (blobstore.Store, error) {
 	if path, ok := strings.CutPrefix(cfg.Store.URL, "file:"); ok {
 		return blobstore.OpenDir(path)
 	}
-	return nil, fmt.Errorf("no store is known for this address")
+	c := cfg.Store.Credential
+	o := blobstore.AzureOptions{URL: cfg.Store.URL}
+	switch c.Kind {
+	case config.KindConnectionString:
+		o.ConnectionString = c.ConnectionString.Reveal()
+	case config.KindSAS:
+		o.SAS = c.SAS.Reveal()
+	default:
+		cred, err := azcred.Store(c, azcred.Options{AuthorityHost: c.AuthorityHost, Now: opt.Now})
+		if err != nil {
+			return nil, err
+		}
+		o.Credential = cred
+	}
+	return blobstore.OpenAzure(ctx, o)
 }

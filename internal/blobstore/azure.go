@@ -50,8 +50,8 @@ type Azure struct {
 	leaseFor time.Duration
 }
 
-// OpenAzure opens a container. A missing container of an emulator is created;
-// elsewhere it must exist.
+// OpenAzure opens a container, and makes it where it is missing and the identity
+// may make containers.
 func OpenAzure(ctx context.Context, o AzureOptions) (*Azure, error) {
 	at, err := parseAzureURL(o.URL)
 	if err != nil {
@@ -71,14 +71,30 @@ func OpenAzure(ctx context.Context, o AzureOptions) (*Azure, error) {
 	if a.leaseFor == 0 {
 		a.leaseFor = time.Minute
 	}
-	if at.emulator {
-		c, cancel := a.call(ctx)
-		defer cancel()
-		if _, err := client.Create(c, nil); err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
-			return nil, a.say("", err)
+	return a, a.ensure(ctx, at.emulator)
+}
+
+// ensure makes the container if it is missing and we may. Whatever else keeps
+// the container from being looked at (a signature for blobs only) shows at the
+// first file.
+func (a *Azure) ensure(ctx context.Context, emulator bool) error {
+	c, cancel := a.call(ctx)
+	defer cancel()
+	if !emulator {
+		if _, err := a.client.GetProperties(c, nil); !bloberror.HasCode(err, bloberror.ContainerNotFound) {
+			return nil
 		}
 	}
-	return a, nil
+	_, err := a.client.Create(c, nil)
+	switch {
+	case err == nil, bloberror.HasCode(err, bloberror.ContainerAlreadyExists):
+		return nil
+	case emulator && bloberror.HasCode(err, bloberror.AuthorizationFailure, bloberror.AuthorizationPermissionMismatch):
+		return nil // a signature for this container alone
+	case emulator:
+		return a.say("", err)
+	}
+	return fmt.Errorf("the container %s does not exist and could not be made (%w); create it, or name another in store.url", a.address, a.say("", err))
 }
 
 // azureURL is the address of a container, taken apart.
@@ -122,12 +138,18 @@ func azureClient(at azureURL, o AzureOptions) (*container.Client, error) {
 	opt := azcore.ClientOptions{Transport: o.Transport, Retry: policy.RetryOptions{MaxRetries: 3, RetryDelay: 500 * time.Millisecond, TryTimeout: 30 * time.Second}}
 	address := at.service + "/" + at.container
 	switch {
+	case o.ConnectionString != "" && at.emulator:
+		cred, err := emulatorKey(o.ConnectionString)
+		if err != nil {
+			return nil, err
+		}
+		return container.NewClientWithSharedKeyCredential(address, cred, &container.ClientOptions{ClientOptions: opt})
 	case o.ConnectionString != "":
 		c, err := azblob.NewClientFromConnectionString(o.ConnectionString, &azblob.ClientOptions{ClientOptions: opt})
 		if err != nil {
-			return nil, errors.New("the connection string is not one of a storage account") // its text is a secret
+			return nil, errNoConnection // its text is a secret
 		}
-		if strings.TrimSuffix(c.URL(), "/") != at.service && !at.emulator {
+		if strings.TrimSuffix(c.URL(), "/") != at.service {
 			return nil, fmt.Errorf("the connection string is that of %s, not of %s", hostOf(c.URL()), hostOf(at.service))
 		}
 		return c.ServiceClient().NewContainerClient(at.container), nil
@@ -141,6 +163,34 @@ func azureClient(at azureURL, o AzureOptions) (*container.Client, error) {
 		return container.NewClient(address, o.Credential, &container.ClientOptions{ClientOptions: opt})
 	}
 	return nil, errors.New("no credential for the store")
+}
+
+var errNoConnection = errors.New("the connection string is not one of a storage account")
+
+// The account that every emulator has, with the key that is published for it;
+// UseDevelopmentStorage=true is short for them.
+const (
+	emulatorAccount    = "devstoreaccount1"
+	emulatorAccountKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+// emulatorKey takes account and key out of a connection string; where the
+// emulator listens, store.url says.
+func emulatorKey(text string) (*container.SharedKeyCredential, error) {
+	part := map[string]string{}
+	for p := range strings.SplitSeq(text, ";") {
+		if k, v, ok := strings.Cut(p, "="); ok {
+			part[strings.ToLower(strings.TrimSpace(k))] = strings.TrimSpace(v)
+		}
+	}
+	if strings.EqualFold(part["usedevelopmentstorage"], "true") {
+		part["accountname"], part["accountkey"] = emulatorAccount, emulatorAccountKey
+	}
+	cred, err := container.NewSharedKeyCredential(part["accountname"], part["accountkey"])
+	if err != nil || part["accountname"] == "" || part["accountkey"] == "" {
+		return nil, errNoConnection // its text is a secret
+	}
+	return cred, nil
 }
 
 func hostOf(address string) string {

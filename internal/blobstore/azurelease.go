@@ -1,6 +1,7 @@
 package blobstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,14 +17,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
 	"github.com/google/uuid"
-
-	"bytes"
 )
 
 // Lease takes a lease on a lock blob and renews it at a third of its time. The
 // blob's text is the holder, for the next one who asks.
 func (a *Azure) Lease(ctx context.Context, name string, holder Holder) (Lease, error) {
-	if err := a.PutNew(ctx, name, []byte("{}")); err != nil && !errors.Is(err, ErrExists) {
+	if err := a.PutNew(ctx, name, nobody); err != nil && !errors.Is(err, ErrExists) {
 		// A lock blob under somebody's lease cannot be written at all.
 		if _, _, readErr := a.Get(ctx, name); readErr != nil {
 			return nil, err
@@ -45,18 +44,16 @@ func (a *Azure) Lease(ctx context.Context, name string, holder Holder) (Lease, e
 		if !bloberror.HasCode(err, bloberror.LeaseAlreadyPresent) {
 			return nil, a.say(name, err)
 		}
-		held := &LeaseHeldError{}
-		if data, _, err := a.Get(ctx, name); err == nil {
-			_ = json.Unmarshal(data, &held.Holder) // being written just now: the holder is not known
-		}
-		return nil, held
+		return nil, heldBy(ctx, func() ([]byte, error) {
+			data, _, err := a.Get(ctx, name)
+			return data, err
+		})
 	}
 	leaseCtx, lost := context.WithCancelCause(context.WithoutCancel(ctx))
-	l := &azureLease{a: a, client: client, ctx: leaseCtx, lost: lost, expires: asked.Add(a.leaseFor), stop: make(chan struct{}), ended: make(chan struct{})}
+	l := &azureLease{a: a, client: client, file: file, ctx: leaseCtx, lost: lost, expires: asked.Add(a.leaseFor), stop: make(chan struct{}), ended: make(chan struct{})}
 	text, err := json.Marshal(holder)
 	if err == nil {
-		_, err = file.Upload(c, streaming.NopCloser(bytes.NewReader(text)), &blockblob.UploadOptions{
-			AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: client.LeaseID()}}})
+		err = l.name(c, text)
 	}
 	go l.keep()
 	if err != nil {
@@ -65,10 +62,21 @@ func (a *Azure) Lease(ctx context.Context, name string, holder Holder) (Lease, e
 	return l, nil
 }
 
+// nobody is the text of a lock that no one holds.
+var nobody = []byte("{}")
+
+// name writes the holder into the lock, which only the holder can.
+func (l *azureLease) name(ctx context.Context, text []byte) error {
+	_, err := l.file.Upload(ctx, streaming.NopCloser(bytes.NewReader(text)), &blockblob.UploadOptions{
+		AccessConditions: &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: l.client.LeaseID()}}})
+	return err
+}
+
 // azureLease is a lease that a goroutine renews until it is given back or lost.
 type azureLease struct {
 	a      *Azure
 	client *lease.BlobClient
+	file   *blockblob.Client
 	ctx    context.Context
 	lost   context.CancelCauseFunc
 	once   sync.Once
@@ -135,6 +143,7 @@ func (l *azureLease) Release(ctx context.Context) (err error) {
 		}
 		c, cancel := l.a.call(context.WithoutCancel(ctx))
 		defer cancel()
+		_ = l.name(c, nobody) // it names a run that has ended, no more
 		_, err = l.client.ReleaseLease(c, nil)
 		err = l.a.say("lease", err)
 	})

@@ -141,7 +141,7 @@ func (d *Dir) PutIf(ctx context.Context, name string, data []byte, version strin
 // serialise keeps conditional writes of all processes in a row.
 func (d *Dir) serialise() (func(), error) {
 	d.mu.Lock()
-	f, err := os.OpenFile(filepath.Join(d.root, tempPrefix+"lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.Open(d.root)
 	if err == nil {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 			err = errors.Join(err, f.Close())
@@ -390,10 +390,7 @@ func (d *Dir) Lease(ctx context.Context, name string, holder Holder) (Lease, err
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errors.Join(err, f.Close())
 		}
-		held := &LeaseHeldError{}
-		if data, err := io.ReadAll(io.LimitReader(f, 4096)); err == nil {
-			_ = json.Unmarshal(data, &held.Holder) // being written just now: the holder is not known
-		}
+		held := heldBy(ctx, func() ([]byte, error) { return io.ReadAll(io.NewSectionReader(f, 0, 4096)) })
 		return nil, errors.Join(held, f.Close())
 	}
 	text, err := json.Marshal(holder)

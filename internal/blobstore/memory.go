@@ -267,6 +267,7 @@ func (m *Memory) ListDirs(ctx context.Context, dir string) ([]string, error) {
 			out = append(out, seg)
 		}
 	}
+	slices.Sort(out)
 	return out, nil
 }
 

@@ -8,6 +8,7 @@ package blobstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -116,6 +117,24 @@ func (e *LeaseHeldError) Error() string {
 
 // Unwrap gives ErrLeaseHeld.
 func (e *LeaseHeldError) Unwrap() error { return ErrLeaseHeld }
+
+// heldBy makes the error for a lease that another holds. Who took it a moment
+// ago has yet to write its name: it is looked for a few times.
+func heldBy(ctx context.Context, read func() ([]byte, error)) error {
+	held := &LeaseHeldError{}
+	for range 25 {
+		data, err := read()
+		if err != nil || json.Unmarshal(data, &held.Holder) == nil && held.Holder != (Holder{}) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return held
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return held
+}
 
 // maxName is what blob storage allows for a name, in bytes with room to spare.
 const maxName = 900

@@ -12,6 +12,7 @@ import (
 	"github.com/risksweep/risksweep/functions"
 	"github.com/risksweep/risksweep/functions/hosttest"
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/blobstore/azuritetest"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/runs"
@@ -42,8 +43,10 @@ func TestFanOutOverTwoHundredTenants(t *testing.T) {
 		// One service stands for all of them, each under a domain of its own.
 		fmt.Fprintf(&list, "- {name: %s, tenantId: %s.example, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q}\n", names[i], names[i], at.Graph)
 	}
-	root, dir, queues := t.TempDir(), packApp(t), hosttest.NewQueues()
-	env := []string{handler + "=1", "SIM_TOKEN=" + at.Token, "RISKSWEEP_TENANTS=" + list.String(), "RISKSWEEP_STORE_URL=file:" + root,
+	azurite := azuritetest.Shared(t)
+	url, dir, queues := azurite.Container(), packApp(t), hosttest.NewQueues()
+	env := []string{handler + "=1", "SIM_TOKEN=" + at.Token, "RISKSWEEP_TENANTS=" + list.String(), "RISKSWEEP_STORE_URL=" + url,
+		"RISKSWEEP_STORE_CREDENTIAL_KIND=connectionString", "RISKSWEEP_STORE_CONNECTION_STRING=" + azurite.ConnectionString(),
 		"RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0", "RISKSWEEP_SCHEDULE_MODE=apply", "RISKSWEEP_CONFIG="}
 	hosts := make([]*hosttest.Host, processes)
 	for i := range hosts {
@@ -92,7 +95,7 @@ func TestFanOutOverTwoHundredTenants(t *testing.T) {
 	if starts < processes+3 {
 		t.Errorf("%d starts of %d processes: too few were killed to prove anything", starts, processes)
 	}
-	store, err := blobstore.OpenDir(root)
+	store, err := blobstore.OpenAzure(t.Context(), blobstore.AzureOptions{URL: url, ConnectionString: azurite.ConnectionString()})
 	if err != nil {
 		t.Fatal(err)
 	}
