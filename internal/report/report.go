@@ -51,6 +51,7 @@ type Report struct {
 	Timings           []Timing          `json:"timings"`
 	Requests          Requests          `json:"requests"`
 	Previous          string            `json:"previousRun,omitempty"`
+	Breakdown         *Tally            `json:"breakdown,omitempty"`
 }
 
 // Coverage says what was read.

@@ -158,6 +158,9 @@ func (r *run) store(ctx context.Context) error {
 	if err := r.writeReport(ctx, rep); err != nil {
 		return err
 	}
+	if err := r.writePage(ctx, rep); err != nil {
+		return err
+	}
 	head, headRun := r.state.Head, r.state.HeadRun
 	if r.req.Mode == Apply {
 		if head, headRun, err = r.Ledger.Head(ctx, r.state); err != nil {
@@ -223,7 +226,7 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
 		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, ServiceTime: r.serviceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,
-		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings),
+		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.tally,
 	}
 	if r.held {
 		rep.Hold = r.hold

@@ -47,6 +47,7 @@ func (r *run) readOrder(ctx context.Context) error {
 				if !r.evidence.add(d) {
 					continue
 				}
+				r.tally.Add(d)
 				r.res.Counts["detections"]++
 				r.res.Counts["detectionsOpen"]++
 				if err := r.files.detections.Write(d); err != nil {
@@ -71,6 +72,7 @@ func (r *run) readOrder(ctx context.Context) error {
 		}
 		row := report.UserRow{User: *u, OpenDetections: len(open),
 			Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}
+		r.tally.Decide(row.Decision)
 		if err := r.files.users.Write(row); err != nil {
 			return fmt.Errorf("storing users: %w", err)
 		}

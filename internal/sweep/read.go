@@ -52,6 +52,7 @@ func (r *run) detectionPages(ctx context.Context, q entra.DetectionQuery) (pages
 			if !r.evidence.add(d) {
 				continue // read before: only its state is news
 			}
+			r.tally.Add(d)
 			r.res.Counts["detections"]++
 			if d.RiskState.Open() {
 				r.res.Counts["detectionsOpen"]++
@@ -192,6 +193,7 @@ func (r *run) decide(u *entra.RiskyUser) (*plan.Action, error) {
 	if r.rules != nil {
 		ev := r.userEvidence(u, open)
 		row.Decision = r.rules.Decide(ev, r.serviceNow())
+		r.tally.Decide(row.Decision)
 		r.res.Counts["decisions."+string(row.Decision.Verdict)]++
 		if row.Decision.NeedsPerson {
 			r.res.Counts["needsPerson"]++

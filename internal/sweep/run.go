@@ -13,6 +13,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -30,7 +31,7 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(),
+	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(), tally: report.NewTally(),
 		before: s.Reader.Stats(), res: Result{Run: led.ID(), Tenant: s.Name, Mode: req.Mode, Counts: map[string]int{}}}
 	r.res.Started = r.started
 	s.Log.Info("run begins", "tenant", s.Name, "run", led.ID(), "mode", req.Mode)
@@ -67,6 +68,7 @@ type run struct {
 	settled           []apply.Settled
 	pending           map[string]apply.Settled // subject id or "kind:key" -> still undecided
 	evidence          *evidence
+	tally             *report.Tally
 	rules             *triage.Rules
 	directory         directory
 	breakGlass        map[string]string // user id -> why

@@ -1,0 +1,273 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// samplePage is a report with n users; the first has the given name.
+func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, error], Extras) {
+	t.Helper()
+	at := time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
+	tally := NewTally()
+	decided := make([]Decided, n)
+	r := Report{Run: "20261124T020000Z-0a1b2c", Tenant: "contoso", TenantID: "t", Mode: "apply", Status: "partial", StartedAt: at, FinishedAt: at.Add(time.Minute),
+		Coverage: Coverage{Complete: true, Full: true}, Counts: map[string]int{"users": n, "needsPerson": n / 2}, Breakdown: tally,
+		Errors: []Problem{{Message: "the tenant answered <b>no</b>", RequestID: "r-1"}}, Warnings: []string{name},
+		Drift:    []PolicyRow{{DisplayName: name, Status: "update", Differences: []plan.Difference{{Path: "state", Text: `"enabled" becomes ` + name}}}},
+		Outcomes: []plan.Outcome{{Action: "a0001", Kind: plan.Dismiss, Subject: plan.Subject{Name: name}, Status: plan.OverDismissed, Detail: name}},
+	}
+	r.OverDismissed = r.Outcomes
+	for i := range decided {
+		upn := fmt.Sprintf("user%05d@contoso.com", i)
+		if i == 0 {
+			upn = name
+		}
+		level := []entra.RiskLevel{"low", "medium", "high"}[i%3]
+		d := triage.Decision{Verdict: triage.Leave, Code: triage.CodeUncovered, Reasons: []string{"1 of 1 open detections is not covered: " + name}, NeedsPerson: i%2 == 0}
+		raw, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decided[i] = Decided{ID: fmt.Sprintf("id-%05d", i), Name: upn, RiskLevel: level, RiskState: entra.StateAtRisk, OpenDetections: 1, Decision: raw, AgeHours: float64(i % 400)}
+		tally.Add(&entra.Detection{RiskEventType: name, RiskState: entra.StateAtRisk, DetectedDateTime: "2026-11-20T01:00:00Z", Location: entra.Location{CountryOrRegion: "DE"}})
+		tally.Decide(d)
+		if d.NeedsPerson && len(r.NeedsPerson) < maxWaiting {
+			r.NeedsPerson = append(r.NeedsPerson, Waiting{ID: decided[i].ID, Name: upn, RiskLevel: level, Reasons: d.Reasons, AgeHours: decided[i].AgeHours, Overdue: i%4 == 0})
+		}
+	}
+	x := Extras{SLA: SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour}, History: []Point{{At: at.AddDate(0, 0, -1), High: 3, Low: 2}, {At: at, High: 1, Medium: 4}},
+		Detections: func(string) []triage.Detection {
+			return []triage.Detection{{ID: "d-1", EventType: name, IP: "203.0.113.9", Country: "US", Level: "high", Detected: "2026-11-20T01:00:00Z"}}
+		}}
+	return r, func(yield func(Decided, error) bool) {
+		for _, d := range decided {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}, x
+}
+
+func html(t testing.TB, n int, name string) string {
+	t.Helper()
+	var b bytes.Buffer
+	r, decisions, x := samplePage(t, n, name)
+	if err := WriteHTML(&b, r, decisions, x); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// A name is a name, whatever somebody has put into it.
+func TestHostileNamesStayNames(t *testing.T) {
+	for _, name := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "</style><script>", "</script>", "javascript:alert(1)", "a\u202eb\u2066c",
+		"{{.Run}}", "]]>", strings.Repeat("long", 500), "\x00\x1b[31m", `<svg onload=alert(1)>`} {
+		page := html(t, 3, name)
+		if n := strings.Count(page, "<script"); n != 1 {
+			t.Errorf("%q: %d scripts", name, n)
+		}
+		for _, bad := range []string{"<img", "onerror=alert(1)>", "<svg onload", "\u202e", "\u2066", "<b>no</b>"} {
+			if strings.Contains(page, bad) {
+				t.Errorf("%q: the page holds %q", name, bad)
+			}
+		}
+	}
+}
+
+// The page needs nothing but itself, and allows nothing else.
+func TestThePageIsSelfContained(t *testing.T) {
+	page := html(t, 3, "Ada")
+	if !strings.Contains(page, `content="default-src 'none'; style-src 'sha256-`) {
+		t.Error("no content security policy")
+	}
+	for _, m := range regexp.MustCompile(`(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)`).FindAllStringSubmatch(page, -1) {
+		if !strings.HasPrefix(m[1], "#") {
+			t.Errorf("it asks for %s", m[0])
+		}
+	}
+	if strings.Contains(strings.ReplaceAll(page, "http://www.w3.org/", ""), "://") {
+		t.Error("it names an address")
+	}
+}
+
+// chromium renders a page and gives what its script has made of it.
+func chromium(t *testing.T, page string) string {
+	t.Helper()
+	exe := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			exe = p
+			break
+		}
+	}
+	if exe == "" {
+		t.Fatal("a browser is needed: apt-get install chromium (./check does it)")
+	}
+	file := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000", "--dump-dom", "file://"+file)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	return string(out)
+}
+
+// tried adds a script that does what a person does and writes down what it
+// sees; the page's own policy would not let it.
+func tried(page, script string) string {
+	page = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`).ReplaceAllString(page, "")
+	return strings.Replace(page, "</body>", `<script>(function(){var out=[];`+script+`
+var p=document.createElement("pre");p.id="seen";p.textContent=JSON.stringify(out);document.body.append(p)})()</script></body>`, 1)
+}
+
+func seen(t *testing.T, dom string) []any {
+	t.Helper()
+	m := regexp.MustCompile(`(?s)<pre id="seen">(.*?)</pre>`).FindStringSubmatch(dom)
+	var out []any
+	if m == nil || json.Unmarshal([]byte(strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">").Replace(m[1])), &out) != nil {
+		t.Fatalf("the script saw nothing: %v\n%.2000s", m, dom)
+	}
+	return out
+}
+
+// In a browser the page's own policy lets its script run, tables sort and
+// filter, and ten thousand users are no different from ten.
+func TestThePageInABrowser(t *testing.T) {
+	for _, n := range []int{10, 10_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			page := html(t, n, "Ada <Lovelace>")
+			if n == 10 {
+				if dom := chromium(t, page); !strings.Contains(dom, `<html lang="en" class="js">`) || !strings.Contains(dom, `aria-sort="none"`) {
+					t.Error("the page's script did not run under its own policy")
+				}
+			}
+			got := seen(t, chromium(t, tried(page, `
+var heads=document.querySelectorAll("#decided thead th"), table=document.getElementById("decided");
+function first(){return table.tBodies[0].rows[0].cells[0].textContent}
+out.push(table.querySelectorAll("tbody > tr").length);
+heads[4].firstChild.click(); heads[4].firstChild.click(); out.push(heads[4].getAttribute("aria-sort"), table.tBodies[0].rows[0].cells[4].dataset.v);
+heads[0].firstChild.click(); out.push(first());
+var find=document.getElementById("find"), pick=document.getElementById("pick");
+pick.value="person"; pick.dispatchEvent(new Event("change")); out.push(document.getElementById("shown").textContent);
+find.value="lovelace"; pick.dispatchEvent(new Event("change")); out.push(Array.prototype.filter.call(table.querySelectorAll("tbody > tr"),function(r){return !r.hidden}).length);
+out.push(document.querySelectorAll("main, header, footer, nav[aria-label]").length, document.querySelectorAll("th:not([scope])").length, document.querySelectorAll("svg").length);
+out.push(document.documentElement.scrollWidth<=window.innerWidth);
+out.push(document.querySelector("#decided details summary").textContent);`)))
+			oldest := "399"
+			if n == 10 {
+				oldest = "9"
+			}
+			for i, want := range []any{float64(n), "descending", oldest, "Ada <Lovelace>id-00000", fmt.Sprintf("%d of %d decisions shown", n/2, n), 1.0, 4.0, 0.0, 4.0, true,
+				CodeTexts[triage.CodeUncovered]} {
+				if i >= len(got) || got[i] != want && !(i == 5 && got[i].(float64) == float64(n/2)) { // its reason names her for all
+					t.Errorf("%d: got %v, want %v", i, got[min(i, len(got)-1)], want)
+				}
+			}
+		})
+	}
+}
+
+// Text is told from its ground by everybody (WCAG 2.2, 1.4.3), in light, dark
+// and print.
+func TestContrast(t *testing.T) {
+	css, err := pageFiles.ReadFile("page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	themes := regexp.MustCompile(`:root\{([^}]*)\}`).FindAllStringSubmatch(string(css), -1)
+	if len(themes) != 3 {
+		t.Fatalf("%d themes", len(themes))
+	}
+	for i, theme := range themes {
+		vars := map[string]string{}
+		for _, m := range regexp.MustCompile(`--(\w+):(#\w+)`).FindAllStringSubmatch(theme[1], -1) {
+			vars[m[1]] = m[2]
+		}
+		for _, ink := range []string{"ink", "soft", "accent", "high", "medium", "low", "good"} {
+			for _, ground := range []string{"bg", "panel"} {
+				if c := contrast(t, vars[ink], vars[ground]); c < 4.5 {
+					t.Errorf("theme %d: %s on %s has a contrast of %.2f", i, ink, ground, c)
+				}
+			}
+		}
+		for _, ground := range []string{"badbg", "warnbg", "goodbg"} {
+			if c := contrast(t, vars["ink"], vars[ground]); c < 4.5 {
+				t.Errorf("theme %d: ink on %s has a contrast of %.2f", i, ground, c)
+			}
+		}
+	}
+}
+
+func contrast(t *testing.T, a, b string) float64 {
+	light := func(hex string) float64 {
+		hex = strings.TrimPrefix(hex, "#")
+		if len(hex) == 3 {
+			hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+		}
+		n, err := strconv.ParseUint(hex, 16, 32)
+		if err != nil {
+			t.Fatalf("%q: %v", hex, err)
+		}
+		channel := func(shift uint) float64 {
+			c := float64(n>>shift&255) / 255
+			if c <= 0.04045 {
+				return c / 12.92
+			}
+			return math.Pow((c+0.055)/1.055, 2.4)
+		}
+		return 0.2126*channel(16) + 0.7152*channel(8) + 0.0722*channel(0)
+	}
+	x, y := light(a), light(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+// Every code that triage gives has words for a person.
+func TestEveryCodeHasWords(t *testing.T) {
+	src, err := os.ReadFile("../triage/triage.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`Code\w+\s+= "(\w+)"`).FindAllStringSubmatch(string(src), -1)
+	if len(codes) < 15 {
+		t.Fatalf("only %d codes found", len(codes))
+	}
+	for _, c := range codes {
+		if CodeTexts[c[1]] == "" {
+			t.Errorf("no words for %s", c[1])
+		}
+	}
+}
+
+func BenchmarkPage(b *testing.B) {
+	r, decisions, x := samplePage(b, 10_000, "Ada")
+	for b.Loop() {
+		if err := WriteHTML(io.Discard, r, decisions, x); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/user")
+}
