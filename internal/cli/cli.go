@@ -50,6 +50,7 @@ type command struct {
 	Sys
 	configFile, logFormat, logLevel, output string
 	tenants                                 []string
+	wide                                    bool // nothing is left out of a summary
 	log                                     *slog.Logger
 }
 

@@ -1,7 +1,9 @@
 package cli_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,7 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/risksweep/risksweep/internal/cli"
 )
 
 // Blocks of the documents marked `sh` are run, each document as one script in a
@@ -116,4 +121,39 @@ func documentScript(t *testing.T, doc string) string {
 	}
 	// What a document starts in the background ends with it.
 	return "export RISKSWEEP_HTTP_LISTEN=127.0.0.1:8080\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\nset -v\n" + b.String()
+}
+
+// The README shows what the demo prints: addresses, ids, times and hashes
+// aside, it is the very text.
+func TestTheREADMEShowsTheDemo(t *testing.T) {
+	var out bytes.Buffer
+	sys := cli.System()
+	sys.Out, sys.Err = &out, io.Discard
+	sys.OutTTY, sys.ErrTTY = false, false
+	if code := cli.Run(t.Context(), []string{"demo", "--out", filepath.Join(t.TempDir(), "risksweep-demo")}, sys); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out.String())
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, ok := strings.Cut(string(readme), "<!-- demo -->\n\n```\n")
+	if !ok {
+		t.Fatal("no transcript in the README")
+	}
+	shown, _, _ = strings.Cut(shown, "```\n")
+	want, _, _ := strings.Cut(out.String(), "\nLook at what it left")
+	if diff := cmp.Diff(plain(want), plain(shown)); diff != "" {
+		t.Errorf("(-demo +README)\n%s", diff)
+	}
+}
+
+var varying = []*regexp.Regexp{regexp.MustCompile(`127\.0\.0\.1:\d+`), regexp.MustCompile(`succeeded in [0-9.]+m?s`), regexp.MustCompile(`file:\S+`), regexp.MustCompile(`head +[0-9a-f]{64}`),
+	regexp.MustCompile(`head +[0-9a-f]{8}…`), regexp.MustCompile(`sent +\d+ requests`)}
+
+func plain(s string) string {
+	for _, r := range varying {
+		s = r.ReplaceAllString(s, "(varies)")
+	}
+	return strings.TrimSpace(s)
 }

@@ -63,8 +63,12 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 	if n := r.Counts["needsPerson"]; n > 0 {
 		fmt.Fprintf(w, "  people   %d risky users need a person\n", n)
 	}
+	said := map[string]bool{}
 	for _, v := range r.Plan.Violations {
-		fmt.Fprintf(w, "  %s %s\n", c.paint(red, "refused "), printable(v.Text))
+		if !said[v.Text] { // one limit can refuse two kinds
+			said[v.Text] = true
+			fmt.Fprintf(w, "  %s %s\n", c.paint(red, "refused "), printable(v.Text))
+		}
 	}
 	for _, s := range r.Skipped {
 		fmt.Fprintf(w, "  skipped  %s\n", printable(s))
@@ -109,7 +113,7 @@ func (c *command) printUserActions(w io.Writer, r sweep.Result) {
 				continue
 			}
 			counts[outcome[a.ID].Status]++
-			if n++; n <= shown {
+			if n++; n <= shown || c.wide {
 				t.row("          "+nameOf(a.Subject), string(outcome[a.ID].Status), a.Rule, first(a.Reasons))
 			}
 		}
@@ -118,13 +122,14 @@ func (c *command) printUserActions(w io.Writer, r sweep.Result) {
 		}
 		fmt.Fprintf(w, "  %s: %s\n", words[kind], countWords(counts))
 		t.printRows(w, c.Width)
-		if n > shown {
+		if n > shown && !c.wide {
 			fmt.Fprintf(w, "          … and %d more in users.csv\n", n-shown)
 		}
 	}
 }
 
-// printPolicyActions shows the policy changes as a diff.
+// printPolicyActions shows the policy changes: what is new on one line each,
+// what changes member by member.
 func (c *command) printPolicyActions(w io.Writer, r sweep.Result) {
 	same, foreign, changes := 0, 0, []baseline.Entry{}
 	for _, e := range r.Entries {
@@ -137,12 +142,29 @@ func (c *command) printPolicyActions(w io.Writer, r sweep.Result) {
 			changes = append(changes, e)
 		}
 	}
-	if len(r.Entries) == 0 {
-		return
+	if len(r.Entries) > 0 {
+		fmt.Fprintf(w, "  policies %d in sync, %d to change, %d not of this baseline\n", same, len(changes), foreign)
 	}
-	fmt.Fprintf(w, "  policies %d in sync, %d to change, %d not of this baseline\n", same, len(changes), foreign)
+	counts, outcome := map[plan.OutcomeStatus]int{}, outcomes(r)
+	for _, a := range r.Plan.Actions {
+		if a.Kind.OnUser() {
+			continue
+		}
+		counts[outcome[a.ID].Status]++
+		if len(r.Entries) == 0 { // an order to delete: there is nothing to compare
+			fmt.Fprintf(w, "          %s %s: %s\n", a.Kind, nameOf(a.Subject), outcome[a.ID].Status)
+		}
+	}
+	if len(counts) > 0 {
+		fmt.Fprintf(w, "  changes: %s\n", countWords(counts))
+	}
 	for _, e := range changes {
-		for line := range strings.Lines(baseline.RenderDiff(e, c.colour(c.OutTTY))) {
+		text := baseline.RenderDiff(e, c.colour(c.OutTTY))
+		if e.Status == baseline.Create && !c.wide && len(e.Reasons) == 0 {
+			text, _, _ = strings.Cut(text, "\n")
+			text += "\n"
+		}
+		for line := range strings.Lines(text) {
 			fmt.Fprint(w, "          "+line)
 		}
 	}

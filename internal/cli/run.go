@@ -81,10 +81,11 @@ func (c *command) sweepAll(cmd *cobra.Command, req sweep.Request, exitOnPending 
 // sweepTenants sweeps tenants side by side, each at its own pace; one that
 // fails does not stop another. The exit code is that of the worst.
 func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config.Tenant, req sweep.Request, exitOnPending bool) error {
-	form, err := c.form("text", "json")
+	form, err := c.form("text", "wide", "json")
 	if err != nil {
 		return err
 	}
+	c.wide = form == "wide"
 	results := make([]sweep.Result, len(tenants))
 	errs := make([]error, len(tenants))
 	sweepers := make([]*sweep.Sweeper, len(tenants))
