@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
@@ -62,6 +63,8 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 		l := live[s.action.Subject.ID]
 		done, begun := taken(kind, s.action.Risk, l)
 		switch {
+		case done && s.lost != nil && kind == plan.Dismiss && settledOtherwise(l.User):
+			r.settle(ctx, s.action, plan.Moved, s.requestID, "the answer was lost ("+s.lost.Error()+"), and the risk was settled otherwise: "+string(l.User.RiskState), nil)
 		case done:
 			status, detail := r.doneDetail(kind, s, l)
 			r.settle(ctx, s.action, status, s.requestID, detail, nil)
@@ -77,6 +80,12 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 		}
 	}
 	return rest, nil
+}
+
+// settledOtherwise reports whether a user's risk is closed by something else
+// than a dismissal.
+func settledOtherwise(u *entra.RiskyUser) bool {
+	return u.RiskState == entra.StateRemediated || u.RiskState == entra.StateConfirmedSafe
 }
 
 func (r *run) doneDetail(kind plan.Kind, s sent, l *Live) (plan.OutcomeStatus, string) {

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -99,16 +100,41 @@ func (r *run) find(ctx context.Context, kind entra.ObjectKind, after entra.Docum
 
 // Recognise gives the live objects that a create with the given canonical
 // result can have made: equal, created not before since, with an id not known
-// before.
+// before. If there is none, one that somebody has edited since in a single
+// member counts too: to make the object anew would leave two of it.
 func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Document, since time.Time, known map[string]bool) []entra.Document {
-	want := entra.CanonicalHash(kind, after)
-	var out []entra.Document
+	want := entra.Canonical(kind, after)
+	var same, edited []entra.Document
 	for _, d := range live {
 		created, ok := entra.DateTime(d.Text("createdDateTime")).Time()
-		if !ok || created.Before(since) || known[d.ID()] || entra.CanonicalHash(kind, d) != want {
+		if !ok || created.Before(since) || known[d.ID()] {
 			continue
 		}
-		out = append(out, d)
+		switch n := membersApart(entra.Canonical(kind, d), want); {
+		case n == 0:
+			same = append(same, d)
+		case n == 1 && d.Text("modifiedDateTime") != "" && d.Text("modifiedDateTime") != d.Text("createdDateTime"):
+			edited = append(edited, d)
+		}
 	}
-	return out
+	if len(same) == 0 {
+		return edited
+	}
+	return same
+}
+
+// membersApart counts the members in which two canonical documents differ.
+func membersApart(a, b map[string]any) int {
+	n := 0
+	for k, v := range a {
+		if !reflect.DeepEqual(v, b[k]) {
+			n++
+		}
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			n++
+		}
+	}
+	return n
 }

@@ -67,6 +67,9 @@ func Settle(ctx context.Context, reader Reader, intents []Intent, now time.Time,
 			if s.Made != nil {
 				s.Outcome.Subject.ID = s.Made.ID
 				owned[s.Made.ID] = true
+				if in.IDs != nil && taken && !s.Made.Deleted { // what comes later in the run may refer to it
+					in.IDs[keyOf(in.Action.Change)] = s.Made.ID
+				}
 			}
 		}
 		switch {

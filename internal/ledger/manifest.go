@@ -268,10 +268,17 @@ func (l *Ledger) Head(ctx context.Context, s State) (head, run string, err error
 	if err != nil {
 		return "", "", err
 	}
+	// Ids carry the clock of the machine that ran: of what follows the head
+	// none is a day older.
+	before := func(id string) bool {
+		at, err := StartOf(id)
+		newest, headErr := StartOf(run)
+		return err == nil && headErr == nil && at.Before(newest.Add(-24*time.Hour))
+	}
 	for again := true; again; {
 		again = false
 		for _, id := range ids {
-			if id == run || run != "" && id < run {
+			if id == run || before(id) {
 				continue
 			}
 			m, sum, err := l.manifest(ctx, id)

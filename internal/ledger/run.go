@@ -34,6 +34,7 @@ type Run struct {
 	id, dir string
 	mode    string
 	started time.Time
+	holder  blobstore.Holder
 	lease   blobstore.Lease
 
 	mu      sync.Mutex
@@ -61,6 +62,7 @@ func (l *Ledger) Begin(ctx context.Context, o BeginOptions) (*Run, error) {
 	r := &Run{l: l, id: id, dir: dir, mode: o.Mode, started: started, files: map[string]File{}}
 	if o.Mode == "apply" {
 		o.Holder.Run = id
+		r.holder = o.Holder
 		if r.lease, err = l.store.Lease(ctx, l.name("lock"), o.Holder); err != nil {
 			if errors.Is(err, blobstore.ErrLeaseHeld) {
 				return nil, err
@@ -97,6 +99,21 @@ func (r *Run) Dir() string { return r.dir }
 
 // Lease is that of an apply run; nil in a plan run.
 func (r *Run) Lease() blobstore.Lease { return r.lease }
+
+// Reclaim takes the lease again if it was lost and nobody else holds it, and
+// says whether it had to.
+func (r *Run) Reclaim(ctx context.Context) (bool, error) {
+	ends := r.lease.Expires()
+	if context.Cause(r.lease.Context()) == nil && (ends.IsZero() || r.l.opt.Now().Before(ends)) {
+		return false, nil
+	}
+	lease, err := r.l.store.Lease(ctx, r.l.name("lock"), r.holder)
+	if err != nil {
+		return true, fmt.Errorf("taking the lease again: %w", err)
+	}
+	r.lease = lease
+	return true, nil
+}
 
 // Journal is the run's journal.
 func (r *Run) Journal() *Journal { return r.journal }

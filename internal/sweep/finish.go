@@ -72,6 +72,13 @@ func (r *run) closeFiles(ctx context.Context) error {
 		return nil
 	}
 	r.files.closed = true
+	if r.files.users == nil { // the store took some of them only
+		err := errors.New("the files of the run could not be begun")
+		for _, f := range r.files.open {
+			err = errors.Join(err, f.Abort())
+		}
+		return err
+	}
 	err := errors.Join(r.files.detections.Flush(), r.files.users.Flush())
 	for _, f := range r.files.open {
 		if err != nil {
@@ -161,8 +168,17 @@ func (r *run) store(ctx context.Context) error {
 	if err := r.writePage(ctx, rep); err != nil {
 		return err
 	}
-	head, headRun := r.state.Head, r.state.HeadRun
+	var head, headRun string
 	if r.req.Mode == Apply {
+		if err := r.reclaim(ctx); err != nil {
+			return err
+		}
+		if !r.stateRead {
+			// Where the chain ends, another try may say.
+			if s, _, err := r.Ledger.State(ctx); err == nil {
+				r.state.Head, r.state.HeadRun = s.Head, s.HeadRun
+			}
+		}
 		if head, headRun, err = r.Ledger.Head(ctx, r.state); err != nil {
 			return err
 		}
@@ -173,6 +189,21 @@ func (r *run) store(ctx context.Context) error {
 		return err
 	}
 	return r.saveState(ctx)
+}
+
+// reclaim takes a lease that was lost again before the manifest joins the
+// chain: another run may have come between, and its state and manifest are the
+// ones to go on from. What this run has done it leaves for the next to fold in
+// from the journal. While another run is at it, this one stays without a
+// manifest.
+func (r *run) reclaim(ctx context.Context) error {
+	again, err := r.led.Reclaim(ctx)
+	if err != nil || !again {
+		return err
+	}
+	r.readAll = false
+	r.state, r.stateVersion, err = r.Ledger.State(ctx)
+	return err
 }
 
 func outcomesOf(r *run) []plan.Outcome {

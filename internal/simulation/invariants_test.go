@@ -1,0 +1,339 @@
+package simulation
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// The oracle. It knows the rules of a run by heart and looks at every write
+// that reaches the tenant, before and after it takes effect.
+
+// covered says whether the allowlist of triageFile covers a detection.
+func covered(d map[string]any) bool {
+	kind, _ := d["riskEventType"].(string)
+	level, _ := d["riskLevel"].(string)
+	ip, _ := d["ipAddress"].(string)
+	return (kind == "anonymizedIPAddress" || kind == "unfamiliarFeatures") && (level == "low" || level == "medium") && strings.HasPrefix(ip, "203.0.113.")
+}
+
+// beforeWrite checks a write that is about to reach the tenant and gives what
+// checks it once it has.
+func (w *world) beforeWrite(p *process, method, path string, body []byte) func(int, []byte) {
+	switch {
+	case strings.HasSuffix(path, "/riskyUsers/dismiss"), strings.HasSuffix(path, "/riskyUsers/confirmCompromised"):
+		return w.onUsers(p, strings.HasSuffix(path, "/dismiss"), body)
+	case strings.HasPrefix(path, "/identity/conditionalAccess/"):
+		return w.onObject(p, method, path, body)
+	}
+	w.breaks("nothing else is written", "%s %s", method, path)
+	return func(int, []byte) {}
+}
+
+// onUsers checks a dismissal or a confirmation.
+func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte) {
+	var in struct {
+		UserIDs []string `json:"userIds"`
+	}
+	if err := json.Unmarshal(body, &in); err != nil || len(in.UserIDs) == 0 || len(in.UserIDs) > 60 {
+		w.breaks("a batch names 1 to 60 users", "%s", body)
+	}
+	kind, max, done := plan.Dismiss, maxDismissals, &w.dismissals
+	if !dismiss {
+		kind, max, done = plan.ConfirmCompromised, maxConfirmed, &w.confirmed
+	}
+	open := map[string]map[string]bool{}
+	for _, user := range in.UserIDs {
+		open[user] = map[string]bool{}
+		if !w.intended(kind, user) {
+			w.breaks("an intent is stored before the effect", "%s of %s", kind, user)
+		}
+		if w.never[user] {
+			w.breaks("who is protected, privileged or break-glass is left alone", "%s of %s", kind, user)
+		}
+		fence, fenced := p.fenced[user]
+		if !fenced || time.Since(fence) > 2*time.Minute {
+			w.breaks("the fence is read right before", "%s of %s: read at %s", kind, user, fence)
+		}
+		escalates := false
+		for _, d := range w.openOf(user) {
+			id := d["id"].(string)
+			open[user][id] = true
+			escalates = escalates || d["riskEventType"] == "passwordSpray" && d["riskLevel"] == "high"
+			if arrived, later := w.arrived[id]; later && fenced && arrived.After(fence) {
+				continue // nobody could know
+			}
+			if dismiss && !covered(d) {
+				w.breaks("every detection that could be known is covered", "user %s, detection %.8s: %v %v from %v", user, id, d["riskEventType"], d["riskLevel"], d["ipAddress"])
+			}
+		}
+		if dismiss && !w.vpn[user] {
+			w.breaks("only who is named is dismissed", "user %s", user)
+		}
+		if !dismiss && !escalates && !w.edited[user].After(fence) {
+			w.breaks("only what an escalation matches is confirmed", "user %s", user)
+		}
+	}
+	return func(code int, _ []byte) {
+		if code != http.StatusNoContent {
+			return
+		}
+		now := time.Now()
+		for _, user := range in.UserIDs {
+			if dismiss {
+				for _, before := range w.dismissed[user] {
+					if !hasNew(open[user], before) {
+						w.breaks("nobody is dismissed twice for the same risk", "user %s", user)
+					}
+				}
+				w.dismissed[user] = append(w.dismissed[user], open[user])
+			}
+			*done = append(*done, now)
+		}
+		recent := 0
+		for _, at := range *done {
+			if now.Sub(at) < 24*time.Hour {
+				recent++
+			}
+		}
+		if recent > max {
+			w.breaks("the limits hold", "%d times %s in 24 h", recent, kind)
+		}
+	}
+}
+
+func hasNew(now, before map[string]bool) bool {
+	for id := range now {
+		if !before[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// onObject checks a write to a policy or a location.
+func (w *world) onObject(p *process, method, path string, body []byte) func(int, []byte) {
+	id := path[strings.LastIndex(path, "/")+1:]
+	_, mine := w.ours[id]
+	var in map[string]any
+	_ = json.Unmarshal(body, &in) // a delete has none
+	name, _ := in["displayName"].(string)
+	if method != http.MethodPost && !mine {
+		w.breaks("what is not ours is never written", "%s %s", method, path)
+	}
+	if !w.intendedObject(id, name) {
+		w.breaks("an intent is stored before the effect", "%s %s %s", method, path, name)
+	}
+	return func(code int, out []byte) {
+		if code >= 300 {
+			return
+		}
+		if method == http.MethodPost {
+			var made struct{ ID string }
+			_ = json.Unmarshal(out, &made) // the simulator's own answer
+			id = made.ID
+			w.ours[id] = name
+		}
+		live := map[string]int{}
+		for _, kind := range []string{"policies", "namedLocations"} {
+			for _, o := range w.list("/identity/conditionalAccess/" + kind) {
+				if made, ok := w.ours[o["id"].(string)]; ok {
+					live[made]++
+				}
+			}
+		}
+		for made, n := range live {
+			if n > 1 {
+				w.breaks("no two objects stand for one key", "%d of %s", n, made)
+			}
+		}
+		if strings.Contains(path, "/policies") && method != http.MethodDelete {
+			w.checkBreakGlass(p, id)
+		}
+	}
+}
+
+// checkBreakGlass looks at a policy that was just written: if it is enabled, no
+// break-glass account is under it.
+func (w *world) checkBreakGlass(p *process, id string) {
+	for _, o := range w.list("/identity/conditionalAccess/policies") {
+		if o["id"] != id || o["state"] != "enabled" {
+			continue
+		}
+		if at, ok := w.edited[id]; ok && at.After(p.looked[id]) {
+			continue // by hand, after the last look
+		}
+		users, _ := o["conditions"].(map[string]any)["users"].(map[string]any)
+		excluded, _ := users["excludeUsers"].([]any)
+		for _, bg := range w.breakGlass {
+			if !slices.Contains(excluded, any(bg)) {
+				w.breaks("no enabled policy without its break-glass exclusion", "%v", o["displayName"])
+			}
+		}
+	}
+}
+
+// journals yields all entries in the store.
+func (w *world) journals() []ledger.Entry {
+	var out []ledger.Entry
+	for i, err := range w.store.List(context.Background(), "contoso/runs/") {
+		if err != nil {
+			panic(err) // the store itself never fails
+		}
+		if !strings.HasSuffix(i.Name, "/journal.jsonl") {
+			continue
+		}
+		in := bufio.NewScanner(bytes.NewReader(w.stored(i.Name)))
+		in.Buffer(nil, 1<<20)
+		for in.Scan() {
+			var e ledger.Entry
+			if json.Unmarshal(in.Bytes(), &e) == nil {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// intended says whether an intent on a user stands in some run's journal
+// without a later outcome in the same.
+func (w *world) intended(kind plan.Kind, user string) bool {
+	return w.anyIntent(func(e ledger.Entry) bool { return e.Kind == kind && e.Subject.ID == user })
+}
+
+func (w *world) intendedObject(id, name string) bool {
+	return w.anyIntent(func(e ledger.Entry) bool {
+		return !e.Kind.OnUser() && (e.Subject.ID == id || name != "" && e.Subject.Name == name || w.ours[id] != "" && e.Subject.Name == w.ours[id])
+	})
+}
+
+func (w *world) anyIntent(match func(ledger.Entry) bool) bool {
+	open := map[string]bool{}
+	for _, e := range w.journals() {
+		if match(e) {
+			open[e.Run] = e.Type == ledger.EntryIntent
+		}
+	}
+	for _, is := range open {
+		if is {
+			return true
+		}
+	}
+	return false
+}
+
+// afterRun checks what a run that came to its end has left behind.
+func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err error) {
+	if err != nil || p.dead || res.Head == "" {
+		return
+	}
+	dir := strings.Join([]string{"contoso/runs", res.Run[0:4], res.Run[4:6], res.Run[6:8], res.Run}, "/")
+	for _, name := range []string{"plan.json", "journal.jsonl", "detections.jsonl", "detections.csv", "users.jsonl", "users.csv", "policies.json", "policies.csv",
+		"actions.csv", "report.json", "report.html", "manifest.json"} {
+		if _, _, err := w.store.Get(context.Background(), dir+"/"+name); err != nil {
+			w.breaks("a finished run has a whole report", "%s: %v", name, err)
+		}
+	}
+	var rep struct {
+		Status   string
+		Outcomes []plan.Outcome
+		Coverage struct{ Complete bool }
+	}
+	if err := json.Unmarshal(w.stored(dir+"/report.json"), &rep); err != nil {
+		w.breaks("a finished run has a whole report", "report.json: %v", err)
+		return
+	}
+	if rep.Status == string(sweep.Succeeded) && !rep.Coverage.Complete {
+		w.breaks("a run that could not read everything is not clean", "%s", res.Run)
+	}
+	for _, o := range rep.Outcomes {
+		if o.Kind == plan.Dismiss && o.Status == plan.Failed && o.Subject.ID != w.poison && strings.Contains(o.Detail, "not valid") {
+			w.breaks("one bad id costs only itself", "%s: %s", o.Subject.ID, o.Detail)
+		}
+		if o.Kind == plan.Dismiss && o.Status == plan.Done && len(w.dismissed[o.Subject.ID]) == 0 {
+			w.breaks("the report agrees with the tenant", "%s of %s was done, and no effect was seen", o.Kind, o.Subject.ID)
+		}
+	}
+	if !rep.Coverage.Complete {
+		return
+	}
+	// Whoever was at risk all the time is in the report, with all open risk.
+	users, detections := map[string]bool{}, map[string]bool{}
+	for u, err := range report.ReadLines[struct{ ID string }](bytes.NewReader(w.stored(dir + "/users.jsonl"))) {
+		if err != nil {
+			w.breaks("a finished run has a whole report", "users.jsonl: %v", err)
+		}
+		users[u.ID] = true
+	}
+	for d, err := range report.ReadLines[struct{ ID string }](bytes.NewReader(w.stored(dir + "/detections.jsonl"))) {
+		if err != nil {
+			w.breaks("a finished run has a whole report", "detections.jsonl: %v", err)
+		}
+		detections[d.ID] = true
+	}
+	for _, u := range w.list("/identityProtection/riskyUsers?$filter=riskState eq 'atRisk'") {
+		id := u["id"].(string)
+		at, _ := time.Parse(time.RFC3339Nano, u["riskLastUpdatedDateTime"].(string))
+		if at.After(began.Add(-30 * time.Second)) {
+			continue // it changed meanwhile
+		}
+		if !users[id] {
+			w.breaks("everybody at risk is read", "%v is not in users.jsonl", u["userPrincipalName"])
+		}
+		for _, d := range w.openOf(id) {
+			if !detections[d["id"].(string)] {
+				w.breaks("all open risk is read", "detection %.8s of %v is not in detections.jsonl", d["id"], u["userPrincipalName"])
+			}
+		}
+	}
+}
+
+// atTheEnd checks the store once everything is over.
+func (w *world) atTheEnd() {
+	v, err := ledger.New(w.store, "contoso", ledger.Options{Now: time.Now}).Verify(context.Background(), "")
+	if err != nil || len(v.Problems) > 0 {
+		w.breaks("the chain is whole", "%v, %v", v.Problems, err)
+	}
+	// What shows late is read all the same.
+	read := map[string]bool{}
+	for i, err := range w.store.List(context.Background(), "contoso/runs/") {
+		if err != nil {
+			panic(err) // the store itself never fails
+		}
+		if !strings.HasSuffix(i.Name, "/detections.jsonl") {
+			continue
+		}
+		for d, err := range report.ReadLines[struct{ ID string }](bytes.NewReader(w.stored(i.Name))) {
+			if err == nil {
+				read[d.ID] = true
+			}
+		}
+	}
+	for id := range w.late {
+		if !read[id] {
+			w.breaks("what shows late is read", "detection %.8s is in no report", id)
+		}
+	}
+	// Every effect is in a journal: an intent, and what became of it.
+	accounted := map[string]bool{}
+	for _, e := range w.journals() {
+		if e.Kind == plan.Dismiss && e.Type == ledger.EntryOutcome {
+			accounted[e.Subject.ID] = true
+		}
+	}
+	for user := range w.dismissed {
+		if !accounted[user] {
+			w.breaks("every effect is accounted for", "the dismissal of %s has no outcome in any journal", user)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package simulation
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// mutations are deliberate faults in our own code. That the simulation catches
+// each of them is what its silence is worth.
+var mutations = []struct{ name, file, old, new string }{
+	{"the fence is removed", "apply/users.go", `why := Moved(a.Risk, live[a.Subject.ID]); why != ""`, `why := Moved(a.Risk, live[a.Subject.ID]); why != "" && false`},
+	{"users are written before the intent", "apply/users.go", "!r.mayWrite(ctx) || !r.intend(ctx, kind, batch)", "!r.mayWrite(ctx)"},
+	{"objects are made without an intent", "apply/objects.go", "if !r.intend(ctx, a.Kind, []plan.Action{a}) {", "if false {"},
+	{"a refused batch is not halved", "apply/users.go", "if len(batch) == 1 {", "if r.settleAll(ctx, batch, err); true {"},
+	{"a POST is sent again blindly", "graph/retry.go", "(safe || e.unsent)", "(safe || true)"},
+	{"the watermark has no overlap", "sweep/run.go", "r.state.Watermark.Add(-r.Settings.Overlap)", "r.state.Watermark"},
+	{"limits count this run alone", "plan/build.go", "done[c.kind]+wanted[c.kind] > c.max", "wanted[c.kind] > c.max"},
+	{"the gate lets everything through", "sweep/carry.go", "lease := r.led.Lease()", "if true {\n\t\treturn nil\n\t}\n\tlease := r.led.Lease()"},
+	{"half a read passes for a whole one", "sweep/read.go", "\t\tif err != nil {\n\t\t\treturn pages, err\n\t\t}\n\t\tpages++", "\t\tif err != nil {\n\t\t\treturn pages, nil\n\t\t}\n\t\tpages++"},
+	{"a run that writes is not marked as open", "sweep/carry.go", "r.state.OpenRuns = append(r.state.OpenRuns, r.led.ID())", ""},
+	{"break-glass accounts are not excluded", "baseline/breakglass.go", "if more := minus(f.ids, strs(d, f.path)); len(more) > 0 {", "if more := minus(f.ids, strs(d, f.path)); len(more) > 99 {"},
+	{"a lost create is not recognised", "apply/recognise.go", "case n == 0:", "case n == 0 && false:"},
+	{"one covered detection is enough", "triage/decide.go", "if len(uncovered) > 0 {", "if len(uncovered) == len(e.Detections) {"},
+	{"nobody is protected", "triage/decide.go", `case r.protected[userID] != "":`, `case r.protected[userID] != "" && false:`},
+	{"a lost lease is not taken again for the end", "sweep/finish.go", "again, err := r.led.Reclaim(ctx)", "again, err := false, error(nil)"},
+	{"what was settled is not known to what refers to it", "apply/settle.go", "in.IDs[keyOf(in.Action.Change)] = s.Made.ID", "_ = keyOf"},
+}
+
+// settleAll is what the mutation of batches needs beside its line.
+const settleAll = `
+func (r *run) settleAll(ctx context.Context, batch []plan.Action, err error) {
+	for _, a := range batch {
+		r.settle(ctx, a, plan.Failed, "", err.Error(), nil)
+	}
+}
+`
+
+var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")
+
+// Each mutation still finds its place in the code. With -mutations each is put
+// there, and 200 seeds must catch it:
+//
+//	go test ./internal/simulation -run TestMutations -mutations -timeout 60m -v
+func TestMutations(t *testing.T) {
+	for _, m := range mutations {
+		t.Run(m.name, func(t *testing.T) {
+			file, err := filepath.Abs(filepath.Join("..", m.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(src), m.old); n != 1 {
+				t.Fatalf("%s holds %q %d times", m.file, m.old, n)
+			}
+			if *mutate {
+				caught(t, file, strings.Replace(string(src), m.old, m.new, 1))
+			}
+		})
+	}
+}
+
+var firstBroken = regexp.MustCompile(`seed (\d+): ([^\n]*)`)
+
+// caught runs the seeds over the changed file.
+func caught(t *testing.T, file, src string) {
+	t.Helper()
+	if strings.Contains(src, "settleAll") {
+		src += settleAll
+	}
+	dir := t.TempDir()
+	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
+	data, err := json.Marshal(map[string]any{"Replace": map[string]string{file: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{changed: []byte(src), overlay: data} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "TestSeeds", "-count=1", "-timeout", "20m", ".").CombinedOutput()
+	m := firstBroken.FindStringSubmatch(string(out))
+	switch {
+	case err == nil:
+		t.Error("it is not caught")
+	case m == nil && strings.Contains(string(out), "build failed"):
+		t.Errorf("it does not compile:\n%s", out)
+	case m == nil:
+		t.Logf("caught: %s", firstLine(out))
+	default:
+		t.Logf("caught by %d of 200 seeds, among them %s: %s", strings.Count(string(out), ": seed "), m[1], m[2])
+	}
+}
+
+func firstLine(out []byte) string {
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
+}

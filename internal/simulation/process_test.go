@@ -1,0 +1,513 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/graph"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// process is one runner: it sees the tenant and the store through faults of its
+// own, has a clock of its own, and can die at any point.
+type process struct {
+	w    *world
+	name string
+	skew time.Duration
+
+	mu       sync.Mutex
+	net, fs  *rand.Rand // what happens to requests, and to the store
+	faulty   int        // faults in a hundred requests
+	requests int
+	dieAt    int // request before which, or after the effect of which, it dies; 0: never
+	dieLate  bool
+	dead     bool
+	stalled  bool // it renews no lease
+	leases   []*lease
+	between  func(n int) // called before each request, for a second runner
+
+	fenced map[string]time.Time       // user -> last read of its detections by id
+	saw    map[string]map[string]bool // user -> open detections in that read
+	looked map[string]time.Time       // object id -> last read
+}
+
+var errDead = errors.New("the process has died")
+
+func (w *world) process(name string, n uint64) *process {
+	return &process{w: w, name: name, net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
+		fenced: map[string]time.Time{}, saw: map[string]map[string]bool{}, looked: map[string]time.Time{}}
+}
+
+func (p *process) now() time.Time { return time.Now().Add(p.skew) }
+
+type credential struct{}
+
+func (credential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: "sim", ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
+
+// sweeper wires a run as the composition root does.
+func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
+	client, err := graph.New(graph.Options{Credential: credential{}, Endpoint: "http://127.0.0.1/v1.0", RequestsPerSecond: 1, Timeout: 30 * time.Second,
+		Transport: p, Now: p.now, Jitter: func() float64 { return 0.5 }})
+	if err != nil {
+		return nil, err
+	}
+	return &sweep.Sweeper{
+		Name: "contoso", TenantID: p.w.sim.TenantID(), Cloud: "global", Reader: client, Writer: func() apply.Writer { return client },
+		Ledger: ledger.New(&store{p: p, Store: p.w.store}, "contoso", ledger.Options{Now: p.now}),
+		Triage: p.w.rules, Baseline: base,
+		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", RequestsPerSecond: 1,
+			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true},
+			Baseline:    baseline.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
+			Limits: plan.Limits{MaxDismissals: maxDismissals, MaxConfirmCompromised: maxConfirmed, MaxShareOfRiskyUsers: 1, MaxPolicyCreates: 50,
+				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20},
+			WriteTimeout: 20 * time.Second, ReadBack: time.Minute, Visibility: time.Minute},
+		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},
+		Version: "sim", Host: p.name, PID: 1, Now: p.now, Log: slog.New(slog.DiscardHandler),
+	}, nil
+}
+
+// fault is what happens to one request.
+type fault int
+
+const (
+	none fault = iota
+	throttled
+	throttledWithDate
+	unavailable
+	failedAfter // the effect, then a 500
+	refused     // nothing was sent
+	resetBefore
+	resetAfter
+	hangs
+	truncated
+	loops
+)
+
+var faultNames = [...]string{"", "429", "429 with Retry-After", "503", "500 after the effect", "connection refused", "reset before the effect", "reset after the effect", "timeout", "truncated", "looping link"}
+
+// RoundTrip carries one request to the tenant, or not.
+func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		body, err = io.ReadAll(r.Body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if p.between != nil {
+		if p.between(p.requests + 1); r.Context().Err() != nil {
+			return nil, r.Context().Err()
+		}
+	}
+	res, err := p.carry(r, body)
+	if errors.Is(err, errHangs) {
+		// Without the lock: nothing moves in virtual time that holds one.
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return res, err
+}
+
+var errHangs = errors.New("no answer comes")
+
+// carry decides what happens to one request, and lets it.
+func (p *process) carry(r *http.Request, body []byte) (*http.Response, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead {
+		return nil, errDead
+	}
+	p.requests++
+	p.renew()
+	p.w.befall()
+	f := none
+	if !p.w.quiet && p.net.IntN(100) < p.faulty {
+		f = fault(1 + p.net.IntN(len(faultNames)-1))
+	}
+	trace := httptrace.ContextClientTrace(r.Context())
+	note := func(f func(*httptrace.ClientTrace)) {
+		if trace != nil {
+			f(trace)
+		}
+	}
+	note(func(t *httptrace.ClientTrace) {
+		if t.GetConn != nil {
+			t.GetConn(r.URL.Host)
+		}
+	})
+	path := strings.TrimPrefix(r.URL.Path, "/v1.0")
+	if f != none {
+		p.w.say("%s: %s %s: %s", p.name, r.Method, path, faultNames[f])
+	}
+	if f == refused {
+		return nil, fmt.Errorf("dial: connection refused")
+	}
+	note(func(t *httptrace.ClientTrace) {
+		if t.WroteHeaders != nil {
+			t.WroteHeaders()
+		}
+	})
+	dies := p.dieAt > 0 && p.requests == p.dieAt
+	switch {
+	case dies && !p.dieLate:
+		p.die(r.Method + " " + path)
+		return nil, errDead
+	case f == throttled:
+		return answer(r, 429, nil, `{"error":{"code":"TooManyRequests","message":"Too many requests."}}`), nil
+	case f == throttledWithDate:
+		return answer(r, 429, http.Header{"Retry-After": {"3"}}, `{"error":{"code":"TooManyRequests","message":"Too many requests."}}`), nil
+	case f == unavailable:
+		return answer(r, 503, nil, `{"error":{"code":"ServiceUnavailable","message":""}}`), nil
+	case f == resetBefore:
+		return nil, io.ErrUnexpectedEOF
+	case f == hangs && p.net.IntN(2) == 0:
+		return nil, errHangs
+	}
+	rec := p.w.serve(p, r, body, path)
+	switch {
+	case dies:
+		p.die(r.Method + " " + path + ", after its effect")
+		return nil, errDead
+	case f == failedAfter:
+		return answer(r, 500, nil, `{"error":{"code":"InternalServerError","message":""}}`), nil
+	case f == resetAfter:
+		return nil, io.ErrUnexpectedEOF
+	case f == hangs:
+		return nil, errHangs
+	}
+	data := rec.Body.Bytes()
+	if path == "/identityProtection/riskDetections" && rec.Code == 200 {
+		data = p.w.withoutLate(data)
+	}
+	if f == truncated && len(data) > 2 {
+		data = data[:len(data)/2]
+	}
+	if f == loops {
+		data = bytes.Replace(data, []byte(`"value":`), []byte(`"@odata.nextLink":"`+"http://"+r.URL.Host+r.URL.RequestURI()+`","value":`), 1)
+	}
+	res := answer(r, rec.Code, rec.Header(), string(data))
+	return res, nil
+}
+
+func (p *process) die(where string) {
+	p.dead = true
+	p.w.say("%s: dies at %s", p.name, where)
+}
+
+func answer(r *http.Request, code int, h http.Header, body string) *http.Response {
+	if h == nil {
+		h = http.Header{}
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	h.Del("Content-Length")
+	return &http.Response{StatusCode: code, Status: http.StatusText(code), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}
+}
+
+// serve lets the tenant answer, with the oracle looking on.
+func (w *world) serve(p *process, r *http.Request, body []byte, path string) *httptest.ResponseRecorder {
+	write := r.Method != http.MethodGet && !strings.HasSuffix(path, "$batch") && !strings.HasSuffix(path, "getByIds")
+	var after func(int, []byte)
+	if write {
+		after = w.beforeWrite(p, r.Method, path, body)
+	}
+	if w.poison != "" && !w.quiet && strings.Contains(path, "/riskyUsers/") && write && bytes.Contains(body, []byte(w.poison)) {
+		rec := httptest.NewRecorder()
+		rec.Header().Set("Content-Type", "application/json")
+		rec.WriteHeader(http.StatusBadRequest)
+		_, _ = rec.WriteString(`{"error":{"code":"BadRequest","message":"One or more ids are not valid."}}`)
+		w.say("%s: %s %s: 400 for %s", p.name, r.Method, path, w.poison)
+		return rec
+	}
+	in := httptest.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
+	in.Header = r.Header.Clone()
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, in)
+	if write {
+		w.say("%s: %s %s %s: %d", p.name, r.Method, path, body, rec.Code)
+		after(rec.Code, rec.Body.Bytes())
+	} else {
+		p.remember(path, r.URL.Query(), rec)
+	}
+	return rec
+}
+
+// withoutLate leaves out of a page what the service does not show yet.
+func (w *world) withoutLate(data []byte) []byte {
+	var page map[string]any
+	if len(w.late) == 0 || json.Unmarshal(data, &page) != nil {
+		return data
+	}
+	rows, _ := page["value"].([]any)
+	page["value"] = slices.DeleteFunc(rows, func(row any) bool {
+		at, late := w.late[row.(map[string]any)["id"].(string)]
+		return late && time.Now().Before(at)
+	})
+	out, err := json.Marshal(page)
+	if err != nil {
+		panic(err) // it was JSON
+	}
+	return out
+}
+
+var userIDs = regexp.MustCompile(`userId eq '([^']+)'|userId in \(([^)]*)\)`)
+
+// remember keeps what the process has read right before it writes.
+func (p *process) remember(path string, q url.Values, rec *httptest.ResponseRecorder) {
+	if rec.Code != 200 {
+		return
+	}
+	if strings.HasPrefix(path, "/identity/conditionalAccess/policies/") {
+		p.looked[path[strings.LastIndex(path, "/")+1:]] = time.Now()
+	}
+	if path != "/identityProtection/riskDetections" {
+		return
+	}
+	for _, m := range userIDs.FindAllStringSubmatch(q.Get("$filter"), -1) {
+		for _, id := range strings.Split(m[1]+m[2], ",") {
+			if id = strings.Trim(id, " '"); id != "" {
+				p.fenced[id] = time.Now()
+			}
+		}
+	}
+}
+
+// renew is what a lease does by itself in a real store.
+func (p *process) renew() {
+	for _, l := range p.leases {
+		if !p.stalled {
+			_ = l.Lease.Expires() // to look renews
+		}
+	}
+}
+
+// store is the store as one process sees it.
+type store struct {
+	blobstore.Store
+	p *process
+}
+
+// step is asked before each call of the store: nil lets it through, before
+// refuses it, after lets it take effect and loses the answer.
+func (s *store) step(op, name string) (before, after error) {
+	p := s.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead {
+		return errDead, nil
+	}
+	p.renew()
+	if p.w.quiet || p.faulty == 0 || p.fs.IntN(1000) >= p.faulty {
+		return nil, nil
+	}
+	late := p.fs.IntN(2) == 0
+	p.w.say("%s: the store fails: %s %s (after its effect: %t)", p.name, op, name, late)
+	err := fmt.Errorf("%s %s: no space left on device", op, name)
+	if late {
+		return nil, err
+	}
+	return err, nil
+}
+
+func do[T any](s *store, op, name string, f func() (T, error)) (T, error) {
+	var zero T
+	before, after := s.step(op, name)
+	if before != nil {
+		return zero, before
+	}
+	v, err := f()
+	if err == nil && after != nil {
+		return zero, after
+	}
+	return v, err
+}
+
+func act(s *store, op, name string, f func() error) error {
+	_, err := do(s, op, name, func() (struct{}, error) { return struct{}{}, f() })
+	return err
+}
+
+func (s *store) Get(ctx context.Context, name string) ([]byte, string, error) {
+	type got struct {
+		data    []byte
+		version string
+	}
+	g, err := do(s, "get", name, func() (got, error) { d, v, err := s.Store.Get(ctx, name); return got{d, v}, err })
+	return g.data, g.version, err
+}
+
+func (s *store) Open(ctx context.Context, name string) (io.ReadCloser, blobstore.Info, error) {
+	if before, _ := s.step("open", name); before != nil {
+		return nil, blobstore.Info{}, before
+	}
+	return s.Store.Open(ctx, name)
+}
+
+func (s *store) Put(ctx context.Context, name string, data []byte) error {
+	return act(s, "put", name, func() error { return s.Store.Put(ctx, name, data) })
+}
+
+// PutNew and PutIf settle a lost answer by reading back, as real stores do.
+func (s *store) PutNew(ctx context.Context, name string, data []byte) error {
+	if before, _ := s.step("put new", name); before != nil {
+		return before
+	}
+	return s.Store.PutNew(ctx, name, data)
+}
+
+func (s *store) PutIf(ctx context.Context, name string, data []byte, version string) (string, error) {
+	if before, _ := s.step("put if", name); before != nil {
+		return "", before
+	}
+	return s.Store.PutIf(ctx, name, data, version)
+}
+
+func (s *store) Create(ctx context.Context, name string) (blobstore.Writer, error) {
+	w, err := do(s, "create", name, func() (blobstore.Writer, error) { return s.Store.Create(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	return &writer{Writer: w, s: s, name: name}, nil
+}
+
+type writer struct {
+	blobstore.Writer
+	s    *store
+	name string
+}
+
+func (w *writer) Commit(ctx context.Context) error {
+	return act(w.s, "commit", w.name, func() error { return w.Writer.Commit(ctx) })
+}
+
+func (s *store) Append(ctx context.Context, name string) (blobstore.Appender, error) {
+	a, err := do(s, "append", name, func() (blobstore.Appender, error) { return s.Store.Append(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	return &appender{Appender: a, s: s, name: name}, nil
+}
+
+type appender struct {
+	blobstore.Appender
+	s    *store
+	name string
+}
+
+func (a *appender) Append(ctx context.Context, data []byte) error {
+	return act(a.s, "append to", a.name, func() error { return a.Appender.Append(ctx, data) })
+}
+
+func (s *store) List(ctx context.Context, prefix string) iter.Seq2[blobstore.Info, error] {
+	if before, _ := s.step("list", prefix); before != nil {
+		return func(yield func(blobstore.Info, error) bool) { yield(blobstore.Info{}, before) }
+	}
+	return s.Store.List(ctx, prefix)
+}
+
+func (s *store) ListDirs(ctx context.Context, dir string) ([]string, error) {
+	if before, _ := s.step("list folders", dir); before != nil {
+		return nil, before
+	}
+	return s.Store.ListDirs(ctx, dir)
+}
+
+func (s *store) Delete(ctx context.Context, name string) error {
+	return act(s, "delete", name, func() error { return s.Store.Delete(ctx, name) })
+}
+
+func (s *store) Lease(ctx context.Context, name string, h blobstore.Holder) (blobstore.Lease, error) {
+	if before, _ := s.step("lease", name); before != nil {
+		return nil, before
+	}
+	l, err := s.Store.Lease(ctx, name, h)
+	if err != nil {
+		return nil, err
+	}
+	dead, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	own := &lease{Lease: l, p: s.p, dead: dead, cancel: cancel, ends: time.Now().Add(time.Minute)}
+	s.p.mu.Lock()
+	s.p.leases, s.p.stalled = append(s.p.leases, own), false
+	s.p.mu.Unlock()
+	return own, nil
+}
+
+// lease is one that a process which died or stalled renews no more.
+type lease struct {
+	blobstore.Lease
+	p      *process
+	dead   context.Context
+	cancel context.CancelCauseFunc
+	ends   time.Time // while the process stalls
+}
+
+func (l *lease) alive() bool {
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	return !l.p.dead && !(l.p.stalled && time.Now().After(l.ends))
+}
+
+func (l *lease) Context() context.Context {
+	if !l.alive() {
+		l.cancel(blobstore.ErrLeaseLost)
+		return l.dead
+	}
+	if l.p.stalled {
+		return l.dead
+	}
+	return l.Lease.Context()
+}
+
+func (l *lease) Expires() time.Time {
+	if !l.alive() {
+		return time.Now().Add(-time.Hour)
+	}
+	if l.p.stalled {
+		return l.ends.Add(l.p.skew)
+	}
+	return l.Lease.Expires().Add(l.p.skew)
+}
+
+func (l *lease) Release(ctx context.Context) error {
+	if !l.alive() {
+		return errDead
+	}
+	l.p.mu.Lock()
+	l.p.leases = nil
+	l.p.mu.Unlock()
+	return l.Lease.Release(ctx)
+}

@@ -1,0 +1,148 @@
+package simulation
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+var (
+	seeds = flag.Int("seeds", 200, "how many seeds to try")
+	from  = flag.Uint64("from", 1, "the first seed")
+	seed  = flag.Uint64("seed", 0, "replay this seed alone, with its trace (-v)")
+)
+
+// Under any sequence of faults the invariants hold, and once faults stop two
+// runs bring the tenant to where the plan is empty. A seed that fails is
+// replayed with: go test ./internal/simulation -run TestSeeds -seed N -v
+func TestSeeds(t *testing.T) {
+	if *seed != 0 {
+		w := simulate(t, *seed)
+		t.Log("\n" + strings.Join(w.trace, "\n"))
+		for _, b := range w.broken {
+			t.Error(b)
+		}
+		return
+	}
+	began := time.Now()
+	for n := *from; n < *from+uint64(*seeds); n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			if w := simulate(t, n); len(w.broken) > 0 {
+				t.Errorf("seed %d: %s", n, strings.Join(w.broken, "\n"))
+			}
+		})
+	}
+	t.Cleanup(func() { t.Logf("%d seeds in %s", *seeds, time.Since(began).Round(time.Millisecond)) })
+}
+
+// simulate lives some days of one tenant.
+func simulate(t *testing.T, seed uint64) (w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		w = newWorld(t, seed)
+		course := rand.New(rand.NewPCG(seed, 2))
+		base := 0
+		for n := range 4 {
+			p := w.process(fmt.Sprint("run", n), uint64(10+n))
+			p.faulty = []int{0, 2, 6, 20}[course.IntN(4)]
+			p.skew = []time.Duration{0, 0, 0, 3 * time.Minute, -3 * time.Minute}[course.IntN(5)]
+			switch course.IntN(4) {
+			case 0:
+				p.dieAt, p.dieLate = 1+course.IntN(45), course.IntN(2) == 0
+			case 1:
+				w.second(t, p, 1+course.IntN(40), course.IntN(2) == 0, base)
+			}
+			if course.IntN(3) == 0 {
+				base = course.IntN(len(w.bases))
+			}
+			w.run(t, p, base)
+			time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 8 * time.Hour, 26 * time.Hour}[course.IntN(4)])
+		}
+		w.quiet = true
+		time.Sleep(25 * time.Hour) // limits, leases and what was pending are over
+		for n := range 2 {
+			w.run(t, w.process(fmt.Sprint("quiet", n), uint64(100+n)), base)
+			time.Sleep(settle + time.Hour)
+		}
+		w.settled(t, base)
+		w.atTheEnd()
+		synctest.Wait()
+	})
+	return w
+}
+
+// run carries one apply out.
+func (w *world) run(t *testing.T, p *process, base int) sweep.Result {
+	s, err := p.sweeper(w.bases[base])
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Hour)
+	defer cancel()
+	res, err := s.Run(ctx, sweep.Request{Mode: sweep.Apply})
+	w.say("%s: %s %v %v", p.name, res.Status, res.Err, err)
+	w.afterRun(p, began, res, err)
+	if p.dead {
+		// What it held ends by itself.
+		time.Sleep(2 * time.Minute)
+	}
+	return res
+}
+
+// second lets another runner begin before a request of the first, with the
+// lease of the first taken away or not.
+func (w *world) second(t *testing.T, p *process, at int, lost bool, base int) {
+	p.between = func(n int) {
+		if n != at {
+			return
+		}
+		p.between = nil
+		if lost {
+			w.say("%s: stalls, and its lease ends", p.name)
+			p.mu.Lock()
+			p.stalled = true
+			for _, l := range p.leases {
+				l.ends = l.Lease.Expires()
+			}
+			p.mu.Unlock()
+			time.Sleep(61 * time.Second)
+		}
+		other := w.process(p.name+"b", uint64(at)+1000)
+		s, err := other.sweeper(w.bases[base])
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		res, err := s.Run(context.Background(), sweep.Request{Mode: sweep.Apply})
+		w.say("%s: %s %v %v", other.name, res.Status, res.Err, err)
+		if err == nil && !lost {
+			w.breaks("one run at a time", "%s ran while %s held the lease", other.name, p.name)
+		}
+	}
+}
+
+// settled checks that nothing is left to do.
+func (w *world) settled(t *testing.T, base int) {
+	s, err := w.process("plan", 999).sweeper(w.bases[base])
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Run(context.Background(), sweep.Request{Mode: sweep.Plan})
+	if err != nil || res.Err != nil {
+		w.breaks("two quiet runs end in an empty plan", "the plan failed: %v, %v", err, res.Err)
+		return
+	}
+	for _, a := range res.Plan.Actions {
+		if a.Status == "ready" {
+			w.breaks("two quiet runs end in an empty plan", "%s %s %s %v", a.Kind, a.Subject.Name, a.Subject.Key, a.Reasons)
+		}
+	}
+}

@@ -1,0 +1,353 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// The rules that every simulated run works with. The oracle in
+// invariants_test.go knows them by heart, not by the product's code.
+const triageFile = `
+protected: {users: [ceo@contoso.com], groups: [Executives]}
+allowlist:
+  - id: vpn
+    users: [ada@contoso.com]
+    groups: [VPN Users]
+    groupRiskAccepted: true
+    when: {riskEventTypes: [anonymizedIPAddress, unfamiliarFeatures], maxRiskLevel: medium, ipRanges: [203.0.113.0/24]}
+    reason: VPN
+    owner: secops@contoso.com
+    expires: 2031-12-31
+escalate:
+  - id: spray
+    when: {riskEventTypes: [passwordSpray], minRiskLevel: high}
+    reason: a password was guessed
+`
+
+// baselines are what the run is to hold the tenant to; a seed moves from one to
+// the next between runs.
+var baselines = []string{`
+breakGlass: {users: [bg1@contoso.com, bg2@contoso.com], groups: [CA Break Glass]}
+namedLocations:
+  - {key: hq, displayName: HQ, "@odata.type": "#microsoft.graph.ipNamedLocation", isTrusted: true, ipRanges: [{"@odata.type": "#microsoft.graph.iPv4CidrRange", cidrAddress: 203.0.113.0/24}]}
+policies:
+  - key: P1
+    displayName: P1 MFA for risky sign-ins
+    state: enabled
+    conditions: {signInRiskLevels: [high], applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeRoles: [Directory Synchronization Accounts]}, locations: {includeLocations: [All], excludeLocations: [hq]}}
+    grantControls: {operator: OR, builtInControls: [mfa]}
+  - key: P2
+    displayName: P2 No legacy authentication
+    state: enabledForReportingButNotEnforced
+    conditions: {clientAppTypes: [exchangeActiveSync, other], applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeRoles: [Directory Synchronization Accounts]}}
+    grantControls: {operator: OR, builtInControls: [block]}
+`, `
+breakGlass: {users: [bg1@contoso.com, bg2@contoso.com], groups: [CA Break Glass]}
+namedLocations:
+  - {key: hq, displayName: HQ, "@odata.type": "#microsoft.graph.ipNamedLocation", isTrusted: true, ipRanges: [{"@odata.type": "#microsoft.graph.iPv4CidrRange", cidrAddress: 203.0.113.0/24}, {"@odata.type": "#microsoft.graph.iPv4CidrRange", cidrAddress: 198.51.100.0/24}]}
+policies:
+  - key: P1
+    displayName: P1 MFA for risky sign-ins
+    state: enabled
+    conditions: {signInRiskLevels: [high, medium], applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeRoles: [Directory Synchronization Accounts]}, locations: {includeLocations: [All], excludeLocations: [hq]}}
+    grantControls: {operator: OR, builtInControls: [mfa]}
+  - key: P3
+    displayName: P3 No device code flow
+    state: enabledForReportingButNotEnforced
+    conditions: {authenticationFlows: {transferMethods: deviceCodeFlow}, applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeRoles: [Directory Synchronization Accounts]}}
+    grantControls: {operator: OR, builtInControls: [block]}
+`}
+
+// limits of every run, which the oracle counts for itself.
+const (
+	maxDismissals = 8
+	maxConfirmed  = 4
+	settle        = 15 * time.Minute
+	fullEvery     = 60 * 24 * time.Hour // one full sweep, or nothing late would prove anything
+)
+
+// world is one simulated tenant with its store, and all that the oracle has
+// seen of it.
+type world struct {
+	seed    uint64
+	sim     *graphsim.Tenant
+	handler http.Handler
+	store   *blobstore.Memory
+	events  *rand.Rand // what befalls the tenant
+	quiet   bool       // faults and events have stopped
+
+	rules *triage.Policy
+	bases []*baseline.Baseline
+
+	trace  []string
+	broken []string
+
+	arrived    map[string]time.Time         // detection -> when it was raised by an event
+	ours       map[string]string            // policy or location id -> the displayName it was made with
+	edited     map[string]time.Time         // policy or user id -> last change by somebody else
+	dismissed  map[string][]map[string]bool // user -> detections open at each accepted dismissal
+	dismissals []time.Time                  // accepted, of one user each
+	confirmed  []time.Time
+	names      map[string]string    // UPN -> id
+	vpn        map[string]bool      // ids of who may be dismissed
+	never      map[string]bool      // ids of who may not
+	breakGlass []string             // ids
+	poison     string               // a user whom the service refuses to act on
+	late       map[string]time.Time // closed detection -> when the service shows it
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	w := &world{seed: seed, events: rand.New(rand.NewPCG(seed, 1)), store: blobstore.NewMemory(), arrived: map[string]time.Time{}, ours: map[string]string{},
+		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}}
+	lag := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.events.IntN(4)]
+	var err error
+	if w.sim, err = graphsim.New(graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag}); err != nil {
+		t.Fatal(err)
+	}
+	w.handler = w.sim.Handler()
+	var problems error
+	rules, p := triage.Parse("triage.yaml", []byte(triageFile), time.Now())
+	if problems = p.Err(); problems != nil {
+		t.Fatal(problems)
+	}
+	w.rules = rules
+	for _, text := range baselines {
+		b, p := baseline.Load("b/b.yaml", baseline.Options{Now: time.Now(), FS: fstest.MapFS{"b/b.yaml": {Data: []byte(text)}}})
+		if err := p.Err(); err != nil {
+			t.Fatal(err)
+		}
+		w.bases = append(w.bases, b)
+	}
+	w.learn(t)
+	if w.events.IntN(3) == 0 {
+		named := slices.Sorted(maps.Keys(w.vpn))
+		w.poison = named[w.events.IntN(len(named))]
+	}
+	return w
+}
+
+// learn reads once who is who.
+func (w *world) learn(t *testing.T) {
+	t.Helper()
+	for _, u := range w.list("/users?$top=999&$select=id,userPrincipalName") {
+		w.names[u["userPrincipalName"].(string)] = u["id"].(string)
+	}
+	groups := map[string]string{}
+	for _, g := range w.list("/groups?$top=999&$select=id,displayName") {
+		groups[g["displayName"].(string)] = g["id"].(string)
+	}
+	for _, m := range w.list("/groups/" + groups["VPN Users"] + "/transitiveMembers?$top=999") {
+		w.vpn[m["id"].(string)] = true
+	}
+	w.vpn[w.names["ada@contoso.com"]] = true
+	for _, m := range w.list("/groups/" + groups["Executives"] + "/transitiveMembers?$top=999") {
+		w.never[m["id"].(string)] = true
+	}
+	for _, upn := range []string{"ceo@contoso.com", "bg1@contoso.com", "bg2@contoso.com"} {
+		w.never[w.names[upn]] = true
+	}
+	w.breakGlass = []string{w.names["bg1@contoso.com"], w.names["bg2@contoso.com"]}
+	for _, a := range w.list("/roleManagement/directory/roleAssignments") {
+		w.never[a["principalId"].(string)] = true
+	}
+	if len(w.vpn) < 3 || w.breakGlass[0] == "" {
+		t.Fatalf("the tenant lacks its cast: %d in the VPN, %v", len(w.vpn), w.breakGlass)
+	}
+}
+
+func (w *world) say(format string, args ...any) {
+	w.trace = append(w.trace, time.Now().UTC().Format("01-02T15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// breaks records an invariant that does not hold.
+func (w *world) breaks(name, format string, args ...any) {
+	text := name + ": " + fmt.Sprintf(format, args...)
+	w.broken = append(w.broken, text)
+	w.say("BROKEN %s", text)
+}
+
+// call speaks to the tenant as somebody else does: no fault befalls it.
+func (w *world) call(method, path string, body any) (int, map[string]any) {
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			panic(err) // maps and texts
+		}
+	}
+	r := httptest.NewRequest(method, "http://127.0.0.1/v1.0"+path, bytes.NewReader(data))
+	r.Header.Set("Authorization", "Bearer sim")
+	r.Header.Set("ConsistencyLevel", "eventual")
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	var out map[string]any
+	_ = json.Unmarshal(rec.Body.Bytes(), &out) // an answer without a body
+	return rec.Code, out
+}
+
+// list reads a whole collection.
+func (w *world) list(path string) []map[string]any {
+	var out []map[string]any
+	for path != "" {
+		code, page := w.call("GET", strings.ReplaceAll(path, " ", "%20"), nil)
+		if code != 200 {
+			panic(fmt.Sprintf("%s: %d %v", path, code, page))
+		}
+		rows, _ := page["value"].([]any)
+		for _, r := range rows {
+			out = append(out, r.(map[string]any))
+		}
+		next, _ := page["@odata.nextLink"].(string)
+		_, path, _ = strings.Cut(next, "/v1.0")
+	}
+	return out
+}
+
+// openOf are the open detections of a user as the tenant has them now.
+func (w *world) openOf(user string) []map[string]any {
+	return slices.DeleteFunc(w.list("/identityProtection/riskDetections?$top=500&$filter="+url.QueryEscape("userId eq '"+user+"'")), func(d map[string]any) bool {
+		switch d["riskState"] {
+		case "none", "remediated", "dismissed", "confirmedSafe":
+			return true
+		}
+		return false
+	})
+}
+
+// befall lets something happen to the tenant, as it may between any two
+// requests.
+func (w *world) befall() {
+	if w.quiet {
+		return
+	}
+	switch n := w.events.IntN(100); {
+	case n < 4:
+		w.raise()
+	case n < 5:
+		w.remediate()
+	case n == 98:
+		w.settledAtOnce()
+	case n < 7:
+		w.edit()
+	}
+}
+
+// raise lets a detection arrive, most often for somebody whom the allowlist
+// names.
+func (w *world) raise() {
+	upns := make([]string, 0, len(w.names))
+	for upn, id := range w.names {
+		if w.vpn[id] || w.events == nil {
+			upns = append(upns, upn)
+		}
+	}
+	slices.Sort(upns)
+	if w.events.IntN(4) == 0 {
+		upns = upns[:0]
+		for upn := range w.names {
+			upns = append(upns, upn)
+		}
+		slices.Sort(upns)
+	}
+	kind := []string{"anonymizedIPAddress", "unfamiliarFeatures", "passwordSpray", "leakedCredentials"}[w.events.IntN(4)]
+	level := []string{"low", "medium", "high"}[w.events.IntN(3)]
+	ip := []string{"203.0.113.7", "198.51.100.99"}[w.events.IntN(2)]
+	upn := upns[w.events.IntN(len(upns))]
+	id, err := w.sim.Raise(graphsim.Raised{UserPrincipalName: upn, RiskEventType: kind, RiskLevel: level, IPAddress: ip})
+	if err != nil {
+		return // a guest, or an account that is deleted
+	}
+	w.arrived[id] = time.Now()
+	w.say("event: %s %s from %s for %s (%.8s)", kind, level, ip, upn, id)
+}
+
+// settledAtOnce lets a detection arrive that the user has settled at the
+// sign-in, and that the service shows only a day later, dated back.
+func (w *world) settledAtOnce() {
+	for _, upn := range slices.Sorted(maps.Keys(w.names)) {
+		id := w.names[upn]
+		if w.vpn[id] || w.never[id] || w.events.IntN(4) > 0 {
+			continue
+		}
+		d, err := w.sim.Raise(graphsim.Raised{UserPrincipalName: upn, RiskEventType: "unlikelyTravel", RiskLevel: "low"})
+		if err != nil {
+			continue
+		}
+		_ = w.sim.Remediate(upn, "userPassedMFADrivenByRiskBasedPolicy") // of no consequence
+		w.edited[id] = time.Now()
+		w.late[d] = time.Now().Add(time.Duration(w.events.IntN(20)) * time.Hour)
+		w.say("event: unlikelyTravel for %s, settled at once (%.8s), shows at %s", upn, d, w.late[d].Format(time.DateTime))
+		return
+	}
+}
+
+func (w *world) remediate() {
+	for _, u := range w.list("/identityProtection/riskyUsers?$filter=riskState eq 'atRisk'") {
+		if w.events.IntN(3) == 0 {
+			_ = w.sim.Remediate(u["userPrincipalName"].(string), "userPassedMFADrivenByRiskBasedPolicy") // of no consequence
+			w.edited[u["id"].(string)] = time.Now()
+			w.say("event: %v remediates", u["userPrincipalName"])
+			return
+		}
+	}
+}
+
+// edit changes or deletes a policy by hand.
+func (w *world) edit() {
+	policies := w.list("/identity/conditionalAccess/policies")
+	if len(policies) == 0 {
+		return
+	}
+	p := policies[w.events.IntN(len(policies))]
+	id := p["id"].(string)
+	switch w.events.IntN(4) {
+	case 0:
+		w.call("PATCH", "/identity/conditionalAccess/policies/"+id, map[string]any{"state": "enabledForReportingButNotEnforced"})
+	case 1:
+		w.call("PATCH", "/identity/conditionalAccess/policies/"+id, map[string]any{"displayName": fmt.Sprint("edited ", w.events.IntN(1000))})
+	case 2:
+		w.call("PATCH", "/identity/conditionalAccess/policies/"+id, map[string]any{"grantControls": map[string]any{"operator": "OR", "builtInControls": []any{"block"}}})
+	case 3:
+		if _, owned := w.ours[id]; !owned || w.events.IntN(3) > 0 {
+			return
+		}
+		w.call("DELETE", "/identity/conditionalAccess/policies/"+id, nil)
+	}
+	w.edited[id] = time.Now()
+	w.say("event: %v is edited by hand", p["displayName"])
+}
+
+// stored reads a file of the store; empty if there is none.
+func (w *world) stored(name string) []byte {
+	in, _, err := w.store.Open(context.Background(), name)
+	if err != nil {
+		return nil
+	}
+	data, err := io.ReadAll(in)
+	if err != nil {
+		panic(err) // it is in memory
+	}
+	return data
+}
