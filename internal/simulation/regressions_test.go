@@ -1,0 +1,144 @@
+package simulation
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// What the seeds have found, each in the smallest course of events that shows
+// it.
+
+// calm runs f in a world where nothing happens but what f lets happen.
+func calm(t *testing.T, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 7)
+		w.quiet, w.poison = true, ""
+		f(w)
+		w.atTheEnd()
+		for _, b := range w.broken {
+			t.Error(b)
+		}
+		if t.Failed() {
+			t.Log("\n" + strings.Join(w.trace, "\n"))
+		}
+		synctest.Wait()
+	})
+}
+
+// A store that takes some of a run's first files and not the others was a
+// panic.
+func TestAStoreThatFillsUpWhileARunBegins(t *testing.T) {
+	for _, file := range []string{"detections.jsonl", "detections.csv", "users.jsonl", "users.csv"} {
+		calm(t, func(w *world) {
+			w.store.Fault = func(op, name string) error {
+				if op == "create" && strings.HasSuffix(name, "/"+file) {
+					return errors.New("no space left on device")
+				}
+				return nil
+			}
+			if res := w.run(t, w.process("full", 10), 0); res.Status != sweep.Failed || len(w.ours) > 0 {
+				t.Errorf("%s: %s, %v", file, res.Status, res.Err)
+			}
+			w.store.Fault = nil
+			if res := w.run(t, w.process("next", 20), 0); res.Err != nil {
+				t.Errorf("%s: the next run: %v", file, res.Err)
+			}
+		})
+	}
+}
+
+// A run whose lease ended while another came between wrote a manifest that
+// followed the same one as the other's.
+func TestALostLeaseDoesNotForkTheChain(t *testing.T) {
+	for at := 1; at < 30; at += 4 {
+		calm(t, func(w *world) {
+			w.run(t, w.process("before", 10), 0)
+			p := w.process("stalled", 20)
+			w.second(t, p, at, true, 1)
+			w.run(t, p, 1)
+			time.Sleep(settle + time.Minute) // the write that it was about to send
+			w.run(t, w.process("after", 30), 1)
+			w.settled(t, 1)
+		})
+	}
+}
+
+// A policy whose create was never answered was made anew if it referred to a
+// location whose create was not answered either.
+func TestALostCreateThatRefersToAnother(t *testing.T) {
+	calm(t, func(w *world) {
+		first := w.process("dies", 10)
+		first.between = func(int) { // once both stand in the tenant, before any outcome
+			if len(w.ours) == 3 {
+				first.mu.Lock()
+				first.die("the verifying list")
+				first.mu.Unlock()
+			}
+		}
+		w.run(t, first, 0)
+		if len(w.ours) != 3 {
+			t.Fatalf("%d objects were made before it died", len(w.ours))
+		}
+		time.Sleep(settle + time.Minute)
+		w.run(t, w.process("next", 20), 0)
+		w.settled(t, 0)
+		if len(w.ours) != 3 {
+			t.Errorf("%d objects are there", len(w.ours))
+		}
+	})
+}
+
+// The same, edited by hand before anybody looked.
+func TestALostCreateThatWasEditedSince(t *testing.T) {
+	calm(t, func(w *world) {
+		first := w.process("dies", 10)
+		first.between = func(int) {
+			if len(w.ours) == 3 {
+				first.mu.Lock()
+				first.die("the verifying list")
+				first.mu.Unlock()
+			}
+		}
+		w.run(t, first, 0)
+		time.Sleep(time.Minute)
+		for id, name := range w.ours {
+			if strings.HasPrefix(name, "P") {
+				w.call("PATCH", "/identity/conditionalAccess/policies/"+id, map[string]any{"displayName": "renamed " + name})
+			}
+		}
+		time.Sleep(settle)
+		w.run(t, w.process("next", 20), 0)
+		w.settled(t, 0)
+		if len(w.ours) != 3 {
+			t.Errorf("%d objects are there", len(w.ours))
+		}
+	})
+}
+
+// A machine whose clock is behind writes run ids that sort before the run that
+// they follow.
+func TestClocksThatDisagree(t *testing.T) {
+	calm(t, func(w *world) {
+		w.run(t, w.process("ahead", 10), 0)
+		for i, skew := range []time.Duration{-3 * time.Minute, 3 * time.Minute, -3 * time.Minute} {
+			p := w.process("skewed", uint64(20+i))
+			p.skew = skew
+			w.run(t, p, 1)
+		}
+		w.store.Fault = func(op, name string) error { // the state cannot be read once
+			if op == "get" && strings.HasSuffix(name, "state.json") {
+				w.store.Fault = nil
+				return errors.New("the store is away")
+			}
+			return nil
+		}
+		w.run(t, w.process("blind", 30), 1)
+		w.run(t, w.process("last", 40), 1)
+	})
+}
