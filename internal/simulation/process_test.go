@@ -47,7 +47,8 @@ type process struct {
 	dieAt    int // request before which, or after the effect of which, it dies; 0: never
 	dieLate  bool
 	dead     bool
-	stalled  bool // it renews no lease
+	stalled  bool   // it renews no lease
+	outage   string // below this path the tenant answers nothing but 503
 	leases   []*lease
 	between  func(n int) // called before each request, for a second runner
 
@@ -155,6 +156,10 @@ func (p *process) carry(r *http.Request, body []byte) (*http.Response, error) {
 	if !p.w.quiet && p.net.IntN(100) < p.faulty {
 		f = fault(1 + p.net.IntN(len(faultNames)-1))
 	}
+	path := strings.TrimPrefix(r.URL.Path, "/v1.0")
+	if p.outage != "" && !p.w.quiet && strings.HasPrefix(path, p.outage) {
+		f = unavailable
+	}
 	trace := httptrace.ContextClientTrace(r.Context())
 	note := func(f func(*httptrace.ClientTrace)) {
 		if trace != nil {
@@ -166,7 +171,6 @@ func (p *process) carry(r *http.Request, body []byte) (*http.Response, error) {
 			t.GetConn(r.URL.Host)
 		}
 	})
-	path := strings.TrimPrefix(r.URL.Path, "/v1.0")
 	if f != none {
 		p.w.say("%s: %s %s: %s", p.name, r.Method, path, faultNames[f])
 	}

@@ -53,6 +53,9 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			p := w.process(fmt.Sprint("run", n), uint64(10+n))
 			p.faulty = []int{0, 2, 6, 20}[course.IntN(4)]
 			p.skew = []time.Duration{0, 0, 0, 3 * time.Minute, -3 * time.Minute}[course.IntN(5)]
+			if course.IntN(6) == 0 {
+				p.outage = []string{"/identityProtection/riskDetections", "/identityProtection/riskyUsers", "/identity/conditionalAccess/policies", "/groups"}[course.IntN(4)]
+			}
 			switch course.IntN(4) {
 			case 0:
 				p.dieAt, p.dieLate = 1+course.IntN(45), course.IntN(2) == 0

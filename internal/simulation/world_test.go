@@ -78,7 +78,7 @@ policies:
 
 // limits of every run, which the oracle counts for itself.
 const (
-	maxDismissals = 8
+	maxDismissals = 6
 	maxConfirmed  = 4
 	settle        = 15 * time.Minute
 	fullEvery     = 60 * 24 * time.Hour // one full sweep, or nothing late would prove anything
