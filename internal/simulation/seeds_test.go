@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -142,6 +143,12 @@ func (w *world) settled(t *testing.T, base int) {
 	if err != nil || res.Err != nil {
 		w.breaks("two quiet runs end in an empty plan", "the plan failed: %v, %v", err, res.Err)
 		return
+	}
+	for _, e := range res.Entries {
+		pruned := strings.Contains(fmt.Sprint(e.Reasons), "changed since we last wrote it") // by hand, so not by us
+		if e.Status != baseline.InSync && e.Status != baseline.Unmanaged && !pruned {
+			w.breaks("two quiet runs end in an empty plan", "%s is %s: %v", e.Key, e.Status, e.Reasons)
+		}
 	}
 	for _, a := range res.Plan.Actions {
 		if a.Status == "ready" {

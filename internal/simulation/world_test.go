@@ -243,13 +243,13 @@ func (w *world) befall() {
 		return
 	}
 	switch n := w.events.IntN(100); {
-	case n < 4:
+	case n < 6:
 		w.raise()
-	case n < 5:
+	case n < 7:
 		w.remediate()
 	case n == 98:
 		w.settledAtOnce()
-	case n < 7:
+	case n < 9:
 		w.edit()
 	}
 }
@@ -259,21 +259,23 @@ func (w *world) befall() {
 func (w *world) raise() {
 	upns := make([]string, 0, len(w.names))
 	for upn, id := range w.names {
-		if w.vpn[id] || w.events == nil {
+		if w.vpn[id] {
 			upns = append(upns, upn)
 		}
 	}
 	slices.Sort(upns)
-	if w.events.IntN(4) == 0 {
-		upns = upns[:0]
-		for upn := range w.names {
-			upns = append(upns, upn)
-		}
-		slices.Sort(upns)
+	switch w.events.IntN(8) {
+	case 0, 1: // for anybody
+		upns = slices.Sorted(maps.Keys(w.names))
+	case 2: // for whom no rule may touch
+		upns = slices.DeleteFunc(slices.Sorted(maps.Keys(w.names)), func(upn string) bool { return !w.never[w.names[upn]] })
 	}
 	kind := []string{"anonymizedIPAddress", "unfamiliarFeatures", "passwordSpray", "leakedCredentials"}[w.events.IntN(4)]
 	level := []string{"low", "medium", "high"}[w.events.IntN(3)]
 	ip := []string{"203.0.113.7", "198.51.100.99"}[w.events.IntN(2)]
+	if w.events.IntN(2) == 0 { // such as the allowlist covers
+		kind, level, ip = []string{"anonymizedIPAddress", "unfamiliarFeatures"}[w.events.IntN(2)], []string{"low", "medium"}[w.events.IntN(2)], "203.0.113.7"
+	}
 	upn := upns[w.events.IntN(len(upns))]
 	id, err := w.sim.Raise(graphsim.Raised{UserPrincipalName: upn, RiskEventType: kind, RiskLevel: level, IPAddress: ip})
 	if err != nil {
