@@ -22,6 +22,7 @@ type Intent struct {
 
 // Settled is what became of an earlier run's action.
 type Settled struct {
+	Action  plan.Action
 	Outcome plan.Outcome
 	Made    *Made
 }
@@ -57,7 +58,7 @@ func Settle(ctx context.Context, reader Reader, intents []Intent, now time.Time,
 	}
 	out := make([]Settled, 0, len(intents))
 	for _, in := range intents {
-		s := Settled{Outcome: plan.Outcome{Action: in.Action.ID, Kind: in.Action.Kind, Subject: in.Action.Subject,
+		s := Settled{Action: in.Action, Outcome: plan.Outcome{Action: in.Action.ID, Kind: in.Action.Kind, Subject: in.Action.Subject,
 			Rule: in.Action.Rule, At: now.UTC(), Run: in.Run}}
 		var taken bool
 		if in.Action.Kind.OnUser() {

@@ -96,6 +96,8 @@ func (r *run) readEarlier(ctx context.Context, earlier string) ([]apply.Intent, 
 			}
 			intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return in.Action.ID == a.ID })
 			intents = append(intents, apply.Intent{Run: earlier, At: entry.At, Action: a, IDs: ids, Known: known})
+		case slices.Contains(r.state.SettledActions, earlier+"/"+entry.Action):
+			continue // a later run has settled it, and what it knows is newer
 		case entry.Type == ledger.EntryOutcome && entry.Outcome != nil:
 			if detail.Made != nil {
 				r.take(*detail.Made, earlier)
@@ -129,6 +131,7 @@ func (r *run) recordSettled(ctx context.Context, s apply.Settled) error {
 	if s.Made != nil {
 		r.take(*s.Made, s.Outcome.Run)
 	}
+	r.rememberUser(s.Action, s.Outcome, s.Outcome.Run)
 	r.state.SettledActions = append(r.state.SettledActions, s.Outcome.Run+"/"+s.Outcome.Action)
 	return journal{r}.Outcome(ctx, s.Outcome, s.Made)
 }
