@@ -11,10 +11,7 @@ import (
 	"io"
 	"iter"
 	"strings"
-	"time"
 
-	"github.com/risksweep/risksweep/internal/entra"
-	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -39,6 +36,7 @@ const (
 	maxActionRows  = 5_000
 	maxUserRows    = 50 // detections listed for one user
 	chunkRows      = 100
+	firstRows      = 15 // rows of the tables above the decisions that a script leaves to be seen at first
 )
 
 // WriteHTML writes report.html: one file that needs nothing else, with the
@@ -54,7 +52,7 @@ func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Ext
 		return err
 	}
 	p.put("top", data)
-	rows(p, "waiting", r.NeedsPerson)
+	rows(p, "waiting", data.Waiting)
 	p.put("middle", data)
 	rows(p, "action", data.Actions)
 	p.put("decisions", data)
@@ -97,10 +95,10 @@ func newPage(w io.Writer) (*page, error) {
 	}
 	var err error
 	p.tmpl, err = template.New("page").Funcs(template.FuncMap{
-		"when": when, "day": day, "age": ageText, "code": codeText, "outcome": outcomeText, "kind": kindText, "upto": upTo, "show": firstOf,
-		"first": func(n int, list []counted) []counted { return list[:min(n, len(list))] },
-		"after": func(n int, list []counted) []counted { return list[min(n, len(list)):] },
-		"list":  func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
+		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": outcomeText, "kind": kindText,
+		"verdict": verdictText, "why": whyText, "number": number, "rank": levelRank, "show": firstOf,
+		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
+		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
 	}).ParseFS(pageFiles, "page.tmpl")
 	return p, err
 }
@@ -137,7 +135,13 @@ func (p *page) row(name string, data any) {
 		p.text("\n<tbody role=rowgroup>")
 	}
 	p.inRow++
-	p.put(name, data)
+	p.put(name, tableRow{data, p.inRow > firstRows})
+}
+
+// tableRow is a row and whether it is beyond the first ones.
+type tableRow struct {
+	Row  any
+	More bool
 }
 
 func (p *page) endRows() {
@@ -166,6 +170,18 @@ type decisionRow struct {
 	Detections []coveredDetection
 	More       int
 	Overdue    bool
+}
+
+// Is names what the row can be chosen by.
+func (r decisionRow) Is() string {
+	words := string(r.D.Verdict)
+	if r.D.NeedsPerson {
+		words = "person"
+	}
+	if r.Overdue {
+		words += " overdue"
+	}
+	return words
 }
 
 type coveredDetection struct {
@@ -207,77 +223,4 @@ func (p *page) decided(decisions iter.Seq2[Decided, error], x Extras, data *page
 	}
 	p.endRows()
 	return p.err
-}
-
-func when(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04 UTC")
-}
-
-// day shortens a time of Graph.
-func day(d entra.DateTime) string {
-	if t, ok := d.Time(); ok {
-		return when(t)
-	}
-	return string(d)
-}
-
-func ageText(hours float64) string {
-	switch {
-	case hours >= 48:
-		return fmt.Sprintf("%.0f days", hours/24)
-	case hours >= 1:
-		return fmt.Sprintf("%.0f h", hours)
-	case hours > 0:
-		return "under 1 h"
-	}
-	return ""
-}
-
-// firstOf is the first text that is not empty.
-func firstOf(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
-	}
-	return "–"
-}
-
-// upTo cuts a list for the page.
-func upTo(n int, list []Changed) []Changed { return list[:min(n, len(list))] }
-
-var kindTexts = map[plan.Kind]string{
-	plan.Dismiss: "dismiss risk", plan.ConfirmCompromised: "confirm compromised", plan.ConfirmSafe: "confirm safe",
-	plan.CreateLocation: "create location", plan.UpdateLocation: "update location", plan.DeleteLocation: "delete location",
-	plan.CreateStrength: "create strength", plan.UpdateStrength: "update strength", plan.DeleteStrength: "delete strength",
-	plan.CreatePolicy: "create policy", plan.UpdatePolicy: "update policy", plan.DeletePolicy: "delete policy",
-}
-
-func kindText(k plan.Kind) string {
-	if s, ok := kindTexts[k]; ok {
-		return s
-	}
-	return string(k)
-}
-
-// outcomeText says for a person what became of an action.
-func outcomeText(s plan.OutcomeStatus) string {
-	switch s {
-	case plan.SkippedPlanMode:
-		return "would be done"
-	case plan.SkippedEnforce:
-		return "not enabled"
-	case plan.OverDismissed:
-		return "dismissed too much"
-	case plan.NotAttempted:
-		return "not attempted"
-	case plan.NotTaken:
-		return "without effect"
-	case plan.Moved:
-		return "skipped: it changed"
-	}
-	return string(s)
 }

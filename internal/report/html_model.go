@@ -3,13 +3,13 @@ package report
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/plan"
-	"github.com/risksweep/risksweep/internal/triage"
 )
 
 // pageModel is what the template shows.
@@ -20,7 +20,11 @@ type pageModel struct {
 	CSSHash, JSHash string
 
 	Took       time.Duration
+	People     string // in a sentence, as Done
+	Done       string
 	Outcomes   []outcomeCount
+	Waiting    []Waiting
+	Oldest     float64 // hours
 	Actions    []plan.Outcome
 	ActionsCut int
 	Overdue    int
@@ -30,29 +34,16 @@ type pageModel struct {
 	Types      []counted
 	Days       []counted
 	Countries  []counted
+	MostOfOne  int // detections of the country with the most
 	Codes      []counted
 	Parts      []pathCount
 	SPs        []servicePrincipalRow
 	LeftOut    int
 
-	// SkippedBaseline is why nothing was compared with a baseline.
-	SkippedBaseline string
+	// Skipped parts: why nothing was compared with a baseline, or decided.
+	SkippedBaseline, SkippedTriage string
 
-	HistoryChart, TypeChart, DayChart, CodeChart template.HTML
-}
-
-// slaText says how long each level may wait.
-func slaText(s SLA) string {
-	var parts []string
-	for _, l := range []struct {
-		name string
-		may  time.Duration
-	}{{"high", s.High}, {"medium", s.Medium}, {"low", s.Low}} {
-		if l.may > 0 {
-			parts = append(parts, ageText(l.may.Hours())+" for "+l.name)
-		}
-	}
-	return strings.Join(parts, ", ")
+	HistoryChart, TypeChart, DayChart, CodeChart *chart
 }
 
 type outcomeCount struct {
@@ -81,14 +72,13 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 		if why, ok := strings.CutPrefix(s, "baseline: "); ok {
 			m.SkippedBaseline = why
 		}
-	}
-	m.countOutcomes()
-	m.Waits = max(r.Counts["needsPerson"], len(r.NeedsPerson))
-	for _, w := range r.NeedsPerson {
-		if w.Overdue {
-			m.Overdue++
+		if why, ok := strings.CutPrefix(s, "triage: "); ok {
+			m.SkippedTriage = why
 		}
 	}
+	m.countOutcomes()
+	m.Done = doneText(r.Outcomes)
+	m.wait()
 	for path, n := range r.Requests.ByPath {
 		m.Parts = append(m.Parts, pathCount{path, n})
 	}
@@ -101,6 +91,52 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 		m.SPs = append(m.SPs, sp)
 	}
 	return m, m.draw()
+}
+
+// wait puts those who wait for a person in the order in which to look at them.
+func (m *pageModel) wait() {
+	m.Waiting = slices.Clone(m.NeedsPerson)
+	m.Waits = max(m.Counts["needsPerson"], len(m.Waiting))
+	slices.SortStableFunc(m.Waiting, func(a, b Waiting) int {
+		late := func(w Waiting) int {
+			if w.Overdue {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(late(a)-late(b), levelRank(b.RiskLevel)-levelRank(a.RiskLevel), cmp.Compare(b.AgeHours, a.AgeHours))
+	})
+	for _, w := range m.Waiting {
+		m.Oldest = max(m.Oldest, w.AgeHours)
+		if w.Overdue {
+			m.Overdue++
+		}
+	}
+	switch {
+	case m.SkippedTriage != "":
+		m.People = "No rule decided about anybody."
+	case m.Waits == 0:
+		m.People = "Nobody needs a person."
+	case m.Waits == 1:
+		m.People = "1 user needs a person"
+	default:
+		m.People = number(m.Waits, "user") + " need a person"
+	}
+	if m.Waits > 0 && m.SkippedTriage == "" {
+		if m.Overdue > 0 {
+			m.People += ", " + m.OverdueText() + " beyond the SLA"
+		}
+		m.People += "."
+	}
+}
+
+// OverdueText says how many wait too long; of those beyond the list it is not
+// known.
+func (m *pageModel) OverdueText() string {
+	if len(m.Waiting) < m.Waits {
+		return fmt.Sprintf("at least %d", m.Overdue)
+	}
+	return fmt.Sprint(m.Overdue)
 }
 
 // countOutcomes counts outcomes by kind and status, and puts the actions that
@@ -119,7 +155,7 @@ func (m *pageModel) countOutcomes() {
 		m.Outcomes = append(m.Outcomes, outcomeCount{k.kind, k.status, n})
 	}
 	slices.SortFunc(m.Outcomes, func(a, b outcomeCount) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), b.N-a.N, cmp.Compare(a.Status, b.Status))
+		return cmp.Or(kindOrder(a.Kind)-kindOrder(b.Kind), b.N-a.N, cmp.Compare(a.Status, b.Status))
 	})
 	slices.SortStableFunc(m.Actions, func(a, b plan.Outcome) int { return urgency(a.Status) - urgency(b.Status) })
 	if n := len(m.Actions); n > maxActionRows {
@@ -144,6 +180,9 @@ func (m *pageModel) draw() (err error) {
 		t = NewTally()
 	}
 	m.Types, m.Countries, m.Days = most(t.ByType), most(t.ByCountry), most(t.ByDay)
+	if len(m.Countries) > 0 {
+		m.MostOfOne = m.Countries[0].All
+	}
 	slices.SortFunc(m.Days, func(a, b counted) int { return cmp.Compare(b.Key, a.Key) })
 	codes := map[string]Split{}
 	for code, n := range t.ByCode {
@@ -161,39 +200,4 @@ func (m *pageModel) draw() (err error) {
 	}
 	m.CodeChart, err = codeChart(m.Codes)
 	return err
-}
-
-// CodeTexts says what each code of a decision means.
-var CodeTexts = map[string]string{
-	triage.CodeAllowlisted:      "every open detection is covered by the allowlist",
-	triage.CodeEscalated:        "an escalation rule matches",
-	triage.CodeNotAtRisk:        "the user is not at risk: nothing to decide",
-	triage.CodeUnknownState:     "the service sent a value that is not known",
-	triage.CodeDeleted:          "the account is deleted, or it is not known whether it is",
-	triage.CodeProcessing:       "the service is recomputing the risk, or it is not known whether it is",
-	triage.CodeProtected:        "the protected section names the user",
-	triage.CodeProtectionBroken: "the protected section could not be resolved",
-	triage.CodeBreakGlass:       "a break-glass account of the baseline",
-	triage.CodePrivileged:       "the user holds a directory role",
-	triage.CodeRolesUnknown:     "directory roles could not be read",
-	triage.CodeIncomplete:       "the open detections may be incomplete",
-	triage.CodeNoDetections:     "at risk without an open detection that could be read",
-	triage.CodeUncovered:        "at least one open detection is not covered by the allowlist",
-	triage.CodeUnknownLevel:     "the user's risk level is not low, medium or high",
-	triage.CodeLevelAbove:       "the user's level is above that of its detections",
-	triage.CodePending:          "an earlier order may still take effect",
-	triage.CodeRepeated:         "dismissed three times in 30 days",
-	triage.CodeIneffective:      "an earlier dismissal had no effect",
-	triage.CodeEscalatedOnce:    "confirmed compromised in this risk episode already",
-	triage.CodeEscalationHidden: "an unknown value keeps an escalation from being ruled out",
-}
-
-func codeText(code string) string {
-	if s, ok := CodeTexts[code]; ok {
-		return s
-	}
-	if code == "" {
-		return "no rule file: not decided"
-	}
-	return code
 }

@@ -1,0 +1,283 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// number says "1 user", "2 users", "2 policies".
+func number(n int, noun string) string {
+	if n != 1 {
+		if stem, ok := strings.CutSuffix(noun, "y"); ok {
+			noun = stem + "ie"
+		}
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+// moment shortens a time of Graph.
+func moment(d entra.DateTime) string {
+	if t, ok := d.Time(); ok {
+		return when(t)
+	}
+	return string(d)
+}
+
+func ageText(hours float64) string {
+	switch {
+	case hours >= 48:
+		return fmt.Sprintf("%.0f days", hours/24)
+	case hours >= 1:
+		return fmt.Sprintf("%.0f h", hours)
+	case hours > 0:
+		return "under 1 h"
+	}
+	return ""
+}
+
+// slaText says how long each level may wait.
+func slaText(s SLA) string {
+	var parts []string
+	for _, l := range []struct {
+		name string
+		may  time.Duration
+	}{{"high", s.High}, {"medium", s.Medium}, {"low", s.Low}} {
+		if l.may > 0 {
+			parts = append(parts, ageText(l.may.Hours())+" for "+l.name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// levelRank orders levels for a reader: what is not understood stands above
+// high.
+func levelRank(l entra.RiskLevel) int {
+	rank, ok := l.Rank()
+	if !ok && l != "" && l != entra.LevelNone {
+		return 4
+	}
+	return rank
+}
+
+// firstOf is the first text that is not empty.
+func firstOf(texts ...string) string {
+	for _, s := range texts {
+		if s != "" {
+			return s
+		}
+	}
+	return "–"
+}
+
+// kindWord says what an action does: now and once done, to what, and what it
+// becomes.
+type kindWord struct {
+	kind                  plan.Kind
+	verb, past, noun, end string
+}
+
+// kindWords are in the order in which a person is told.
+var kindWords = []kindWord{
+	{plan.Dismiss, "dismiss", "dismissed", "user", ""},
+	{plan.ConfirmCompromised, "confirm", "confirmed", "user", " compromised"},
+	{plan.ConfirmSafe, "confirm", "confirmed", "user", " safe"},
+	{plan.CreateLocation, "create", "created", "location", ""},
+	{plan.CreateStrength, "create", "created", "strength", ""},
+	{plan.CreatePolicy, "create", "created", "policy", ""},
+	{plan.UpdateLocation, "update", "updated", "location", ""},
+	{plan.UpdateStrength, "update", "updated", "strength", ""},
+	{plan.UpdatePolicy, "update", "updated", "policy", ""},
+	{plan.DeleteLocation, "delete", "deleted", "location", ""},
+	{plan.DeleteStrength, "delete", "deleted", "strength", ""},
+	{plan.DeletePolicy, "delete", "deleted", "policy", ""},
+}
+
+func kindOrder(k plan.Kind) int {
+	return slices.IndexFunc(kindWords, func(w kindWord) bool { return w.kind == k })
+}
+
+func kindText(k plan.Kind) string {
+	switch k {
+	case plan.Dismiss:
+		return "dismiss risk"
+	case plan.ConfirmCompromised:
+		return "confirm compromised"
+	case plan.ConfirmSafe:
+		return "confirm safe"
+	}
+	for _, w := range kindWords {
+		if w.kind == k {
+			return w.verb + " " + w.noun
+		}
+	}
+	return string(k)
+}
+
+// doneText says in one sentence what the run did, or would do.
+func doneText(outcomes []plan.Outcome) string {
+	did, would, bad := map[plan.Kind]int{}, map[plan.Kind]int{}, 0
+	for _, o := range outcomes {
+		switch {
+		case o.Status == plan.Done || o.Status == plan.Processing || o.Status == plan.OverDismissed:
+			did[o.Kind]++
+		case o.Status == plan.SkippedPlanMode:
+			would[o.Kind]++
+		}
+		if o.Status.Bad() {
+			bad++
+		}
+	}
+	var say []string
+	if text := phrase(did, func(w kindWord) string { return w.past }); text != "" {
+		say = append(say, "It "+text+".")
+	}
+	if text := phrase(would, func(w kindWord) string { return w.verb }); text != "" {
+		say = append(say, "It would "+text+".")
+	}
+	if bad > 0 {
+		say = append(say, number(bad, "action")+" did not go as planned.")
+	}
+	if len(say) == 0 && len(outcomes) == 0 {
+		say = append(say, "There was nothing to do.")
+	}
+	return strings.Join(say, " ")
+}
+
+// phrase says "created 2 locations and 8 policies, deleted 1 policy".
+func phrase(counts map[plan.Kind]int, verb func(kindWord) string) string {
+	var parts, objects []string
+	said := ""
+	flush := func() {
+		if len(objects) > 0 {
+			parts = append(parts, said+" "+listText(objects))
+		}
+		objects = nil
+	}
+	for _, w := range kindWords {
+		n := counts[w.kind]
+		if n == 0 {
+			continue
+		}
+		if v := verb(w); v != said || w.end != "" {
+			flush()
+			said = v
+		}
+		objects = append(objects, number(n, w.noun)+w.end)
+	}
+	flush()
+	return strings.Join(parts, ", ")
+}
+
+func listText(parts []string) string {
+	if n := len(parts); n > 1 {
+		return strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
+	}
+	return strings.Join(parts, "")
+}
+
+// outcomeText says for a person what became of an action.
+func outcomeText(s plan.OutcomeStatus) string {
+	switch s {
+	case plan.SkippedPlanMode:
+		return "would be done"
+	case plan.SkippedEnforce:
+		return "not enabled"
+	case plan.OverDismissed:
+		return "dismissed too much"
+	case plan.NotAttempted:
+		return "not attempted"
+	case plan.NotTaken:
+		return "without effect"
+	case plan.Moved:
+		return "skipped: it changed"
+	case plan.Processing:
+		return "accepted, still processing"
+	case plan.SettledTaken:
+		return "found done"
+	case plan.SettledNotTaken:
+		return "found not done"
+	case plan.SettledPending:
+		return "not settled yet"
+	}
+	return string(s)
+}
+
+// verdictText says what is to be done with a user.
+func verdictText(d triage.Decision) string {
+	switch {
+	case d.NeedsPerson:
+		return "left to a person"
+	case d.Verdict == triage.Leave:
+		return "left alone"
+	case d.Verdict == triage.ConfirmCompromised:
+		return "confirm compromised"
+	case d.Verdict == "":
+		return "not decided"
+	}
+	return string(d.Verdict)
+}
+
+// CodeTexts says what each code of a decision means.
+var CodeTexts = map[string]string{
+	triage.CodeAllowlisted:      "every open detection is covered by the allowlist",
+	triage.CodeEscalated:        "an escalation rule matches",
+	triage.CodeNotAtRisk:        "the user is not at risk: nothing to decide",
+	triage.CodeUnknownState:     "the service sent a value that is not known",
+	triage.CodeDeleted:          "the account is deleted, or it is not known whether it is",
+	triage.CodeProcessing:       "the service is recomputing the risk, or it is not known whether it is",
+	triage.CodeProtected:        "the protected section names the user",
+	triage.CodeProtectionBroken: "the protected section could not be resolved",
+	triage.CodeBreakGlass:       "a break-glass account of the baseline",
+	triage.CodePrivileged:       "the user holds a directory role",
+	triage.CodeRolesUnknown:     "directory roles could not be read",
+	triage.CodeIncomplete:       "the open detections may be incomplete",
+	triage.CodeNoDetections:     "at risk without an open detection that could be read",
+	triage.CodeUncovered:        "an open detection is not covered by the allowlist",
+	triage.CodeUnknownLevel:     "the user's risk level is not low, medium or high",
+	triage.CodeLevelAbove:       "the user's level is above that of its detections",
+	triage.CodePending:          "an earlier order may still take effect",
+	triage.CodeRepeated:         "dismissed three times in 30 days",
+	triage.CodeIneffective:      "an earlier dismissal had no effect",
+	triage.CodeEscalatedOnce:    "confirmed compromised in this risk episode already",
+	triage.CodeEscalationHidden: "an unknown value keeps an escalation from being ruled out",
+	"order":                     "a person ordered it",
+}
+
+// whyText says in short why a decision is as it is.
+func whyText(d triage.Decision) string {
+	if d.NeedsPerson && d.Code == triage.CodeNotAtRisk { // confirmed, but the account is not yet secured
+		return firstOf(d.Reasons...)
+	}
+	return codeText(d.Code)
+}
+
+func codeText(code string) string {
+	if s, ok := CodeTexts[code]; ok {
+		return s
+	}
+	if code == "" {
+		return "no rule file: not decided"
+	}
+	return code
+}
