@@ -37,7 +37,8 @@ type Options struct {
 	// Transport carries the requests to Graph and the sign-in; nil is the
 	// default one.
 	Transport http.RoundTripper
-	Progress  sweep.Progress
+	// Progress gives what is told how far a tenant's run is; nil tells nobody.
+	Progress func(tenant string) sweep.Progress
 	// ExitCode gives the exit code of a finished run, for its report.
 	ExitCode func(sweep.Result) int
 	// ReadBack and Visibility are how long effects are waited for; zero means
@@ -209,6 +210,10 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 	if err != nil {
 		host = "unknown"
 	}
+	var progress sweep.Progress
+	if a.opt.Progress != nil {
+		progress = a.opt.Progress(t.Name)
+	}
 	return &sweep.Sweeper{
 		Name: t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
 		Reader: client, Writer: func() apply.Writer { return client },
@@ -223,6 +228,6 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: a.opt.Visibility,
 		},
 		Output:  sweep.Output{Redaction: report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID)), Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
-		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: a.opt.Progress,
+		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: progress,
 	}, nil
 }

@@ -30,9 +30,11 @@ type Sys struct {
 	In             io.Reader
 	Out, Err       io.Writer
 	OutTTY, ErrTTY bool
-	Width          int // columns of the terminal, 0 if there is none
-	Env            func(string) (string, bool)
-	Now            func() time.Time
+	// Width and ErrWidth are the columns of the terminals behind Out and Err, 0
+	// where there is none.
+	Width, ErrWidth int
+	Env             func(string) (string, bool)
+	Now             func() time.Time
 }
 
 // System is the real process.
@@ -42,6 +44,9 @@ func System() Sys {
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		s.Width = w
 	}
+	if w, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
+		s.ErrWidth = w
+	}
 	return s
 }
 
@@ -50,7 +55,8 @@ type command struct {
 	Sys
 	configFile, logFormat, logLevel, output string
 	tenants                                 []string
-	wide                                    bool // nothing is left out of a summary
+	wide                                    bool        // nothing is left out of a summary
+	status                                  *statusLine // nil without a terminal
 	log                                     *slog.Logger
 }
 
@@ -68,6 +74,10 @@ func Main(args []string, sys Sys) int {
 // Run runs one command line under a context.
 func Run(ctx context.Context, args []string, sys Sys) int {
 	c := &command{Sys: sys, log: slog.New(slog.DiscardHandler)}
+	if term, _ := sys.Env("TERM"); sys.ErrTTY && term != "dumb" {
+		c.status = &statusLine{w: sys.Err, width: sys.ErrWidth, now: sys.Now}
+		c.Err = c.status
+	}
 	if _, set := sys.Env("FUNCTIONS_CUSTOMHANDLER_PORT"); set && len(args) == 0 {
 		args = []string{"functions"}
 	}
@@ -75,7 +85,7 @@ func Run(ctx context.Context, args []string, sys Sys) int {
 	root.SetArgs(args)
 	root.SetIn(sys.In)
 	root.SetOut(sys.Out)
-	root.SetErr(sys.Err)
+	root.SetErr(c.Err)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(err)
 	if err != nil && err.Error() != "" {

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -123,14 +124,16 @@ func documentScript(t *testing.T, doc string) string {
 	return "export RISKSWEEP_HTTP_LISTEN=127.0.0.1:8080\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\nset -v\n" + b.String()
 }
 
-// The README shows what the demo prints: addresses, ids, times and hashes
-// aside, it is the very text.
+// The README shows what the demo prints on a terminal of a hundred columns:
+// addresses, ids, times and hashes aside, it is the very text.
 func TestTheREADMEShowsTheDemo(t *testing.T) {
 	var out bytes.Buffer
 	sys := cli.System()
 	sys.Out, sys.Err = &out, io.Discard
 	sys.OutTTY, sys.ErrTTY = false, false
-	if code := cli.Run(t.Context(), []string{"demo", "--out", filepath.Join(t.TempDir(), "risksweep-demo")}, sys); code != 0 {
+	sys.Width = 100 // as on a terminal that a page has room for
+	dir := filepath.Join(t.TempDir(), "risksweep-demo")
+	if code := cli.Run(t.Context(), []string{"demo", "--out", dir}, sys); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	readme, err := os.ReadFile("../../README.md")
@@ -143,6 +146,13 @@ func TestTheREADMEShowsTheDemo(t *testing.T) {
 	}
 	shown, _, _ = strings.Cut(shown, "```\n")
 	want, _, _ := strings.Cut(out.String(), "\nLook at what it left")
+	if flag.Lookup("update").Value.String() == "true" {
+		text := strings.Replace(string(readme), shown, strings.TrimSpace(strings.ReplaceAll(want, filepath.Dir(dir)+"/", ""))+"\n", 1)
+		if err := os.WriteFile("../../README.md", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	if diff := cmp.Diff(plain(want), plain(shown)); diff != "" {
 		t.Errorf("(-demo +README)\n%s", diff)
 	}

@@ -26,63 +26,35 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 	if err := json.NewDecoder(in).Decode(&r); err != nil {
 		return fmt.Errorf("report.json of run %s: %w", run, err)
 	}
-	w := c.Out
-	fmt.Fprintf(w, "%s: %s %s, run %s, %s\n", r.Tenant, r.Mode, c.paintStatus(sweep.Status(r.Status)), r.Run, r.StartedAt.UTC().Format(time.RFC3339))
+	fmt.Fprintf(c.Out, "%s: %s %s, run %s, %s\n", r.Tenant, r.Mode, c.paintStatus(sweep.Status(r.Status)), r.Run, r.StartedAt.UTC().Format(time.RFC3339))
 	for _, o := range r.OverDismissed {
-		fmt.Fprintf(w, "  %s %s: %s\n", c.paint(red, "over-dismissed"), nameOf(o.Subject), printable(o.Detail))
+		c.line("urgent", c.paint(red, "over-dismissed "+nameOf(o.Subject)+": "+printable(o.Detail)))
 	}
 	for _, e := range r.Errors {
-		fmt.Fprintf(w, "  error    %s\n", printable(e.Message))
+		c.line("error", c.paint(red, printable(e.Message)))
 	}
-	fmt.Fprintf(w, "  read     %d detections (%d open), %d risky users (%d at risk)\n", r.Counts["detections"], r.Counts["detectionsOpen"], r.Counts["users"], r.Counts["usersAtRisk"])
+	c.line("read", readWords(r.Counts))
 	counts := map[plan.OutcomeStatus]int{}
 	for _, o := range r.Outcomes {
 		counts[o.Status]++
 	}
 	if len(counts) > 0 {
-		fmt.Fprintf(w, "  actions  %s\n", countWords(counts))
+		c.line("actions", countWords(counts))
 	}
 	for _, v := range r.Violations {
-		fmt.Fprintf(w, "  refused  %s\n", printable(v.Text))
-	}
-	if len(r.NeedsPerson) > 0 {
-		overdue := 0
-		for _, n := range r.NeedsPerson {
-			if n.Overdue {
-				overdue++
-			}
-		}
-		fmt.Fprintf(w, "  people   %d risky users need a person, %d beyond the SLA\n", len(r.NeedsPerson), overdue)
-		t := newTable("", "", "", "")
-		for i, n := range r.NeedsPerson {
-			if i == shown {
-				break
-			}
-			t.row("          "+orElse(n.Name, n.ID), string(n.RiskLevel), age(n.AgeHours), first(n.Reasons))
-		}
-		t.printRows(w, c.Width)
+		c.line("refused", c.paint(red, printable(v.Text)))
 	}
 	for _, d := range r.Drift {
-		fmt.Fprintf(w, "  drift    %s %s: %s\n", d.Kind, printable(d.DisplayName), d.Status)
+		c.line("drift", fmt.Sprintf("%s %s: %s", d.Kind, printable(d.DisplayName), d.Status))
 	}
 	for _, s := range r.Skipped {
-		fmt.Fprintf(w, "  skipped  %s\n", printable(s))
+		c.line("skipped", printable(s))
 	}
 	for _, s := range r.Warnings {
-		fmt.Fprintf(w, "  warning  %s\n", printable(s))
+		c.line("warning", printable(s))
 	}
+	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
 	return nil
-}
-
-// age says how long something waits.
-func age(hours float64) string {
-	switch {
-	case hours >= 48:
-		return fmt.Sprintf("%.0f days", hours/24)
-	case hours >= 1:
-		return fmt.Sprintf("%.0f h", hours)
-	}
-	return "< 1 h"
 }
 
 // diffRuns says what changed between two stored runs.

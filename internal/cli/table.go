@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
-// table prints rows in columns. The last column may be cut to the width of the
-// terminal; nothing is cut where there is none.
+// table prints rows in columns that fit the terminal: where they would not, the
+// widest cells are cut. Without a terminal nothing is cut.
 type table struct {
-	heads []string
-	rows  [][]string
+	heads  []string
+	rows   [][]string
+	indent int
 }
 
 func newTable(heads ...string) *table { return &table{heads: heads} }
@@ -19,49 +21,92 @@ func newTable(heads ...string) *table { return &table{heads: heads} }
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 func (t *table) print(w io.Writer, width int) {
-	printColumns(w, width, append([][]string{t.heads}, t.rows...))
+	printColumns(w, width, t.indent, append([][]string{t.heads}, t.rows...))
 }
 
 // printRows prints the rows without their heads.
-func (t *table) printRows(w io.Writer, width int) { printColumns(w, width, t.rows) }
+func (t *table) printRows(w io.Writer, width int) { printColumns(w, width, t.indent, t.rows) }
 
-func printColumns(w io.Writer, width int, all [][]string) {
+// columnGap parts two columns; minColumn is what is left of the widest before
+// the line itself is cut.
+const (
+	columnGap = 2
+	minColumn = 12
+)
+
+func printColumns(w io.Writer, width, indent int, all [][]string) {
 	if len(all) == 0 {
 		return
 	}
 	widths := make([]int, len(all[0]))
 	for _, r := range all {
 		for i, c := range r {
-			widths[i] = max(widths[i], utf8.RuneCountInString(printable(c)))
+			widths[i] = max(widths[i], ansi.StringWidth(printable(c)))
 		}
 	}
+	fitColumns(widths, width-indent)
 	for _, r := range all {
 		var b strings.Builder
+		b.WriteString(strings.Repeat(" ", indent))
 		for i, c := range r {
-			c = printable(c)
+			c = ansi.Truncate(printable(c), widths[i], "…")
 			b.WriteString(c)
 			if i < len(r)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c)+2))
+				b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(c)+columnGap))
 			}
 		}
 		fmt.Fprintln(w, clip(strings.TrimRight(b.String(), " "), width))
 	}
 }
 
-// clip cuts a line to the width of a terminal; 0 is no limit.
+// fitColumns narrows the widest columns until all stand side by side.
+func fitColumns(widths []int, width int) {
+	if width < minWidth {
+		return
+	}
+	over := columnGap*(len(widths)-1) - width
+	for _, w := range widths {
+		over += w
+	}
+	for ; over > 0; over-- {
+		widest := 0
+		for i, w := range widths {
+			if w >= widths[widest] { // of equals the last, which says the least
+				widest = i
+			}
+		}
+		if widths[widest] <= minColumn {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// minWidth is the narrowest terminal that lines are cut for.
+const minWidth = 20
+
+// clip cuts a line to the width of a terminal, colours kept; 0 is no limit.
 func clip(line string, width int) string {
-	if width < 20 || utf8.RuneCountInString(line) <= width {
+	if width < minWidth {
 		return line
 	}
-	runes := []rune(line)
-	return string(runes[:width-1]) + "…"
+	return ansi.Truncate(line, width, "…")
+}
+
+// wrap breaks a text at the width of a terminal; what follows the first line is
+// indented.
+func wrap(text string, width, indent int) string {
+	if width < minWidth+indent {
+		return text
+	}
+	return strings.ReplaceAll(ansi.Wrap(text, width-indent, ""), "\n", "\n"+strings.Repeat(" ", indent))
 }
 
 // printable takes control characters out of what a service sent: a display name
 // must not move the cursor.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == 0x202e || r == 0x202d || (r >= 0x2066 && r <= 0x2069) {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x2028 && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
 			return '\uFFFD'
 		}
 		return r

@@ -27,7 +27,13 @@ func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) e
 	}
 	a := app.Reading(cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
 	var failed error
+	if len(cfg.Tenants) > 1 {
+		out.heads = append([]string{"tenant"}, out.heads...)
+	}
 	for _, t := range cfg.Tenants {
+		if len(cfg.Tenants) > 1 {
+			out.tenant = t.Name
+		}
 		client, err := a.Graph(t)
 		if err == nil {
 			err = read(reading{t, client})

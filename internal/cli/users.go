@@ -297,9 +297,11 @@ type rows struct {
 	form  string
 	wide  bool
 	heads []string
-	table *table
-	csv   *csv.Writer
-	n     int
+	// tenant stands before each row where there are several.
+	tenant string
+	table  *table
+	csv    *csv.Writer
+	n      int
 }
 
 func (c *command) rows(heads ...string) (*rows, error) {
@@ -313,6 +315,9 @@ func (c *command) rows(heads ...string) (*rows, error) {
 // add prints one row: the document as Graph sent it, or its cells.
 func (r *rows) add(raw json.RawMessage, cells ...string) error {
 	r.n++
+	if r.tenant != "" {
+		cells = append([]string{r.tenant}, cells...)
+	}
 	var err error
 	switch r.form {
 	case "jsonl":
@@ -335,11 +340,43 @@ func (r *rows) add(raw json.RawMessage, cells ...string) error {
 		err = errors.Join(err, r.csv.Write(cells))
 	default:
 		if r.table == nil {
-			r.table = newTable(r.heads...)
+			r.table = newTable(r.tableHeads()...)
+		}
+		for i, head := range r.heads {
+			if r.form == "table" && strings.HasSuffix(head, "DateTime") {
+				cells[i] = minute(entra.DateTime(cells[i]))
+			}
 		}
 		r.table.row(cells...)
 	}
 	return err
+}
+
+// shortHeads are what a table calls Graph's members; in CSV they keep their
+// names.
+var shortHeads = map[string]string{
+	"detectedDateTime": "DETECTED", "userPrincipalName": "USER", "riskEventType": "TYPE", "riskLevel": "LEVEL", "riskState": "STATE", "ipAddress": "ADDRESS",
+	"location": "PLACE", "riskDetail": "DETAIL", "riskLastUpdatedDateTime": "UPDATED", "lastUpdatedDateTime": "UPDATED", "userDisplayName": "NAME",
+	"detectionTimingType": "TIMING", "source": "SOURCE", "isProcessing": "PROCESSING", "isDeleted": "DELETED", "riskEventTypes": "TYPES",
+	"initiatedBy": "BY", "id": "ID", "tenant": "TENANT",
+}
+
+func (r *rows) tableHeads() []string {
+	heads := make([]string, len(r.heads))
+	for i, h := range r.heads {
+		heads[i] = orElse(shortHeads[h], h)
+	}
+	return heads
+}
+
+// minute shortens a time of Graph to what a person reads; -o wide shows all of
+// it.
+func minute(d entra.DateTime) string {
+	t, ok := d.Time()
+	if !ok {
+		return string(d)
+	}
+	return t.UTC().Format("2006-01-02 15:04Z")
 }
 
 // formulaSafe keeps a spreadsheet from taking a cell for a formula.

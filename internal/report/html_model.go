@@ -93,19 +93,26 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 	return m, m.draw()
 }
 
-// wait puts those who wait for a person in the order in which to look at them.
-func (m *pageModel) wait() {
-	m.Waiting = slices.Clone(m.NeedsPerson)
-	m.Waits = max(m.Counts["needsPerson"], len(m.Waiting))
-	slices.SortStableFunc(m.Waiting, func(a, b Waiting) int {
-		late := func(w Waiting) int {
-			if w.Overdue {
-				return 0
-			}
-			return 1
+// MostUrgent orders those who wait as a person should look at them: what is
+// overdue first, then by level, then by age.
+func MostUrgent(list []Waiting) []Waiting {
+	late := func(w Waiting) int {
+		if w.Overdue {
+			return 0
 		}
+		return 1
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b Waiting) int {
 		return cmp.Or(late(a)-late(b), levelRank(b.RiskLevel)-levelRank(a.RiskLevel), cmp.Compare(b.AgeHours, a.AgeHours))
 	})
+	return list
+}
+
+// wait puts those who wait for a person in the order in which to look at them.
+func (m *pageModel) wait() {
+	m.Waiting = MostUrgent(m.NeedsPerson)
+	m.Waits = max(m.Counts["needsPerson"], len(m.Waiting))
 	for _, w := range m.Waiting {
 		m.Oldest = max(m.Oldest, w.AgeHours)
 		if w.Overdue {

@@ -298,6 +298,7 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 	if err = errors.Join(err, users.Close()); err != nil {
 		return rep, err
 	}
+	r.res.NeedsPerson = rep.NeedsPerson
 	rep.Difference, err = r.difference(ctx, &rep)
 	return rep, err
 }

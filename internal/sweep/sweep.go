@@ -19,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -122,23 +123,25 @@ type Request struct {
 // ordered reports whether a person ordered the very actions of the run.
 func (q Request) ordered() bool { return q.Order != nil || q.Destroy }
 
-// Result is what came of a run.
+// Result is what came of a run. As JSON it is the answer of `plan -o json`.
 type Result struct {
-	Run      string
-	Tenant   string
-	Mode     Mode
-	Status   Status
-	Plan     plan.Plan
-	Outcomes []plan.Outcome
-	Entries  []baseline.Entry
-	Findings []string // warnings of triage and baseline
-	Skipped  []string // parts that were not run, with the reason
-	Counts   map[string]int
-	Stats    entra.RequestStats
-	Started  time.Time
-	Finished time.Time
+	Run      string           `json:"run"`
+	Tenant   string           `json:"tenant"`
+	Mode     Mode             `json:"mode"`
+	Status   Status           `json:"status"`
+	Plan     plan.Plan        `json:"plan"`
+	Outcomes []plan.Outcome   `json:"outcomes"`
+	Entries  []baseline.Entry `json:"policies"`
+	Findings []string         `json:"warnings"` // of triage and baseline
+	Skipped  []string         `json:"skipped"`  // parts that were not run, with the reason
+	// NeedsPerson are who waits for a person, as report.json lists them.
+	NeedsPerson []report.Waiting   `json:"needsPerson"`
+	Counts      map[string]int     `json:"counts"`
+	Stats       entra.RequestStats `json:"requests"`
+	Started     time.Time          `json:"startedAt"`
+	Finished    time.Time          `json:"finishedAt"`
 	// Head is the hash of the run's manifest.
-	Head string
+	Head string `json:"head,omitempty"`
 	// Err is why the run failed, or was cut short.
-	Err error
+	Err error `json:"-"`
 }

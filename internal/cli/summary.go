@@ -1,0 +1,285 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// How many rows a summary has room for; -o wide leaves nothing out.
+const (
+	shown       = 12
+	shownPeople = 5
+)
+
+// labelWidth is the column that labels of a summary stand in.
+const labelWidth = 11
+
+// line prints one line of a summary behind its label, wrapped.
+func (c *command) line(label, text string) {
+	pad := strings.Repeat(" ", max(1, labelWidth-2-len(label)))
+	fmt.Fprintln(c.Out, "  "+label+pad+wrap(text, c.Width, labelWidth))
+}
+
+// printResult is the summary that a person understands in a few seconds: how
+// it ended and the counts; then what was done, or would be; last who needs a
+// person, and where the report is.
+func (c *command) printResult(a *app.App, r sweep.Result) {
+	w := c.Out
+	fmt.Fprintf(w, "%s: %s %s in %s\n", r.Tenant, r.Mode, c.paintStatus(r.Status), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
+	if r.Err != nil {
+		c.line("error", c.paint(red, printable(r.Err.Error())))
+	}
+	if n := r.Counts; n["users"] > 0 || n["detections"] > 0 {
+		c.line("read", readWords(n))
+	}
+	c.printCounts(r)
+	c.printRefusals(r)
+	if r.Stats.Total > 0 {
+		c.line("sent", sentWords(r))
+	}
+	c.printUserActions(w, r)
+	c.printPolicyActions(w, r)
+	c.printBad(r)
+	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
+	// Not wrapped: they are there to be copied.
+	fmt.Fprintf(w, "\n  report   %s/%s/report.html\n", strings.TrimSuffix(a.Store.URL(), "/"), runPath(r))
+	if r.Head != "" && r.Mode == sweep.Apply {
+		fmt.Fprintf(w, "  head     %s\n", r.Head)
+	}
+}
+
+func readWords(n map[string]int) string {
+	return fmt.Sprintf("%d detections (%d open), %d risky users (%d at risk)", n["detections"], n["detectionsOpen"], n["users"], n["usersAtRisk"])
+}
+
+func sentWords(r sweep.Result) string {
+	text := fmt.Sprintf("%d requests, %d throttled", r.Stats.Total, r.Stats.Throttled)
+	if r.Mode == sweep.Plan && r.Plan.Cost.Requests > 0 {
+		text += fmt.Sprintf("; an apply would cost about %d more", r.Plan.Cost.Requests)
+		if r.Plan.Cost.Seconds > 0 {
+			text += fmt.Sprintf(", %.0f s", r.Plan.Cost.Seconds)
+		}
+	}
+	return text
+}
+
+// userKinds are the risk actions in the order in which they are shown.
+var userKinds = []struct {
+	kind plan.Kind
+	word string
+}{{plan.Dismiss, "dismiss"}, {plan.ConfirmCompromised, "confirm compromised"}, {plan.ConfirmSafe, "confirm safe"}}
+
+// printCounts says how many users and policies are concerned.
+func (c *command) printCounts(r sweep.Result) {
+	outcome := outcomes(r)
+	byKind, changes := map[plan.Kind]map[plan.OutcomeStatus]int{}, map[plan.OutcomeStatus]int{}
+	for _, a := range r.Plan.Actions {
+		if !a.Kind.OnUser() {
+			changes[outcome[a.ID].Status]++
+			continue
+		}
+		if byKind[a.Kind] == nil {
+			byKind[a.Kind] = map[plan.OutcomeStatus]int{}
+		}
+		byKind[a.Kind][outcome[a.ID].Status]++
+	}
+	var users []string
+	for _, k := range userKinds {
+		if n := byKind[k.kind]; n != nil {
+			users = append(users, k.word+": "+countWords(n))
+		}
+	}
+	if len(users) > 0 {
+		c.line("users", strings.Join(users, "; "))
+	}
+	same, foreign, change := standing(r.Entries)
+	var policies []string
+	if len(r.Entries) > 0 {
+		policies = append(policies, fmt.Sprintf("%d in sync, %d to change, %d not of this baseline", same, len(change), foreign))
+	}
+	if len(changes) > 0 {
+		policies = append(policies, "changes: "+countWords(changes))
+	}
+	if len(policies) > 0 {
+		c.line("policies", strings.Join(policies, "; "))
+	}
+}
+
+// standing counts the objects that are as they should be and those that are not
+// ours, and gives the others.
+func standing(entries []baseline.Entry) (same, foreign int, change []baseline.Entry) {
+	for _, e := range entries {
+		switch e.Status {
+		case baseline.InSync:
+			same++
+		case baseline.Unmanaged:
+			foreign++
+		default:
+			change = append(change, e)
+		}
+	}
+	return same, foreign, change
+}
+
+// printRefusals says what the limits refused and what was left out.
+func (c *command) printRefusals(r sweep.Result) {
+	said := map[string]bool{}
+	for _, v := range r.Plan.Violations {
+		if !said[v.Text] { // one limit can refuse two kinds
+			said[v.Text] = true
+			c.line("refused", c.paint(red, printable(v.Text)))
+		}
+	}
+	for _, s := range r.Skipped {
+		c.line("skipped", printable(s))
+	}
+}
+
+// printUserActions lists what is done, or would be, to users.
+func (c *command) printUserActions(w io.Writer, r sweep.Result) {
+	outcome := outcomes(r)
+	t := newTable("USER", "ACTION", "OUTCOME", "RULE", "WHY")
+	t.indent = 2
+	n := 0
+	for _, k := range userKinds {
+		for _, a := range r.Plan.Actions {
+			if a.Kind != k.kind {
+				continue
+			}
+			if n++; n <= shown || c.wide {
+				t.row(nameOf(a.Subject), k.word, string(outcome[a.ID].Status), a.Rule, first(a.Reasons))
+			}
+		}
+	}
+	if n == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t.print(w, c.Width)
+	c.printMore(n, len(t.rows), "users.csv")
+}
+
+// printMore says what was left out, and where it is.
+func (c *command) printMore(all, printed int, where string) {
+	if all > printed {
+		fmt.Fprintf(c.Out, "  … and %d more, see %s\n", all-printed, where)
+	}
+}
+
+// printPolicyActions shows the policy changes: what is new on one line each,
+// what changes member by member.
+func (c *command) printPolicyActions(w io.Writer, r sweep.Result) {
+	_, _, change := standing(r.Entries)
+	if len(change) > 0 {
+		fmt.Fprintln(w)
+	}
+	n := 0
+	for _, e := range change {
+		if n == shown && !c.wide {
+			break
+		}
+		n++
+		text := baseline.RenderDiff(e, c.colour(c.OutTTY))
+		if e.Status == baseline.Create && !c.wide && len(e.Reasons) == 0 {
+			text, _, _ = strings.Cut(text, "\n")
+			text += "\n"
+		}
+		for line := range strings.Lines(text) {
+			fmt.Fprintln(w, clip("  "+strings.TrimSuffix(line, "\n"), c.Width))
+		}
+	}
+	c.printMore(len(change), n, "policies.csv")
+	if len(r.Entries) > 0 { // else an order to delete: there is nothing to compare
+		return
+	}
+	outcome := outcomes(r)
+	for _, a := range r.Plan.Actions {
+		if !a.Kind.OnUser() {
+			fmt.Fprintln(w, clip(fmt.Sprintf("  %s %s: %s", a.Kind, nameOf(a.Subject), outcome[a.ID].Status), c.Width))
+		}
+	}
+}
+
+// printBad names the outcomes that somebody must look at.
+func (c *command) printBad(r sweep.Result) {
+	n, printed := 0, 0
+	for _, o := range r.Outcomes {
+		if !o.Status.Bad() {
+			continue
+		}
+		if n++; n > shown && !c.wide {
+			continue
+		}
+		if printed++; printed == 1 {
+			fmt.Fprintln(c.Out)
+		}
+		fmt.Fprintln(c.Out, "  "+wrap(fmt.Sprintf("%s %s %s: %s", c.paint(red, string(o.Status)), o.Kind, nameOf(o.Subject), printable(o.Detail)), c.Width, 4))
+	}
+	c.printMore(n, printed, "actions.csv")
+}
+
+// printWaiting says who needs a person, the most urgent first; all is their
+// number, also of those that a report does not list.
+func (c *command) printWaiting(list []report.Waiting, all int) {
+	all = max(all, len(list))
+	if all == 0 {
+		return
+	}
+	overdue, oldest := 0, 0.0
+	for _, n := range list {
+		oldest = max(oldest, n.AgeHours)
+		if n.Overdue {
+			overdue++
+		}
+	}
+	text := fmt.Sprintf("%d risky users need a person", all)
+	if all == 1 {
+		text = "1 risky user needs a person"
+	}
+	if overdue > 0 {
+		more := ""
+		if all > len(list) {
+			more = "at least "
+		}
+		text += c.paint(red, fmt.Sprintf(", %s%d beyond the SLA", more, overdue))
+	}
+	if oldest > 0 {
+		text += ", the oldest open for " + age(oldest)
+	}
+	fmt.Fprintln(c.Out, "\n  "+wrap(text, c.Width, 2))
+	t := newTable("USER", "LEVEL", "OPEN FOR", "WHY")
+	t.indent = 2
+	for i, n := range report.MostUrgent(list) {
+		if i == shownPeople && !c.wide {
+			break
+		}
+		wait := age(n.AgeHours)
+		if n.Overdue {
+			wait += ", overdue"
+		}
+		t.row(printable(orElse(n.Name, n.ID)), string(n.RiskLevel), wait, first(n.Reasons))
+	}
+	if len(t.rows) > 0 {
+		t.print(c.Out, c.Width)
+	}
+	c.printMore(all, len(t.rows), "report.html")
+}
+
+// age says how long something waits.
+func age(hours float64) string {
+	switch {
+	case hours >= 48:
+		return fmt.Sprintf("%.0f days", hours/24)
+	case hours >= 1:
+		return fmt.Sprintf("%.0f h", hours)
+	}
+	return "< 1 h"
+}
