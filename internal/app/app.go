@@ -46,10 +46,12 @@ type Options struct {
 	ReadBack, Visibility time.Duration
 }
 
-// The defaults for how long effects in the tenant are waited for.
+// The defaults for how long effects in the tenant are waited for. Policies and
+// named locations show within seconds; other clients of the service give them
+// up to a minute.
 const (
 	DefaultReadBack   = 2 * time.Minute
-	DefaultVisibility = 3 * time.Minute
+	DefaultVisibility = time.Minute
 )
 
 // writeTimeout bounds one write to a tenant: well below what is left of a
@@ -225,7 +227,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 			Baseline: baseline.Settings{AllowEnabledPolicies: cfg.Enforcement.AllowEnabledPolicies,
 				AllowWeakening: cfg.Enforcement.AllowWeakening, Prune: cfg.Enforcement.Prune},
 			Limits:       cfg.Limits,
-			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: a.opt.Visibility,
+			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: min(a.opt.Visibility, cfg.Sweep.Settle),
 		},
 		Output:  sweep.Output{Redaction: report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID)), Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
 		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: progress,

@@ -128,6 +128,7 @@ type run struct {
 	failed     map[string]bool   // "kind:key" that could not be made
 	fresh      map[string]bool   // "kind:key" made by this run
 	written    map[string]string // object id -> canonical hash that our last write asked for
+	wrote      bool              // an object was written
 	stopped    error
 	journalErr error
 	total      int

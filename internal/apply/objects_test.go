@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -227,14 +228,20 @@ func TestSettle(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range []struct {
-			after time.Duration
-			rest  plan.OutcomeStatus
-		}{{time.Minute, plan.SettledPending}, {15 * time.Minute, plan.SettledNotTaken}} {
-			got, err := apply.Settle(t.Context(), x, intents, time.Now().Add(c.after), 15*time.Minute, map[string]bool{})
-			if err != nil {
-				t.Fatal(err)
+			after        time.Duration
+			user, object plan.OutcomeStatus
+			took         time.Duration // in which objects are looked for
+		}{
+			{time.Minute, plan.SettledPending, plan.SettledNotTaken, time.Minute},
+			{15 * time.Minute, plan.SettledNotTaken, plan.SettledNotTaken, 0},
+		} {
+			began := time.Now()
+			got, err := apply.Settle(t.Context(), x, intents, apply.Patience{Pending: 15 * time.Minute, Visibility: time.Minute,
+				Now: func() time.Time { return time.Now().Add(c.after) }}, map[string]bool{})
+			if err != nil || time.Since(began) != c.took {
+				t.Fatal(err, time.Since(began))
 			}
-			want := []plan.OutcomeStatus{plan.SettledTaken, c.rest, plan.SettledTaken, c.rest}
+			want := []plan.OutcomeStatus{plan.SettledTaken, c.user, plan.SettledTaken, c.object}
 			for i, s := range got {
 				if s.Outcome.Status != want[i] {
 					t.Errorf("after %v: %s is %s, want %s", c.after, s.Outcome.Action, s.Outcome.Status, want[i])
@@ -243,6 +250,135 @@ func TestSettle(t *testing.T) {
 			if got[2].Made == nil || got[2].Made.ID != "new-1" {
 				t.Errorf("made %+v", got[2].Made)
 			}
+		}
+	})
+}
+
+// What an earlier run may have made is waited for, not made again.
+func TestSettleWaitsForWhatShowsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTenant()
+		late := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
+		go func() {
+			time.Sleep(20 * time.Second)
+			if _, _, err := x.CreateObject(t.Context(), entra.KindPolicy, late.Change.Body); err != nil {
+				t.Error(err)
+			}
+		}()
+		p := apply.Patience{Now: time.Now, Pending: 15 * time.Minute, Visibility: time.Minute}
+		got, err := apply.Settle(t.Context(), x, []apply.Intent{{Run: "r0", At: time.Now(), Action: late}}, p, map[string]bool{})
+		if err != nil || got[0].Outcome.Status != plan.SettledTaken || got[0].Made.ID != "new-1" {
+			t.Error(err, got)
+		}
+	})
+}
+
+// A service that lags costs time only where something depends on what it has
+// not seen yet.
+func TestWhatDependsOnNothingGoesFirst(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	refused := 0
+	x.before = func(call string) error {
+		if call == "create" && x.calls[len(x.calls)-1] == "create P" && refused < 1 {
+			refused++
+			return fmt.Errorf("1040: unknown location: %w", entra.ErrBadRequest)
+		}
+		return nil
+	}
+	res, err := run(t, options(x, j,
+		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L"),
+		create("a3", plan.CreatePolicy, entra.KindPolicy, "Q", policy("Q", "All")),
+		create("a4", plan.CreatePolicy, entra.KindPolicy, "R", policy("R", "All"), "conditionalAccessPolicy:P")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Done, "a2": plan.Done, "a3": plan.Done, "a4": plan.Done}, statuses(res)); d != "" {
+		t.Error(d, res.Outcomes)
+	}
+	want := []string{"create L", "create P", "create Q", "create P", "create R", "list namedLocation", "list conditionalAccessPolicy"}
+	if d := cmp.Diff(want, x.calls); d != "" {
+		t.Error(d)
+	}
+	intents := []string{}
+	for _, l := range j.lines {
+		if strings.HasPrefix(l, "intent") {
+			intents = append(intents, l)
+		}
+	}
+	if d := cmp.Diff([]string{"intent createLocation a1", "intent createPolicy a2", "intent createPolicy a3", "intent createPolicy a4"}, intents); d != "" {
+		t.Error(d)
+	}
+}
+
+// A create without an answer is looked for while the rest goes on.
+func TestALostCreateHoldsUpOnlyWhatNeedsIt(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	x.before = func(call string) error {
+		if call == "create" && x.calls[len(x.calls)-1] == "create L" {
+			return fmt.Errorf("reset: %w", entra.ErrUnknownOutcome)
+		}
+		return nil
+	}
+	res, _ := run(t, options(x, j,
+		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L"),
+		create("a3", plan.CreatePolicy, entra.KindPolicy, "Q", policy("Q", "All"))))
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Unknown, "a2": plan.Failed, "a3": plan.Done}, statuses(res)); d != "" {
+		t.Error(d, res.Outcomes)
+	}
+	if d := cmp.Diff([]string{"create L", "list namedLocation", "create Q", "list namedLocation"}, x.calls[:4]); d != "" {
+		t.Error(d)
+	}
+}
+
+// A location is refused as long as the service has not seen that the policy
+// which used it is gone.
+func TestDeleteWaitsForWhatUsedTheObject(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	loc := change(x, "a2")
+	used := policy("P", locationID)
+	used["id"] = "p"
+	x.objects[entra.KindPolicy] = []entra.Document{used}
+	remove := func(id string, kind plan.Kind, object entra.ObjectKind, d entra.Document, key string) plan.Action {
+		return plan.Action{ID: id, Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: d.ID(), Key: key},
+			Change: &plan.Change{Kind: object, Key: key, Before: d, BeforeHash: entra.CanonicalHash(object, d)}}
+	}
+	refused := 0
+	x.before = func(call string) error {
+		if call == "delete" && x.calls[len(x.calls)-1] == "delete "+locationID && refused < 2 {
+			refused++
+			return fmt.Errorf("in use: %w", entra.ErrBadRequest)
+		}
+		return nil
+	}
+	res, _ := run(t, options(x, j, remove("a1", plan.DeletePolicy, entra.KindPolicy, used, "P"),
+		remove("a2", plan.DeleteLocation, entra.KindLocation, loc.Change.Before, "L")))
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Done, "a2": plan.Done}, statuses(res)); d != "" {
+		t.Error(d, res.Outcomes)
+	}
+}
+
+// A run that is cancelled while it waits says what it knows.
+func TestCancelledWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, j := newTenant(), &diary{}
+		ctx, cancel := context.WithCancel(t.Context())
+		x.before = func(call string) error {
+			if call == "create" {
+				time.AfterFunc(10*time.Second, cancel)
+				return fmt.Errorf("reset: %w", entra.ErrUnknownOutcome)
+			}
+			return nil
+		}
+		o := options(x, j, create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
+			create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L"))
+		res, err := apply.Run(ctx, o)
+		if err != nil || res.Stopped == nil {
+			t.Error(err, res.Stopped)
+		}
+		if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Unknown, "a2": plan.NotAttempted}, statuses(res)); d != "" {
+			t.Error(d, res.Outcomes)
 		}
 	})
 }

@@ -67,35 +67,25 @@ func cutSuffix(s, suffix string, ok bool) (string, bool) {
 	return strings.CutSuffix(s, suffix)
 }
 
-// find looks in the list for an object that an unanswered create has made:
-// it equals what was sent, was created after the intent, and its id was not
-// seen before. It looks until the object must be visible. Two candidates are
-// no answer.
-func (r *run) find(ctx context.Context, kind entra.ObjectKind, after entra.Document, since time.Time, lost error) (string, error) {
-	look := func() (string, error) {
-		c, cancel := r.call(ctx)
-		defer cancel()
-		live, err := r.Reader.Objects(c, kind)
-		if err != nil {
-			return "", fmt.Errorf("%w; looking for it failed: %v", lost, err)
-		}
-		found := Recognise(kind, live, after, since, r.Known[kind])
-		switch len(found) {
-		case 0:
-			return "", fmt.Errorf("%w; it does not show in the tenant", lost)
-		case 1:
-			return found[0].ID(), nil
-		}
-		return "", fmt.Errorf("%w; %d objects in the tenant could be it", lost, len(found))
+// find looks in the list for the object that an unanswered create has made: it
+// equals what was sent, was created after the intent, and its id was not seen
+// before. Two candidates are no answer.
+func (r *run) find(ctx context.Context, t *task) (string, error) {
+	c, cancel := r.call(ctx)
+	defer cancel()
+	kind := t.action.Change.Kind
+	live, err := r.Reader.Objects(c, kind)
+	if err != nil {
+		return "", fmt.Errorf("%w; looking for it failed: %v", t.lost, err)
 	}
-	id, err := look()
-	for d := range backoff(firstPause, r.Visibility) {
-		if err == nil || !wait(ctx, d) {
-			break
-		}
-		id, err = look()
+	found := Recognise(kind, live, t.after, t.since.Add(-clockSkew), r.Known[kind])
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("%w; it does not show in the tenant", t.lost)
+	case 1:
+		return found[0].ID(), nil
 	}
-	return id, err
+	return "", fmt.Errorf("%w; %d objects in the tenant could be it", t.lost, len(found))
 }
 
 // Recognise gives the live objects that a create with the given canonical

@@ -27,27 +27,30 @@ type Settled struct {
 	Made    *Made
 }
 
+// Patience says how long effects of earlier intents may take to show.
+type Patience struct {
+	Now func() time.Time
+	// Pending is how long after its intent an action on a user counts as
+	// pending while no effect shows.
+	Pending time.Duration
+	// Visibility is how long policies, locations and strengths are looked for.
+	// It counts from now and not from the intent, which another clock may have
+	// told. An intent older than Pending is looked for once.
+	Visibility time.Duration
+}
+
 // Settle reads what became of earlier intents: an effect that shows means
-// taken; otherwise the action stays pending until wait has gone by since the
-// intent, and only then counts as not taken. Nothing is written. Objects that
-// are owned already (by id) are no candidates for a lost create.
-func Settle(ctx context.Context, reader Reader, intents []Intent, now time.Time, wait time.Duration, owned map[string]bool) ([]Settled, error) {
+// taken. An action on a user without one stays pending for a while after its
+// intent. What an intent on a policy, location or strength may have made is
+// looked for until it would have to show, so that nothing is made twice and
+// the plan that comes after knows. Nothing is written. Objects that are owned
+// already (by id) are no candidates for a lost create.
+func Settle(ctx context.Context, reader Reader, intents []Intent, p Patience, owned map[string]bool) ([]Settled, error) {
 	var users []plan.Action
-	kinds := map[entra.ObjectKind][]entra.Document{}
 	for _, in := range intents {
 		if in.Action.Kind.OnUser() {
 			users = append(users, in.Action)
-			continue
 		}
-		kind := in.Action.Change.Kind
-		if _, ok := kinds[kind]; ok {
-			continue
-		}
-		live, err := reader.Objects(ctx, kind)
-		if err != nil {
-			return nil, err
-		}
-		kinds[kind] = live
 	}
 	live := map[string]*Live{}
 	if len(users) > 0 {
@@ -56,34 +59,89 @@ func Settle(ctx context.Context, reader Reader, intents []Intent, now time.Time,
 			return nil, err
 		}
 	}
-	out := make([]Settled, 0, len(intents))
-	for _, in := range intents {
-		s := Settled{Action: in.Action, Outcome: plan.Outcome{Action: in.Action.ID, Kind: in.Action.Kind, Subject: in.Action.Subject,
-			Rule: in.Action.Rule, At: now.UTC(), Run: in.Run}}
-		var taken bool
-		if in.Action.Kind.OnUser() {
-			taken = settledUser(in, live[in.Action.Subject.ID])
-		} else {
-			s.Made, taken = settledObject(in, kinds[in.Action.Change.Kind], owned)
-			if s.Made != nil {
-				s.Outcome.Subject.ID = s.Made.ID
-				owned[s.Made.ID] = true
-				if in.IDs != nil && taken && !s.Made.Deleted { // what comes later in the run may refer to it
-					in.IDs[keyOf(in.Action.Change)] = s.Made.ID
+	out := make([]Settled, len(intents))
+	open := map[int]bool{}
+	var patience time.Duration
+	for i, in := range intents {
+		out[i] = Settled{Action: in.Action, Outcome: plan.Outcome{Action: in.Action.ID, Kind: in.Action.Kind, Subject: in.Action.Subject,
+			Rule: in.Action.Rule, Run: in.Run}}
+		fresh := p.Now().Sub(in.At) < p.Pending
+		switch {
+		case !in.Action.Kind.OnUser():
+			open[i] = true
+			if fresh {
+				patience = p.Visibility
+			}
+		case settledUser(in, live[in.Action.Subject.ID]):
+			out[i].taken()
+		case fresh:
+			out[i].Outcome.Status = plan.SettledPending
+			out[i].Outcome.Detail = "no effect shows yet; it may still come until " + in.At.Add(p.Pending).UTC().Format(time.RFC3339)
+		default:
+			out[i].notTaken("no effect showed within " + p.Pending.String())
+		}
+	}
+	err := lookForObjects(ctx, reader, intents, out, open, owned, patience)
+	for i := range out {
+		if open[i] {
+			out[i].notTaken("no effect shows")
+		}
+		out[i].Outcome.At = p.Now().UTC()
+	}
+	return out, err
+}
+
+func (s *Settled) taken() {
+	s.Outcome.Status, s.Outcome.Detail = plan.SettledTaken, "its effect shows in the tenant"
+}
+
+func (s *Settled) notTaken(why string) {
+	s.Outcome.Status, s.Outcome.Detail = plan.SettledNotTaken, why
+}
+
+// lookForObjects settles the open intents whose effect shows, in their order:
+// what comes later may refer to what came before.
+func lookForObjects(ctx context.Context, reader Reader, intents []Intent, out []Settled, open map[int]bool, owned map[string]bool, patience time.Duration) error {
+	look := func() error {
+		kinds := map[entra.ObjectKind][]entra.Document{}
+		for i, in := range intents {
+			if !open[i] {
+				continue
+			}
+			c := in.Action.Change
+			if _, ok := kinds[c.Kind]; !ok {
+				live, err := reader.Objects(ctx, c.Kind)
+				if err != nil {
+					return err
 				}
+				kinds[c.Kind] = live
+			}
+			made, taken := settledObject(in, kinds[c.Kind], owned)
+			if !taken {
+				continue
+			}
+			delete(open, i)
+			out[i].Made = made
+			out[i].taken()
+			out[i].Outcome.Subject.ID = made.ID
+			owned[made.ID] = true
+			if in.IDs != nil && !made.Deleted {
+				in.IDs[keyOf(c)] = made.ID
 			}
 		}
-		switch {
-		case taken:
-			s.Outcome.Status, s.Outcome.Detail = plan.SettledTaken, "its effect shows in the tenant"
-		case now.Sub(in.At) < wait:
-			s.Outcome.Status, s.Outcome.Detail = plan.SettledPending, "no effect shows yet; it may still come until "+in.At.Add(wait).UTC().Format(time.RFC3339)
-		default:
-			s.Outcome.Status, s.Outcome.Detail = plan.SettledNotTaken, "no effect showed within "+wait.String()
-		}
-		out = append(out, s)
+		return nil
 	}
-	return out, nil
+	err := look()
+	for d := range backoff(firstPause, patience) {
+		if err != nil || len(open) == 0 {
+			break
+		}
+		if !wait(ctx, d) {
+			return context.Cause(ctx)
+		}
+		err = look()
+	}
+	return err
 }
 
 func settledUser(in Intent, live *Live) bool {

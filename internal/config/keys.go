@@ -28,7 +28,7 @@ var keys = func() []field[Config] {
 		duration("sweep.lookback", "720h", "How far back a full sweep reads detections; open risk is read whatever its age.", time.Hour, 366*day, func(c *Config) *time.Duration { return &c.Sweep.Lookback }),
 		duration("sweep.overlap", "48h", "How far before the last watermark an incremental sweep begins; offline detections come up to 48 hours late.", 0, 366*day, func(c *Config) *time.Duration { return &c.Sweep.Overlap }),
 		duration("sweep.fullEvery", "168h", "How often a full sweep replaces an incremental one; 0s: every time.", 0, 366*day, func(c *Config) *time.Duration { return &c.Sweep.FullEvery }),
-		duration("sweep.settle", "15m", "How long an action whose outcome was lost stays pending before it is planned anew.", time.Second, day, func(c *Config) *time.Duration { return &c.Sweep.Settle }),
+		duration("sweep.settle", "15m", "How long an action on a user whose outcome was lost stays pending before it is planned anew. Policies are looked for for a minute, or this if it is shorter.", time.Second, day, func(c *Config) *time.Duration { return &c.Sweep.Settle }),
 		duration("sweep.timeout", "24h", "The longest that one run may take.", time.Second, 30*day, func(c *Config) *time.Duration { return &c.Sweep.Timeout }),
 		duration("sweep.requestTimeout", "2m", "The longest that one request to Microsoft Graph may take, answer included.", time.Second, time.Hour, func(c *Config) *time.Duration { return &c.Sweep.RequestTimeout }),
 		number("sweep.requestsPerSecond", "1", "Pace of the requests to one tenant; the service allows 1; 0: unpaced.", 10000, func(c *Config) *float64 { return &c.Sweep.RequestsPerSecond }),

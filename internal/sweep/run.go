@@ -66,7 +66,7 @@ type run struct {
 	full              bool
 	since             time.Time
 	settled           []apply.Settled
-	pending           map[string]apply.Settled // subject id or "kind:key" -> still undecided
+	pending           map[string]apply.Settled // user id -> still undecided
 	evidence          *evidence
 	tally             *report.Tally
 	rules             *triage.Rules
@@ -198,7 +198,7 @@ func (r *run) makePlan(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("counting the actions of the last 24 hours: %w", err)
 	}
-	actions := append(r.users, r.holdBack(r.drift.Actions)...)
+	actions := append(r.users, r.drift.Actions...)
 	if actions == nil {
 		actions = []plan.Action{}
 	}
@@ -221,23 +221,6 @@ func (r *run) makePlan(ctx context.Context) error {
 	}
 	r.planned = true
 	return nil
-}
-
-// holdBack blocks changes whose key has an earlier write of unknown outcome:
-// until that is settled, nothing about the key is known for certain.
-func (r *run) holdBack(actions []plan.Action) []plan.Action {
-	out := make([]plan.Action, len(actions))
-	for i, a := range actions {
-		if a.Change != nil && a.Status == plan.Ready {
-			if p, ok := r.pending[string(a.Change.Kind)+":"+a.Change.Key]; ok {
-				a.Status = plan.Blocked
-				a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)],
-					fmt.Sprintf("the outcome of %s by run %s is not settled yet: %s", p.Outcome.Kind, p.Outcome.Run, p.Outcome.Detail))
-			}
-		}
-		out[i] = a
-	}
-	return out
 }
 
 // status says how the run ended.

@@ -36,7 +36,8 @@ func (r *run) settleEarlier(ctx context.Context) error {
 		if len(intents) == 0 {
 			continue
 		}
-		settled, err := apply.Settle(ctx, r.Reader, intents, r.Now(), r.Settings.Settle, ownedIDs(r.state))
+		settled, err := apply.Settle(ctx, r.Reader, intents,
+			apply.Patience{Now: r.Now, Pending: r.Settings.Settle, Visibility: r.Settings.Visibility}, ownedIDs(r.state))
 		if err != nil {
 			return fmt.Errorf("run %s: %w", earlier, err)
 		}
@@ -121,11 +122,7 @@ func (r *run) recordSettled(ctx context.Context, s apply.Settled) error {
 	r.Log.Info("settled", "run", s.Outcome.Run, "action", s.Outcome.Action, "kind", s.Outcome.Kind,
 		"subject", nameOf(s.Outcome.Subject), "status", s.Outcome.Status, "detail", s.Outcome.Detail, "tenant", r.Name)
 	if s.Outcome.Status == plan.SettledPending {
-		subject := s.Outcome.Subject.ID
-		if s.Outcome.Subject.Key != "" {
-			subject = string(kindOfObject(s.Outcome.Kind)) + ":" + s.Outcome.Subject.Key
-		}
-		r.pending[subject] = s
+		r.pending[s.Outcome.Subject.ID] = s
 		return nil
 	}
 	if s.Made != nil {
@@ -160,14 +157,4 @@ func ReadPlan(ctx context.Context, l *ledger.Ledger, id string) (plan.Plan, erro
 		return p, fmt.Errorf("plan.json of run %s has schema version %d; this program reads %d", id, p.SchemaVersion, plan.SchemaVersion)
 	}
 	return p, nil
-}
-
-func kindOfObject(k plan.Kind) entra.ObjectKind {
-	switch k {
-	case plan.CreateLocation, plan.UpdateLocation, plan.DeleteLocation:
-		return entra.KindLocation
-	case plan.CreateStrength, plan.UpdateStrength, plan.DeleteStrength:
-		return entra.KindStrength
-	}
-	return entra.KindPolicy
 }

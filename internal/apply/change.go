@@ -1,0 +1,262 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// change carries out one change, or goes on with it.
+func (r *run) change(ctx context.Context, t *task) verdict {
+	a, c := t.action, t.action.Change
+	if t.since.IsZero() {
+		if need := r.missing(c.Needs); need != "" {
+			r.fail(ctx, a, plan.Failed, "", "needs "+need+", which was not made")
+			return settled
+		}
+		var err error
+		if t.body, err = fill(c.Body, r.ids); err == nil {
+			t.after, err = fill(c.After, r.ids)
+		}
+		if err != nil {
+			r.fail(ctx, a, plan.Failed, "", err.Error())
+			return settled
+		}
+	}
+	if t.lost != nil {
+		return r.lookFor(ctx, t)
+	}
+	if !r.mayWrite(ctx) {
+		return waiting
+	}
+	switch a.Kind {
+	case plan.CreateLocation, plan.CreateStrength, plan.CreatePolicy:
+		return r.create(ctx, t)
+	case plan.DeleteLocation, plan.DeleteStrength, plan.DeletePolicy:
+		t.after = nil
+		return r.remove(ctx, t)
+	}
+	return r.update(ctx, t)
+}
+
+// begin journals the intent of a change, once.
+func (r *run) begin(ctx context.Context, t *task) bool {
+	if !t.since.IsZero() {
+		return true
+	}
+	a := t.action
+	if !r.intend(ctx, a.Kind, []plan.Action{a}) {
+		return false
+	}
+	t.since = r.Now()
+	t.until = t.since.Add(r.Visibility)
+	return true
+}
+
+// create makes a new object. A refusal while something it needs is still
+// fresh is tried again, for the service then has not seen that yet; a lost
+// answer is looked for in the list and never sent again.
+func (r *run) create(ctx context.Context, t *task) verdict {
+	if !r.begin(ctx, t) {
+		return settled
+	}
+	c := t.action.Change
+	var doc entra.Document
+	err := r.try(ctx, t, func(cc context.Context) (requestID string, err error) {
+		doc, requestID, err = r.Writer.CreateObject(cc, c.Kind, t.body)
+		if err == nil && doc.ID() == "" {
+			err = fmt.Errorf("the answer holds no id: %w", entra.ErrUnknownOutcome)
+		}
+		return requestID, err
+	})
+	switch {
+	case errors.Is(err, entra.ErrUnknownOutcome):
+		t.lost, t.pause, t.until = err, 0, r.Now().Add(r.Visibility)
+		return r.lookFor(ctx, t)
+	case err != nil:
+		return r.refused(ctx, t, err)
+	}
+	r.stands(t, doc.ID())
+	return accepted
+}
+
+// lookFor looks once whether a create whose answer was lost has been taken.
+func (r *run) lookFor(ctx context.Context, t *task) verdict {
+	id, err := r.find(ctx, t)
+	switch {
+	case err == nil:
+		t.detail = "the answer was lost; found in the tenant"
+		r.stands(t, id)
+		return accepted
+	case r.again(t):
+		return waiting
+	}
+	r.fail(ctx, t.action, plan.Unknown, t.requestID, err.Error())
+	return settled
+}
+
+// stands takes in that an object was made for its key.
+func (r *run) stands(t *task, id string) {
+	c := t.action.Change
+	t.id = id
+	r.ids[keyOf(c)], r.fresh[keyOf(c)] = id, true
+	if r.Known == nil {
+		r.Known = map[entra.ObjectKind]map[string]bool{}
+	}
+	if r.Known[c.Kind] == nil {
+		r.Known[c.Kind] = map[string]bool{}
+	}
+	r.Known[c.Kind][t.id] = true
+}
+
+// update changes an object after a look that it is still what the plan saw. A
+// lost answer is settled by looking again, with at most one second try: a
+// PATCH of the same blocks has the same effect twice.
+func (r *run) update(ctx context.Context, t *task) verdict {
+	c := t.action.Change
+	if !r.unmoved(ctx, t) {
+		return settled
+	}
+	if !r.mayWrite(ctx) {
+		return waiting
+	}
+	if !r.begin(ctx, t) {
+		return settled
+	}
+	send := func(cc context.Context) (string, error) { return r.Writer.UpdateObject(cc, c.Kind, t.id, t.body) }
+	err := r.try(ctx, t, send)
+	if errors.Is(err, entra.ErrUnknownOutcome) {
+		t.detail = "the answer was lost; read back"
+		live, lookErr := r.object(ctx, c.Kind, t.id)
+		switch {
+		case lookErr != nil:
+			err = fmt.Errorf("%w; reading back: %v", err, lookErr)
+		case entra.CanonicalHash(c.Kind, live) == entra.CanonicalHash(c.Kind, t.after):
+			err = nil
+		case r.expected(t.write, live) && r.mayWrite(ctx):
+			err = r.try(ctx, t, send)
+		}
+	}
+	if err != nil {
+		return r.refused(ctx, t, err)
+	}
+	r.written[t.id] = entra.CanonicalHash(c.Kind, t.after)
+	return accepted
+}
+
+// remove deletes an object after a look that it is still what the plan saw.
+// One that is already gone is done.
+func (r *run) remove(ctx context.Context, t *task) verdict {
+	a, c := t.action, t.action.Change
+	live, err := r.object(ctx, c.Kind, t.id)
+	switch {
+	case errors.Is(err, entra.ErrNotFound):
+		r.settle(ctx, a, plan.Done, "", "already gone", &Made{Kind: c.Kind, Key: c.Key, ID: t.id, Deleted: true})
+		return settled
+	case err != nil:
+		r.fail(ctx, a, plan.Failed, "", "could not be read before the write: "+err.Error())
+		return settled
+	case !r.expected(t.write, live):
+		r.fail(ctx, a, plan.Moved, "", "left alone: the live object changed since the plan")
+		return settled
+	}
+	if !r.mayWrite(ctx) {
+		return waiting
+	}
+	if !r.begin(ctx, t) {
+		return settled
+	}
+	send := func(cc context.Context) (string, error) { return r.Writer.DeleteObject(cc, c.Kind, t.id) }
+	err = r.try(ctx, t, send)
+	if errors.Is(err, entra.ErrUnknownOutcome) {
+		t.detail = "the answer was lost; read back"
+		live, lookErr := r.object(ctx, c.Kind, t.id)
+		switch {
+		case errors.Is(lookErr, entra.ErrNotFound):
+			err = nil
+		case lookErr == nil && r.expected(t.write, live) && r.mayWrite(ctx):
+			err = r.try(ctx, t, send)
+		}
+	}
+	if err != nil && !errors.Is(err, entra.ErrNotFound) {
+		return r.refused(ctx, t, err)
+	}
+	return accepted
+}
+
+// try sends a change once.
+func (r *run) try(ctx context.Context, t *task, send func(context.Context) (string, error)) (err error) {
+	c, cancel := r.call(ctx)
+	defer cancel()
+	t.requestID, err = send(c)
+	return err
+}
+
+// refused puts a change off that the service did not take because of what may
+// only not have spread yet: an object that it needs was made, or one that used
+// it was deleted, a moment ago. Otherwise it settles it. Missing permission or
+// a lasting throttle ends the writing of objects: the next would meet the same.
+func (r *run) refused(ctx context.Context, t *task, err error) verdict {
+	switch {
+	case errors.Is(err, entra.ErrUnknownOutcome):
+		r.fail(ctx, t.action, plan.Unknown, t.requestID, err.Error())
+		return settled
+	case r.mayBeLag(t.action.Change, err) && r.again(t):
+		t.refusal = err
+		return waiting
+	}
+	r.fail(ctx, t.action, plan.Failed, t.requestID, err.Error())
+	if errors.Is(err, entra.ErrForbidden) || errors.Is(err, entra.ErrUnauthorized) || errors.Is(err, entra.ErrThrottled) {
+		r.stop(fmt.Errorf("after an earlier write was refused: %w", err))
+	}
+	return settled
+}
+
+// mayBeLag reports whether a refusal can be due to writes of this run that
+// have not spread through the service yet. A refusal had no effect.
+func (r *run) mayBeLag(c *plan.Change, err error) bool {
+	if !errors.Is(err, entra.ErrBadRequest) && !errors.Is(err, entra.ErrNotFound) && !errors.Is(err, entra.ErrConflict) {
+		return false
+	}
+	if len(c.Body) == 0 { // a delete: what used the object was changed or deleted before
+		return !errors.Is(err, entra.ErrNotFound) && r.wrote
+	}
+	for _, n := range c.Needs {
+		if r.fresh[n] {
+			return true
+		}
+	}
+	return r.fresh[keyOf(c)]
+}
+
+// unmoved looks whether the live object is still what the plan saw.
+func (r *run) unmoved(ctx context.Context, t *task) bool {
+	live, err := r.object(ctx, t.action.Change.Kind, t.id)
+	switch {
+	case errors.Is(err, entra.ErrNotFound):
+		r.fail(ctx, t.action, plan.Moved, "", "left alone: the live object is gone")
+	case err != nil:
+		r.fail(ctx, t.action, plan.Failed, "", "could not be read before the write: "+err.Error())
+	case !r.expected(t.write, live):
+		r.fail(ctx, t.action, plan.Moved, "", "left alone: the live object changed since the plan")
+	default:
+		return true
+	}
+	return false
+}
+
+// expected reports whether the live object is the plan's, or what this run
+// itself has made of it since.
+func (r *run) expected(w write, live entra.Document) bool {
+	hash := entra.CanonicalHash(w.action.Change.Kind, live)
+	return hash == w.action.Change.BeforeHash || hash == r.written[w.id]
+}
+
+func (r *run) object(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error) {
+	c, cancel := r.call(ctx)
+	defer cancel()
+	return r.Reader.Object(c, kind, id)
+}
