@@ -259,12 +259,14 @@ func TestSettleWaitsForWhatShowsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTenant()
 		late := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
-		go func() {
-			time.Sleep(20 * time.Second)
-			if _, _, err := x.CreateObject(t.Context(), entra.KindPolicy, late.Change.Body); err != nil {
-				t.Error(err)
+		began := time.Now()
+		x.before = func(call string) error {
+			if call == "list" && x.next == 0 && time.Since(began) > 20*time.Second {
+				_, _, err := x.CreateObject(t.Context(), entra.KindPolicy, late.Change.Body)
+				return err
 			}
-		}()
+			return nil
+		}
 		p := apply.Patience{Now: time.Now, Pending: 15 * time.Minute, Visibility: time.Minute}
 		got, err := apply.Settle(t.Context(), x, []apply.Intent{{Run: "r0", At: time.Now(), Action: late}}, p, map[string]bool{})
 		if err != nil || got[0].Outcome.Status != plan.SettledTaken || got[0].Made.ID != "new-1" {
