@@ -48,7 +48,7 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 	if err := json.Unmarshal(body, &in); err != nil || len(in.UserIDs) == 0 || len(in.UserIDs) > 60 {
 		w.breaks("a batch names 1 to 60 users", "%s", body)
 	}
-	kind, max, done := plan.Dismiss, maxDismissals, &w.dismissals
+	kind, max, done := plan.Dismiss, w.dismissals24, &w.dismissals
 	if !dismiss {
 		kind, max, done = plan.ConfirmCompromised, maxConfirmed, &w.confirmed
 	}

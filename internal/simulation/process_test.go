@@ -86,7 +86,7 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", RequestsPerSecond: 1,
 			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true},
 			Baseline:    baseline.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
-			Limits: plan.Limits{MaxDismissals: maxDismissals, MaxConfirmCompromised: maxConfirmed, MaxShareOfRiskyUsers: 1, MaxPolicyCreates: 50,
+			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxShareOfRiskyUsers: 1, MaxPolicyCreates: 50,
 				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20},
 			WriteTimeout: 20 * time.Second, ReadBack: time.Minute, Visibility: time.Minute},
 		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},

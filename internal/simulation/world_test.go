@@ -78,10 +78,9 @@ policies:
 
 // limits of every run, which the oracle counts for itself.
 const (
-	maxDismissals = 6
-	maxConfirmed  = 4
-	settle        = 15 * time.Minute
-	fullEvery     = 60 * 24 * time.Hour // one full sweep, or nothing late would prove anything
+	maxConfirmed = 4
+	settle       = 15 * time.Minute
+	fullEvery    = 60 * 24 * time.Hour // one full sweep, or nothing late would prove anything
 )
 
 // world is one simulated tenant with its store, and all that the oracle has
@@ -100,18 +99,19 @@ type world struct {
 	trace  []string
 	broken []string
 
-	arrived    map[string]time.Time         // detection -> when it was raised by an event
-	ours       map[string]string            // policy or location id -> the displayName it was made with
-	edited     map[string]time.Time         // policy or user id -> last change by somebody else
-	dismissed  map[string][]map[string]bool // user -> detections open at each accepted dismissal
-	dismissals []time.Time                  // accepted, of one user each
-	confirmed  []time.Time
-	names      map[string]string    // UPN -> id
-	vpn        map[string]bool      // ids of who may be dismissed
-	never      map[string]bool      // ids of who may not
-	breakGlass []string             // ids
-	poison     string               // a user whom the service refuses to act on
-	late       map[string]time.Time // closed detection -> when the service shows it
+	arrived      map[string]time.Time         // detection -> when it was raised by an event
+	ours         map[string]string            // policy or location id -> the displayName it was made with
+	edited       map[string]time.Time         // policy or user id -> last change by somebody else
+	dismissed    map[string][]map[string]bool // user -> detections open at each accepted dismissal
+	dismissals   []time.Time                  // accepted, of one user each
+	confirmed    []time.Time
+	names        map[string]string    // UPN -> id
+	vpn          map[string]bool      // ids of who may be dismissed
+	never        map[string]bool      // ids of who may not
+	breakGlass   []string             // ids
+	dismissals24 int                  // maxDismissals of this world
+	poison       string               // a user whom the service refuses to act on
+	late         map[string]time.Time // closed detection -> when the service shows it
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -138,6 +138,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.bases = append(w.bases, b)
 	}
 	w.learn(t)
+	w.dismissals24 = []int{2, 8, 8}[w.events.IntN(3)]
 	if w.events.IntN(3) == 0 {
 		named := slices.Sorted(maps.Keys(w.vpn))
 		w.poison = named[w.events.IntN(len(named))]

@@ -64,6 +64,13 @@ func (r *run) carryOut(ctx context.Context) error {
 		r.rememberUser(actions[o.Action], o, r.led.ID())
 		open = open || o.Status == plan.Unknown
 	}
+	if open {
+		for _, o := range result.Outcomes {
+			if o.Status != plan.Unknown { // it stands in this state already
+				r.state.SettledActions = append(r.state.SettledActions, r.led.ID()+"/"+o.Action)
+			}
+		}
+	}
 	if !open && err == nil {
 		r.state.OpenRuns = slices.DeleteFunc(r.state.OpenRuns, func(id string) bool { return id == r.led.ID() })
 	}

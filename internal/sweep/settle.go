@@ -71,6 +71,8 @@ func (r *run) readEarlier(ctx context.Context, earlier string) ([]apply.Intent, 
 	ids := idsOf(r.state)
 	known := map[entra.ObjectKind]map[string]bool{}
 	var intents []apply.Intent
+	var folded []string
+	defer func() { r.state.SettledActions = append(r.state.SettledActions, folded...) }()
 	for entry, err := range r.Ledger.ReadJournal(ctx, earlier) {
 		if err != nil {
 			return nil, err
@@ -107,6 +109,8 @@ func (r *run) readEarlier(ctx context.Context, earlier string) ([]apply.Intent, 
 			if entry.Outcome.Status != plan.Unknown {
 				intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return in.Action.ID == entry.Action })
 				r.rememberUser(actions[entry.Action], *entry.Outcome, earlier)
+				// Folded in once: what later runs know of the object is newer.
+				folded = append(folded, earlier+"/"+entry.Action)
 			}
 		}
 	}
