@@ -101,6 +101,9 @@ func (r *run) lookFor(ctx context.Context, t *task) verdict {
 // stands takes in that an object was made for its key.
 func (r *run) stands(t *task, id string) {
 	c := t.action.Change
+	for _, need := range c.Needs {
+		delete(r.unseen, need)
+	}
 	t.id = id
 	r.ids[keyOf(c)], r.fresh[keyOf(c)] = id, true
 	if r.Known == nil {
@@ -142,6 +145,9 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 	}
 	if err != nil {
 		return r.refused(ctx, t, err)
+	}
+	for _, need := range c.Needs {
+		delete(r.unseen, need)
 	}
 	r.written[t.id] = entra.CanonicalHash(c.Kind, t.after)
 	return accepted
@@ -206,6 +212,11 @@ func (r *run) refused(ctx context.Context, t *task, err error) verdict {
 		return settled
 	case r.mayBeLag(t.action.Change, err) && r.again(t):
 		t.refusal = err
+		for _, need := range t.action.Change.Needs {
+			if r.fresh[need] {
+				r.unseen[need] = t.next
+			}
+		}
 		return waiting
 	}
 	r.fail(ctx, t.action, plan.Failed, t.requestID, err.Error())

@@ -54,7 +54,7 @@ func (r *run) objects(ctx context.Context) {
 		var later []*task
 		for _, t := range queue {
 			v := waiting
-			if r.stopped == nil && !waitsFor(t, later) && !r.Now().Before(t.next) {
+			if r.stopped == nil && !waitsFor(t, later) && !r.Now().Before(r.due(t)) {
 				v = r.change(ctx, t)
 			}
 			switch v {
@@ -103,14 +103,26 @@ func waitsFor(t *task, unfinished []*task) bool {
 func (r *run) rest(ctx context.Context, queue []*task) bool {
 	var due time.Time
 	for i, t := range queue {
-		if !waitsFor(t, queue[:i]) && (due.IsZero() || t.next.Before(due)) {
-			due = t.next
+		if at := r.due(t); !waitsFor(t, queue[:i]) && (due.IsZero() || at.Before(due)) {
+			due = at
 		}
 	}
 	if d := due.Sub(r.Now()); len(queue) > 0 && d > 0 {
 		return wait(ctx, d)
 	}
 	return true
+}
+
+// due is when a change may be tried: in its own time, and not before another
+// has found out whether the service has seen what both need.
+func (r *run) due(t *task) time.Time {
+	due := t.next
+	for _, need := range t.action.Change.Needs {
+		if at := r.unseen[need]; at.After(due) {
+			due = at
+		}
+	}
+	return due
 }
 
 // again puts a change off, as long as the service may still be spreading what

@@ -14,14 +14,15 @@ type Live struct {
 	Policies, Locations, Strengths []entra.Document
 	// Names answers the baseline's Refs.
 	Names entra.Names
-	// ObjectNames names ids that live policies refer to, for texts.
+	// ObjectNames names ids that live policies refer to, for texts; worth
+	// reading where NeedsNames says so.
 	ObjectNames map[string]entra.DirectoryObject
 	// Members are the transitive members of the break-glass groups by group
 	// id; a group that could not be read is absent.
 	Members map[string][]entra.DirectoryObject
 	Tenant  entra.Tenant
 	// Self is the service principal that the job runs as, or the person who is
-	// signed in.
+	// signed in; only where NeedsSelf says so.
 	Self entra.DirectoryObject
 	// Deleted tells of recorded ids that the lists do not show and that were
 	// looked for by id: true is among the deleted items, false nowhere. An id
@@ -117,6 +118,19 @@ type Result struct {
 	Warnings []string
 	// BreakGlass says of each break-glass user id why it is one.
 	BreakGlass map[string]string
+}
+
+// NeedsNames reports whether the result puts differences of live objects into
+// words, so that naming what those refer to is worth a request.
+func (r Result) NeedsNames() bool {
+	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.ID != "" && len(e.Differences) > 0 })
+}
+
+// NeedsSelf reports whether a plan must know the identity that the job runs as:
+// a policy of the baseline or of the tenant is for workload identities.
+func (b *Baseline) NeedsSelf(policies []entra.Document) bool {
+	return slices.ContainsFunc(b.Policies, func(it Item) bool { return has(it.Want, spns) }) ||
+		slices.ContainsFunc(policies, func(d entra.Document) bool { return has(entra.Canonical(entra.KindPolicy, d), spns) })
 }
 
 // namer turns ids into names for texts.

@@ -34,9 +34,9 @@ type batchAnswer struct {
 	Body    any               `json:"body,omitempty"`
 }
 
-// batch carries out each entry as a call of its own: it is counted, throttled,
-// faulted and journaled by itself. The outer answer is 200 whatever becomes of
-// the entries.
+// batch carries out each entry as a call of its own: it is throttled, faulted
+// and journaled by itself. The outer answer is 200 whatever becomes of the
+// entries.
 func (t *Tenant) batch(c *call) *answer {
 	bad := func(format string, args ...any) *answer {
 		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: fmt.Sprintf(format, args...)})

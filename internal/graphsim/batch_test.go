@@ -68,11 +68,11 @@ func TestBatch(t *testing.T) {
 	if !strings.HasPrefix(got["a"].headers["Content-Type"], "application/json") || got["a"].headers["request-id"] == "" {
 		t.Errorf("headers %v", got["a"].headers)
 	}
-	wantPaths := map[string]int{
-		"/v1.0/$batch": 1, "/v1.0/users/x": 1, "/v1.0/users/missing": 1, "/v1.0/identityProtection/riskyUsers": 2,
+	batched := map[string]int{
+		"/v1.0/users/x": 1, "/v1.0/users/missing": 1, "/v1.0/identityProtection/riskyUsers": 2,
 		"/v1.0/groups/policies": 1, "/v1.0/users/$count": 1, "/v1.0/v1.0/users": 1,
 	}
-	if d := cmp.Diff(wantPaths, s.tenant.Requests().ByPath); d != "" {
+	if d := cmp.Diff(Requests{Total: 1, ByPath: map[string]int{"/v1.0/$batch": 1}, Batched: batched, Throttled: 1}, s.tenant.Requests()); d != "" {
 		t.Error(d)
 	}
 	entries := s.tenant.Journal()

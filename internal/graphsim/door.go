@@ -129,7 +129,11 @@ func gunzip(raw []byte) ([]byte, *wire.Error) {
 
 // answer handles a call from counting to journal.
 func (t *Tenant) answer(c *call) *answer {
-	t.journal.count(c.url.Path)
+	if c.caller != nil {
+		t.journal.countBatched(c.url.Path)
+	} else {
+		t.journal.count(c.url.Path)
+	}
 	version, rest, _ := strings.Cut(strings.TrimPrefix(c.url.EscapedPath(), "/"), "/")
 	path, problem := splitPath(rest)
 	if problem == "" && !strings.EqualFold(version, "v1.0") {

@@ -23,10 +23,12 @@ type Entry struct {
 	Body any `json:"body"`
 }
 
-// Requests counts what came in.
+// Requests counts what came in. A batch is one request; what it holds is
+// counted beside.
 type Requests struct {
-	Total  int            `json:"total"`
-	ByPath map[string]int `json:"byPath"`
+	Total   int            `json:"total"`
+	ByPath  map[string]int `json:"byPath"`
+	Batched map[string]int `json:"batched,omitempty"`
 	// Throttled are the answers with status 429.
 	Throttled int `json:"throttled"`
 }
@@ -53,6 +55,16 @@ func (j *journal) count(path string) {
 	j.requests.ByPath[path]++
 }
 
+// countBatched counts what came within a batch.
+func (j *journal) countBatched(path string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.requests.Batched == nil {
+		j.requests.Batched = map[string]int{}
+	}
+	j.requests.Batched[path]++
+}
+
 func (j *journal) throttled() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -70,7 +82,7 @@ func (j *journal) read() ([]Entry, Requests) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r := j.requests
-	r.ByPath = maps.Clone(r.ByPath)
+	r.ByPath, r.Batched = maps.Clone(r.ByPath), maps.Clone(r.Batched)
 	if r.ByPath == nil {
 		r.ByPath = map[string]int{}
 	}

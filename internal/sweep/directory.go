@@ -179,9 +179,9 @@ func (r *run) compareBaseline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	settings := r.Settings.Baseline
-	settings.Owned = owned(r.state)
-	r.drift = r.Baseline.Plan(live, settings)
+	if r.drift, err = r.planDrift(ctx, &live); err != nil {
+		return err
+	}
 	for _, p := range r.drift.Problems {
 		r.warn(p)
 		r.errors = append(r.errors, errors.New(p))

@@ -22,17 +22,35 @@ type PolicyReader interface {
 // objectKinds are the kinds of a baseline's objects.
 var objectKinds = [...]entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength}
 
-// readLive reads all that the baseline is compared with: one list per kind, the
-// recorded objects that the lists do not show, the job's own identity, and the
-// names of what live policies refer to.
+// readLive reads what the baseline is compared with: one list per kind, and the
+// recorded objects that the lists do not show.
 func (r *run) readLive(ctx context.Context) (baseline.Live, error) {
 	live, err := readLists(ctx, r.Reader, r.state)
-	if err != nil {
-		return live, err
-	}
 	live.Names, live.Members, live.Tenant = r.directory.names, r.directory.members, r.tenant
 	r.lists = map[entra.ObjectKind][]entra.Document{entra.KindPolicy: live.Policies, entra.KindLocation: live.Locations, entra.KindStrength: live.Strengths}
-	return live, nameLive(ctx, r.Reader, &live)
+	return live, err
+}
+
+// planDrift compares the baseline with the tenant. What only a part of the
+// tenants needs is read only then: the job's own identity for policies that hold
+// for workload identities, and the names of what live policies refer to where
+// there is a difference to put into words.
+func (r *run) planDrift(ctx context.Context, live *baseline.Live) (baseline.Result, error) {
+	settings := r.Settings.Baseline
+	settings.Owned = owned(r.state)
+	if r.Baseline.NeedsSelf(live.Policies) {
+		if err := readSelf(ctx, r.Reader, live); err != nil {
+			return baseline.Result{}, err
+		}
+	}
+	res := r.Baseline.Plan(*live, settings)
+	if !res.NeedsNames() {
+		return res, nil
+	}
+	if err := nameLive(ctx, r.Reader, live); err != nil {
+		return baseline.Result{}, err
+	}
+	return r.Baseline.Plan(*live, settings), nil
 }
 
 // readLists lists the tenant's objects and looks for the recorded ones that the
@@ -55,18 +73,21 @@ func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (ba
 	return live, nil
 }
 
-// nameLive reads the job's own identity and the names of what live policies
-// refer to.
-func nameLive(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
+// readSelf reads the job's own identity. Only policies for workload identities
+// need it, and where it cannot be known the baseline blocks them.
+func readSelf(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
 	live.Self, err = reader.Self(ctx)
 	switch {
 	case errors.Is(err, entra.ErrOpaqueToken), errors.Is(err, entra.ErrForbidden), errors.Is(err, entra.ErrNotFound):
-		// Only policies for workload identities need it, and the baseline
-		// blocks them.
 		live.Self = entra.DirectoryObject{}
 	case err != nil:
 		return fmt.Errorf("reading the job's own identity: %w", err)
 	}
+	return nil
+}
+
+// nameLive reads the names of what live policies refer to.
+func nameLive(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
 	if ids := baseline.DirectoryIDs(live.Policies, live.Names); len(ids) > 0 {
 		if live.ObjectNames, err = reader.ObjectNames(ctx, ids); err != nil {
 			return fmt.Errorf("naming what policies refer to: %w", err)
@@ -77,12 +98,10 @@ func nameLive(ctx context.Context, reader PolicyReader, live *baseline.Live) (er
 
 // planDestroy plans the delete of exactly what the state records as owned.
 func (r *run) planDestroy(ctx context.Context) error {
-	live, err := readLists(ctx, r.Reader, r.state)
+	live, err := r.readLive(ctx)
 	if err != nil {
 		return err
 	}
-	live.Tenant = r.tenant
-	r.lists = map[entra.ObjectKind][]entra.Document{entra.KindPolicy: live.Policies, entra.KindLocation: live.Locations, entra.KindStrength: live.Strengths}
 	r.drift.Actions = baseline.Destroy(live, owned(r.state))
 	return nil
 }
@@ -99,33 +118,33 @@ type Compared struct {
 // read.
 func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 	r := &run{Sweeper: s, started: s.Now().UTC(), directory: directory{members: map[string][]entra.DirectoryObject{}, errors: map[string]error{}, groups: map[string][]string{}}}
-	var c Compared
 	if err := r.readState(ctx); err != nil {
-		return c, err
+		return Compared{}, err
 	}
 	if err := r.readTenant(ctx); err != nil {
-		return c, err
+		return Compared{}, err
 	}
 	if r.Baseline != nil {
 		var err error
 		if r.directory.names, err = r.Reader.Resolve(ctx, r.Baseline.Refs()); err != nil {
-			return c, fmt.Errorf("resolving names: %w", err)
+			return Compared{}, fmt.Errorf("resolving names: %w", err)
 		}
 		if _, err = r.readBreakGlass(ctx); err != nil {
-			return c, err
+			return Compared{}, err
 		}
 	}
 	live, err := r.readLive(ctx)
 	if err != nil {
-		return c, err
+		return Compared{}, err
 	}
-	c = Compared{Live: live, State: r.state}
+	c := Compared{State: r.state}
 	if r.Baseline != nil {
-		settings := r.Settings.Baseline
-		settings.Owned = owned(r.state)
-		c.Result = r.Baseline.Plan(live, settings)
+		c.Result, err = r.planDrift(ctx, &live)
+	} else {
+		err = nameLive(ctx, r.Reader, &live)
 	}
-	return c, nil
+	c.Live = live
+	return c, err
 }
 
 // missingOwned looks by id for the recorded objects that a list does not show:
