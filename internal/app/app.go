@@ -216,8 +216,10 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 	if a.opt.Progress != nil {
 		progress = a.opt.Progress(t.Name)
 	}
+	redaction := report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID))
 	return &sweep.Sweeper{
-		Name: t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
+		Notify: a.notifier(t, redaction),
+		Name:   t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
 		Reader: client, Writer: func() apply.Writer { return client },
 		Ledger: a.Ledger(t.Name), Triage: rules, Baseline: base,
 		Settings: sweep.Settings{
@@ -229,7 +231,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 			Limits:       cfg.Limits,
 			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: min(a.opt.Visibility, cfg.Sweep.Settle),
 		},
-		Output:  sweep.Output{Redaction: report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID)), Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
+		Output:  sweep.Output{Redaction: redaction, Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
 		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: progress,
 	}, nil
 }

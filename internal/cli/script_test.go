@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan,
-			"azurite": azurite(t), "daemon": startDaemon, "stopdaemon": stopDaemon, "api": callAPI, "waitrun": waitRun, "waitruns": waitRuns,
+			"azurite": azurite(t), "webhook": webhook, "heard": heard, "daemon": startDaemon, "stopdaemon": stopDaemon, "api": callAPI, "waitrun": waitRun, "waitruns": waitRuns,
 		},
 	})
 }

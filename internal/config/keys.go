@@ -113,5 +113,5 @@ var noticeKeys = []field[Notice]{
 	enum("kind", "", "Form of the message.", func(n *Notice) *string { return &n.Kind }, "teams", "slack", "json"),
 	hidden("url", "Address of the webhook; it carries its own key, so it is a secret.", false, func(n *Notice) *Secret { return &n.URL }),
 	list("tenants", "Tenants whose runs are told; none: all.", func(n *Notice) *[]string { return &n.Tenants }),
-	duration("timeout", "10s", "The longest that one try may take.", time.Second, 5*time.Minute, func(n *Notice) *time.Duration { return &n.Timeout }),
+	duration("timeout", "10s", "The longest that sending one notice may take, all tries together.", time.Second, 5*time.Minute, func(n *Notice) *time.Duration { return &n.Timeout }),
 }

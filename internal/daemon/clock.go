@@ -94,6 +94,9 @@ func (c *clock) recall(ctx context.Context, tenant string, m *metrics) {
 		}
 		if due, missed := c.Schedule.Missed(last, c.Now()); missed {
 			c.Log.Info("a run was missed and is made up for", "tenant", tenant, "due", due, "last", last)
+			if c.Missed != nil {
+				go c.Missed(ctx, tenant, due) // whoever listens may be slow
+			}
 			c.order(ctx, tenant, due)
 		}
 		return

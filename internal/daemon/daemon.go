@@ -51,6 +51,8 @@ type Options struct {
 	KeepDays int
 	// Ready tests the store and the sign-in to every tenant.
 	Ready func(context.Context) error
+	// Missed is told of a run that was missed and is made up for; may be nil.
+	Missed func(ctx context.Context, tenant string, due time.Time)
 	// Listening is told the address, once.
 	Listening func(net.Addr)
 	// Grace is how long runs may take to end once the daemon is stopped; 0 is

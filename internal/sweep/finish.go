@@ -102,7 +102,7 @@ func (r *run) finish(ctx context.Context, runErr error) {
 	defer r.Progress.Done()
 	r.res.Err, r.res.Status = runErr, r.status(runErr)
 	r.res.Stats = r.stats()
-	r.res.Finished = r.Now().UTC()
+	r.res.Finished, r.res.Complete = r.Now().UTC(), r.readAll
 	if r.res.Outcomes == nil && len(r.res.Plan.Actions) > 0 {
 		r.res.Outcomes = notAttempted(r.res.Plan, r.Now(), "the run ended before")
 	}

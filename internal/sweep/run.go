@@ -29,6 +29,7 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 		Holder: blobstore.Holder{Run: req.Run, Host: s.Host, PID: s.PID, Since: s.Now().UTC()},
 	})
 	if err != nil {
+		s.tell(ctx, Result{Tenant: s.Name, Mode: req.Mode}, err)
 		return Result{}, err
 	}
 	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(), tally: report.NewTally(),
@@ -44,7 +45,15 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 	if closeErr := led.Close(c); closeErr != nil {
 		s.Log.Warn("the lease could not be given back; it ends by itself", "tenant", s.Name, "error", closeErr)
 	}
+	s.tell(ctx, r.res, nil)
 	return r.res, nil
+}
+
+// tell passes on what came of a run.
+func (s *Sweeper) tell(ctx context.Context, r Result, err error) {
+	if s.Notify != nil {
+		s.Notify(context.WithoutCancel(ctx), r, err)
+	}
 }
 
 // run is one sweep while it goes on.

@@ -94,6 +94,9 @@ type Sweeper struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Progress Progress
+	// Notify is told what came of a run once its lease is given back, or why
+	// none came to be; nil tells nobody.
+	Notify func(context.Context, Result, error)
 }
 
 // Progress is told how far a run is.
@@ -140,6 +143,8 @@ type Result struct {
 	Stats       entra.RequestStats `json:"requests"`
 	Started     time.Time          `json:"startedAt"`
 	Finished    time.Time          `json:"finishedAt"`
+	// Complete says that everything was read that a sweep reads.
+	Complete bool `json:"complete"`
 	// Head is the hash of the run's manifest.
 	Head string `json:"head,omitempty"`
 	// Err is why the run failed, or was cut short.

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/notice"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// notifier tells the webhooks of a tenant what came of its runs; nil if it has
+// none.
+func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Context, sweep.Result, error) {
+	if len(a.webhooks(t.Name)) == 0 || a.Store == nil {
+		return nil
+	}
+	return func(ctx context.Context, r sweep.Result, err error) {
+		if errors.Is(err, blobstore.ErrLeaseHeld) {
+			return // the run that holds it will tell
+		}
+		e := event(t.Name, r, err, red)
+		e.At = a.opt.Now().UTC()
+		if r.Run != "" {
+			e.Report = strings.Join([]string{strings.TrimSuffix(a.Store.URL(), "/"), t.Name, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run, "report.html"}, "/")
+		}
+		fresh, err := notice.New(ctx, a.Store, t.Name, e.People, r.Complete)
+		if err != nil {
+			// Better to be told twice than not at all.
+			a.opt.Log.Warn("who was named in earlier notices is not known", "tenant", t.Name, "error", err)
+			fresh = e.People
+		}
+		e.People = fresh
+		a.send(ctx, e)
+	}
+}
+
+// Missed tells that a scheduled run did not happen when it was due.
+func (a *App) Missed(ctx context.Context, tenant string, due time.Time) {
+	a.send(ctx, notice.Event{Tenant: tenant, Mode: a.Config.Schedule.Mode, Status: "missed", At: a.opt.Now().UTC(),
+		Facts: []string{"the run that was due at " + due.UTC().Format(time.RFC3339) + " did not happen; it is made up for now"}})
+}
+
+func (a *App) webhooks(tenant string) []config.Notice {
+	return slices.DeleteFunc(slices.Clone(a.Config.Notices), func(n config.Notice) bool {
+		return len(n.Tenants) > 0 && !slices.Contains(n.Tenants, tenant)
+	})
+}
+
+// send sends an event to every webhook of its tenant, each within its time.
+func (a *App) send(ctx context.Context, e notice.Event) {
+	if !e.Worth() {
+		return
+	}
+	var g errgroup.Group
+	for _, n := range a.webhooks(e.Tenant) {
+		g.Go(func() error {
+			c, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.Timeout)
+			defer cancel()
+			body, err := e.Body(n.Kind)
+			if err == nil {
+				err = notice.Send(c, n.URL.Reveal(), body)
+			}
+			if err != nil {
+				a.opt.Log.Warn("a notice could not be sent", "tenant", e.Tenant, "kind", n.Kind, "error", err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // nothing of it fails a run
+}
+
+// event is what of a run needs a person.
+func event(tenant string, r sweep.Result, err error, red report.Redaction) notice.Event {
+	e := notice.Event{Tenant: tenant, Run: r.Run, Mode: string(r.Mode), Status: string(r.Status)}
+	if err != nil {
+		e.Status = string(sweep.Failed)
+		e.Facts = append(e.Facts, "no run came to be: "+red.Sentence(err.Error()))
+	}
+	if r.Err != nil {
+		e.Facts = append(e.Facts, red.Sentence(r.Err.Error()))
+	}
+	for _, v := range r.Plan.Violations {
+		if text := "refused: " + v.Text; !slices.Contains(e.Facts, text) {
+			e.Facts = append(e.Facts, text)
+		}
+	}
+	bad := map[string]int{}
+	for _, o := range r.Outcomes {
+		if o.Status == plan.OverDismissed || o.Status.Bad() {
+			bad[fmt.Sprintf("%s: %s", o.Kind, o.Status)]++
+		}
+	}
+	for what, n := range bad {
+		e.Facts = append(e.Facts, fmt.Sprintf("%d times %s", n, what))
+	}
+	slices.Sort(e.Facts)
+	blocked, differ := 0, 0
+	for _, entry := range r.Entries {
+		switch entry.Status {
+		case baseline.InSync, baseline.Unmanaged:
+		case baseline.Blocked:
+			blocked++
+		default:
+			differ++
+		}
+	}
+	if blocked > 0 {
+		e.Facts = append(e.Facts, fmt.Sprintf("%d policies or locations of the baseline are blocked", blocked))
+	}
+	if differ > 0 && r.Mode == sweep.Plan {
+		e.Facts = append(e.Facts, fmt.Sprintf("%d policies or locations differ from the baseline", differ))
+	}
+	for _, w := range r.NeedsPerson {
+		p := notice.Person{ID: w.ID, Name: w.Name, Level: string(w.RiskLevel), Since: w.OpenSince}
+		if len(w.Reasons) > 0 {
+			p.Why = w.Reasons[0]
+		}
+		e.People = append(e.People, p)
+	}
+	return e
+}

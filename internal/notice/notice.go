@@ -1,0 +1,174 @@
+// Package notice tells people through a webhook what needs them: in the form
+// that Microsoft Teams, Slack or a program of their own takes.
+//
+// A notice never decides anything and never fails a run: what cannot be sent
+// is logged and given up. It carries what the report says, redacted as the
+// report is, and no more of it than the receiver's form has room for.
+package notice
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Event is what one notice says.
+type Event struct {
+	SchemaVersion int    `json:"schemaVersion"`
+	Tenant        string `json:"tenant"`
+	Run           string `json:"run,omitempty"`
+	Mode          string `json:"mode,omitempty"`
+	// Status is that of the run, or "missed".
+	Status string    `json:"status"`
+	At     time.Time `json:"at"`
+	// Report is where the run's files are.
+	Report string `json:"report,omitempty"`
+	// Facts are sentences: what was refused, failed, differs.
+	Facts []string `json:"facts"`
+	// People are users that need a person and were not named in an earlier
+	// notice of the same risk episode.
+	People []Person `json:"people"`
+	// More is how many of both are left out.
+	More int `json:"more,omitempty"`
+}
+
+// Person is a user who needs a person.
+type Person struct {
+	ID    string    `json:"id"`
+	Name  string    `json:"userPrincipalName"`
+	Level string    `json:"riskLevel"`
+	Since time.Time `json:"openSince,omitzero"`
+	Why   string    `json:"why"`
+}
+
+// The bounds of a notice: a Teams message holds 28 KB, a text of Slack 3,000
+// characters (Microsoft: incoming webhooks; Slack: block kit).
+const (
+	maxPeople = 20
+	maxFacts  = 10
+	maxText   = 300
+)
+
+// Worth reports whether there is anything that needs a person.
+func (e Event) Worth() bool { return len(e.Facts)+len(e.People) > 0 }
+
+// Body is the event in the form of a receiver: teams, slack or json.
+func (e Event) Body(kind string) ([]byte, error) {
+	e = e.bounded()
+	switch kind {
+	case "teams":
+		return json.Marshal(e.teams())
+	case "slack":
+		return json.Marshal(e.slack())
+	case "json":
+		return json.Marshal(e)
+	}
+	return nil, fmt.Errorf("no form for %q", kind)
+}
+
+// bounded leaves out what has no room.
+func (e Event) bounded() Event {
+	e.SchemaVersion = 1
+	e.More = max(0, len(e.People)-maxPeople) + max(0, len(e.Facts)-maxFacts)
+	people := make([]Person, 0, maxPeople)
+	for _, p := range e.People[:min(len(e.People), maxPeople)] {
+		p.Name, p.Why = clip(p.Name), clip(p.Why)
+		people = append(people, p)
+	}
+	facts := make([]string, 0, maxFacts)
+	for _, f := range e.Facts[:min(len(e.Facts), maxFacts)] {
+		facts = append(facts, clip(f))
+	}
+	e.People, e.Facts = people, facts
+	return e
+}
+
+// clip bounds a text and takes out what could turn its reading order or break
+// its line.
+func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+	if utf8.RuneCountInString(s) <= maxText {
+		return s
+	}
+	return string([]rune(s)[:maxText-1]) + "…"
+}
+
+func (e Event) title() string {
+	what := e.Status
+	if e.Mode != "" {
+		what = e.Mode + " " + e.Status
+	}
+	if n := len(e.People); n == 1 {
+		what += ", one user needs a person"
+	} else if n > 1 {
+		what += fmt.Sprintf(", %d users need a person", n)
+	}
+	return clip("risksweep, " + e.Tenant + ": " + what)
+}
+
+// lines are what a notice says below its title.
+func (e Event) lines() []string {
+	out := append([]string(nil), e.Facts...)
+	for _, p := range e.People {
+		line := fmt.Sprintf("%s (%s", p.Name, p.Level)
+		if !p.Since.IsZero() {
+			line += ", open since " + p.Since.UTC().Format(time.DateOnly)
+		}
+		out = append(out, line+"): "+p.Why)
+	}
+	if e.More > 0 {
+		out = append(out, fmt.Sprintf("and %d more, see the report", e.More))
+	}
+	if e.Report != "" {
+		out = append(out, "Report: "+e.Report)
+	}
+	return out
+}
+
+type object = map[string]any
+
+// teams is an adaptive card in the envelope of a Teams workflow. Texts of a
+// card are Markdown, so what names hold of it is escaped.
+func (e Event) teams() object {
+	text := func(s string, more object) object {
+		b := object{"type": "TextBlock", "text": markdown.Replace(s), "wrap": true}
+		for k, v := range more {
+			b[k] = v
+		}
+		return b
+	}
+	body := []object{text(e.title(), object{"weight": "Bolder", "size": "Medium"})}
+	for _, l := range e.lines() {
+		body = append(body, text(l, object{"spacing": "Small"}))
+	}
+	return object{"type": "message", "attachments": []object{{
+		"contentType": "application/vnd.microsoft.card.adaptive",
+		"content":     object{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body},
+	}}}
+}
+
+var markdown = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "(", `\(`, ")", `\)`, "`", "\\`", "#", `\#`, "<", "‹", ">", "›", "~", `\~`)
+
+// slack is a message of plain texts: in them nothing is markup.
+func (e Event) slack() object {
+	plain := func(s string) object { return object{"type": "plain_text", "text": s, "emoji": false} }
+	title := e.title()
+	if r := []rune(title); len(r) > 150 {
+		title = string(r[:149]) + "…"
+	}
+	blocks := []object{{"type": "header", "text": plain(title)}}
+	for _, l := range e.lines() {
+		if r := []rune(l); len(r) > 3000 {
+			l = string(r[:2999]) + "…"
+		}
+		blocks = append(blocks, object{"type": "section", "text": plain(l)})
+	}
+	return object{"text": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(title), "blocks": blocks}
+}
