@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
@@ -85,11 +86,14 @@ func without(a, b []any) []any {
 	return out
 }
 
+// words names what a list holds, in the order of the names: ids have none that
+// says anything.
 func words(list []any, n namer) string {
 	parts := make([]string, len(list))
 	for i, v := range list {
 		parts[i] = word(v, n)
 	}
+	slices.Sort(parts)
 	return strings.Join(parts, ", ")
 }
 
@@ -115,9 +119,17 @@ const (
 	red, green, yellow, cyan, dim, plain = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[2m", "\x1b[0m"
 )
 
+// kindWords and stateWords are how the head line of an entry calls things.
+var (
+	kindWords  = map[entra.ObjectKind]string{entra.KindPolicy: "policy", entra.KindLocation: "named location", entra.KindStrength: "authentication strength"}
+	stateWords = map[string]string{entra.PolicyReportOnly: "report-only"}
+	signs      = map[Status]string{Create: "+", Update: "~", Renamed: "~", Prune: "-", Blocked: "!", InSync: "=", Unmanaged: "?", Gone: "-"}
+)
+
 // RenderDiff writes one entry as text for a person: a head line with a sign
-// (+ create, ~ update, - prune, ! blocked, = in sync, ? not ours), its
-// differences and its reasons. Control characters in names are made visible.
+// (+ create, ~ update, - prune, ! blocked, = in sync, ? not ours), what it does
+// if it is new, its differences otherwise, and its reasons. Control characters
+// in names are made visible.
 func RenderDiff(e Entry, color bool) string {
 	paint := func(c, s string) string {
 		if !color {
@@ -125,7 +137,7 @@ func RenderDiff(e Entry, color bool) string {
 		}
 		return c + s + plain
 	}
-	sign, c := map[Status]string{Create: "+", Update: "~", Renamed: "~", Prune: "-", Blocked: "!", InSync: "=", Unmanaged: "?", Gone: "-"}[e.Status], dim
+	c := dim
 	switch e.Status {
 	case Create:
 		c = green
@@ -134,16 +146,18 @@ func RenderDiff(e Entry, color bool) string {
 	case Prune, Blocked:
 		c = red
 	}
-	head := fmt.Sprintf("%s %s %s", sign, e.Kind, visible(e.DisplayName))
-	if e.Key != "" && e.Key != e.DisplayName {
-		head += " [" + visible(e.Key) + "]"
-	}
-	if e.State != "" {
-		head += " (" + e.State + ")"
-	}
 	var b strings.Builder
-	b.WriteString(paint(c, head+": "+string(e.Status)) + "\n")
-	for _, d := range e.Differences {
+	b.WriteString(paint(c, signs[e.Status]+" "+e.head()+": "+string(e.Status)) + "\n")
+	differences := e.Differences
+	if e.Status == Create || e.Status == Blocked && e.ID == "" && e.Adopt == "" { // all of it is new
+		if differences = nil; e.Summary != "" {
+			b.WriteString("    " + paint(c, visible(e.Summary)) + "\n")
+		}
+	}
+	if e.Adopt != "" { // why comes before what
+		e.reasons(&b, paint)
+	}
+	for _, d := range differences {
 		line := c
 		switch {
 		case d.Old == nil:
@@ -153,10 +167,36 @@ func RenderDiff(e Entry, color bool) string {
 		}
 		b.WriteString("    " + paint(line, visible(d.Text)) + "\n")
 	}
+	if e.Adopt == "" {
+		e.reasons(&b, paint)
+	}
+	return b.String()
+}
+
+// head names an entry: its kind, its name, its key unless the name begins with
+// it, and the state of a policy.
+func (e Entry) head() string {
+	kind, state := kindWords[e.Kind], stateWords[e.State]
+	if kind == "" {
+		kind = string(e.Kind)
+	}
+	if state == "" {
+		state = e.State
+	}
+	s := kind + " " + visible(e.DisplayName)
+	if e.Key != "" && e.Key != e.DisplayName && !strings.HasPrefix(e.DisplayName, e.Key+" ") {
+		s += " [" + visible(e.Key) + "]"
+	}
+	if state != "" {
+		s += " (" + visible(state) + ")"
+	}
+	return s
+}
+
+func (e Entry) reasons(b *strings.Builder, paint func(c, s string) string) {
 	for _, r := range e.Reasons {
 		b.WriteString("    " + paint(cyan, "· "+visible(r)) + "\n")
 	}
-	return b.String()
 }
 
 // visible keeps text from the tenant from steering the terminal.

@@ -19,7 +19,7 @@ func TestDifferencesInWords(t *testing.T) {
 		`conditions.users.excludeGroups: added "New (new)"`,
 		`conditions.users.includeUsers: added "All", removed "ada@contoso.com"`,
 		`description: set to "x"`,
-		`ipRanges: added 198.51.100.0/24, 10.0.0.1-10.0.0.9, removed 192.0.2.0/24`,
+		`ipRanges: added 10.0.0.1-10.0.0.9, 198.51.100.0/24, removed 192.0.2.0/24`,
 		`sessionControls.signInFrequency.value: 4 becomes 8`,
 		`state: "enabled" becomes "disabled"`,
 	}
@@ -38,13 +38,13 @@ func TestDifferencesInWords(t *testing.T) {
 func TestRenderDiff(t *testing.T) {
 	e := Entry{Key: "CA010", Kind: entra.KindPolicy, DisplayName: "Risky\x1b[2J", State: "enabled", Status: Update,
 		Differences: differences(doc(t, `{"a":["x"],"b":1}`), doc(t, `{"a":["x","y"],"c":true}`), nil), Reasons: []string{"held back"}}
-	want := "~ conditionalAccessPolicy Risky\ufffd[2J [CA010] (enabled): update\n" +
+	want := "~ policy Risky\ufffd[2J [CA010] (enabled): update\n" +
 		"    a: added \"y\"\n    b: removed, was 1\n    c: set to true\n    · held back\n"
 	if d := cmp.Diff(want, RenderDiff(e, false)); d != "" {
 		t.Error(d)
 	}
 	coloured := RenderDiff(e, true)
-	for _, part := range []string{yellow + "~ cond", red + "b: removed", green + "c: set", cyan + "· held"} {
+	for _, part := range []string{yellow + "~ policy", red + "b: removed", green + "c: set", cyan + "· held"} {
 		if !strings.Contains(coloured, part) {
 			t.Errorf("%q is not in %q", part, coloured)
 		}
@@ -53,6 +53,77 @@ func TestRenderDiff(t *testing.T) {
 		if got := RenderDiff(Entry{DisplayName: "x", Status: status}, false); !strings.HasPrefix(got, sign) {
 			t.Errorf("%s gives %q", status, got)
 		}
+	}
+}
+
+// TestDescribe: what a new object does, in a sentence.
+func TestDescribe(t *testing.T) {
+	n := namer{finance: "Finance", ada: "ada@contoso.com", bg1: "bg1@contoso.com", bg2: "bg2@contoso.com", "c0000000-0000-0000-0000-000000000001": "Global Administrator",
+		entra.StrengthPhishingResistant: "Phishing-resistant MFA", "d0000000-0000-0000-0000-000000000001": "Berlin"}
+	for _, c := range []struct {
+		kind     entra.ObjectKind
+		in, want string
+	}{
+		{entra.KindPolicy, `{"conditions":{"signInRiskLevels":["high","medium"],"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"],"excludeUsers":["` + bg2 + `","` + bg1 + `"],"excludeGroups":["` + finance + `"]}},"grantControls":{"builtInControls":["mfa"]}}`,
+			"requires MFA for all users except bg1@contoso.com, bg2@contoso.com, Finance to all applications, if the sign-in risk is high or medium"},
+		{entra.KindPolicy, `{"conditions":{"clientAppTypes":["exchangeActiveSync","other"],"applications":{"includeApplications":["Office365"]},"users":{"includeGroups":["` + finance + `"],"includeRoles":["c0000000-0000-0000-0000-000000000001"]}},"grantControls":{"builtInControls":["block"]}}`,
+			"blocks access for members of Finance and holders of Global Administrator to Office365, if the client is exchangeActiveSync or other"},
+		{entra.KindPolicy, `{"conditions":{"applications":{"includeUserActions":["urn:user:registersecurityinfo"]},"users":{"includeUsers":["` + ada + `"]},"locations":{"includeLocations":["All"],"excludeLocations":["d0000000-0000-0000-0000-000000000001","{{namedLocation:hq}}"]}},
+			"grantControls":{"operator":"AND","builtInControls":["compliantDevice","mfa"]},"sessionControls":{"signInFrequency":{"isEnabled":true,"type":"hours","value":4},"persistentBrowser":{"isEnabled":true,"mode":"never"}}}`,
+			"requires a compliant device and MFA for ada@contoso.com who registers security information, if it comes from outside Berlin, hq (new); keeps browser sessions never, signs in anew every 4 hours"},
+		{entra.KindPolicy, `{"conditions":{"userRiskLevels":["high"],"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"],"includeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"internalGuest"}},"platforms":{"includePlatforms":["iOS"],"excludePlatforms":["android"]},"devices":{"deviceFilter":{"mode":"exclude","rule":"x"}},"authenticationFlows":{"transferMethods":"deviceCodeFlow"},"strange":{"a":1}},
+			"grantControls":{"authenticationStrength":{"id":"` + entra.StrengthPhishingResistant + `"}},"sessionControls":{"signInFrequency":{"isEnabled":true,"frequencyInterval":"everyTime"}}}`,
+			"requires Phishing-resistant MFA for all users and guests (internalGuest) to all applications, if the user risk is high and the platform is iOS and is not android and the device does not match a filter and it uses deviceCodeFlow and strange holds; signs in anew every time"},
+		{entra.KindPolicy, `{"conditions":{"applications":{"includeApplications":["All"]},"clientApplications":{"includeServicePrincipals":["ServicePrincipalsInMyTenant"]},"servicePrincipalRiskLevels":["high"]},"grantControls":{"builtInControls":["block"]}}`,
+			"blocks access for all workload identities of the tenant to all applications, if the workload's risk is high"},
+		{entra.KindPolicy, `{"conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["None"]}},"sessionControls":{"disableResilienceDefaults":true}}`,
+			"limits sessions for nobody to all applications; ends sessions in an outage"},
+		{entra.KindLocation, `{"isTrusted":true,"ipRanges":[{"cidrAddress":"192.0.2.0/24"}]}`, "192.0.2.0/24, trusted"},
+		{entra.KindLocation, `{"countriesAndRegions":["DE","GB","IE","US","NO"],"includeUnknownCountriesAndRegions":true}`, "DE, GB, IE and 3 more"},
+		{entra.KindStrength, `{"allowedCombinations":["fido2","password,sms"]}`, "fido2 or password,sms"},
+	} {
+		if d := cmp.Diff(c.want, describe(c.kind, entra.Canonical(c.kind, doc(t, c.in)), n)); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+// TestRenderAnAdoption: what stands in the way of a create is shown with what
+// would become of it.
+func TestRenderAnAdoption(t *testing.T) {
+	tn, b := applied(t, small)
+	delete(tn.owned[entra.KindPolicy], "CA010")
+	delete(tn.owned[entra.KindPolicy], "CA020")
+	for _, d := range tn.docs[entra.KindPolicy] {
+		if strings.HasPrefix(d.DisplayName(), "CA010") {
+			put(d, "conditions.signInRiskLevels", []any{"high"})
+		}
+	}
+	r := tn.plan(b, everything)
+	if !r.NeedsNames() {
+		t.Error("the differences of what could be adopted need no names")
+	}
+	var got string
+	for _, e := range r.Entries {
+		if e.Status != InSync {
+			got += RenderDiff(e, false)
+		}
+	}
+	want := `! policy CA010 Risky sign-in requires MFA (report-only): blocked
+    · "CA010 Risky sign-in requires MFA" exists already (d0000000-0000-0000-0000-000000000003) and is not ours; take it into ownership: risksweep baseline adopt CA010=d0000000-0000-0000-0000-000000000003
+    · adopted, this would change:
+    conditions.signInRiskLevels: added "medium"
+! policy CA020 Keys outside (report-only): blocked
+    · "CA020 Keys outside" exists already (d0000000-0000-0000-0000-000000000004) and is not ours; take it into ownership: risksweep baseline adopt CA020=d0000000-0000-0000-0000-000000000004
+    · adopted, nothing of it would change
+`
+	for _, s := range r.Entries {
+		if s.Status == Unmanaged {
+			got = strings.ReplaceAll(got, RenderDiff(s, false), "")
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 

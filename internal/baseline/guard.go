@@ -67,6 +67,7 @@ func (p *planner) licence(e *entry) {
 		path, needs string
 		have        bool
 	}{
+		{"conditions", "Microsoft Entra ID P1", t.PlanP1},
 		{"conditions.signInRiskLevels", "Microsoft Entra ID P2", t.PlanP2},
 		{"conditions.userRiskLevels", "Microsoft Entra ID P2", t.PlanP2},
 		{"conditions.servicePrincipalRiskLevels", "Workload Identities Premium", t.WorkloadPremium},
@@ -115,7 +116,7 @@ func (p *planner) prune(e *entry) {
 	case p.b.Empty():
 		e.block("an empty baseline never prunes")
 	case p.keyOf(e) != "":
-		e.block("the baseline has %q under the key %s; if the key was renamed: baseline adopt %s=%s", e.DisplayName, p.keyOf(e), p.keyOf(e), e.ID)
+		e.block("the baseline has %q under the key %s; if the key was renamed: %s", e.DisplayName, p.keyOf(e), p.adoptHint(Entry{Kind: e.Kind, Key: p.keyOf(e)}, e.ID))
 	case e.owned.Hash == "" || e.owned.Hash != entra.CanonicalHash(e.Kind, e.live):
 		e.block("it was changed since we last wrote it; delete it by hand, or adopt it again")
 	}

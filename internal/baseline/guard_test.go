@@ -172,6 +172,7 @@ func TestPreconditions(t *testing.T) {
 		{"all is well", "", func(*tenant) {}, ""},
 		{"security defaults on", "", func(tn *tenant) { tn.live.Tenant.SecurityDefaults = yes(true) }, "security defaults are on"},
 		{"security defaults unknown", "", func(tn *tenant) { tn.live.Tenant.SecurityDefaults = nil }, "could not be read whether security defaults"},
+		{"no P1", "", func(tn *tenant) { tn.live.Tenant.PlanP1 = false }, "Microsoft Entra ID P1"},
 		{"no P2", "", func(tn *tenant) { tn.live.Tenant.PlanP2 = false }, "Microsoft Entra ID P2"},
 		{"licence unknown", "", func(tn *tenant) { tn.live.Tenant.PlanP2, tn.live.Tenant.PlansUnknown = false, true }, ""},
 		{"synchronised", "", func(tn *tenant) { tn.live.Tenant.OnPremisesSynced = true }, "Directory Synchronization Accounts"},

@@ -87,12 +87,18 @@ const (
 
 // Entry is one object of the baseline or of the tenant.
 type Entry struct {
-	Key         string            `json:"key,omitempty"`
-	Kind        entra.ObjectKind  `json:"kind"`
-	ID          string            `json:"id,omitempty"`
-	DisplayName string            `json:"displayName"`
-	State       string            `json:"state,omitempty"` // of a policy: wanted, else live
-	Status      Status            `json:"status"`
+	Key         string           `json:"key,omitempty"`
+	Kind        entra.ObjectKind `json:"kind"`
+	ID          string           `json:"id,omitempty"`
+	DisplayName string           `json:"displayName"`
+	State       string           `json:"state,omitempty"` // of a policy: wanted, else live
+	Status      Status           `json:"status"`
+	// Summary says in a sentence what the object of the baseline does.
+	Summary string `json:"summary,omitempty"`
+	// Adopt is the id of the one live object that has the name of an object
+	// that is not recorded; the differences are then what would change if it
+	// were adopted.
+	Adopt       string            `json:"adopt,omitempty"`
 	Differences []plan.Difference `json:"differences,omitempty"`
 	// Reasons are what is to be said of it: why it is blocked or not enabled,
 	// what was noticed.
@@ -123,7 +129,7 @@ type Result struct {
 // NeedsNames reports whether the result puts differences of live objects into
 // words, so that naming what those refer to is worth a request.
 func (r Result) NeedsNames() bool {
-	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.ID != "" && len(e.Differences) > 0 })
+	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return (e.ID != "" || e.Adopt != "") && len(e.Differences) > 0 })
 }
 
 // NeedsSelf reports whether a plan must know the identity that the job runs as:

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -29,6 +30,7 @@ type entry struct {
 	item   *Item          // nil: no longer in the baseline
 	owned  Owned          // zero: not recorded
 	live   entra.Document // as the service sent it; nil: not in the tenant
+	twin   entra.Document // the one live object of its name that could be adopted
 	before entra.Document // canonical
 	want   entra.Document // canonical; nil: to be deleted
 	needs  []string
@@ -110,6 +112,7 @@ func (p *planner) identify(it *Item) {
 		}
 		if e.live = p.live.byID(it.Kind, o.ID); e.live != nil {
 			p.renamed(e)
+			p.doubles(e)
 			return
 		}
 		inBin, looked := p.live.Deleted[o.ID]
@@ -135,6 +138,16 @@ func (p *planner) renamed(e *entry) {
 	}
 }
 
+// doubles warns of other live objects that have the name of one of ours: people
+// cannot tell them apart, and neither can adopt.
+func (p *planner) doubles(e *entry) {
+	for _, d := range p.live.list(e.Kind) {
+		if strings.EqualFold(d.DisplayName(), e.DisplayName) && !strings.EqualFold(d.ID(), e.ID) && len(p.sameID(e.Kind, d.ID())) == 0 {
+			p.warnings = append(p.warnings, fmt.Sprintf("something else has the name of the %s %q: %s, which is not ours", kindWords[e.Kind], e.DisplayName, d.ID()))
+		}
+	}
+}
+
 func (p *planner) sameID(kind entra.ObjectKind, id string) []string {
 	var keys []string
 	for _, key := range sortedKeys(p.s.Owned[kind]) {
@@ -152,19 +165,38 @@ func (p *planner) namesakes(e *entry) {
 			continue
 		}
 		if keys := p.sameID(e.Kind, d.ID()); len(keys) > 0 {
-			e.block("%q exists already (%s) and is recorded for the key %s; adopt it for this key: baseline adopt %s=%s", e.DisplayName, d.ID(), keys[0], e.Key, d.ID())
+			e.block("%q exists already (%s) and is recorded for the key %s; adopt it for this key: %s", e.DisplayName, d.ID(), keys[0], p.adoptHint(e.Entry, d.ID()))
 			return
 		}
-		found = append(found, d.ID())
+		found, e.twin = append(found, d.ID()), d
 	}
 	slices.Sort(found)
 	switch len(found) {
 	case 0:
 	case 1:
-		e.block("%q exists already (%s) and is not ours; take it into ownership: baseline adopt %s=%s", e.DisplayName, found[0], e.Key, found[0])
+		e.Adopt = found[0]
+		e.block("%q exists already (%s) and is not ours; take it into ownership: %s", e.DisplayName, found[0], p.adoptHint(e.Entry, found[0]))
 	default:
-		e.block("%d objects named %q exist already (%s); adopt the right one: baseline adopt %s=ID", len(found), e.DisplayName, strings.Join(found, ", "), e.Key)
+		e.block("%d objects named %q exist already (%s); adopt the right one: %s", len(found), e.DisplayName, strings.Join(found, ", "), p.adoptHint(e.Entry, "ID"))
 	}
+}
+
+// adoptHint is the command that makes an id stand for a key, as a shell takes
+// it.
+func (p *planner) adoptHint(e Entry, id string) string {
+	arg := e.Key + "=" + id
+	for _, it := range p.b.Items() {
+		if it.Key == e.Key && it.Kind != e.Kind {
+			arg = string(e.Kind) + ":" + arg
+			break
+		}
+	}
+	if strings.ContainsFunc(arg, func(r rune) bool {
+		return !strings.ContainsRune("=:._-/@", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+	}
+	return "risksweep baseline adopt " + arg
 }
 
 // leftovers are recorded objects that the baseline no longer has.
@@ -230,6 +262,13 @@ func (p *planner) compare(e *entry) {
 	switch {
 	case e.wrong:
 		e.Status = Blocked
+	case e.Adopt != "":
+		e.Status = Create
+		if e.Differences = differences(entra.Canonical(e.Kind, e.twin), e.want, p.names); len(e.Differences) == 0 {
+			e.block("adopted, nothing of it would change")
+		} else {
+			e.block("adopted, this would change:")
+		}
 	case e.live == nil:
 		e.Status = Create
 		e.Differences = differences(nil, e.want, p.names)
@@ -287,6 +326,9 @@ func (p *planner) find(ref string) *entry {
 func (p *planner) result() Result {
 	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.shelter.why, Actions: p.actions()}
 	for _, e := range p.entries {
+		if e.want != nil {
+			e.Summary = describe(e.Kind, e.want, p.names)
+		}
 		e.Reasons = append(e.Reasons, e.blocked...)
 		e.Reasons = append(e.Reasons, e.held...)
 		if len(e.blocked) > 0 && e.Status != InSync {

@@ -157,7 +157,7 @@ func TestIdentity(t *testing.T) {
 		want   []string
 		reason string
 	}{
-		{"a namesake blocks", func(tn *tenant) { delete(tn.owned[entra.KindPolicy], "CA010") }, []string{"createPolicy CA010 blocked"}, "blocked: \"CA010 Risky sign-in requires MFA\" exists already (d0000000-0000-0000-0000-000000000003) and is not ours; take it into ownership: baseline adopt CA010=d0000000-0000-0000-0000-000000000003"},
+		{"a namesake blocks", func(tn *tenant) { delete(tn.owned[entra.KindPolicy], "CA010") }, []string{"createPolicy CA010 blocked"}, "blocked: \"CA010 Risky sign-in requires MFA\" exists already (d0000000-0000-0000-0000-000000000003) and is not ours; take it into ownership: risksweep baseline adopt CA010=d0000000-0000-0000-0000-000000000003"},
 		{"two namesakes are named", func(tn *tenant) {
 			tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][id(tn)])
 			delete(tn.owned[entra.KindPolicy], "CA010")
@@ -191,6 +191,32 @@ func TestIdentity(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.reason)
 			}
 		})
+	}
+}
+
+func TestAdoptHint(t *testing.T) {
+	p := &planner{b: load(t, strings.Replace(small, "key: VPN,", "key: CA010,", 1))}
+	for _, c := range []struct {
+		e    Entry
+		want string
+	}{
+		{Entry{Kind: entra.KindPolicy, Key: "CA020"}, "risksweep baseline adopt CA020=7"},
+		{Entry{Kind: entra.KindPolicy, Key: "CA010"}, "risksweep baseline adopt conditionalAccessPolicy:CA010=7"},
+		{Entry{Kind: entra.KindStrength, Key: "Bob's keys"}, `risksweep baseline adopt 'Bob'\''s keys=7'`},
+	} {
+		if got := p.adoptHint(c.e, "7"); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
+// TestDoublesAreWarnedOf: whoever made it, what has the name of ours is said.
+func TestDoublesAreWarnedOf(t *testing.T) {
+	tn, b := applied(t, small)
+	double := tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID])
+	r := tn.plan(b, everything)
+	if len(r.Actions) != 0 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], double) {
+		t.Error(shape(r.Actions), r.Warnings)
 	}
 }
 

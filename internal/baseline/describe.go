@@ -1,0 +1,244 @@
+package baseline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// describe says in one sentence what an object in canonical form does, for a
+// person who decides whether it may be made. What it does not put into words it
+// counts, and never leaves out.
+func describe(kind entra.ObjectKind, d entra.Document, n namer) string {
+	switch kind {
+	case entra.KindLocation:
+		return describeLocation(d)
+	case entra.KindStrength:
+		return oneOf(strs(d, "allowedCombinations"))
+	}
+	s := describeGrant(d, n)
+	if obj(d, spns) != nil {
+		s += " for " + listed(d, spns+".includeServicePrincipals", map[string]string{entra.WordOwnTenant: "all workload identities of the tenant"}, n)
+		s += except(d, n, spns+".excludeServicePrincipals")
+	} else {
+		s += " for " + describePeople(d, n)
+	}
+	s += describeTargets(d, n)
+	if c := describeConditions(d, n); len(c) > 0 {
+		s += ", if " + strings.Join(c, " and ")
+	}
+	if c := describeSession(d); len(c) > 0 {
+		s += "; " + strings.Join(c, ", ")
+	}
+	return s
+}
+
+func describeLocation(d entra.Document) string {
+	var parts []string
+	for _, r := range strsOrObjects(d, "ipRanges") {
+		parts = append(parts, word(r, nil))
+	}
+	parts = append(parts, strs(d, "countriesAndRegions")...)
+	if d["includeUnknownCountriesAndRegions"] == true {
+		parts = append(parts, "unknown countries")
+	}
+	s := few(parts)
+	if d["isTrusted"] == true {
+		s += ", trusted"
+	}
+	return s
+}
+
+// shownNames is how many names a sentence takes before it counts the rest.
+const shownNames = 4
+
+func few(names []string) string {
+	if len(names) <= shownNames {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shownNames-1], ", "), len(names)-shownNames+1)
+}
+
+func oneOf(names []string) string { return strings.Join(names, " or ") }
+
+// listed names what a list holds, special words in plain ones.
+func listed(d map[string]any, path string, plain map[string]string, n namer) string {
+	var out []string
+	for _, s := range strs(d, path) {
+		if w, ok := plain[s]; ok {
+			s = w
+		}
+		out = append(out, n.name(s))
+	}
+	slices.SortFunc(out, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	return few(out)
+}
+
+func except(d map[string]any, n namer, paths ...string) string {
+	var parts []string
+	for _, p := range paths {
+		if s := listed(d, p, map[string]string{entra.WordGuests: "guests"}, n); s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " except " + strings.Join(parts, ", ")
+}
+
+func describeGrant(d entra.Document, n namer) string {
+	words := map[string]string{"mfa": "MFA", "compliantDevice": "a compliant device", "domainJoinedDevice": "a hybrid joined device",
+		"approvedApplication": "an approved app", "compliantApplication": "an app with a protection policy", "passwordChange": "a password change",
+		"riskRemediation": "risk remediation"}
+	var controls []string
+	for _, c := range strs(d, grant) {
+		switch w := words[c]; {
+		case c == "block":
+			return "blocks access"
+		case w != "":
+			c = w
+			fallthrough
+		default:
+			controls = append(controls, c)
+		}
+	}
+	if id := text(d, "grantControls.authenticationStrength.id"); id != "" {
+		controls = append(controls, n.name(id))
+	}
+	controls = append(controls, strs(d, "grantControls.customAuthenticationFactors")...)
+	for _, id := range strs(d, "grantControls.termsOfUse") {
+		controls = append(controls, "the terms "+n.name(id))
+	}
+	if len(controls) == 0 {
+		return "limits sessions"
+	}
+	joint := " or "
+	if text(d, "grantControls.operator") == "AND" {
+		joint = " and "
+	}
+	return "requires " + strings.Join(controls, joint)
+}
+
+func describePeople(d entra.Document, n namer) string {
+	var who []string
+	add := func(format, s string) {
+		if s != "" {
+			who = append(who, fmt.Sprintf(format, s))
+		}
+	}
+	add("%s", listed(d, users+".includeUsers", map[string]string{entra.WordAll: "all users", entra.WordNone: "nobody", entra.WordGuests: "guests"}, n))
+	add("members of %s", listed(d, users+".includeGroups", nil, n))
+	if roles := strs(d, users+".includeRoles"); len(roles) > shownNames {
+		add("%s", fmt.Sprintf("holders of %d roles", len(roles)))
+	} else {
+		add("holders of %s", listed(d, users+".includeRoles", nil, n))
+	}
+	add("guests (%s)", text(d, users+".includeGuestsOrExternalUsers.guestOrExternalUserTypes"))
+	if len(who) == 0 {
+		who = []string{"nobody"}
+	}
+	s := strings.Join(who, " and ") + except(d, n, users+".excludeUsers", users+".excludeGroups", users+".excludeRoles")
+	if g := text(d, users+".excludeGuestsOrExternalUsers.guestOrExternalUserTypes"); g != "" {
+		s += " except guests (" + g + ")"
+	}
+	return s
+}
+
+func describeTargets(d entra.Document, n namer) string {
+	var what []string
+	if s := listed(d, incApps, map[string]string{entra.WordAll: "all applications", entra.WordNone: "no application"}, n); s != "" {
+		what = append(what, "to "+s+except(d, n, apps+".excludeApplications"))
+	}
+	if s := listed(d, apps+".includeUserActions", map[string]string{"urn:user:registersecurityinfo": "registers security information", "urn:user:registerdevice": "registers a device"}, n); s != "" {
+		what = append(what, "who "+s)
+	}
+	if s := listed(d, apps+".includeAuthenticationContextClassReferences", nil, n); s != "" {
+		what = append(what, "to authentication context "+s)
+	}
+	if has(d, apps+".applicationFilter") {
+		what = append(what, "to the applications of a filter")
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return " " + strings.Join(what, " and ")
+}
+
+func describeConditions(d entra.Document, n namer) (out []string) {
+	add := func(format string, v string) {
+		if v != "" {
+			out = append(out, fmt.Sprintf(format, v))
+		}
+	}
+	add("the sign-in risk is %s", oneOf(strs(d, "conditions.signInRiskLevels")))
+	add("the user risk is %s", oneOf(strs(d, "conditions.userRiskLevels")))
+	add("the workload's risk is %s", oneOf(strs(d, "conditions.servicePrincipalRiskLevels")))
+	add("the insider risk is %s", strings.ReplaceAll(text(d, "conditions.insiderRiskLevels"), ",", " or "))
+	if clients := strs(d, "conditions.clientAppTypes"); !slices.Equal(clients, []string{"all"}) {
+		add("the client is %s", oneOf(clients))
+	}
+	sides := func(name, what, in, outside string, plain map[string]string) {
+		upper := strings.ToUpper(name[:1]) + name[1:]
+		included := listed(d, "conditions."+name+".include"+upper, plain, n)
+		excluded := listed(d, "conditions."+name+".exclude"+upper, plain, n)
+		switch {
+		case excluded == "":
+			add(what+" "+in+" %s", included)
+		case included == plain["*"]:
+			add(what+" "+outside+" %s", excluded)
+		default:
+			add(what+" "+in+" %s", included+" and "+outside+" "+excluded)
+		}
+	}
+	sides("platforms", "the platform", "is", "is not", map[string]string{"all": "any", "*": "any"})
+	sides("locations", "it comes from", "", "outside", map[string]string{entra.WordAll: "anywhere", entra.WordAllTrusted: "trusted locations",
+		entra.LegacyTrustedIPs: "the MFA trusted addresses", "*": "anywhere"})
+	switch text(d, "conditions.devices.deviceFilter.mode") {
+	case "":
+	case "exclude":
+		add("the device does not match %s", "a filter")
+	default:
+		add("the device matches %s", "a filter")
+	}
+	add("it uses %s", strings.ReplaceAll(text(d, "conditions.authenticationFlows.transferMethods"), ",", " or "))
+	schema := entra.SchemaOf(entra.KindPolicy).Lookup("conditions")
+	for _, name := range sortedKeys(obj(d, "conditions")) {
+		if m := schema.Lookup(name); m == nil || m.Beta {
+			add("%s holds", name)
+		}
+	}
+	for i, s := range out {
+		out[i] = strings.ReplaceAll(s, "  ", " ")
+	}
+	return out
+}
+
+func describeSession(d entra.Document) (out []string) {
+	s := obj(d, "sessionControls")
+	for _, name := range sortedKeys(s) {
+		switch name {
+		case "signInFrequency":
+			if hours(obj(s, name)) == 0 {
+				out = append(out, "signs in anew every time")
+			} else {
+				out = append(out, fmt.Sprintf("signs in anew every %s %s", string(raw(at(s, name+".value"))), text(s, name+".type")))
+			}
+		case "persistentBrowser":
+			out = append(out, "keeps browser sessions "+text(s, name+".mode"))
+		case "cloudAppSecurity":
+			out = append(out, "app control "+text(s, name+".cloudAppSecurityType"))
+		case "secureSignInSession":
+			out = append(out, "protects tokens")
+		case "disableResilienceDefaults":
+			out = append(out, "ends sessions in an outage")
+		case "applicationEnforcedRestrictions":
+			out = append(out, "restrictions of the application")
+		default:
+			out = append(out, name)
+		}
+	}
+	return out
+}
