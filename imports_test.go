@@ -1,0 +1,204 @@
+package risksweep_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/risksweep/risksweep/"
+
+// room is the row of docs/architecture.md that a folder belongs to.
+func room(dir string, rooms map[string]bool) string {
+	for dir != "." && dir != "" {
+		if rooms[dir] {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	return ""
+}
+
+// Every package has its row in the table of rooms, and what the table and the
+// design say of imports holds: the simulated tenant and the domain's words
+// import nothing of ours, pure rooms touch no network and no store, and SDKs
+// stay with their adapters.
+func TestRooms(t *testing.T) {
+	doc, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
+		rooms[m[1]] = true
+	}
+	if len(rooms) < 15 {
+		t.Fatalf("only %d rooms found", len(rooms))
+	}
+	pure := map[string]bool{"internal/triage": true, "internal/plan": true, "internal/report": true, "internal/entra": true, "internal/schedule": true, "internal/baseline": true}
+	io := []string{"net/http", "os/exec", module + "internal/blobstore", module + "internal/graph", module + "internal/azcred"}
+	only := map[string]string{"msgraph-sdk-go": "internal/graph", "microsoft/kiota": "internal/graph", "sdk/azidentity": "internal/azcred", "sdk/storage/azblob": "internal/blobstore"}
+	may := map[string]map[string]bool{"internal/cli": {module + "internal/graphsim": true}}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || !strings.Contains(path, "/") {
+			return nil
+		}
+		dir := filepath.Dir(path)
+		in := room(dir, rooms)
+		if in == "" {
+			t.Errorf("%s has no row in docs/architecture.md", dir)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, i := range f.Imports {
+			name := strings.Trim(i.Path.Value, `"`)
+			ours, isOurs := strings.CutPrefix(name, module)
+			switch {
+			case in == "internal/entra" && isOurs, in == "internal/graphsim" && isOurs && !strings.HasPrefix(ours, "internal/graphsim"):
+				t.Errorf("%s imports %s", path, name)
+			case strings.HasPrefix(ours, "internal/graphsim") && in != "internal/graphsim" && !may[in][module+"internal/graphsim"]:
+				t.Errorf("%s imports the simulated tenant", path)
+			}
+			if pure[in] {
+				for _, bad := range io {
+					if name == bad {
+						t.Errorf("%s is pure and imports %s", path, name)
+					}
+				}
+			}
+			for part, home := range only {
+				if strings.Contains(name, part) && in != home {
+					t.Errorf("%s imports %s, which belongs to %s", path, name, home)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every relative link of a document leads somewhere.
+func TestLinks(t *testing.T) {
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob("docs/adr/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
+	for _, doc := range append(append(docs, more...), "README.md", "CHANGELOG.md") {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(m[1], "#")
+			to := doc
+			if file != "" {
+				to = filepath.Join(filepath.Dir(doc), file)
+			}
+			data, err := os.ReadFile(to)
+			if err != nil {
+				if info, statErr := os.Stat(to); statErr != nil || !info.IsDir() {
+					t.Errorf("%s: %s leads nowhere", doc, m[1])
+				}
+				continue
+			}
+			found := anchor == ""
+			for _, h := range heading.FindAllStringSubmatch(string(data), -1) {
+				slug := strings.ToLower(strings.ReplaceAll(h[1], " ", "-"))
+				found = found || regexp.MustCompile(`[^a-z0-9_-]`).ReplaceAllString(slug, "") == anchor
+			}
+			if !found {
+				t.Errorf("%s: %s names no heading", doc, m[1])
+			}
+		}
+	}
+}
+
+// docs/dependencies.md names the direct modules of go.mod, and no others.
+func TestDependencies(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(mod), -1) {
+		want[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\S+)` \\| (.+) \\|$").FindAllStringSubmatch(string(doc), -1) {
+		if !want[m[1]] || strings.TrimSpace(m[2]) == "?" {
+			t.Errorf("%s is no direct module, or nobody says why it is there", m[1])
+		}
+		delete(want, m[1])
+	}
+	for m := range want {
+		t.Errorf("%s is not in docs/dependencies.md", m)
+	}
+}
+
+// The tests that docs/security.md leans on exist.
+func TestSecurityClaims(t *testing.T) {
+	doc, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, m := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(doc), -1) {
+		names[m[1]] = true
+	}
+	if len(names) < 20 {
+		t.Fatalf("only %d tests are named", len(names))
+	}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && d.Name() == "node_modules" {
+			return errorOrSkip(err)
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(src), -1) {
+			delete(names, m[1])
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range names {
+		t.Errorf("%s does not exist", name)
+	}
+}
+
+func errorOrSkip(err error) error {
+	if err == nil {
+		err = fs.SkipDir
+	}
+	return err
+}
