@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
 )
 
 // table prints rows in columns that fit the terminal: where they would not, the
@@ -41,7 +41,7 @@ func printColumns(w io.Writer, width, indent int, all [][]string) {
 	widths := make([]int, len(all[0]))
 	for _, r := range all {
 		for i, c := range r {
-			widths[i] = max(widths[i], ansi.StringWidth(printable(c)))
+			widths[i] = max(widths[i], columns.String(printable(c)))
 		}
 	}
 	fitColumns(widths, width-indent)
@@ -49,10 +49,10 @@ func printColumns(w io.Writer, width, indent int, all [][]string) {
 		var b strings.Builder
 		b.WriteString(strings.Repeat(" ", indent))
 		for i, c := range r {
-			c = ansi.Truncate(printable(c), widths[i], "…")
+			c = columns.TruncateString(printable(c), widths[i], "…")
 			b.WriteString(c)
 			if i < len(r)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(c)+columnGap))
+				b.WriteString(strings.Repeat(" ", widths[i]-columns.String(c)+columnGap))
 			}
 		}
 		fmt.Fprintln(w, clip(strings.TrimRight(b.String(), " "), width))
@@ -82,6 +82,10 @@ func fitColumns(widths []int, width int) {
 	}
 }
 
+// columns measures what a terminal shows: wide letters count double, colours
+// not at all.
+var columns = displaywidth.Options{ControlSequences: true}
+
 // minWidth is the narrowest terminal that lines are cut for.
 const minWidth = 20
 
@@ -90,7 +94,7 @@ func clip(line string, width int) string {
 	if width < minWidth {
 		return line
 	}
-	return ansi.Truncate(line, width, "…")
+	return columns.TruncateString(line, width, "…")
 }
 
 // wrap breaks a text at the width of a terminal; what follows the first line is
@@ -99,7 +103,27 @@ func wrap(text string, width, indent int) string {
 	if width < minWidth+indent {
 		return text
 	}
-	return strings.ReplaceAll(ansi.Wrap(text, width-indent, ""), "\n", "\n"+strings.Repeat(" ", indent))
+	var b strings.Builder
+	room := width - indent
+	left := room
+	for i, word := range strings.Fields(text) {
+		for n := columns.String(word); i > 0 && n >= left; { // no room for it and the blank before it
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			i, left = 0, room
+		}
+		if i > 0 {
+			b.WriteByte(' ')
+			left--
+		}
+		for columns.String(word) > room { // longer than a line
+			head := columns.TruncateString(word, left, "")
+			b.WriteString(head + "\n" + strings.Repeat(" ", indent))
+			word, left = word[len(head):], room
+		}
+		b.WriteString(word)
+		left -= columns.String(word)
+	}
+	return b.String()
 }
 
 // printable takes control characters out of what a service sent: a display name
