@@ -73,7 +73,7 @@ func (c *call) sweepTenant() (answer, error) {
 	}
 	log := c.log.With("tenant", o.Tenant, "run", o.Run, "mode", o.Mode)
 	log.Info("a message is taken", "part", o.Part)
-	res, err := b.Book.Wait(runs.WithLog(c.ctx, log), o, min(c.o.Wait, c.waitWithin()))
+	res, err := b.Book.Wait(runs.WithTurns(runs.WithLog(c.ctx, log)), o, min(c.o.Wait, c.waitWithin()))
 	var a answer
 	switch {
 	case errors.Is(err, runs.ErrContinue):

@@ -46,7 +46,7 @@ func (a *App) sweepOrder(ctx context.Context, o runs.Order) (runs.Result, error)
 		return runs.Result{}, err
 	}
 	s.Log = runs.Log(ctx, s.Log)
-	r, err := s.Run(ctx, sweep.Request{Mode: sweep.Mode(o.Mode), Run: o.Run})
+	r, err := s.Run(ctx, sweep.Request{Mode: sweep.Mode(o.Mode), Run: o.Run, Continue: runs.InTurns(ctx)})
 	if err != nil {
 		return runs.Result{}, err
 	}

@@ -129,3 +129,12 @@ func sameID(got, want string) error {
 	}
 	return nil
 }
+
+// DecodeDetections reads a page of riskDetections that was kept as it came.
+func (c *Client) DecodeDetections(body []byte) (entra.Page[entra.Detection], error) {
+	items, next, err := decodePage(body, newInterner(), decodeDetection)
+	if err != nil {
+		return entra.Page[entra.Detection]{}, err
+	}
+	return entra.Page[entra.Detection]{Items: items, Next: next}, nil
+}

@@ -24,6 +24,9 @@ type Redaction struct {
 // comparable over its runs, and useless to anybody without it.
 func NewRedaction(mode string, key []byte) Redaction { return Redaction{mode: mode, key: key} }
 
+// Active reports whether anything is redacted.
+func (r Redaction) Active() bool { return r.active() }
+
 func (r Redaction) active() bool { return r.mode == "hash" || r.mode == "drop" }
 
 // Text redacts one name or address.

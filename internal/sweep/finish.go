@@ -73,11 +73,7 @@ func (r *run) closeFiles(ctx context.Context) error {
 	}
 	r.files.closed = true
 	if r.files.users == nil { // the store took some of them only
-		err := errors.New("the files of the run could not be begun")
-		for _, f := range r.files.open {
-			err = errors.Join(err, f.Abort())
-		}
-		return err
+		return errors.Join(errors.New("the files of the run could not be begun"), r.abortFiles())
 	}
 	err := errors.Join(r.files.detections.Flush(), r.files.users.Flush())
 	for _, f := range r.files.open {
@@ -86,6 +82,15 @@ func (r *run) closeFiles(ctx context.Context) error {
 			continue
 		}
 		err = f.Commit(ctx)
+	}
+	return err
+}
+
+// abortFiles gives the row files up.
+func (r *run) abortFiles() (err error) {
+	r.files.closed = true
+	for _, f := range r.files.open {
+		err = errors.Join(err, f.Abort())
 	}
 	return err
 }

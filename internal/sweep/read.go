@@ -27,43 +27,66 @@ const readMargin = time.Minute
 // readDetections streams the detections into the report and keeps the evidence
 // of the open ones. Pages are offsets into a living list: when there was more
 // than one, what changed meanwhile is asked for once more.
-func (r *run) readDetections(ctx context.Context) error {
-	pages, err := r.detectionPages(ctx, entra.DetectionQuery{Open: true, UpdatedSince: r.since})
-	if err != nil {
+func (r *run) readDetections(ctx context.Context) (err error) {
+	if r.checkpoint, err = r.resume(ctx); err != nil {
 		return err
 	}
+	pages := r.checkpoint.pages
+	if !r.checkpoint.whole {
+		n, err := r.detectionPages(ctx, entra.DetectionQuery{Open: true, UpdatedSince: r.since, Resume: r.checkpoint.next}, r.checkpoint)
+		if err != nil {
+			if r.checkpoint.next != "" && n == 0 && (errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrNotFound)) {
+				// Its link has expired: the next run begins anew.
+				return errors.Join(err, r.dropCheckpoint(ctx, r.checkpoint))
+			}
+			return err
+		}
+		pages += n
+	}
 	if pages > 1 {
-		_, err = r.detectionPages(ctx, entra.DetectionQuery{UpdatedSince: r.serviceStart.Add(-readMargin)})
+		_, err = r.detectionPages(ctx, entra.DetectionQuery{UpdatedSince: r.serviceStart.Add(-readMargin)}, &checkpoint{})
 	}
 	return err
 }
 
-func (r *run) detectionPages(ctx context.Context, q entra.DetectionQuery) (pages int, err error) {
+func (r *run) detectionPages(ctx context.Context, q entra.DetectionQuery, c *checkpoint) (pages int, err error) {
 	for page, err := range r.Reader.Detections(ctx, q) {
 		if err != nil {
 			return pages, err
 		}
 		pages++
-		for i := range page.Items {
-			d := &page.Items[i]
-			if d.ID == "" {
-				return pages, fmt.Errorf("a detection without id: %w", entra.ErrMalformed)
-			}
-			if !r.evidence.add(d) {
-				continue // read before: only its state is news
-			}
-			r.tally.Add(d)
-			r.res.Counts["detections"]++
-			if d.RiskState.Open() {
-				r.res.Counts["detectionsOpen"]++
-			}
-			if err := r.files.detections.Write(d); err != nil {
-				return pages, fmt.Errorf("storing detections: %w", err)
-			}
+		if err := r.takeDetections(page.Items); err != nil {
+			return pages, err
+		}
+		if err := r.keep(ctx, c, page); err != nil {
+			return pages, err
 		}
 		r.Progress.Advance(len(page.Items))
 	}
 	return pages, ctx.Err()
+}
+
+// takeDetections writes detections into the report and keeps the evidence of
+// the open ones.
+func (r *run) takeDetections(items []entra.Detection) error {
+	for i := range items {
+		d := &items[i]
+		if d.ID == "" {
+			return fmt.Errorf("a detection without id: %w", entra.ErrMalformed)
+		}
+		if !r.evidence.add(d) {
+			continue // read before: only its state is news
+		}
+		r.tally.Add(d)
+		r.res.Counts["detections"]++
+		if d.RiskState.Open() {
+			r.res.Counts["detectionsOpen"]++
+		}
+		if err := r.files.detections.Write(d); err != nil {
+			return fmt.Errorf("storing detections: %w", err)
+		}
+	}
+	return nil
 }
 
 // readServicePrincipals reads workload identities at risk, where the tenant
@@ -277,7 +300,7 @@ func (r *run) dropAction(userID, why string) {
 
 // serviceNow is the service's time, by which ages are told.
 func (r *run) serviceNow() time.Time {
-	return r.serviceStart.Add(r.Now().Sub(r.started))
+	return r.Now().Add(r.ahead)
 }
 
 func (r *run) skip(part, why string) {

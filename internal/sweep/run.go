@@ -38,14 +38,22 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 	s.Log.Info("run begins", "tenant", s.Name, "run", led.ID(), "mode", req.Mode)
 
 	err = r.sweep(ctx)
-	r.finish(ctx, err)
+	again := r.goesOn(ctx)
+	if again {
+		s.Log.Info("the run goes on later from its checkpoint", "tenant", s.Name, "run", led.ID())
+		r.res.Err = errors.Join(ErrContinue, r.abortFiles())
+	} else {
+		r.finish(ctx, err)
+	}
 	// Whatever became of the run, the lease is given back.
 	c, cancel := detached(ctx, r.Settings.WriteTimeout)
 	defer cancel()
 	if closeErr := led.Close(c); closeErr != nil {
 		s.Log.Warn("the lease could not be given back; it ends by itself", "tenant", s.Name, "error", closeErr)
 	}
-	s.tell(ctx, r.res, nil)
+	if !again {
+		s.tell(ctx, r.res, nil)
+	}
 	return r.res, nil
 }
 
@@ -71,13 +79,15 @@ type run struct {
 	hold              string
 	held              bool
 	tenant            entra.Tenant
-	serviceStart      time.Time // the service's time at the start of the read
+	serviceStart      time.Time     // the service's time at the start of the read
+	ahead             time.Duration // how far the service's clock is ahead of ours
 	full              bool
 	since             time.Time
 	settled           []apply.Settled
 	pending           map[string]apply.Settled // user id -> still undecided
 	evidence          *evidence
 	tally             *report.Tally
+	checkpoint        *checkpoint
 	rules             *triage.Rules
 	directory         directory
 	breakGlass        map[string]string // user id -> why
@@ -159,6 +169,7 @@ func (r *run) readTenant(ctx context.Context) (err error) {
 	if r.serviceStart.IsZero() {
 		r.serviceStart = r.started
 	}
+	r.ahead = r.serviceStart.Sub(r.Now())
 	if r.TenantID != "" && r.tenant.ID != "" && r.tenant.ID != r.TenantID && looksLikeGUID(r.TenantID) {
 		return fmt.Errorf("the sign-in leads to tenant %s, but the configuration names %s", r.tenant.ID, r.TenantID)
 	}
@@ -229,7 +240,7 @@ func (r *run) makePlan(ctx context.Context) error {
 		return fmt.Errorf("storing the plan (nothing was sent): %w", err)
 	}
 	r.planned = true
-	return nil
+	return r.dropCheckpoint(ctx, r.checkpoint)
 }
 
 // status says how the run ended.

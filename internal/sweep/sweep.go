@@ -34,6 +34,8 @@ type Reader interface {
 	Tenant(context.Context) (entra.Tenant, error)
 	ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error)
 	Self(context.Context) (entra.DirectoryObject, error)
+	// DecodeDetections reads a page that was kept back.
+	DecodeDetections(page []byte) (entra.Page[entra.Detection], error)
 	Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error)
 	Stats() entra.RequestStats
 	// ServerTime is the service's time of its last answer, zero before the
@@ -121,6 +123,9 @@ type Request struct {
 	// Destroy is a person's order to delete exactly what the baseline owns,
 	// and nothing else.
 	Destroy bool
+	// Continue says that a run which its deadline stops while it reads is to
+	// keep its place and end with ErrContinue, instead of with a report.
+	Continue bool
 }
 
 // ordered reports whether a person ordered the very actions of the run.

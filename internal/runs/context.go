@@ -20,3 +20,12 @@ func Log(ctx context.Context, otherwise *slog.Logger) *slog.Logger {
 	}
 	return otherwise
 }
+
+type turnsKey struct{}
+
+// WithTurns gives a context whose runs end with ErrContinue when its deadline
+// stops them while they read, to go on in a next turn.
+func WithTurns(ctx context.Context) context.Context { return context.WithValue(ctx, turnsKey{}, true) }
+
+// InTurns reports whether a context's runs may go on in a next turn.
+func InTurns(ctx context.Context) bool { return ctx.Value(turnsKey{}) != nil }
