@@ -29,7 +29,7 @@ func (l *loader) crossCheck() {
 		}
 	}
 	if i := slices.IndexFunc(l.b.Policies, func(it Item) bool { return it.Want.Text("state") == entra.PolicyEnabled }); i >= 0 {
-		if n := len(l.b.BreakGlass.Users); n < MinBreakGlass && len(l.b.BreakGlass.Groups) == 0 {
+		if n := len(l.b.BreakGlass.Users); n < MinBreakGlass && len(l.b.BreakGlass.Groups) == 0 && !l.brokenGlass {
 			l.Warn(node(l.b.Policies[i], "state"), "enabling needs at least %d enabled break-glass accounts; breakGlass names %d, so apply will block every change that leaves a policy enabled", MinBreakGlass, n)
 		}
 	}

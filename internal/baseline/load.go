@@ -127,8 +127,9 @@ func plainError(err error) string {
 // loader gathers items and problems over all files.
 type loader struct {
 	yamldoc.Collector
-	b          Baseline
-	breakGlass *yamldoc.Node
+	b           Baseline
+	breakGlass  *yamldoc.Node
+	brokenGlass bool // it cannot be read, so nothing is said of who is missing
 }
 
 func (l *loader) file(name string, data []byte) {
@@ -258,11 +259,12 @@ func (l *loader) readBreakGlass(n *yamldoc.Node) {
 		return
 	}
 	l.breakGlass = n
-	if !l.Fields(n, "users", "groups") {
-		return
+	before := len(l.Problems().Errors())
+	if l.Fields(n, "users", "groups") {
+		l.b.BreakGlass.Users = l.names(n.Get("users"), true)
+		l.b.BreakGlass.Groups = l.names(n.Get("groups"), false)
 	}
-	l.b.BreakGlass.Users = l.names(n.Get("users"), true)
-	l.b.BreakGlass.Groups = l.names(n.Get("groups"), false)
+	l.brokenGlass = len(l.Problems().Errors()) > before
 }
 
 // names reads a list of names, each once and none empty.

@@ -174,11 +174,24 @@ func (p *planner) namesakes(e *entry) {
 	switch len(found) {
 	case 0:
 	case 1:
-		e.Adopt = found[0]
-		e.block("%q exists already (%s) and is not ours; take it into ownership: %s", e.DisplayName, found[0], p.adoptHint(e.Entry, found[0]))
+		e.Adopt = found[0] // compare says what that would change
 	default:
 		e.block("%d objects named %q exist already (%s); adopt the right one: %s", len(found), e.DisplayName, strings.Join(found, ", "), p.adoptHint(e.Entry, "ID"))
 	}
+}
+
+// adoption says that the one live namesake of an object is in its way, and what
+// would change if it were adopted.
+func (p *planner) adoption(e *entry) string {
+	effect := "which would change nothing"
+	if len(e.Differences) > 0 {
+		var paths []string
+		for _, d := range e.Differences {
+			paths = append(paths, d.Path)
+		}
+		effect = "which would change " + few(paths)
+	}
+	return fmt.Sprintf("%q exists already (%s) and is not ours; take it into ownership, %s: %s", e.DisplayName, e.Adopt, effect, p.adoptHint(e.Entry, e.Adopt))
 }
 
 // adoptHint is the command that makes an id stand for a key, as a shell takes
@@ -264,11 +277,8 @@ func (p *planner) compare(e *entry) {
 		e.Status = Blocked
 	case e.Adopt != "":
 		e.Status = Create
-		if e.Differences = differences(entra.Canonical(e.Kind, e.twin), e.want, p.names); len(e.Differences) == 0 {
-			e.block("adopted, nothing of it would change")
-		} else {
-			e.block("adopted, this would change:")
-		}
+		e.Differences = differences(entra.Canonical(e.Kind, e.twin), e.want, p.names)
+		e.block("%s", p.adoption(e))
 	case e.live == nil:
 		e.Status = Create
 		e.Differences = differences(nil, e.want, p.names)

@@ -157,7 +157,7 @@ func TestIdentity(t *testing.T) {
 		want   []string
 		reason string
 	}{
-		{"a namesake blocks", func(tn *tenant) { delete(tn.owned[entra.KindPolicy], "CA010") }, []string{"createPolicy CA010 blocked"}, "blocked: \"CA010 Risky sign-in requires MFA\" exists already (d0000000-0000-0000-0000-000000000003) and is not ours; take it into ownership: risksweep baseline adopt CA010=d0000000-0000-0000-0000-000000000003"},
+		{"a namesake blocks", func(tn *tenant) { delete(tn.owned[entra.KindPolicy], "CA010") }, []string{"createPolicy CA010 blocked"}, "blocked: \"CA010 Risky sign-in requires MFA\" exists already (d0000000-0000-0000-0000-000000000003) and is not ours; take it into ownership, which would change nothing: risksweep baseline adopt CA010=d0000000-0000-0000-0000-000000000003"},
 		{"two namesakes are named", func(tn *tenant) {
 			tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][id(tn)])
 			delete(tn.owned[entra.KindPolicy], "CA010")

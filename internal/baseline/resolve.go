@@ -56,8 +56,11 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 		if e.item == nil || e.Kind != kind || !strings.EqualFold(e.Key, name) && !strings.EqualFold(e.item.DisplayName(), name) {
 			continue
 		}
-		if e.live != nil {
+		switch {
+		case e.live != nil:
 			return fold(e.ID), "", ""
+		case e.Adopt != "": // blocked; this is what it would be
+			return fold(e.Adopt), e.item.ref(), ""
 		}
 		return "{{" + e.item.ref() + "}}", e.item.ref(), ""
 	}

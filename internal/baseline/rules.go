@@ -19,7 +19,7 @@ func (l *loader) rules(it Item) {
 			l.Add(node(it, "ipRanges"), "a named location holds at most %d ranges; these are %d", MaxRanges, n)
 		}
 	case entra.KindPolicy:
-		r := rule{l, it, it.Want}
+		r := rule{l: l, it: it, d: it.Want, broken: l.brokenPaths(it)}
 		r.applications()
 		r.people()
 		r.clients()
@@ -42,10 +42,60 @@ type rule struct {
 	l  *loader
 	it Item
 	d  map[string]any
+	// broken are the paths of what could not be read. A rule about the same
+	// block says nothing: it might only be that mistake once more.
+	broken []string
 }
 
-func (r rule) fail(path, format string, args ...any) { r.l.Add(node(r.it, path), format, args...) }
-func (r rule) warn(path, format string, args ...any) { r.l.Warn(node(r.it, path), format, args...) }
+func (r rule) fail(path, format string, args ...any) {
+	if !r.disturbed(path) {
+		r.l.Add(node(r.it, path), format, args...)
+	}
+}
+
+// warn says nothing while anything is broken: what looks odd may be what could
+// not be read.
+func (r rule) warn(path, format string, args ...any) {
+	if len(r.broken) == 0 {
+		r.l.Warn(node(r.it, path), format, args...)
+	}
+}
+
+// brokenPaths are the places within an item that have a mistake already.
+func (l *loader) brokenPaths(it Item) (out []string) {
+	root := it.node.Path
+	for _, p := range l.Problems().Errors() {
+		if rest, ok := strings.CutPrefix(p.Path, root); ok && p.File == it.node.File && (root == "" || rest == "" || rest[0] == '.') {
+			out = append(out, strings.TrimPrefix(rest, "."))
+		}
+	}
+	return out
+}
+
+// disturbed reports whether the block that a path is in has a mistake, or is
+// absent where the object around it has one.
+func (r rule) disturbed(path string) bool {
+	names := strings.Split(path, ".")
+	block := names[0]
+	if block == "conditions" && len(names) > 1 {
+		block += "." + names[1]
+	}
+	around, _, _ := strings.Cut(block, ".")
+	if around == block {
+		around = ""
+	}
+	absent := node(r.it, block) == node(r.it, around)
+	return slices.ContainsFunc(r.broken, func(b string) bool {
+		if b == block || strings.HasPrefix(b, block+".") || strings.HasPrefix(b, block+"[") {
+			return true
+		}
+		parent := ""
+		if i := strings.LastIndex(b, "."); i > 0 {
+			parent = b[:i]
+		}
+		return absent && (b == "" || b == around || parent == around)
+	})
+}
 
 const (
 	apps    = "conditions.applications"
@@ -213,6 +263,9 @@ func (r rule) frequency(freq string) {
 
 // lockout judges a policy that blocks everybody from everything.
 func (r rule) lockout() {
+	if len(r.broken) > 0 {
+		return // what is broken may be what narrows it
+	}
 	if !blocksEveryone(r.d, nil) {
 		if r.it.AcceptLockout {
 			r.warn("acceptLockout", "acceptLockout is not needed: the policy does not block all users on all applications")

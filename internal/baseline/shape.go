@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -24,7 +25,6 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 		l.Add(n, "must be %s, not %s", article(kind), n.Kind)
 		return
 	}
-	before := len(l.Problems().Errors())
 	it := Item{Kind: kind, node: n}
 	if k, ok := l.String(n.Get("key")); ok {
 		if it.Key = k; strings.TrimSpace(k) == "" || strings.ContainsAny(k, "{}=\n") {
@@ -55,9 +55,7 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	default:
 		l.b.Policies = append(l.b.Policies, it)
 	}
-	if len(l.Problems().Errors()) == before { // rules judge only what can be read
-		l.rules(it)
-	}
+	l.rules(it)
 }
 
 // want is the canonical form of what is written, our own keys left out.
@@ -343,8 +341,17 @@ func (c *checker) enum(n *yamldoc.Node, s string, values []string) {
 		c.Add(n, "unknownFutureValue is what an older client reads for a value that it does not know; the service refuses it (1007)")
 		return
 	}
-	c.Suggest(n, s, values, "%q is not one of %s", s, strings.Join(values, ", "))
+	p := yamldoc.Problem{File: n.File, Line: n.Line, Column: n.Column, Path: n.Path, Offending: s, Suggestion: yamldoc.Nearest(s, values),
+		Message: fmt.Sprintf("%q is not one of %s", s, strings.Join(values, ", "))}
+	if v, ok := portalWords[strings.ToLower(s)]; ok && slices.Contains(values, v) {
+		p.Suggestion = v
+	}
+	c.AddProblem(p)
 }
+
+// portalWords are what the portal and people call the states of a policy.
+var portalWords = map[string]string{"report-only": entra.PolicyReportOnly, "reportonly": entra.PolicyReportOnly, "report": entra.PolicyReportOnly,
+	"on": entra.PolicyEnabled, "off": entra.PolicyDisabled}
 
 var (
 	country     = regexp.MustCompile(`^[A-Za-z]{2}$`)

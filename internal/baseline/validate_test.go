@@ -115,7 +115,7 @@ namedLocations:
 `))
 	want := `b.yaml:1:1: breakGlas: unknown key (did you mean "breakGlass"?)
 b.yaml:3:18: policies[0].displayName: must be a string, not a number 5; put it in quotes
-b.yaml:4:12: policies[0].state: "on" is not one of enabled, disabled, enabledForReportingButNotEnforced
+b.yaml:4:12: policies[0].state: "on" is not one of enabled, disabled, enabledForReportingButNotEnforced (did you mean "enabled"?)
 b.yaml:5:54: policies[0].conditions.applications.includeApplications: must be a list, not "All"
 b.yaml:5:89: policies[0].conditions.users.excludeusers: unknown member (did you mean "excludeUsers"?)
 b.yaml:5:126: policies[0].conditions.clientAppTypes[0]: "browsr" is not one of all, browser, mobileAppsAndDesktopClients, exchangeActiveSync, easSupported, other (did you mean "browser"?)
@@ -124,6 +124,38 @@ b.yaml:8:5: namedLocations[0]: displayName is missing
 b.yaml:8:31: namedLocations[0].ipRanges[0].cidrAddress: "x" is no address range`
 	if d := cmp.Diff(want, problems.Error()); d != "" {
 		t.Error(d)
+	}
+}
+
+// A mistake in one block of a policy hides no rule about another, and is not
+// said twice.
+func TestRulesBesideMistakes(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"state and 1012", "policies: [{displayName: P, state: report-only, conditions: {applications: {includeApplications: [All], includeUserActions: ['urn:user:registerdevice']}, users: {includeUsers: [All]}}}]",
+			`b.yaml:1:36: policies[0].state: "report-only" is not one of enabled, disabled, enabledForReportingButNotEnforced (did you mean "enabledForReportingButNotEnforced"?)
+b.yaml:1:125: policies[0].conditions.applications.includeUserActions: 1012: includeApplications and includeUserActions cannot stand together`},
+		{"users and 1064", one("applications: {includeApplications: [All]}, users: {includeUser: [All]}, clientAppTypes: []", ""),
+			`b.yaml:3:71: policies[0].conditions.users.includeUser: unknown member (did you mean "includeUsers"?)
+b.yaml:3:108: policies[0].conditions.clientAppTypes: 1064: clientAppTypes must not be an empty list; leave it out for all`},
+		{"no 1011 for a member that is misspelt", one("applications: {includeApplication: [All]}, users: {includeUsers: [All]}", ""),
+			`b.yaml:3:34: policies[0].conditions.applications.includeApplication: unknown member (did you mean "includeApplications"?)`},
+		{"no 1011 for a block that is misspelt", one("aplications: {includeApplications: [All]}, users: {includeUsers: [All]}", ""),
+			`b.yaml:3:19: policies[0].conditions.aplications: unknown member (did you mean "applications"?)`},
+		{"no 1011 without conditions", "policies: [{displayName: P, state: disabled}]", "b.yaml:1:12: policies[0]: conditions is missing"},
+		{"1011 beside another mistake", "policies: [{displayName: P, state: disabled, conditions: {users: {includeUsers: [All], excludeRole: [x]}}}]",
+			`b.yaml:1:58: policies[0].conditions: 1011: the policy includes no application, user action or authentication context
+b.yaml:1:88: policies[0].conditions.users.excludeRole: unknown member (did you mean "excludeRoles"?)`},
+		{"no lock-out while the condition is misspelt", "breakGlass: {groups: [Emergency]}\n" + strings.Replace(one(std+", signInRiskLevel: [high]", "grantControls: {builtInControls: [block]}"), "enabledForReportingButNotEnforced", "enabled", 1),
+			`b.yaml:4:93: policies[0].conditions.signInRiskLevel: unknown member (did you mean "signInRiskLevels"?)`},
+		{"break-glass that cannot be read is not missing", "breakGlass: {users: [Emergency]}\n" + strings.Replace(one("", "grantControls: {builtInControls: [mfa]}"), "enabledForReportingButNotEnforced", "enabled", 1),
+			`b.yaml:1:22: breakGlass.users[0]: "Emergency" is neither a user principal name nor an object id`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, problems := Parse("b.yaml", []byte(c.text))
+			if d := cmp.Diff(c.want, problems.Error()); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }
 

@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS("../../examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan,
+			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "bom": byteOrderMark,
 			"azurite": azurite(t), "webhook": webhook, "heard": heard, "daemon": startDaemon, "stopdaemon": stopDaemon, "api": callAPI, "waitrun": waitRun, "waitruns": waitRuns,
 		},
 	})
