@@ -37,6 +37,9 @@ type simulated struct {
 	base  *tenant // names, break-glass and licences
 	owned OwnedObjects
 	fatal func(...any)
+	// shows, if set, changes how the tenant shows an object, not the object.
+	shows  func(entra.ObjectKind, entra.Document)
+	writes []string // the methods of what was sent
 }
 
 var paths = map[entra.ObjectKind][]string{
@@ -59,6 +62,9 @@ func (s *simulated) serve(t *generate.Tenant) {
 // call sends one request and gives the answer as JSON.
 func (s *simulated) call(method string, path []string, body any) json.RawMessage {
 	s.now = s.now.Add(time.Second)
+	if method != http.MethodGet {
+		s.writes = append(s.writes, method)
+	}
 	r := &wire.Request{Method: method, Path: path, Query: url.Values{}, Header: http.Header{}, Now: s.now, Root: "http://127.0.0.1/v1.0",
 		URL: &url.URL{Path: "/v1.0"}, UnknownEnums: true, Roles: []string{"Policy.Read.All", "Policy.ReadWrite.ConditionalAccess", "Policy.ReadWrite.AuthenticationMethod"}}
 	if body != nil {
@@ -86,6 +92,9 @@ func (s *simulated) list(kind entra.ObjectKind) []entra.Document {
 		d, err := entra.ParseDocument(v)
 		if err != nil {
 			s.fatal(err)
+		}
+		if s.shows != nil {
+			s.shows(kind, d)
 		}
 		out[i] = d
 	}
