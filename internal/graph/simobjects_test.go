@@ -1,13 +1,18 @@
 package graph_test
 
 import (
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/microsoft/kiota-abstractions-go/serialization"
+	jsonformat "github.com/microsoft/kiota-serialization-json-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/identity"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graphsim"
 )
@@ -195,4 +200,90 @@ func TestSimulatorServesTheStockSDKPolicies(t *testing.T) {
 	if ip, ok := place.(models.IpNamedLocationable); !ok || len(ip.GetIpRanges()) != 1 || !*ip.GetIsTrusted() {
 		t.Errorf("location %v", place.GetBackingStore().Enumerate())
 	}
+}
+
+// What the baseline applies, the stock SDK reads with its typed models, and what
+// they hold is what the baseline says.
+func TestTheStockSDKReadsTheBaseline(t *testing.T) {
+	sim, c, root := tenant(t, graphsim.Options{Seed: 5, Users: 10, Policies: 0})
+	b, problems := baseline.Load("../../examples/baseline", baseline.Options{})
+	if b == nil {
+		t.Fatal(problems)
+	}
+	live := baseline.Live{}
+	var err error
+	if live.Names, err = c.Resolve(t.Context(), b.Refs()); err != nil {
+		t.Fatal(err)
+	}
+	if live.Tenant, err = c.Tenant(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if live.Strengths, err = c.Strengths(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]string{}
+	want := map[entra.ObjectKind]map[string]entra.Document{entra.KindPolicy: {}, entra.KindLocation: {}}
+	for _, a := range b.Plan(live, baseline.Settings{}).Actions {
+		text, err := json.Marshal(a.Change.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ref, id := range ids {
+			text = []byte(strings.ReplaceAll(string(text), "{{"+ref+"}}", id))
+		}
+		body, err := entra.ParseDocument(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, _, err := c.CreateObject(t.Context(), a.Change.Kind, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[string(a.Change.Kind)+":"+a.Change.Key] = made.ID()
+		want[a.Change.Kind][made.ID()] = entra.Canonical(a.Change.Kind, body)
+	}
+	if len(want[entra.KindPolicy]) != len(b.Policies) || len(want[entra.KindLocation]) != len(b.Locations) {
+		t.Fatalf("made %v", ids)
+	}
+
+	access := identity.NewConditionalAccessRequestBuilderInternal(map[string]string{}, stock(t, root, sim.Token()))
+	policies, err := access.Policies().Get(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locations, err := access.NamedLocations().Get(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[entra.ObjectKind]map[string]entra.Document{entra.KindPolicy: {}, entra.KindLocation: {}}
+	for _, p := range policies.GetValue() {
+		got[entra.KindPolicy][*p.GetId()] = written(t, entra.KindPolicy, p)
+	}
+	for _, l := range locations.GetValue() {
+		if _, ours := want[entra.KindLocation][*l.GetId()]; ours { // the tenant has some of its own
+			got[entra.KindLocation][*l.GetId()] = written(t, entra.KindLocation, l)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-baseline +stock SDK)\n%s", d)
+	}
+}
+
+// written is the canonical form of what a typed model would send.
+func written(t *testing.T, kind entra.ObjectKind, model serialization.Parsable) entra.Document {
+	t.Helper()
+	w := jsonformat.NewJsonSerializationWriter()
+	defer w.Close()
+	if err := w.WriteObjectValue("", model); err != nil {
+		t.Fatal(err)
+	}
+	text, err := w.GetSerializedContent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := entra.ParseDocument(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entra.Canonical(kind, d)
 }
