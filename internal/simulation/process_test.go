@@ -46,6 +46,8 @@ type process struct {
 	requests int
 	dieAt    int // request before which, or after the effect of which, it dies; 0: never
 	dieLate  bool
+	calls    int // of the store
+	dieCall  int // call of the store at which it dies; 0: never
 	dead     bool
 	stalled  bool   // it renews no lease
 	outage   string // below this path the tenant answers nothing but 503
@@ -335,6 +337,13 @@ func (s *store) step(op, name string) (before, after error) {
 		return errDead, nil
 	}
 	p.renew()
+	if p.calls++; p.calls == p.dieCall {
+		p.die("the store: " + op + " " + name)
+		if p.dieLate {
+			return nil, errDead
+		}
+		return errDead, nil
+	}
 	if p.w.quiet || p.faulty == 0 || p.fs.IntN(1000) >= p.faulty {
 		return nil, nil
 	}

@@ -57,7 +57,9 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			if course.IntN(6) == 0 {
 				p.outage = []string{"/identityProtection/riskDetections", "/identityProtection/riskyUsers", "/identity/conditionalAccess/policies", "/groups"}[course.IntN(4)]
 			}
-			switch course.IntN(4) {
+			switch course.IntN(5) {
+			case 4:
+				p.dieCall, p.dieLate = 1+course.IntN(60), course.IntN(2) == 0
 			case 0:
 				p.dieAt, p.dieLate = 1+course.IntN(45), course.IntN(2) == 0
 			case 1:
