@@ -48,7 +48,9 @@ func TestDocumentedCommands(t *testing.T) {
 		for _, port := range []string{"8080", "8890"} {
 			script = strings.ReplaceAll(script, "127.0.0.1:"+port, "127.0.0.1:"+freePort(t))
 		}
-		text := "startsim --users 60 --detections 150 --policies 3\n"
+		// The files that a reader edits are the ones that count.
+		text := "startsim --users 60 --detections 150 --policies 3\n" +
+			"env RISKSWEEP_TENANTS='[{name: contoso, tenantId: '$SIM_TENANT', credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: \"'$SIM'\", baseline: baseline, triage: triage.yaml}]'\n"
 		if strings.Contains(script, "risksweep sim ") {
 			text = "" // it brings its own tenant
 		}
