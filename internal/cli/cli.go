@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -105,8 +106,16 @@ func (c *command) printError(err error, code int) {
 		return
 	}
 	fmt.Fprintln(c.Err, "risksweep: "+strings.TrimSpace(err.Error()))
+	c.advise(err)
 	if code == ExitUsage {
 		fmt.Fprintln(c.Err, "See risksweep --help, or risksweep COMMAND --help.")
+	}
+}
+
+// advise says what a known failure of the service means, and what to do.
+func (c *command) advise(err error) {
+	if a, ok := entra.AdviceFor(err); ok {
+		fmt.Fprintln(c.Err, "It means that "+a.Means+".\nWhat to do: "+a.Do+".")
 	}
 }
 

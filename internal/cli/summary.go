@@ -8,6 +8,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -36,6 +37,10 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 	fmt.Fprintf(w, "%s: %s %s in %s\n", r.Tenant, r.Mode, c.paintStatus(r.Status), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
 	if r.Err != nil {
 		c.line("error", c.paint(red, printable(r.Err.Error())))
+		if a, ok := entra.AdviceFor(r.Err); ok {
+			c.line("means", a.Means)
+			c.line("to do", a.Do)
+		}
 	}
 	if n := r.Counts; n["users"] > 0 || n["detections"] > 0 {
 		c.line("read", readWords(n))

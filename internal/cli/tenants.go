@@ -40,7 +40,8 @@ func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) e
 		}
 		if err != nil {
 			c.log.Error(err.Error(), "tenant", t.Name)
-			failed = fmt.Errorf("tenant %s: %w", t.Name, err)
+			c.advise(err)
+			failed, out.cut = fmt.Errorf("tenant %s: %w", t.Name, err), true
 		}
 	}
 	if err := out.end(); err != nil {

@@ -293,6 +293,7 @@ func (c *command) ask(question string) error {
 
 // rows prints what a list command read, in the form that -o asks for.
 type rows struct {
+	cut   bool // a tenant could not be read
 	c     *command
 	form  string
 	wide  bool
@@ -409,6 +410,9 @@ func (r *rows) end() error {
 		r.csv.Flush()
 		return r.csv.Error()
 	default:
+		if r.table == nil && r.cut {
+			return nil // that nothing was read does not mean that nothing is there
+		}
 		if r.table == nil {
 			fmt.Fprintln(r.c.Err, "nothing found")
 			return nil

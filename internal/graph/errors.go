@@ -60,6 +60,15 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// ServiceCode is error.code.
+func (e *Error) ServiceCode() string { return e.Code }
+
+// ServiceMessage is error.message.
+func (e *Error) ServiceMessage() string { return e.Message }
+
+// ServiceRequestID is what Microsoft's support asks for.
+func (e *Error) ServiceRequestID() string { return e.RequestID }
+
 // Unwrap gives the kind, the unknown outcome and the cause.
 func (e *Error) Unwrap() []error {
 	var errs []error

@@ -329,6 +329,9 @@ func problemOf(err error, red report.Redaction) report.Problem {
 	if errors.As(err, &c) {
 		p.Code, p.RequestID = c.ServiceCode(), c.ServiceRequestID()
 	}
+	if a, ok := entra.AdviceFor(err); ok {
+		p.Hint = a.String()
+	}
 	return p
 }
 
