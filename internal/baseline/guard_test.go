@@ -88,43 +88,83 @@ func TestGuards(t *testing.T) {
 		{"trust goes, AllTrusted unused", "isTrusted: true", "isTrusted: false", "e"},
 		{"a strength allows more", "[fido2, windowsHelloForBusiness]", "[fido2, windowsHelloForBusiness, 'password,sms']", "ew"},
 		{"a strength allows less", "[fido2, windowsHelloForBusiness]", "[fido2]", "e"},
+		{"a strength gets another name", "displayName: Keys", "displayName: Security keys", ""},
+		{"a location gets another name", "displayName: Near", "displayName: Neighbours", ""},
+		{"a description", "displayName: A\n", "displayName: A\n    description: why\n", ""},
+		{"an application excluded", "{includeApplications: [All]}\n      users: {includeUsers: [All], excludeGroups", "{includeApplications: [All], excludeApplications: [Office365]}\n      users: {includeUsers: [All], excludeGroups", "ew"},
+		{"applications by a filter besides", "[Office365]}", "[Office365], applicationFilter: {mode: include, rule: x}}", "ew"},
+		{"a user action instead of applications", "{includeApplications: [Office365]}", "{includeUserActions: ['urn:user:registersecurityinfo']}", "ew"},
+		{"a role excluded", "excludeGroups: [Finance]}", "excludeGroups: [Finance], excludeRoles: [Global Administrator]}", "ew"},
+		{"guests excluded", "excludeGroups: [Finance]}", "excludeGroups: [Finance], excludeGuestsOrExternalUsers: {guestOrExternalUserTypes: internalGuest}}", "ew"},
+		{"guests included besides", "{includeGroups: [Finance]}", "{includeGroups: [Finance], includeGuestsOrExternalUsers: {guestOrExternalUserTypes: internalGuest}}", "e"},
+		{"another group instead", "{includeGroups: [Finance]}", "{includeGroups: [CA Break Glass]}", "ew"},
+		{"user risk asked for besides", "      signInRiskLevels: [high, medium]\n", "      signInRiskLevels: [high, medium]\n      userRiskLevels: [high]\n", "ew"},
+		{"insider risk asked for", "      signInRiskLevels: [high, medium]\n", "      signInRiskLevels: [high, medium]\n      insiderRiskLevels: elevated\n", "ew"},
+		{"terms of use besides", "[mfa, compliantDevice]}", "[mfa, compliantDevice], termsOfUse: [aaaaaaaa-0000-0000-0000-00000000000f]}", "e"},
+		{"terms of use as a way around", "{operator: AND, builtInControls: [mfa, compliantDevice]}", "{operator: OR, builtInControls: [mfa, compliantDevice], termsOfUse: [aaaaaaaa-0000-0000-0000-00000000000f]}", "ew"},
+		{"a resilient session is not any more", "value: 4}}", "value: 4}, disableResilienceDefaults: true}", "e"},
+		{"downloads are blocked", "value: 4}}", "value: 4}, cloudAppSecurity: {isEnabled: true, cloudAppSecurityType: blockDownloads}}", "e"},
+		{"days instead of hours", "type: hours, value: 4", "type: days, value: 4", "ew"},
+		{"an excluded location by another", "excludeLocations: [VPN]", "excludeLocations: [NEAR]", "ew"},
+		{"an excluded location not any more", "includeLocations: [All], excludeLocations: [VPN]", "includeLocations: [All]", "e"},
+		{"an included location more", "includeLocations: [NEAR]", "includeLocations: [NEAR, VPN]", "e"},
+		{"an included location by another", "includeLocations: [NEAR]", "includeLocations: [VPN]", "ew"},
+		{"unknown countries belong to an included location", "[DE, NO]}", "[DE, NO], includeUnknownCountriesAndRegions: true}", "e"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			tn, _ := applied(t, enforced)
-			text := strings.Replace(enforced, c.from, c.to, 1)
-			if text == enforced {
-				t.Fatal("the case changes nothing")
+		t.Run(c.name, func(t *testing.T) { guarded(t, enforced, c.from, c.to, c.needs) })
+	}
+	// Policies that name trusted locations as such.
+	excluding := strings.Replace(enforced, "excludeLocations: [VPN]", "excludeLocations: [AllTrusted]", 1)
+	including := strings.Replace(enforced, "includeLocations: [NEAR]", "includeLocations: [AllTrusted]", 1)
+	for _, c := range []struct{ name, base, from, to, needs string }{
+		{"trust goes where it is excluded", excluding, "isTrusted: true", "isTrusted: false", "e"},
+		{"a trusted location grows where trust is excluded", excluding, "203.0.113.0/24}", "203.0.0.0/16}", "ew"},
+		{"a trusted location is made where trust is excluded", excluding, "namedLocations:\n", "namedLocations:\n  - {key: NEW, displayName: New, isTrusted: true, ipRanges: [{cidrAddress: 192.0.2.0/24}]}\n", "ew"},
+		{"a location without trust is made", excluding, "namedLocations:\n", "namedLocations:\n  - {key: NEW, displayName: New, ipRanges: [{cidrAddress: 192.0.2.0/24}]}\n", ""},
+		{"trust goes where it is included", strings.Replace(including, "excludeLocations: [VPN]", "excludeLocations: [NEAR]", 1), "isTrusted: true", "isTrusted: false", "ew"},
+		{"a trusted location is made where trust is included", including, "namedLocations:\n", "namedLocations:\n  - {key: NEW, displayName: New, isTrusted: true, ipRanges: [{cidrAddress: 192.0.2.0/24}]}\n", "e"},
+	} {
+		t.Run(c.name, func(t *testing.T) { guarded(t, c.base, c.from, c.to, c.needs) })
+	}
+}
+
+// guarded applies a baseline, changes it, and checks with every setting of the
+// switches whether the change is ready.
+func guarded(t *testing.T, base, from, to, needs string) {
+	t.Helper()
+	tn, _ := applied(t, base)
+	text := strings.Replace(base, from, to, 1)
+	if text == base {
+		t.Fatal("the case changes nothing")
+	}
+	b := load(t, text)
+	for _, s := range []struct {
+		e, w  bool
+		needs string
+	}{{false, false, ""}, {true, false, "e"}, {false, true, "w"}, {true, true, "ew"}} {
+		want := plan.Ready
+		for _, need := range needs {
+			if !strings.ContainsRune(s.needs, need) {
+				want = plan.NotEnabled
 			}
-			b := load(t, text)
-			for _, s := range []struct {
-				e, w  bool
-				needs string
-			}{{false, false, ""}, {true, false, "e"}, {false, true, "w"}, {true, true, "ew"}} {
-				want := plan.Ready
-				for _, need := range c.needs {
-					if !strings.ContainsRune(s.needs, need) {
-						want = plan.NotEnabled
-					}
-				}
-				r := tn.plan(b, Settings{AllowEnabledPolicies: s.e, AllowWeakening: s.w})
-				if len(r.Actions) == 0 {
-					t.Fatal("no action")
-				}
-				for _, a := range r.Actions {
-					if a.Rule == "R" && len(r.Actions) > 1 {
-						continue // report-only, changed along with the others
-					}
-					if a.Status != want {
-						t.Errorf("with %q: %s %s is %s, want %s; %v", s.needs, a.Kind, a.Rule, a.Status, want, a.Reasons)
-					}
-					for _, reason := range a.Reasons {
-						if strings.Contains(reason, "is off") && (strings.Contains(reason, "allowEnabledPolicies") && s.e || strings.Contains(reason, "allowWeakening") && s.w) {
-							t.Errorf("with %q: %s", s.needs, reason)
-						}
-					}
+		}
+		r := tn.plan(b, Settings{AllowEnabledPolicies: s.e, AllowWeakening: s.w})
+		if len(r.Actions) == 0 {
+			t.Fatal("no action")
+		}
+		for _, a := range r.Actions {
+			if a.Rule == "R" && len(r.Actions) > 1 {
+				continue // report-only, changed along with the others
+			}
+			if a.Status != want {
+				t.Errorf("with %q: %s %s is %s, want %s; %v", s.needs, a.Kind, a.Rule, a.Status, want, a.Reasons)
+			}
+			for _, reason := range a.Reasons {
+				if strings.Contains(reason, "is off") && (strings.Contains(reason, "allowEnabledPolicies") && s.e || strings.Contains(reason, "allowWeakening") && s.w) {
+					t.Errorf("with %q: %s", s.needs, reason)
 				}
 			}
-		})
+		}
 	}
 }
 
