@@ -30,10 +30,16 @@ func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
 	tn.put(entra.KindLocation, "", doc(t, `{"@odata.type":"#microsoft.graph.compliantNetworkNamedLocation","displayName":"Net","compliantNetworkType":"x"}`))
 	tn.put(entra.KindLocation, "", doc(t, `{"displayName":"Near","countriesAndRegions":["NO","DE"],"includeUnknownCountriesAndRegions":true}`))
 	text, b := exported(t, tn)
-	for _, want := range []string{"- Finance\n", "- bg1@contoso.com\n", "- Corporate VPN\n", "id: Keys only\n", "acceptLockout: true", "- f0000000-0000-0000-0000-000000000001\n",
+	for _, want := range []string{"excludeGroups: [Finance, CA Break Glass]\n", "excludeUsers: [bg1@contoso.com, bg2@contoso.com]\n", "excludeLocations: [Corporate VPN]\n", "id: Keys only\n", "acceptLockout: true",
+		"excludeGroups: [f0000000-0000-0000-0000-000000000001]\n", "      - {cidrAddress: \"203.0.113.0/24\"}\n", "\"@odata.type\": \"#microsoft.graph.compliantNetworkNamedLocation\"\n",
 		`allowUnknown: ["conditions.somethingNew","conditions.times","grantControls.builtInControls","sessionControls.newControl"]`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	for _, not := range []string{"clientAppTypes", "ipNamedLocation", "countryLookupMethod"} {
+		if strings.Contains(text, not) {
+			t.Errorf("%q, which goes without saying, is in\n%s", not, text)
 		}
 	}
 	owned, done, problems := b.Adopt(tn.read(), tn.owned, nil, true)

@@ -3,6 +3,8 @@ package baseline
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -21,9 +23,11 @@ func (w *writer) line(indent int, s string) {
 	w.out.WriteString(strings.Repeat("  ", indent) + s + "\n")
 }
 
-// object writes the members of one object, one a line. At the top the type of
-// an abstract object is written too.
+// object writes the members of one object, one a line, leaving out what a
+// baseline takes for granted. At the top the name comes first, and the type of
+// an abstract object is written where its members do not tell it.
 func (w *writer) object(m *entra.Member, v map[string]any, indent int, top bool) {
+	nested := len(m.Types) > 0 && !top // its members are what tells which type it is
 	if len(m.Types) > 0 {
 		t := entra.TypeOf(m, v)
 		sub := &entra.Member{}
@@ -32,17 +36,26 @@ func (w *writer) object(m *entra.Member, v map[string]any, indent int, top bool)
 				sub.Members = c.Members
 			}
 		}
-		if top || len(sub.Members) == 0 {
+		bare := maps.Clone(v)
+		delete(bare, "@odata.type")
+		if top && entra.TypeOf(m, bare) != t || len(sub.Members) == 0 {
 			w.line(indent, `"@odata.type": `+jsonText(t))
 		}
 		m = sub
 	}
 	written := map[string]bool{"@odata.type": true}
+	if name, ok := v["displayName"].(string); ok && top {
+		w.line(indent, "displayName: "+scalar(name))
+		written["displayName"] = true
+	}
 	for i := range m.Members {
 		sub := &m.Members[i]
-		if e, ok := v[sub.Name]; ok && !sub.Beta {
+		e, ok := v[sub.Name]
+		if !ok || sub.Beta || written[sub.Name] {
+			continue
+		}
+		if written[sub.Name] = true; nested || !isDefault(sub, e) {
 			w.member(sub, e, indent)
-			written[sub.Name] = true
 		}
 	}
 	for _, name := range sortedKeys(v) {
@@ -62,18 +75,63 @@ func (w *writer) member(m *entra.Member, v any, indent int) {
 		w.line(indent, m.Name+":")
 		w.object(m, v, indent+1, false)
 	case []any:
-		w.line(indent, m.Name+":")
-		for _, e := range v {
-			if o, ok := e.(map[string]any); ok {
-				delete(o, "@odata.type")
-				w.line(indent+1, "- "+jsonText(o))
-				continue
-			}
-			w.line(indent+1, "- "+w.value(m, e))
-		}
+		w.list(m, v, indent)
 	default:
 		w.line(indent, m.Name+": "+w.value(m, v))
 	}
+}
+
+// isDefault reports whether a value is what its absence stands for.
+func isDefault(m *entra.Member, v any) bool {
+	if list, ok := m.Default.([]string); ok {
+		return reflect.DeepEqual(v, anys(list))
+	}
+	return m.Default != nil && m.Default == v
+}
+
+// widest is how long a list in one line may become.
+const widest = 100
+
+// list writes a list in one line where it fits and nothing is to be said of an
+// element, an element a line otherwise.
+func (w *writer) list(m *entra.Member, v []any, indent int) {
+	var items []string
+	commented := false
+	for _, e := range v {
+		if o, ok := e.(map[string]any); ok {
+			items = append(items, flow(o))
+			commented = true // an object has a line of its own
+			continue
+		}
+		item := w.value(m, e)
+		commented = commented || strings.Contains(item, " # ")
+		items = append(items, item)
+	}
+	if one := m.Name + ": [" + strings.Join(items, ", ") + "]"; !commented && 2*indent+len(one) <= widest {
+		w.line(indent, one)
+		return
+	}
+	w.line(indent, m.Name+":")
+	for _, item := range items {
+		w.line(indent+1, "- "+item)
+	}
+}
+
+// flow writes a small object in one line, without the type that its members
+// tell.
+func flow(o map[string]any) string {
+	var parts []string
+	for _, name := range sortedKeys(o) {
+		if name == "@odata.type" {
+			continue
+		}
+		if s, ok := o[name].(string); ok {
+			parts = append(parts, scalar(name)+": "+scalar(s))
+		} else {
+			parts = append(parts, scalar(name)+": "+jsonText(o[name]))
+		}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
 }
 
 // value writes one scalar, an id as a name where it has one.
