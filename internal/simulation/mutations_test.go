@@ -22,7 +22,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"the watermark has no overlap", "sweep/run.go", "r.state.Watermark.Add(-r.Settings.Overlap)", "r.state.Watermark"},
 	{"limits are not looked at", "plan/build.go", "done[c.kind]+wanted[c.kind] > c.max", "false"},
 	{"the gate lets everything through", "sweep/carry.go", "lease := r.led.Lease()", "if true {\n\t\treturn nil\n\t}\n\tlease := r.led.Lease()"},
-	{"half a read passes for a whole one", "sweep/read.go", "\t\tif err != nil {\n\t\t\treturn pages, err\n\t\t}\n\t\tpages++", "\t\tif err != nil {\n\t\t\treturn pages, nil\n\t\t}\n\t\tpages++"},
+	{"half a read passes for a whole one", "sweep/read.go", "\t\tif err != nil {\n\t\t\treturn pages, err\n\t\t}\n\t\tif pages == 0", "\t\tif err != nil {\n\t\t\treturn pages, nil\n\t\t}\n\t\tif pages == 0"},
 	{"a run that writes is not marked as open", "sweep/carry.go", "r.state.OpenRuns = append(r.state.OpenRuns, r.led.ID())", ""},
 	{"break-glass accounts are not excluded", "baseline/breakglass.go", "func (s *shelter) covered(d entra.Document) bool {",
 		"func (s *shelter) force(entra.Document) {}\n\nfunc (s *shelter) covered(d entra.Document) bool {\n\tif true {\n\t\treturn true\n\t}"},

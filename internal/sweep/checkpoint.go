@@ -15,16 +15,18 @@ import (
 )
 
 // A run over many pages keeps what it has read in a checkpoint, page by page,
-// so that one that is stopped half-way goes on where it was. The selection that
-// is read is one that no row leaves, and what changed since the first page is
-// asked for at the end (ADR 2): so it does not matter that offsets move while
-// nobody reads.
+// so that one that is stopped half-way goes on where it was (ADR 5). A
+// checkpoint only saves time: one that is of no use is dropped, one that cannot
+// be kept is done without.
 
 // checkpointFor is how long a checkpoint is worth going on from.
 const checkpointFor = 6 * time.Hour
 
+// checkpointVersion is that of the file; no other is read.
+const checkpointVersion = 2
+
 // checkpointHead is the first line of a checkpoint: what the pages were asked
-// for. Each further line is one page as the service sends it.
+// for, and when.
 type checkpointHead struct {
 	Version      int           `json:"version"`
 	Lookback     time.Duration `json:"lookback"`
@@ -33,14 +35,25 @@ type checkpointHead struct {
 	Full         bool          `json:"full"`
 }
 
+// keptPage is each further line: a page as the service sent it, and the link
+// that led to it, empty for the first.
+type keptPage struct {
+	Link string          `json:"link"`
+	Page json.RawMessage `json:"page"`
+}
+
 // checkpoint is a run's place in the detections.
 type checkpoint struct {
-	name    string // in the store; empty: none is kept
-	file    blobstore.Appender
-	next    string // where to go on
-	pages   int    // that were read before
-	written int    // in this turn
-	whole   bool   // all pages were read before
+	name  string // in the store; empty: none is kept
+	file  blobstore.Appender
+	found bool   // an earlier turn has left one
+	off   bool   // the store takes no more of it
+	pages int    // that were kept by earlier turns
+	link  string // that led to the last of them
+	whole bool   // there was none after it
+	kept  int    // pages that this turn has kept
+	fresh int    // detections that they have brought
+	line  bytes.Buffer
 }
 
 // checkpointName is where a run keeps its place. Runs that write hold the
@@ -59,117 +72,223 @@ func (r *run) checkpointName() string {
 	return ""
 }
 
-// resume reads back what an earlier turn has read and says where to go on.
-func (r *run) resume(ctx context.Context) (*checkpoint, error) {
+// findCheckpoint looks for what an earlier turn has read. If it is worth going
+// on from, the run takes over its start.
+func (r *run) findCheckpoint(ctx context.Context) *checkpoint {
 	c := &checkpoint{name: r.checkpointName()}
 	if c.name == "" {
-		return c, nil
+		return c
 	}
+	c.found = true
 	in, _, err := r.Ledger.Store().Open(ctx, c.name)
 	if errors.Is(err, blobstore.ErrNotFound) {
-		return c, nil
+		c.found = false
+		return c
 	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the checkpoint: %w", err)
-	}
-	defer in.Close()
-	lines := bufio.NewReaderSize(in, 1<<20)
-	head, err := lines.ReadBytes('\n')
 	var h checkpointHead
-	if err != nil || json.Unmarshal(head, &h) != nil || h.Version != 1 || h.Lookback != r.Settings.Lookback || h.Full != r.full ||
-		r.serviceStart.Sub(h.ServiceStart) > checkpointFor || h.ServiceStart.After(r.serviceStart) {
-		return c, r.dropCheckpoint(ctx, c)
+	why := ""
+	if err != nil {
+		why = err.Error()
+	} else {
+		h, why = r.head(bufio.NewReader(in))
+		_ = in.Close() // it was read only
 	}
-	for {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			break // also a torn last line
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the checkpoint: %w", err)
-		}
-		page, err := r.Reader.DecodeDetections(line)
-		if err != nil {
-			return nil, fmt.Errorf("reading the checkpoint (delete %s to begin anew): %w", c.name, err)
-		}
-		if err := r.takeDetections(page.Items); err != nil {
-			return nil, err
-		}
-		c.pages++
-		c.next, c.whole = page.Next, page.Next == ""
-	}
-	if c.pages == 0 {
-		return c, r.dropCheckpoint(ctx, c)
+	if why != "" {
+		r.Log.Info("the checkpoint is of no use; reading begins anew", "tenant", r.Name, "run", r.res.Run, "why", why)
+		_ = r.dropCheckpoint(ctx, c) // then none is kept
+		return c
 	}
 	r.serviceStart, r.since = h.ServiceStart, h.Since
-	if c.file, err = r.Ledger.Store().Append(ctx, c.name); err != nil {
-		return nil, fmt.Errorf("opening the checkpoint: %w", err)
+	return c
+}
+
+// head reads the first line and says why a checkpoint is of no use, if so.
+func (r *run) head(lines *bufio.Reader) (h checkpointHead, why string) {
+	line, err := lines.ReadBytes('\n')
+	switch {
+	case err != nil || json.Unmarshal(line, &h) != nil:
+		why = "it is damaged"
+	case h.Version != checkpointVersion:
+		why = fmt.Sprintf("it has version %d, this program knows %d", h.Version, checkpointVersion)
+	case h.Lookback != r.Settings.Lookback || h.Full != r.full:
+		why = "other detections were asked for"
+	case r.serviceStart.Sub(h.ServiceStart) > checkpointFor || h.ServiceStart.After(r.serviceStart):
+		why = "it was begun at " + h.ServiceStart.Format(time.RFC3339)
+	case !h.ServiceStart.After(r.state.Watermark):
+		why = "a run has read everything since"
+	}
+	return h, why
+}
+
+// replay takes in the pages that earlier turns have kept.
+func (r *run) replay(ctx context.Context, c *checkpoint) error {
+	in, _, err := r.Ledger.Store().Open(ctx, c.name)
+	if err != nil {
+		return fmt.Errorf("reading the checkpoint: %w", err) // it was there a moment ago
+	}
+	defer in.Close()
+	lines := bufio.NewReaderSize(in, 64<<10)
+	next := ""
+	for n := 0; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break // also a last line that was cut off
+		}
+		var kept keptPage
+		var page entra.Page[entra.Detection]
+		if err == nil {
+			if n == 0 || json.Unmarshal(line, &kept) != nil {
+				continue // the head, or the end of a turn that was cut off
+			}
+			page, err = r.Reader.DecodeDetections(kept.Page)
+		}
+		// A turn goes on from the last page or begins anew. Anything else is a
+		// page that is missing.
+		if err != nil || kept.Link != "" && kept.Link != c.link && kept.Link != next {
+			r.Log.Warn("the checkpoint is damaged; reading begins anew", "tenant", r.Name, "run", r.res.Run, "page", c.pages+1, "error", err)
+			c.pages = 0
+			break
+		}
+		if err := r.takeDetections(nil, page.Items, true); err != nil {
+			return err
+		}
+		c.pages++
+		c.link, next, c.whole = kept.Link, page.Next, page.Next == ""
+	}
+	if c.pages == 0 {
+		c.link, c.whole = "", false
+		_ = r.dropCheckpoint(ctx, c) // then none is kept
+		return nil
 	}
 	r.Log.Info("reading goes on from a checkpoint", "tenant", r.Name, "run", r.res.Run, "pages", c.pages, "detections", r.res.Counts["detections"])
-	return c, nil
+	return nil
+}
+
+// goOn reads on from the last page that was kept, or all pages. The last page
+// is read again: rows before it may have gone from the list, and what is after
+// them has moved up.
+func (r *run) goOn(ctx context.Context, c *checkpoint) (pages int, err error) {
+	q := entra.DetectionQuery{Open: true, UpdatedSince: r.since, Resume: c.link}
+	pages, err = r.detectionPages(ctx, q, c)
+	if q.Resume == "" || pages > 0 || !cannotGoOn(err) {
+		return pages, err
+	}
+	r.Log.Info("reading cannot go on where it was and begins anew", "tenant", r.Name, "run", r.res.Run, "error", err)
+	q.Resume = ""
+	return r.detectionPages(ctx, q, c)
+}
+
+// errMoved says that the list has moved so far that nothing of a page which was
+// read before is where it was.
+var errMoved = errors.New("the list of detections has moved too far")
+
+// cannotGoOn reports whether an error means that a kept link is of no use any
+// more.
+func cannotGoOn(err error) bool {
+	for _, kind := range []error{errMoved, entra.ErrBadRequest, entra.ErrNotFound, entra.ErrMalformed, entra.ErrRedirected} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyKnown reports whether a detection of the page was read before.
+func (r *run) anyKnown(items []entra.Detection) bool {
+	for i := range items {
+		if r.evidence.knows(items[i].ID) {
+			return true
+		}
+	}
+	return false
 }
 
 // keep adds a page. A list of one page needs no checkpoint.
-func (r *run) keep(ctx context.Context, c *checkpoint, page entra.Page[entra.Detection]) error {
-	if c.name == "" || c.file == nil && page.Next == "" {
-		return nil
+func (r *run) keep(ctx context.Context, c *checkpoint, link string, page entra.Page[entra.Detection]) {
+	if c == nil || c.name == "" || c.off || c.file == nil && c.pages == 0 && page.Next == "" {
+		return
 	}
-	var b bytes.Buffer
+	if err := r.keepPage(ctx, c, link, page); err != nil {
+		c.off = true
+		r.Log.Warn("no checkpoint is kept", "tenant", r.Name, "run", r.res.Run, "error", err)
+		return
+	}
+	c.kept++
+}
+
+func (r *run) keepPage(ctx context.Context, c *checkpoint, link string, page entra.Page[entra.Detection]) (err error) {
+	b := &c.line
+	b.Reset()
 	if c.file == nil {
-		head, err := json.Marshal(checkpointHead{Version: 1, Lookback: r.Settings.Lookback, ServiceStart: r.serviceStart, Since: r.since, Full: r.full})
-		if err != nil {
+		if c.pages == 0 {
+			head, err := json.Marshal(checkpointHead{Version: checkpointVersion, Lookback: r.Settings.Lookback,
+				ServiceStart: r.serviceStart, Since: r.since, Full: r.full})
+			if err != nil {
+				return err
+			}
+			b.Write(head)
+		}
+		b.WriteByte('\n') // also behind a line that was cut off
+		if c.file, err = r.Ledger.Store().Append(ctx, c.name); err != nil {
 			return err
 		}
-		b.Write(append(head, '\n'))
-		if c.file, err = r.Ledger.Store().Append(ctx, c.name); err != nil {
-			return fmt.Errorf("opening the checkpoint: %w", err)
-		}
+	}
+	from, err := json.Marshal(link)
+	if err != nil {
+		return err
 	}
 	next, err := json.Marshal(page.Next)
 	if err != nil {
 		return err
 	}
-	b.WriteByte('{')
+	fmt.Fprintf(b, `{"link":%s,"page":{`, from)
 	if page.Next != "" {
-		fmt.Fprintf(&b, `"@odata.nextLink":%s,`, next)
+		fmt.Fprintf(b, `"@odata.nextLink":%s,`, next)
 	}
 	b.WriteString(`"value":[`)
 	for i := range page.Items {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := json.Compact(&b, page.Items[i].Raw); err != nil {
+		if raw := page.Items[i].Raw; bytes.IndexByte(raw, '\n') < 0 {
+			b.Write(raw)
+		} else if err := json.Compact(b, raw); err != nil {
 			return err
 		}
 	}
-	b.WriteString("]}\n")
-	if err := c.file.Append(ctx, b.Bytes()); err != nil {
-		return fmt.Errorf("keeping the checkpoint: %w", err)
-	}
-	c.written++
-	return nil
+	b.WriteString("]}}\n")
+	return c.file.Append(ctx, b.Bytes())
 }
 
-// dropCheckpoint forgets a run's place.
+// dropCheckpoint forgets a run's place. Where that fails a later run sees by
+// itself that it is of no use.
 func (r *run) dropCheckpoint(ctx context.Context, c *checkpoint) error {
-	if c == nil || c.name == "" {
+	if c == nil || c.name == "" || !c.found && c.kept == 0 && !c.off {
 		return nil
 	}
-	if c.file != nil {
-		if err := c.file.Close(); err != nil {
-			return err
-		}
+	c.pages, c.kept, c.found = 0, 0, false
+	err := errors.Join(r.leaveCheckpoint(c), r.Ledger.Store().Delete(ctx, c.name))
+	if err != nil {
+		c.off = true
+		err = fmt.Errorf("deleting the checkpoint: %w", err)
+		r.Log.Warn(err.Error(), "tenant", r.Name, "run", r.res.Run)
+	}
+	return err
+}
+
+// leaveCheckpoint ends the keeping of pages in this turn.
+func (r *run) leaveCheckpoint(c *checkpoint) (err error) {
+	if c != nil && c.file != nil {
+		err = c.file.Close()
 		c.file = nil
 	}
-	if err := r.Ledger.Store().Delete(ctx, c.name); err != nil {
-		return fmt.Errorf("deleting the checkpoint: %w", err)
-	}
-	return nil
+	return err
 }
 
 // goesOn reports whether a run that was stopped by its deadline is to be
-// continued from its checkpoint: nothing was planned, and this turn has come
-// forward.
+// continued from its checkpoint: nothing was planned, and this turn has brought
+// something.
 func (r *run) goesOn(ctx context.Context) bool {
-	return r.req.Continue && !r.planned && r.checkpoint != nil && r.checkpoint.written > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded)
+	c := r.checkpoint
+	return r.req.Continue && !r.planned && c != nil && c.kept > 0 && c.fresh > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded)
 }

@@ -71,6 +71,9 @@ func (e *evidence) add(d *entra.Detection) (fresh bool) {
 	return fresh
 }
 
+// knows reports whether a detection was read before.
+func (e *evidence) knows(id string) bool { return e.seen.has(e.hash.key(id)) }
+
 // forget drops what was known of a detection that has been read again.
 func (e *evidence) forget(user key, id string) {
 	for i := e.heads[user]; i != 0; {

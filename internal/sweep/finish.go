@@ -188,6 +188,11 @@ func (r *run) store(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.req.Mode != Apply { // it lies in the run's folder, and nobody goes on from it
+		if err := r.dropCheckpoint(ctx, r.checkpoint); err != nil {
+			return err
+		}
+	}
 	r.res.Head, err = r.led.Finish(ctx, ledger.Manifest{Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
 		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts}, head, headRun)
 	if err != nil || r.req.Mode != Apply {

@@ -35,6 +35,9 @@ type keyShard struct {
 // add puts a key into the set and reports whether it was new.
 func (s *keySet) add(k key) bool { return s.shard[k.hi%shards].add(k) }
 
+// has reports whether a key is in the set.
+func (s *keySet) has(k key) bool { return s.shard[k.hi%shards].has(k) }
+
 func (s *keySet) len() int {
 	n := 0
 	for i := range s.shard {
@@ -47,18 +50,26 @@ func (s *keyShard) add(k key) bool {
 	if 4*(s.n+1) > 3*len(s.slots) {
 		s.grow()
 	}
-	i := k.lo % uint64(len(s.slots))
-	for s.slots[i] != (key{}) {
-		if s.slots[i] == k {
-			return false
-		}
-		if i++; i == uint64(len(s.slots)) {
-			i = 0
-		}
+	i := s.find(k)
+	if s.slots[i] == k {
+		return false
 	}
 	s.slots[i] = k
 	s.n++
 	return true
+}
+
+func (s *keyShard) has(k key) bool { return s.n > 0 && s.slots[s.find(k)] == k }
+
+// find gives the slot of a key, or the free one where it would stand.
+func (s *keyShard) find(k key) uint64 {
+	i := k.lo % uint64(len(s.slots))
+	for s.slots[i] != (key{}) && s.slots[i] != k {
+		if i++; i == uint64(len(s.slots)) {
+			i = 0
+		}
+	}
+	return i
 }
 
 func (s *keyShard) grow() {
@@ -68,12 +79,6 @@ func (s *keyShard) grow() {
 		if k == (key{}) {
 			continue
 		}
-		i := k.lo % uint64(len(s.slots))
-		for s.slots[i] != (key{}) {
-			if i++; i == uint64(len(s.slots)) {
-				i = 0
-			}
-		}
-		s.slots[i] = k
+		s.slots[s.find(k)] = k
 	}
 }

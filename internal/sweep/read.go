@@ -26,56 +26,76 @@ const readMargin = time.Minute
 
 // readDetections streams the detections into the report and keeps the evidence
 // of the open ones. Pages are offsets into a living list: when there was more
-// than one, what changed meanwhile is asked for once more.
-func (r *run) readDetections(ctx context.Context) (err error) {
-	if r.checkpoint, err = r.resume(ctx); err != nil {
-		return err
+// than one, what changed meanwhile is asked for once more. A run that goes on
+// from a checkpoint asks for it first, for it stands over what was kept; and at
+// the end for what may have shown late, as a run after it would.
+func (r *run) readDetections(ctx context.Context) error {
+	r.turnStart = r.serviceStart
+	c := r.findCheckpoint(ctx)
+	r.checkpoint = c
+	if c.found {
+		if _, err := r.detectionPages(ctx, entra.DetectionQuery{UpdatedSince: r.serviceStart.Add(-readMargin)}, nil); err != nil {
+			return err
+		}
+		if err := r.replay(ctx, c); err != nil {
+			return err
+		}
 	}
-	pages := r.checkpoint.pages
-	if !r.checkpoint.whole {
-		n, err := r.detectionPages(ctx, entra.DetectionQuery{Open: true, UpdatedSince: r.since, Resume: r.checkpoint.next}, r.checkpoint)
+	pages, since := c.pages, r.turnStart.Add(-readMargin)
+	if pages > 0 {
+		since = r.serviceStart.Add(-r.Settings.Overlap)
+	}
+	if !c.whole {
+		n, err := r.goOn(ctx, c)
 		if err != nil {
-			if r.checkpoint.next != "" && n == 0 && (errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrNotFound)) {
-				// Its link has expired: the next run begins anew.
-				return errors.Join(err, r.dropCheckpoint(ctx, r.checkpoint))
-			}
 			return err
 		}
 		pages += n
 	}
 	if pages > 1 {
-		_, err = r.detectionPages(ctx, entra.DetectionQuery{UpdatedSince: r.serviceStart.Add(-readMargin)}, &checkpoint{})
+		_, err := r.detectionPages(ctx, entra.DetectionQuery{UpdatedSince: since}, nil)
+		return err
 	}
-	return err
+	return nil
 }
 
+// detectionPages reads a selection, and keeps its pages if c is given.
 func (r *run) detectionPages(ctx context.Context, q entra.DetectionQuery, c *checkpoint) (pages int, err error) {
+	link := q.Resume
 	for page, err := range r.Reader.Detections(ctx, q) {
 		if err != nil {
 			return pages, err
 		}
+		if pages == 0 && link != "" && !r.anyKnown(page.Items) {
+			return 0, errMoved
+		}
 		pages++
-		if err := r.takeDetections(page.Items); err != nil {
+		r.keep(ctx, c, link, page)
+		if err := r.takeDetections(c, page.Items, false); err != nil {
 			return pages, err
 		}
-		if err := r.keep(ctx, c, page); err != nil {
-			return pages, err
-		}
+		link = page.Next
 		r.Progress.Advance(len(page.Items))
 	}
 	return pages, ctx.Err()
 }
 
 // takeDetections writes detections into the report and keeps the evidence of
-// the open ones.
-func (r *run) takeDetections(items []entra.Detection) error {
+// the open ones. Old ones, out of a checkpoint, never stand over what is known.
+func (r *run) takeDetections(c *checkpoint, items []entra.Detection, old bool) error {
 	for i := range items {
 		d := &items[i]
 		if d.ID == "" {
 			return fmt.Errorf("a detection without id: %w", entra.ErrMalformed)
 		}
+		if old && r.evidence.knows(d.ID) {
+			continue
+		}
 		if !r.evidence.add(d) {
 			continue // read before: only its state is news
+		}
+		if c != nil {
+			c.fresh++
 		}
 		r.tally.Add(d)
 		r.res.Counts["detections"]++
@@ -178,7 +198,7 @@ func (r *run) readUsers(ctx context.Context) error {
 		return err
 	}
 	if pages > 1 {
-		if err := read(entra.RiskyUserQuery{UpdatedSince: r.serviceStart.Add(-readMargin)}, true); err != nil {
+		if err := read(entra.RiskyUserQuery{UpdatedSince: r.turnStart.Add(-readMargin)}, true); err != nil {
 			return err
 		}
 	}

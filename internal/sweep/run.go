@@ -45,6 +45,9 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 	} else {
 		r.finish(ctx, err)
 	}
+	if err := r.leaveCheckpoint(r.checkpoint); err != nil {
+		s.Log.Warn("the checkpoint could not be closed", "tenant", s.Name, "run", led.ID(), "error", err)
+	}
 	// Whatever became of the run, the lease is given back.
 	c, cancel := detached(ctx, r.Settings.WriteTimeout)
 	defer cancel()
@@ -80,6 +83,7 @@ type run struct {
 	held              bool
 	tenant            entra.Tenant
 	serviceStart      time.Time     // the service's time at the start of the read
+	turnStart         time.Time     // the same, of what this turn has read of it
 	ahead             time.Duration // how far the service's clock is ahead of ours
 	full              bool
 	since             time.Time
@@ -240,7 +244,8 @@ func (r *run) makePlan(ctx context.Context) error {
 		return fmt.Errorf("storing the plan (nothing was sent): %w", err)
 	}
 	r.planned = true
-	return r.dropCheckpoint(ctx, r.checkpoint)
+	_ = r.dropCheckpoint(ctx, r.checkpoint) // no harm: it is older than the watermark will be
+	return nil
 }
 
 // status says how the run ended.
