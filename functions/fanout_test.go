@@ -16,7 +16,7 @@ import (
 func TestFanOut(t *testing.T) {
 	const tenantCount, processes = 200, 4
 	queues, store := hosttest.NewQueues(), t.TempDir()
-	env := []string{"TEST_STORE=" + store, "TEST_TENANTS=200", "TEST_SWEEP=2ms", "TEST_WAIT=2s"}
+	env := []string{"TEST_STORE=" + store, "TEST_TENANTS=200", "TEST_SWEEP=2ms", "TEST_WAIT=20s"}
 	dir := app(t)
 	hosts := make([]*hosttest.Host, processes)
 	for i := range hosts {

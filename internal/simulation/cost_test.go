@@ -243,21 +243,3 @@ func TestWhatAComparisonCosts(t *testing.T) {
 		t.Logf("%d requests for %d names", n, names)
 	})
 }
-
-// ids are those of the rows of a run's file.
-func ids(t *testing.T, p priced, run, file string) []string {
-	t.Helper()
-	in, _, err := p.Ledger.Open(context.Background(), run, file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	var out []string
-	for row, err := range report.ReadLines[struct{ ID string }](in) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, row.ID)
-	}
-	return out
-}
