@@ -13,7 +13,7 @@ import (
 func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 	t := generate.Population(opt.Seed, opt.Users, opt.Policies, born)
 	people := directory.New(t, now, directory.Options{License: opt.License, Cloud: opt.Cloud})
-	risks := risk.New(t, opt.Detections, now, risk.Options{Seed: opt.Seed, Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
+	risks := risk.New(t, opt.Detections, now, risk.Options{Seed: opt.Seed, Born: born, Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	access := conditionalaccess.New(t, people, now, conditionalaccess.Options{Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	people.Guard(access.Enforced)
 	return &parts{

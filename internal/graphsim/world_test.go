@@ -105,6 +105,27 @@ func TestSameSeedSameTenant(t *testing.T) {
 	}
 }
 
+// The clock runs on while the tenant is made: that it takes a while must not
+// show in it.
+func TestSameSeedAndStartOnARunningClock(t *testing.T) {
+	make := func(step time.Duration) string {
+		at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
+		running := func() time.Time { at = at.Add(step); return at }
+		tenant, err := New(Options{Seed: 42, Users: 60, Detections: 90, Policies: 3, Now: noon, Clock: running})
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := tenant.State()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(state)
+	}
+	if d := cmp.Diff(make(time.Millisecond), make(time.Second)); d != "" {
+		t.Errorf("a slower machine made another tenant: %.1000s", d)
+	}
+}
+
 func TestStateSurvivesALoad(t *testing.T) {
 	s := world(t, Options{Seed: 5, Users: 60, Detections: 150, Policies: 4})
 	s.dismissOne()

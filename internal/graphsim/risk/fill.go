@@ -74,7 +74,7 @@ func (w *Workload) fill(n int) {
 	}
 	g := &generator{
 		w: w, rng: rand.New(rand.NewPCG(w.opt.Seed, 0x7269736b)), //nolint:gosec // a simulation
-		now: odata.Ticks(w.clock()), span: span, left: n, closings: map[int32][]int64{}, assigned: map[int]bool{},
+		now: odata.Ticks(w.opt.Born), span: span, left: n, closings: map[int32][]int64{}, assigned: map[int]bool{},
 		drafts: make([]detection, 0, n),
 	}
 	if w.opt.License != "P2" {

@@ -23,6 +23,9 @@ import (
 // Options say how the service behaves.
 type Options struct {
 	Seed uint64
+	// Born is when the tenant was made, which the generated times lie before;
+	// zero means the time that the clock shows.
+	Born time.Time
 	// Lag is how long feedback takes to show; isProcessing is true meanwhile.
 	Lag time.Duration
 	// Cloud is global, usgov, usgovdod or china (which has no Identity
@@ -68,6 +71,9 @@ func (p *person) subject() subject {
 func New(t *generate.Tenant, detections int, clock func() time.Time, opt Options) *Workload {
 	if opt.License == "" {
 		opt.License = "P2"
+	}
+	if opt.Born.IsZero() {
+		opt.Born = clock()
 	}
 	w := &Workload{
 		opt: opt, clock: clock, byID: map[string]int{}, byUPN: map[string]int{},
