@@ -37,8 +37,8 @@ func (s *schema) read(data []byte, skip []string) (document, *refused) {
 		return nil, malformed("an object was expected for '%s'", s.name)
 	}
 	if s.derived != nil || s.typed {
-		var name string
-		if err := json.Unmarshal(raw[typeName], &name); err != nil || name == "" {
+		name := s.unnamed
+		if given, ok := raw[typeName]; ok && json.Unmarshal(given, &name) != nil || name == "" {
 			return nil, malformed("'@odata.type' is needed for '%s'", s.name)
 		}
 		name = strings.TrimPrefix(strings.TrimPrefix(name, "#"), "microsoft.graph.")

@@ -17,6 +17,7 @@ const (
 	noSuchLocation     = 1040
 	noClientAppTypes   = 1064
 	secondaryTimeBased = 1104
+	strengthBesideMFA  = 1108
 
 	noSuchObject      = 1901
 	noAssignment      = 1902

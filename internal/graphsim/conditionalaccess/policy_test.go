@@ -72,6 +72,24 @@ func TestNormalisations(t *testing.T) {
 	}
 }
 
+// All external tenants may be meant without naming the type, as
+// terraform-provider-azuread does.
+func TestAllExternalTenantsNeedNoType(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []string{
+		`{"membershipKind":"all"}`,
+		`{"@odata.type":"#microsoft.graph.conditionalAccessAllExternalTenants","membershipKind":"all"}`,
+		`{"@odata.type":"microsoft.graph.conditionalAccessAllExternalTenants"}`,
+	} {
+		b := newBench(t, 0, Options{})
+		made := b.object(http.MethodPost, policiesAt, edit("conditions.users.excludeGuestsOrExternalUsers", `{"guestOrExternalUserTypes":"internalGuest,serviceProvider","externalTenants":`+sent+`}`))
+		want := `{"@odata.type":"#microsoft.graph.conditionalAccessAllExternalTenants","membershipKind":"all"}`
+		if got := asJSON(at(made, "conditions.users.excludeGuestsOrExternalUsers.externalTenants")); got != want {
+			t.Errorf("%s is kept as %s", sent, got)
+		}
+	}
+}
+
 func TestAStrengthIsShownWhole(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 0, Options{})
@@ -104,7 +122,9 @@ func TestRefusedPolicies(t *testing.T) {
 		{"no state", 1007, []string{"state", ""}},
 		{"no conditions", 1007, []string{"conditions", ""}},
 		{"no operator", 1007, []string{"grantControls.operator", ""}},
-		{"external tenants without a type", 1007, []string{"conditions.users.includeGuestsOrExternalUsers", `{"guestOrExternalUserTypes":"internalGuest","externalTenants":{"membershipKind":"all"}}`, "conditions.users.includeUsers", ""}},
+		{"listed tenants without a type", 1007, []string{"conditions.users.excludeGuestsOrExternalUsers", `{"guestOrExternalUserTypes":"internalGuest","externalTenants":{"membershipKind":"enumerated","members":["11111111-1111-4111-8111-111111111111"]}}`}},
+		{"members of all tenants", 1007, []string{"conditions.users.excludeGuestsOrExternalUsers", `{"guestOrExternalUserTypes":"internalGuest","externalTenants":{"membershipKind":"all","members":[]}}`}},
+		{"a kind that is not the type's", 1007, []string{"conditions.users.excludeGuestsOrExternalUsers", `{"guestOrExternalUserTypes":"internalGuest","externalTenants":{"@odata.type":"#microsoft.graph.conditionalAccessAllExternalTenants","membershipKind":"enumerated"}}`}},
 		{"a filter without a rule", 1007, []string{"conditions.devices", `{"deviceFilter":{"mode":"include"}}`}},
 		{"a fraction", 1007, []string{"sessionControls.signInFrequency", `{"isEnabled":true,"type":"hours","value":1.5}`}},
 		{"no applications", 1011, []string{"conditions.applications", ""}},
@@ -128,7 +148,7 @@ func TestRefusedPolicies(t *testing.T) {
 		{"no controls that do something", noControls, []string{"grantControls", `null`, "sessionControls.persistentBrowser", `{"isEnabled":false}`}},
 		{"guests twice", guestsTwice, []string{"conditions.users.includeUsers", `["GuestsOrExternalUsers"]`, "conditions.users.includeGuestsOrExternalUsers", `{"guestOrExternalUserTypes":"internalGuest"}`}},
 		{"block and mfa", badCombination, []string{"grantControls.builtInControls", `["block","mfa"]`}},
-		{"mfa and a strength", badCombination, []string{"grantControls.authenticationStrength", `{"id":"00000000-0000-0000-0000-000000000002"}`}},
+		{"mfa and a strength", 1108, []string{"grantControls.authenticationStrength", `{"id":"00000000-0000-0000-0000-000000000002"}`}},
 		{"approved applications", retiredControl, []string{"grantControls.builtInControls", `["approvedApplication"]`}},
 		{"a password change alone", badPasswordChange, []string{"grantControls.builtInControls", `["passwordChange"]`, "conditions.userRiskLevels", `["high"]`}},
 		{"a password change without risk", badPasswordChange, []string{"grantControls.builtInControls", `["passwordChange","mfa"]`, "grantControls.operator", `"AND"`}},
@@ -164,7 +184,7 @@ func TestRefusedPolicies(t *testing.T) {
 		id := b.id(http.MethodPost, policiesAt, edit())
 		before := b.text(http.MethodGet, policiesAt+"/"+id, "")
 		_, e = b.ask(http.MethodPatch, policiesAt+"/"+id, edit(tt.change...))
-		if e == nil && tt.number != noAssignment && tt.number != badWorkload && tt.name != "external tenants without a type" {
+		if e == nil && tt.number != noAssignment && tt.number != badWorkload {
 			t.Errorf("%s: not refused as a change", tt.name)
 		}
 		if e != nil && !strings.Contains(e.Message, "conditionalaccesspolicy-update") {

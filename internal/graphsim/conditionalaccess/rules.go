@@ -197,7 +197,7 @@ func (w *Workload) checkGrant(d, _ document, r *wire.Request) *refused {
 	case slices.Contains(built, "block") && n > 1:
 		return refuse(badCombination, "The 'block' grant control cannot be combined with other grant controls")
 	case slices.Contains(built, "mfa") && grant["authenticationStrength"] != nil:
-		return refuse(badCombination, "The 'mfa' grant control cannot be combined with an authentication strength")
+		return refuse(strengthBesideMFA, "Authentication strengths cannot be used alongside the MFA built-in control")
 	case slices.Contains(built, "approvedApplication") && !r.Now.Before(lastApproved):
 		return refuse(retiredControl, "The 'approvedApplication' grant control is retired. Use 'compliantApplication'")
 	case slices.Contains(built, "passwordChange") && strings.HasPrefix(w.opt.Cloud, "usgov"):

@@ -49,6 +49,8 @@ type schema struct {
 	derived []*schema
 	// typed says that a body must carry the type, and that answers do.
 	typed bool
+	// unnamed is the type that a body means that carries none, if it may.
+	unnamed string
 }
 
 func (s *schema) find(name string) *property {
@@ -111,10 +113,16 @@ func newTypes(cloud string) types {
 	filter := &schema{name: "conditionalAccessFilter", properties: []property{
 		{name: "mode", kind: anEnum, need: true, enum: enumeration("filterMode", "include exclude")}, {name: "rule", kind: aText, need: true},
 	}}
-	membership := enumeration("conditionalAccessExternalTenantsMembershipKind", "all enumerated unknownFutureValue")
-	tenants := &schema{name: "conditionalAccessExternalTenants", properties: []property{{name: "membershipKind", kind: anEnum, null: true, enum: membership}}, derived: []*schema{
-		{name: "conditionalAccessAllExternalTenants", typed: true, properties: []property{{name: "membershipKind", kind: anEnum, null: true, enum: membership, value: "all"}}},
-		{name: "conditionalAccessEnumeratedExternalTenants", typed: true, properties: []property{{name: "membershipKind", kind: anEnum, null: true, enum: membership, value: "enumerated"}, list("members")}},
+	// All tenants may be meant without a type, listed ones not: a client that
+	// sends both so sees the first taken and the second refused
+	// (terraform-provider-azuread#1555, #1601).
+	membership := func(kind string) property {
+		return property{name: "membershipKind", kind: anEnum, null: true, enum: enumeration("conditionalAccessExternalTenantsMembershipKind", kind), value: kind}
+	}
+	const allTenants = "conditionalAccessAllExternalTenants"
+	tenants := &schema{name: "conditionalAccessExternalTenants", unnamed: allTenants, properties: []property{membership("all enumerated")}, derived: []*schema{
+		{name: allTenants, typed: true, unnamed: allTenants, properties: []property{membership("all")}},
+		{name: "conditionalAccessEnumeratedExternalTenants", typed: true, properties: []property{membership("enumerated"), list("members")}},
 	}}
 	guests := &schema{name: "conditionalAccessGuestsOrExternalUsers", properties: []property{
 		{name: "guestOrExternalUserTypes", kind: someFlags, need: true, enum: enumeration("conditionalAccessGuestOrExternalUserTypes", "none internalGuest b2bCollaborationGuest b2bCollaborationMember b2bDirectConnectUser otherExternalUser serviceProvider unknownFutureValue")},
