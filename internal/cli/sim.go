@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -57,6 +58,9 @@ remediate, faults, clock, reset.`,
 			tenant, err := newTenant(opt, load)
 			if err != nil {
 				return usageError{err}
+			}
+			if serve.ListenTLS != "" && serve.TLSDir == "" {
+				return usageError{errors.New("--listen-tls needs --tls-dir, the folder for its certificate")}
 			}
 			err = graphsim.Serve(cmd.Context(), tenant, serve, func(r graphsim.Ready) {
 				line, err := json.Marshal(r)
