@@ -17,7 +17,7 @@ ENV CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local
 ARG GOPROXY
 ARG GOSUMDB
 COPY go.mod go.sum ./
-RUN --mount=type=cache,target=/go/pkg/mod GOMODCACHE=/go/pkg/mod go mod download
+RUN --mount=type=cache,target=/cache/mod GOMODCACHE=/cache/mod go mod download
 COPY . .
 ARG TARGETOS=linux
 ARG TARGETARCH=amd64
@@ -25,20 +25,20 @@ ARG VERSION=devel
 ARG COMMIT=unknown
 # Without paths, build id and version control the same source gives the same
 # bytes.
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    GOMODCACHE=/go/pkg/mod GOCACHE=/root/.cache/go-build GOOS=$TARGETOS GOARCH=$TARGETARCH \
+RUN --mount=type=cache,target=/cache/mod --mount=type=cache,target=/cache/build \
+    GOMODCACHE=/cache/mod GOCACHE=/cache/build GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false \
     -ldflags "-s -w -buildid= -X github.com/risksweep/risksweep/internal/cli.version=$VERSION -X github.com/risksweep/risksweep/internal/cli.commit=$COMMIT" \
     -o /out/risksweep ./cmd/job
 # What a base image without anything in it lacks: certificates, and folders
 # that the user may write to.
-RUN mkdir -p /out/root/etc/ssl/certs /out/root/reports /out/root/config /out/root/tmp && \
-    if [ -f /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt /out/root/etc/ssl/certs/; fi && \
-    chown -R 65532:65532 /out/root/reports /out/root/config /out/root/tmp
+RUN mkdir -p /out/base/etc/ssl/certs /out/base/reports /out/base/config /out/base/tmp && \
+    if [ -f /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt /out/base/etc/ssl/certs/; fi && \
+    chown -R 65532:65532 /out/base/reports /out/base/config /out/base/tmp
 
 FROM build AS app
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    GOMODCACHE=/go/pkg/mod GOCACHE=/root/.cache/go-build \
+RUN --mount=type=cache,target=/cache/mod --mount=type=cache,target=/cache/build \
+    GOMODCACHE=/cache/mod GOCACHE=/cache/build \
     go run ./cmd/job functions package --out /out/app --binary /out/risksweep --config examples/risksweep.yaml
 
 # The function app. Its risksweep.yaml, baseline/ and triage.yaml are the
@@ -51,7 +51,7 @@ COPY --from=app /out/app /home/site/wwwroot
 
 # serve, as a user without rights.
 FROM ${BASE_IMAGE} AS serve
-COPY --from=build /out/root /
+COPY --from=build /out/base /
 COPY --from=build /out/risksweep /usr/local/bin/risksweep
 USER 65532:65532
 WORKDIR /config

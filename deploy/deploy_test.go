@@ -389,11 +389,15 @@ func TestImage(t *testing.T) {
 	if strings.HasPrefix(text, "# syntax=") {
 		t.Error("another syntax has to be fetched from a registry")
 	}
-	for _, must := range []string{"CGO_ENABLED=0", "-trimpath", "--mount=type=cache,target=/go/pkg/mod", "AS functions", "AS serve", "USER 65532:65532",
+	for _, must := range []string{"CGO_ENABLED=0", "-trimpath", "--mount=type=cache,target=/cache/mod", "--mount=type=cache,target=/cache/build", "AS functions", "AS serve", "USER 65532:65532",
 		"internal/cli.version=$VERSION", "internal/cli.commit=$COMMIT"} {
 		if !strings.Contains(text, must) {
 			t.Errorf("no %s", must)
 		}
+	}
+	// The build image's user and its home are the image's affair.
+	if strings.Contains(text, "/root") {
+		t.Error("a path of the build image's user stands in it")
 	}
 	// Every base image can be replaced by a local one.
 	stages := regexp.MustCompile(`(?m)^FROM (\S+) AS (\w+)$`).FindAllStringSubmatch(text, -1)
