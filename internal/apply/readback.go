@@ -70,9 +70,9 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 			r.settle(ctx, s.action, status, s.requestID, detail, nil)
 		case !last:
 			rest = append(rest, s)
-		case s.lost != nil && !begun:
+		case s.lost != nil: // what has begun may be new risk, or somebody else's order
 			r.settle(ctx, s.action, plan.Unknown, s.requestID,
-				"the answer was lost ("+s.lost.Error()+") and no effect shows yet; it is looked at again by the next run", nil)
+				"the answer was lost ("+s.lost.Error()+") and its effect does not show yet; it is looked at again by the next run", nil)
 		case begun:
 			r.settle(ctx, s.action, plan.Processing, s.requestID, "accepted; the service is still processing it", nil)
 		default:

@@ -135,6 +135,23 @@ func TestLostAnswer(t *testing.T) {
 			t.Errorf("sent %v, want one order and no second try", x.calls)
 		}
 	})
+	// That the user has changed does not say that the order did it.
+	t.Run("before the effect, while new risk comes", func(t *testing.T) {
+		x, j := newTenant(), &diary{}
+		a := x.user("u1", "d1")
+		x.before = func(call string) error {
+			if call != "dismiss" {
+				return nil
+			}
+			x.users["u1"].RiskLastUpdatedDateTime = "2026-01-02T00:00:00Z"
+			x.detections["d2"] = &entra.Detection{ID: "d2", UserID: "u1", RiskState: "atRisk", RiskLevel: "medium"}
+			return lost
+		}
+		res, _ := run(t, options(x, j, a))
+		if d := cmp.Diff(map[string]plan.OutcomeStatus{"a-u1": plan.Unknown}, statuses(res)); d != "" {
+			t.Error(d)
+		}
+	})
 }
 
 func TestOverDismissed(t *testing.T) {

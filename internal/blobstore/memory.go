@@ -73,6 +73,9 @@ func (m *Memory) begin(ctx context.Context, op, name string) (late, err error) {
 			}
 			return nil, err
 		}
+		if err := ctx.Err(); err != nil { // the fault took too long
+			return nil, err
+		}
 	}
 	return nil, nil
 }

@@ -174,6 +174,38 @@ func TestLeaseAndRepeatedRun(t *testing.T) {
 	}
 }
 
+// Of two processes that carry out one run, one gets to be it.
+func TestARunIsClaimedOnce(t *testing.T) {
+	w := newWorld(t, 0)
+	first, err := w.Begin(t.Context(), ledger.BeginOptions{Mode: "plan"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := w.Begin(t.Context(), ledger.BeginOptions{Mode: "plan", Run: first.ID()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Claim(t.Context(), "plan.json", []byte("{}\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Claim(t.Context(), "plan.json", []byte("[]\n")); !errors.Is(err, ledger.ErrRunTaken) {
+		t.Errorf("claimed twice: %v", err)
+	}
+	if data, err := os.ReadFile(w.path(first.ID(), "plan.json")); err != nil || string(data) != "{}\n" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if _, err := first.Finish(t.Context(), ledger.Manifest{}, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(first.Close(t.Context()), second.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	m, err := w.Manifest(t.Context(), first.ID())
+	if err != nil || len(m.Files) != 2 { // with the journal
+		t.Errorf("the manifest has %+v, %v", m.Files, err)
+	}
+}
+
 func TestRetention(t *testing.T) {
 	w := newWorld(t, 3)
 	var ids []string

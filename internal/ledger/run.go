@@ -28,6 +28,9 @@ type BeginOptions struct {
 // ErrRunExists says that a run of this id is complete already.
 var ErrRunExists = errors.New("the run is complete already")
 
+// ErrRunTaken says that another process carries this very run out.
+var ErrRunTaken = errors.New("another process has taken this run up")
+
 // Run is one run while it goes on.
 type Run struct {
 	l       *Ledger
@@ -168,6 +171,22 @@ func (r *Run) PutFile(ctx context.Context, name string, data []byte) error {
 	return f.Commit(ctx)
 }
 
+// Claim stores the file that makes the run this process's own: of two that
+// carry out one run, because the first was taken for dead, the second to store
+// it gets ErrRunTaken and must leave the run's folder alone.
+func (r *Run) Claim(ctx context.Context, name string, data []byte) error {
+	err := r.l.store.PutNew(ctx, r.dir+"/"+name, data)
+	if errors.Is(err, blobstore.ErrExists) {
+		return fmt.Errorf("run %s: %w", r.id, ErrRunTaken)
+	}
+	if err != nil {
+		return fmt.Errorf("storing %s: %w", name, err)
+	}
+	sum := sha256.Sum256(data)
+	r.enter(File{Name: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
+	return nil
+}
+
 func (r *Run) enter(f File) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,7 +195,8 @@ func (r *Run) enter(f File) {
 
 // Finish closes the journal and writes the manifest, the last file of the run.
 // The manifest of an apply run carries the hash of the one before it. It
-// returns the manifest's own hash. Files, run, tenant, mode and the link are
+// returns the manifest's own hash. One whose lease ends meanwhile is
+// blobstore.ErrLeaseLost: the chain may have gone on without it. Files, run, tenant, mode and the link are
 // filled in here.
 func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (string, error) {
 	if err := r.closeJournal(ctx); err != nil {
@@ -199,12 +219,37 @@ func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (str
 		return "", err
 	}
 	data = append(data, '\n')
-	if err := r.l.store.PutNew(ctx, r.dir+"/manifest.json", data); err != nil {
+	c, cancel, err := r.whileLeased(ctx)
+	if err != nil {
+		return "", fmt.Errorf("storing the manifest: %w", err)
+	}
+	defer cancel()
+	if err := r.l.store.PutNew(c, r.dir+"/manifest.json", data); err != nil {
+		if c.Err() != nil && ctx.Err() == nil {
+			err = errors.Join(err, blobstore.ErrLeaseLost)
+		}
 		return "", fmt.Errorf("storing the manifest: %w", err)
 	}
 	sum := sha256.Sum256(data)
 	r.head = hex.EncodeToString(sum[:])
 	return r.head, nil
+}
+
+// whileLeased gives a context that ends with the lease: after that another run
+// may have followed the manifest that this one was to follow.
+func (r *Run) whileLeased(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if r.lease == nil {
+		return ctx, func() {}, nil
+	}
+	if err := context.Cause(r.lease.Context()); err != nil {
+		return nil, nil, err
+	}
+	ends := r.lease.Expires()
+	if ends.IsZero() {
+		return ctx, func() {}, nil
+	}
+	c, cancel := context.WithTimeout(ctx, ends.Sub(r.l.opt.Now()))
+	return c, cancel, nil
 }
 
 // closeJournal ends the journal and enters it into the manifest.

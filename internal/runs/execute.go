@@ -59,6 +59,8 @@ func (b *Book) Execute(ctx context.Context, o Order) (*Result, error) {
 		return nil, err
 	case errors.Is(res.Err, ErrContinue):
 		return nil, res.Err
+	case errors.Is(res.Err, ledger.ErrRunTaken):
+		return nil, fmt.Errorf("%w: %w", ErrSame, res.Err)
 	}
 	if done, err := b.complete(context.WithoutCancel(ctx), o); err != nil || !done {
 		return &res, errors.Join(ErrIncomplete, res.Err, err)
@@ -81,9 +83,10 @@ func AttemptID(run string, attempt int) string {
 }
 
 // attempt finds the id to carry an order out under, or that it is done. A run
-// whose journal is empty has sent nothing and is begun anew in its own folder.
-// One that has written keeps its plan and its journal as they are, for the next
-// run to settle what it left open: it gets a successor.
+// without a plan has sent nothing and is begun anew in its own folder. One that
+// has a plan keeps it, and its journal, as they are, for the next run to settle
+// what it left open: it gets a successor. The process that wrote the plan may
+// only be slow.
 func (b *Book) attempt(ctx context.Context, o Order) (run string, done bool, err error) {
 	for n := range maxAttempts {
 		run = AttemptID(o.Run, n)
@@ -103,16 +106,25 @@ func (b *Book) attempt(ctx context.Context, o Order) (run string, done bool, err
 	return "", false, fmt.Errorf("run %s of tenant %s was cut short %d times", o.Run, o.Tenant, maxAttempts)
 }
 
-// written reports whether a run's journal holds anything, be it half a line.
+// written reports whether a run has stored its plan, or its journal holds
+// anything, be it half a line.
 func (b *Book) written(ctx context.Context, tenant, run string) (bool, error) {
-	in, info, err := b.Ledger(tenant).Open(ctx, run, "journal.jsonl")
-	if errors.Is(err, blobstore.ErrNotFound) {
-		return false, nil
+	for _, file := range [...]struct {
+		name  string
+		least int64
+	}{{"plan.json", 0}, {"journal.jsonl", 1}} {
+		in, info, err := b.Ledger(tenant).Open(ctx, run, file.name)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("looking at %s of run %s: %w", file.name, run, err)
+		}
+		if err := in.Close(); err != nil || info.Size >= file.least {
+			return true, err
+		}
 	}
-	if err != nil {
-		return false, fmt.Errorf("looking at the journal of run %s: %w", run, err)
-	}
-	return info.Size > 0, in.Close()
+	return false, nil
 }
 
 func (b *Book) complete(ctx context.Context, o Order) (bool, error) {

@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -285,6 +286,47 @@ func TestARunThatHasWrittenGetsASuccessor(t *testing.T) {
 	// One that was not ordered by POST says who took it up.
 	if r, err := w.show(ctx, "contoso", ledger.RunInfo{ID: o.Run, StartedAt: w.clock()}); err != nil || r.Status != httpapi.Failed || !strings.Contains(r.Error, AttemptID(o.Run, 1)) {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// One that has stored its plan and written nothing else may only be slow: its
+// folder is left to it.
+func TestARunThatHasItsPlanGetsASuccessor(t *testing.T) {
+	w := newWorld(nil)
+	o := w.Scheduled("contoso", due)
+	whole := w.Sweep
+	w.Sweep = func(ctx context.Context, o Order) (Result, error) {
+		run, err := w.Ledger(o.Tenant).Begin(ctx, ledger.BeginOptions{Mode: o.Mode, Run: o.Run})
+		if err != nil {
+			return Result{}, err
+		}
+		return Result{}, errors.Join(run.PutFile(ctx, "plan.json", []byte("{}")), errors.New("stalled"), run.Close(ctx))
+	}
+	if _, err := w.Execute(t.Context(), o); err == nil {
+		t.Fatal("want an error")
+	}
+	w.Sweep = whole
+	if _, err := w.Execute(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	<-w.began
+	if _, err := w.Ledger("contoso").Manifest(t.Context(), AttemptID(o.Run, 1)); err != nil {
+		t.Errorf("no successor: %v", err)
+	}
+	if _, err := w.Ledger("contoso").Manifest(t.Context(), o.Run); !errors.Is(err, blobstore.ErrNotFound) {
+		t.Errorf("the folder of the first was written to: %v", err)
+	}
+}
+
+// Who finds that another process has taken its run up leaves it alone, as any
+// second delivery does.
+func TestARunThatAnotherProcessHasTakenUp(t *testing.T) {
+	w := newWorld(nil)
+	w.Sweep = func(context.Context, Order) (Result, error) {
+		return Result{Status: "failed", Err: fmt.Errorf("storing the report: %w", ledger.ErrRunTaken)}, nil
+	}
+	if res, err := w.Execute(t.Context(), w.Scheduled("contoso", due)); res != nil || !errors.Is(err, ErrSame) {
+		t.Errorf("%+v, %v", res, err)
 	}
 }
 

@@ -53,6 +53,8 @@ type process struct {
 	outage   string // below this path the tenant answers nothing but 503
 	leases   []*lease
 	between  func(n int) // called before each request, for a second runner
+	// lose says of a request whether it is lost on its way.
+	lose func(path string) bool
 
 	fenced map[string]time.Time       // user -> last read of its detections by id
 	saw    map[string]map[string]bool // user -> open detections in that read
@@ -189,6 +191,9 @@ func (p *process) carry(r *http.Request, body []byte) (*http.Response, error) {
 	case dies && !p.dieLate:
 		p.die(r.Method + " " + path)
 		return nil, errDead
+	case p.lose != nil && p.lose(path):
+		p.w.say("%s: %s %s: lost on its way", p.name, r.Method, path)
+		return nil, io.ErrUnexpectedEOF
 	case f == throttled:
 		return answer(r, 429, nil, `{"error":{"code":"TooManyRequests","message":"Too many requests."}}`), nil
 	case f == throttledWithDate:

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -67,6 +69,92 @@ func TestALostLeaseDoesNotForkTheChain(t *testing.T) {
 			w.settled(t, 1)
 		})
 	}
+}
+
+// A process that was taken for dead and was only slow went on in the folder of
+// the run that another process had taken up meanwhile: its plan replaced the
+// one that the journal and the manifest are about.
+func TestTwoProcessesUnderOneRunID(t *testing.T) {
+	for _, dies := range []int{0, 21} {
+		for at := 2; at < 30; at += 4 {
+			calm(t, func(w *world) {
+				w.run(t, w.process("before", 10), 0)
+				time.Sleep(time.Hour)
+				id, err := ledger.NewRunID(time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				order := sweep.Request{Mode: sweep.Apply, Run: id}
+				slow := w.process("slow", 20)
+				slow.between = func(n int) {
+					if n != at {
+						return
+					}
+					slow.between = nil
+					w.stall(slow)
+					other := w.process("other", 21)
+					other.dieAt = dies
+					w.carryOut(t, other, order, 1)
+				}
+				w.carryOut(t, slow, order, 1)
+				time.Sleep(settle + time.Minute)
+				if res := w.run(t, w.process("after", 30), 1); res.Err != nil {
+					t.Errorf("stalled before request %d: the next run: %v", at, res.Err)
+				}
+				w.settled(t, 1)
+			})
+		}
+	}
+}
+
+// A manifest that was on its way to the store when the lease ended joined a
+// chain that had gone on without it.
+func TestALeaseThatEndsBeforeTheManifest(t *testing.T) {
+	calm(t, func(w *world) {
+		w.run(t, w.process("before", 10), 0)
+		p := w.process("stalled", 20)
+		w.store.Fault = func(op, name string) error {
+			if p.stalled || op != "put" || !strings.HasSuffix(name, "/manifest.json") {
+				return nil
+			}
+			w.stall(p)
+			w.run(t, w.process("between", 21), 1)
+			return nil
+		}
+		w.run(t, p, 1)
+		w.store.Fault = nil
+		w.run(t, w.process("after", 30), 1)
+		w.settled(t, 1)
+	})
+}
+
+// A dismissal that was lost on its way held its user back for good, or went to
+// a person as one that had no effect.
+func TestALostDismissalThatNeverCameAbout(t *testing.T) {
+	calm(t, func(w *world) {
+		first := w.process("loses", 10)
+		lost := 0
+		first.lose = func(path string) bool {
+			if !strings.HasSuffix(path, "/riskyUsers/dismiss") {
+				return false
+			}
+			lost++
+			return true
+		}
+		if _, err := w.sim.Raise(graphsim.Raised{UserPrincipalName: "ada@contoso.com", RiskEventType: "unfamiliarFeatures", RiskLevel: "low", IPAddress: "203.0.113.7"}); err != nil {
+			t.Fatal(err)
+		}
+		w.run(t, first, 0)
+		if ada := w.names["ada@contoso.com"]; lost == 0 || len(w.dismissed[ada]) > 0 {
+			t.Fatalf("%d dismissals were lost, ada's dismissed %d times", lost, len(w.dismissed[ada]))
+		}
+		time.Sleep(settle + time.Minute)
+		w.run(t, w.process("next", 20), 0)
+		if ada := w.names["ada@contoso.com"]; len(w.dismissed[ada]) != 1 {
+			t.Errorf("ada is dismissed %d times", len(w.dismissed[ada]))
+		}
+		w.settled(t, 0)
+	})
 }
 
 // A policy whose create was never answered was made anew if it referred to a

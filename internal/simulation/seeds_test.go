@@ -86,6 +86,10 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 
 // run carries one apply out.
 func (w *world) run(t *testing.T, p *process, base int) sweep.Result {
+	return w.carryOut(t, p, sweep.Request{Mode: sweep.Apply}, base)
+}
+
+func (w *world) carryOut(t *testing.T, p *process, req sweep.Request, base int) sweep.Result {
 	s, err := p.sweeper(w.bases[base])
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +97,7 @@ func (w *world) run(t *testing.T, p *process, base int) sweep.Result {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Hour)
 	defer cancel()
-	res, err := s.Run(ctx, sweep.Request{Mode: sweep.Apply})
+	res, err := s.Run(ctx, req)
 	w.say("%s: %s %v %v", p.name, res.Status, res.Err, err)
 	w.afterRun(p, began, res, err)
 	if p.dead {
@@ -101,6 +105,18 @@ func (w *world) run(t *testing.T, p *process, base int) sweep.Result {
 		time.Sleep(2 * time.Minute)
 	}
 	return res
+}
+
+// stall lets a process stand still until its lease has ended.
+func (w *world) stall(p *process) {
+	w.say("%s: stalls, and its lease ends", p.name)
+	p.mu.Lock()
+	p.stalled = true
+	for _, l := range p.leases {
+		l.ends = l.Lease.Expires()
+	}
+	p.mu.Unlock()
+	time.Sleep(61 * time.Second)
 }
 
 // second lets another runner begin before a request of the first, with the
@@ -112,14 +128,7 @@ func (w *world) second(t *testing.T, p *process, at int, lost bool, base int) {
 		}
 		p.between = nil
 		if lost {
-			w.say("%s: stalls, and its lease ends", p.name)
-			p.mu.Lock()
-			p.stalled = true
-			for _, l := range p.leases {
-				l.ends = l.Lease.Expires()
-			}
-			p.mu.Unlock()
-			time.Sleep(61 * time.Second)
+			w.stall(p)
 		}
 		other := w.process(p.name+"b", uint64(at)+1000)
 		s, err := other.sweeper(w.bases[base])

@@ -25,6 +25,9 @@ func (r *run) carryOut(ctx context.Context) error {
 		r.errors = append(r.errors, fmt.Errorf("HOLD is set, nothing was written to the tenant: %s", r.hold))
 		return nil
 	}
+	if err := r.journalSettled(ctx); err != nil {
+		return fmt.Errorf("%w (nothing was sent)", err)
+	}
 	r.state.OpenRuns = append(r.state.OpenRuns, r.led.ID())
 	version, err := r.Ledger.SaveState(ctx, r.state, r.stateVersion)
 	if err != nil {

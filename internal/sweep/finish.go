@@ -137,14 +137,17 @@ func (r *run) stats() entra.RequestStats {
 // store writes every file that is still missing, the manifest last, then what
 // the next run builds on.
 func (r *run) store(ctx context.Context) error {
+	if !r.planned { // what no plan makes this run's own it must not write
+		err := r.claim(ctx, plan.Build(plan.Input{Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, CreatedAt: r.Now()}))
+		if err != nil {
+			return errors.Join(err, r.abortFiles())
+		}
+	}
 	if err := r.closeFiles(ctx); err != nil {
 		return err
 	}
-	if !r.planned {
-		p := plan.Build(plan.Input{Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, CreatedAt: r.Now()})
-		if err := r.putJSON(ctx, "plan.json", p); err != nil {
-			return err
-		}
+	if err := r.journalSettled(ctx); err != nil {
+		return err
 	}
 	var actions, policiesJSON, policiesCSV bytes.Buffer
 	red := r.Output.Redaction
@@ -173,8 +176,26 @@ func (r *run) store(ctx context.Context) error {
 	if err := r.writePage(ctx, rep); err != nil {
 		return err
 	}
-	var head, headRun string
-	if r.req.Mode == Apply {
+	m := ledger.Manifest{Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
+		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts}
+	if r.req.Mode != Apply {
+		// It lies in the run's folder, and nobody goes on from it.
+		if err := r.dropCheckpoint(ctx, r.checkpoint); err != nil {
+			return err
+		}
+		r.res.Head, err = r.led.Finish(ctx, m, "", "")
+		return err
+	}
+	if err := r.join(ctx, m); err != nil {
+		return err
+	}
+	return r.saveState(ctx)
+}
+
+// join lets the run's manifest join the chain; if the lease ends right then, it
+// is taken again, once.
+func (r *run) join(ctx context.Context, m ledger.Manifest) (err error) {
+	for range 2 {
 		if err := r.reclaim(ctx); err != nil {
 			return err
 		}
@@ -184,21 +205,15 @@ func (r *run) store(ctx context.Context) error {
 				r.state.Head, r.state.HeadRun = s.Head, s.HeadRun
 			}
 		}
-		if head, headRun, err = r.Ledger.Head(ctx, r.state); err != nil {
+		head, headRun, err := r.Ledger.Head(ctx, r.state)
+		if err != nil {
+			return err
+		}
+		if r.res.Head, err = r.led.Finish(ctx, m, head, headRun); !errors.Is(err, blobstore.ErrLeaseLost) {
 			return err
 		}
 	}
-	if r.req.Mode != Apply { // it lies in the run's folder, and nobody goes on from it
-		if err := r.dropCheckpoint(ctx, r.checkpoint); err != nil {
-			return err
-		}
-	}
-	r.res.Head, err = r.led.Finish(ctx, ledger.Manifest{Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
-		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts}, head, headRun)
-	if err != nil || r.req.Mode != Apply {
-		return err
-	}
-	return r.saveState(ctx)
+	return fmt.Errorf("the lease ended twice: %w", blobstore.ErrLeaseLost)
 }
 
 // reclaim takes a lease that was lost again before the manifest joins the
@@ -449,14 +464,14 @@ func (r *run) policyRows() []report.PolicyRow {
 	return rows
 }
 
-// putJSON stores one JSON document of the run.
-func (r *run) putJSON(ctx context.Context, name string, v any) error {
+// claim stores the plan, and with it makes the run this process's own.
+func (r *run) claim(ctx context.Context, p plan.Plan) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	if err := enc.Encode(v); err != nil {
+	if err := enc.Encode(p); err != nil {
 		return err
 	}
-	return r.led.PutFile(ctx, name, b.Bytes())
+	return r.led.Claim(ctx, "plan.json", b.Bytes())
 }

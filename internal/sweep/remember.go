@@ -17,6 +17,9 @@ const keepDismissals = 31 * 24 * time.Hour
 
 // rememberUser enters what became of an action on a user into the state.
 func (r *run) rememberUser(a plan.Action, o plan.Outcome, run string) {
+	if o.Status == plan.SettledNotTaken { // it never came about: no reason not to try again
+		r.forgetUser(o, run)
+	}
 	if !o.Kind.OnUser() || a.Risk == nil || !reached(o.Status) {
 		return
 	}
@@ -40,6 +43,16 @@ func (r *run) rememberUser(a plan.Action, o plan.Outcome, run string) {
 		})
 		r.state.Confirmations = append(r.state.Confirmations, c)
 	}
+}
+
+// forgetUser takes an order of a run on a user out of the state.
+func (r *run) forgetUser(o plan.Outcome, run string) {
+	r.state.Dismissals = slices.DeleteFunc(r.state.Dismissals, func(d ledger.Dismissal) bool {
+		return d.UserID == o.Subject.ID && d.Run == run
+	})
+	r.state.Confirmations = slices.DeleteFunc(r.state.Confirmations, func(c ledger.Confirmation) bool {
+		return c.UserID == o.Subject.ID && c.Run == run
+	})
 }
 
 // reached reports whether an order with this outcome has, or may have, reached

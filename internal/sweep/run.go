@@ -88,6 +88,7 @@ type run struct {
 	full              bool
 	since             time.Time
 	settled           []apply.Settled
+	unsaid            []apply.Settled          // of them, what the journal does not hold yet
 	pending           map[string]apply.Settled // user id -> still undecided
 	evidence          *evidence
 	tally             *report.Tally
@@ -240,7 +241,7 @@ func (r *run) makePlan(ctx context.Context) error {
 			r.warn(fmt.Sprintf("%s %s of plan %s no longer holds and is not carried out", gone.Kind, nameOf(gone.Subject), r.req.Stored.Run))
 		}
 	}
-	if err := r.putJSON(ctx, "plan.json", r.Output.Redaction.Plan(r.res.Plan)); err != nil {
+	if err := r.claim(ctx, r.Output.Redaction.Plan(r.res.Plan)); err != nil {
 		return fmt.Errorf("storing the plan (nothing was sent): %w", err)
 	}
 	r.planned = true

@@ -42,9 +42,7 @@ func (r *run) settleEarlier(ctx context.Context) error {
 			return fmt.Errorf("run %s: %w", earlier, err)
 		}
 		for _, s := range settled {
-			if err := r.recordSettled(ctx, s); err != nil {
-				return err
-			}
+			r.recordSettled(s)
 			if s.Outcome.Status == plan.SettledPending && !slices.Contains(open, earlier) {
 				open = append(open, earlier)
 			}
@@ -119,22 +117,35 @@ func (r *run) readEarlier(ctx context.Context, earlier string) ([]apply.Intent, 
 	}), nil
 }
 
-// recordSettled keeps what became of one earlier intent: in the journal, in
-// the state, in the report.
-func (r *run) recordSettled(ctx context.Context, s apply.Settled) error {
+// recordSettled keeps what became of one earlier intent: in the state, in the
+// report, and for the journal.
+func (r *run) recordSettled(s apply.Settled) {
 	r.settled = append(r.settled, s)
 	r.Log.Info("settled", "run", s.Outcome.Run, "action", s.Outcome.Action, "kind", s.Outcome.Kind,
 		"subject", nameOf(s.Outcome.Subject), "status", s.Outcome.Status, "detail", s.Outcome.Detail, "tenant", r.Name)
 	if s.Outcome.Status == plan.SettledPending {
 		r.pending[s.Outcome.Subject.ID] = s
-		return nil
+		return
 	}
 	if s.Made != nil {
 		r.take(*s.Made, s.Outcome.Run)
 	}
 	r.rememberUser(s.Action, s.Outcome, s.Outcome.Run)
 	r.state.SettledActions = append(r.state.SettledActions, s.Outcome.Run+"/"+s.Outcome.Action)
-	return journal{r}.Outcome(ctx, s.Outcome, s.Made)
+	r.unsaid = append(r.unsaid, s)
+}
+
+// journalSettled writes down what was settled, once the run is this process's
+// own.
+func (r *run) journalSettled(ctx context.Context) error {
+	for len(r.unsaid) > 0 {
+		s := r.unsaid[0]
+		if err := (journal{r}).Outcome(ctx, s.Outcome, s.Made); err != nil {
+			return fmt.Errorf("writing the journal: %w", err)
+		}
+		r.unsaid = r.unsaid[1:]
+	}
+	return nil
 }
 
 // storedPlan reads the plan of an earlier run.
