@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"sync"
 
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -94,14 +95,19 @@ func newPage(w io.Writer) (*page, error) {
 		f.put(string(text), "sha256-"+base64.StdEncoding.EncodeToString(sum[:]))
 	}
 	var err error
-	p.tmpl, err = template.New("page").Funcs(template.FuncMap{
+	p.tmpl, err = pageTemplate()
+	return p, err
+}
+
+// pageTemplate is parsed once, and made safe for HTML once.
+var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
+	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": outcomeText, "kind": kindText,
 		"verdict": verdictText, "why": whyText, "number": number, "rank": levelRank, "show": firstOf,
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
 	}).ParseFS(pageFiles, "page.tmpl")
-	return p, err
-}
+})
 
 // directionMarks turn the reading order of what follows them: a name must not
 // do that to a page. They are shown as what they are, odd.
