@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/azcred"
@@ -29,5 +30,12 @@ func openStore(ctx context.Context, cfg *config.Config, opt Options) (blobstore.
 		}
 		o.Credential = cred
 	}
-	return blobstore.OpenAzure(ctx, o)
+	store, err := blobstore.OpenAzure(ctx, o)
+	if err != nil || cfg.Store.ImmutableDays == 0 {
+		return store, err
+	}
+	if err := store.CheckImmutable(ctx); err != nil {
+		return nil, fmt.Errorf("store.immutableDays: %w; switch it on, or take the key out", err)
+	}
+	return store, nil
 }

@@ -7,9 +7,7 @@ import (
 	"io"
 	"iter"
 	"net"
-	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -126,10 +124,11 @@ func parseAzureURL(text string) (azureURL, error) {
 	}
 	at.container = parts[0]
 	if len(parts) > 1 {
-		at.prefix = path.Join(parts[1:]...) + "/"
-		if err := CheckName(strings.TrimSuffix(at.prefix, "/")); err != nil {
-			return azureURL{}, err
+		prefix := strings.Join(parts[1:], "/")
+		if err := CheckName(prefix); err != nil {
+			return azureURL{}, fmt.Errorf("the prefix behind the container: %w", err)
 		}
+		at.prefix = prefix + "/"
 	}
 	return at, nil
 }
@@ -423,26 +422,6 @@ func (a *Azure) Delete(ctx context.Context, name string) error {
 	defer cancel()
 	if _, err = a.client.NewBlobClient(full).Delete(c, nil); bloberror.HasCode(err, bloberror.BlobNotFound) {
 		return nil
-	}
-	return a.say(name, err)
-}
-
-// ErrNotImmutable says that the account does not offer retention policies on
-// single blobs.
-var ErrNotImmutable = errors.New("the storage account does not offer immutability policies (version-level immutability must be switched on for the container)")
-
-// Protect gives a blob a retention policy until a time.
-func (a *Azure) Protect(ctx context.Context, name string, until time.Time) error {
-	full, err := a.blob(name)
-	if err != nil {
-		return err
-	}
-	c, cancel := a.call(ctx)
-	defer cancel()
-	_, err = a.client.NewBlobClient(full).SetImmutabilityPolicy(c, until, &blob.SetImmutabilityPolicyOptions{Mode: to.Ptr(blob.ImmutabilityPolicySettingUnlocked)})
-	var res *azcore.ResponseError
-	if errors.As(err, &res) && (res.StatusCode == http.StatusNotImplemented || res.StatusCode == http.StatusConflict || res.StatusCode == http.StatusBadRequest) {
-		return ErrNotImmutable
 	}
 	return a.say(name, err)
 }

@@ -244,31 +244,76 @@ func TestAzureBySignature(t *testing.T) {
 
 func TestAzureAddresses(t *testing.T) {
 	const key = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
+	open := func(t *testing.T, o blobstore.AzureOptions) (*blobstore.Azure, error) {
+		o.Transport = &lossy{lose: func(*http.Request) (bool, bool) { return true, false }}
+		o.CallTimeout = 50 * time.Millisecond
+		return blobstore.OpenAzure(t.Context(), o)
+	}
 	for name, c := range map[string]struct {
 		o    blobstore.AzureOptions
-		want string // in the error, or the URL
-		ok   bool
+		want string // in the error
 	}{
-		"no container":      {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net", ConnectionString: key}, "names no container", false},
-		"no scheme":         {blobstore.AzureOptions{URL: "acct/container", ConnectionString: key}, "the address of a container is", false},
-		"a secret in it":    {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c?sig=secret", ConnectionString: key}, "holds no secret", false},
-		"plain http":        {blobstore.AzureOptions{URL: "http://acct.blob.core.windows.net/c", ConnectionString: key}, "emulator on this machine only", false},
-		"another account":   {blobstore.AzureOptions{URL: "https://other.blob.core.windows.net/c", ConnectionString: key}, "is that of acct.blob.core.windows.net, not of other.", false},
-		"no credential":     {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c"}, "no credential", false},
-		"bad connection":    {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c", ConnectionString: "AccountKey=secret"}, "is not one of a storage account", false},
-		"odd prefix":        {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c/a/../b", ConnectionString: key}, "", true},
-		"emulator, nothing": {blobstore.AzureOptions{URL: "http://127.0.0.1:1/devstoreaccount1", ConnectionString: key}, "names no container", false},
+		"no container":      {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net", ConnectionString: key}, "names no container"},
+		"no scheme":         {blobstore.AzureOptions{URL: "acct/container", ConnectionString: key}, "the address of a container is"},
+		"a secret in it":    {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c?sig=c2VjcmV0", ConnectionString: key}, "holds no secret"},
+		"plain http":        {blobstore.AzureOptions{URL: "http://acct.blob.core.windows.net/c", ConnectionString: key}, "emulator on this machine only"},
+		"another account":   {blobstore.AzureOptions{URL: "https://other.blob.core.windows.net/c", ConnectionString: key}, "is that of acct.blob.core.windows.net, not of other."},
+		"no credential":     {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c"}, "no credential"},
+		"bad connection":    {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c", ConnectionString: "AccountKey=c2VjcmV0"}, "is not one of a storage account"},
+		"odd prefix":        {blobstore.AzureOptions{URL: "https://acct.blob.core.windows.net/c/a/../b", ConnectionString: key}, `the prefix behind the container: "a/../b"`},
+		"emulator, nothing": {blobstore.AzureOptions{URL: "http://127.0.0.1:1/devstoreaccount1", ConnectionString: key}, "names no container"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.o.Transport = &lossy{lose: func(*http.Request) (bool, bool) { return true, false }}
-			c.o.CallTimeout = 50 * time.Millisecond
-			_, err := blobstore.OpenAzure(t.Context(), c.o)
-			if err == nil || c.ok {
-				return
-			}
-			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") && c.want != "holds no secret" {
+			if _, err := open(t, c.o); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "c2VjcmV0") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
 	}
+	for url, suffix := range map[string]string{
+		"https://acct.blob.core.windows.net/c":              "core.windows.net",
+		"https://acct.blob.core.windows.net/c/some/where/":  "core.windows.net",
+		"https://acct.blob.core.usgovcloudapi.net/c":        "core.usgovcloudapi.net",
+		"https://acct.blob.core.chinacloudapi.cn/c/reports": "core.chinacloudapi.cn",
+	} {
+		s, err := open(t, blobstore.AzureOptions{URL: url, ConnectionString: strings.Replace(key, "core.windows.net", suffix, 1)})
+		if err != nil || s.URL() != strings.TrimSuffix(url, "/") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
 }
+
+// A service that stumbles after it has written, and then takes no write at all,
+// is asked what became of the one.
+func TestAServerErrorAfterTheEffect(t *testing.T) {
+	down, wrote := false, map[string]bool{}
+	s := azure(t, azuritetest.Shared(t).Container(), func(o *blobstore.AzureOptions) {
+		o.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			if !down || r.Method != http.MethodPut {
+				return http.DefaultClient.Do(r)
+			}
+			if !wrote[r.URL.Path] {
+				wrote[r.URL.Path] = true
+				res, err := http.DefaultClient.Do(r)
+				if err != nil {
+					return nil, err
+				}
+				if err := res.Body.Close(); err != nil {
+					return nil, err
+				}
+			}
+			return &http.Response{StatusCode: http.StatusInternalServerError, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		})
+	})
+	down = true
+	if err := s.PutNew(t.Context(), "new", []byte("mine")); err != nil {
+		t.Errorf("PutNew: %v", err)
+	}
+	version, err := s.PutIf(t.Context(), "state", []byte("1"), "")
+	if _, live, getErr := s.Get(t.Context(), "state"); err != nil || getErr != nil || live != version {
+		t.Errorf("PutIf: %q, the live one %q, %v, %v", version, live, err, getErr)
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) Do(r *http.Request) (*http.Response, error) { return f(r) }

@@ -41,7 +41,9 @@ type azureWriter struct {
 func (w *azureWriter) Write(p []byte) (n int, err error) {
 	for len(p) > 0 && w.err == nil {
 		if len(w.buf) == blockSize {
-			w.err = w.stage()
+			// A run that is cancelled still ends its files: only the time for
+			// one call bounds this one.
+			w.err = w.stage(context.Background())
 			continue
 		}
 		if w.buf == nil {
@@ -55,9 +57,9 @@ func (w *azureWriter) Write(p []byte) (n int, err error) {
 }
 
 // stage sends the gathered bytes as one block.
-func (w *azureWriter) stage() error {
+func (w *azureWriter) stage(ctx context.Context) error {
 	id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s-%06d", w.id, len(w.blocks)))
-	c, cancel := w.a.call(context.Background())
+	c, cancel := w.a.call(ctx)
 	defer cancel()
 	if _, err := w.client.StageBlock(c, id, streaming.NopCloser(bytes.NewReader(w.buf)), nil); err != nil {
 		return w.a.say(w.name, err)
@@ -70,8 +72,9 @@ func (w *azureWriter) stage() error {
 // contentTypes let a browser show what it is given.
 var contentTypes = map[string]string{".json": "application/json", ".jsonl": "application/x-ndjson", ".csv": "text/csv; charset=utf-8", ".html": "text/html; charset=utf-8"}
 
-// Commit makes the blob show. A refusal of a condition by our own first try,
-// whose answer was lost, is recognised by reading back.
+// Commit makes the blob show. Where the answer does not say what became of it (none
+// came, the service stumbled, or our own first try fails the condition of the
+// second) it reads back.
 func (w *azureWriter) Commit(ctx context.Context) error {
 	if w.done {
 		return fmt.Errorf("%s is ended already", w.name)
@@ -81,7 +84,7 @@ func (w *azureWriter) Commit(ctx context.Context) error {
 		return err
 	}
 	if len(w.blocks) > 0 && len(w.buf) > 0 {
-		if err := w.stage(); err != nil {
+		if err := w.stage(ctx); err != nil {
 			return err
 		}
 	}
@@ -107,7 +110,7 @@ func (w *azureWriter) Commit(ctx context.Context) error {
 		return nil
 	}
 	var res *azcore.ResponseError
-	if conflict(err) || !errors.As(err, &res) {
+	if conflict(err) || !errors.As(err, &res) || res.StatusCode >= 500 {
 		if version, ok := w.a.ours(context.WithoutCancel(ctx), w.name, w.id); ok {
 			w.version = version
 			return nil

@@ -27,7 +27,8 @@ type Options struct {
 	Now func() time.Time
 	// KeepDays is how long runs are kept; 0 keeps all.
 	KeepDays int
-	// ImmutableDays asks the store for a retention policy on finished files.
+	// ImmutableDays is how long the files of a run are kept from change and
+	// deletion, in a store that offers it; 0 keeps none.
 	ImmutableDays int
 }
 

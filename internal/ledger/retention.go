@@ -118,6 +118,35 @@ func (l *Ledger) Prune(ctx context.Context, keep ...string) ([]string, error) {
 	return gone, nil
 }
 
+// protector is a store that can keep a file from change and deletion for a time.
+type protector interface {
+	Protect(ctx context.Context, name string, until time.Time) error
+}
+
+// protect gives a file of the run its retention policy. The time counts from the
+// start of the run, as Prune counts.
+func (r *Run) protect(ctx context.Context, name string) error {
+	if r.l.opt.ImmutableDays <= 0 {
+		return nil
+	}
+	p, ok := r.l.store.(protector)
+	if !ok {
+		return fmt.Errorf("the store %s offers no retention policies", r.l.store.URL())
+	}
+	start, err := StartOf(r.id)
+	if err != nil {
+		return err
+	}
+	until := start.Add(time.Duration(r.l.opt.ImmutableDays) * 24 * time.Hour)
+	if !until.After(r.l.opt.Now()) {
+		return nil
+	}
+	if err := p.Protect(ctx, r.dir+"/"+name, until); err != nil {
+		return fmt.Errorf("the retention policy of %s: %w", name, err)
+	}
+	return nil
+}
+
 // deleteRun deletes a run's files, the manifest first: a run that is deleted
 // half shows as incomplete, not as damaged.
 func (l *Ledger) deleteRun(ctx context.Context, id string) error {

@@ -196,8 +196,8 @@ func (r *Run) enter(f File) {
 // Finish closes the journal and writes the manifest, the last file of the run.
 // The manifest of an apply run carries the hash of the one before it. It
 // returns the manifest's own hash. One whose lease ends meanwhile is
-// blobstore.ErrLeaseLost: the chain may have gone on without it. Files, run, tenant, mode and the link are
-// filled in here.
+// blobstore.ErrLeaseLost: the chain may have gone on without it. Files, run,
+// tenant, mode and the link are filled in here.
 func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (string, error) {
 	if err := r.closeJournal(ctx); err != nil {
 		return "", err
@@ -213,6 +213,11 @@ func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (str
 	sort.Slice(m.Files, func(i, j int) bool { return m.Files[i].Name < m.Files[j].Name })
 	if r.mode == "apply" && head != "" {
 		m.Previous = &Link{Run: headRun, SHA256: head}
+	}
+	for _, f := range m.Files {
+		if err := r.protect(ctx, f.Name); err != nil {
+			return "", err
+		}
 	}
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -232,7 +237,7 @@ func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (str
 	}
 	sum := sha256.Sum256(data)
 	r.head = hex.EncodeToString(sum[:])
-	return r.head, nil
+	return r.head, r.protect(ctx, "manifest.json")
 }
 
 // whileLeased gives a context that ends with the lease: after that another run
