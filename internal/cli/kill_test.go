@@ -40,16 +40,31 @@ policies:
 // door lets requests through to a tenant and kills the process at one of them.
 type door struct {
 	http.Handler
-	mu     sync.Mutex
-	n, at  int
-	effect bool // the request takes effect first
-	kill   func()
+	at      int
+	effect  bool // the request takes effect first
+	mu      sync.Mutex
+	n       int // requests so far
+	process *os.Process
+}
+
+// run starts the process and waits for its end; it gives the requests so far.
+func (d *door) run(cmd *exec.Cmd) (int, error) {
+	d.mu.Lock()
+	err := cmd.Start()
+	d.process = cmd.Process
+	d.mu.Unlock()
+	if err == nil {
+		err = cmd.Wait()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.n, err
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.n++
-	now := d.n == d.at
+	now, process := d.n == d.at, d.process
 	d.mu.Unlock()
 	if !now {
 		d.Handler.ServeHTTP(w, r)
@@ -58,7 +73,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if d.effect {
 		d.Handler.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	d.kill()
+	_ = process.Kill() // that it is dead is looked at afterwards
 	panic(http.ErrAbortHandler)
 }
 
@@ -118,15 +133,14 @@ allowlist:
 		return cmd
 	}
 	first := apply()
-	d.kill = func() { _ = first.Process.Kill() }
 	var exit *exec.ExitError
-	if err := first.Run(); err != nil && !errors.As(err, &exit) {
+	requests, err := d.run(first)
+	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	if killed := first.ProcessState.ExitCode() == -1; killed != (at > 0) {
 		t.Fatalf("killed: %t, exit code %d", killed, first.ProcessState.ExitCode())
 	}
-	requests := d.n
 	for range 2 {
 		if at > 0 {
 			time.Sleep(1050 * time.Millisecond) // sweep.settle
