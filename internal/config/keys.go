@@ -15,7 +15,7 @@ var keys = func() []field[Config] {
 		text("store.url", "file:./reports", "Where reports, state and journal are kept: file:PATH, https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX], or an emulator on loopback.",
 			func(c *Config) *string { return &c.Store.URL }, storeURL),
 		whole("store.keepDays", "0", "Days that runs are kept; 0 keeps all. The newest complete run always stays.", 36500, func(c *Config) *int { return &c.Store.KeepDays }),
-		whole("store.immutableDays", "0", "Days of the retention policy that files are written with, where the account offers immutability; 0 writes none.", 36500, func(c *Config) *int { return &c.Store.ImmutableDays }),
+		whole("store.immutableDays", "0", "Days from the start of a run during which its files cannot be changed; needs a container with version-level immutability. 0 keeps none.", 36500, func(c *Config) *int { return &c.Store.ImmutableDays }),
 	}
 	for _, f := range storeCredentialKeys {
 		all = append(all, lift("store.credential.", f, func(c *Config) *StoreCredential { return &c.Store.Credential }))
