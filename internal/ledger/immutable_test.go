@@ -31,9 +31,7 @@ func (o *offering) Do(r *http.Request) (*http.Response, error) {
 		if name == o.refuse {
 			code = http.StatusForbidden
 		} else {
-			// The SDK writes these names in small letters.
-			mode, until := r.Header["x-ms-immutability-policy-mode"], r.Header["x-ms-immutability-policy-until-date"]
-			o.policies[name] = strings.Join(append(mode, until...), " ")
+			o.policies[name] = header(r, "x-ms-immutability-policy-mode") + " " + header(r, "x-ms-immutability-policy-until-date")
 		}
 		return &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(nil)), Request: r}, nil
 	}
@@ -42,6 +40,17 @@ func (o *offering) Do(r *http.Request) (*http.Response, error) {
 		res.Header.Set("x-ms-immutable-storage-with-versioning-enabled", "true")
 	}
 	return res, err
+}
+
+// header is a header whose name the SDK writes in small letters, as
+// http.Header.Get does not look for it.
+func header(r *http.Request, name string) string {
+	for k, v := range r.Header {
+		if strings.EqualFold(k, name) {
+			return strings.Join(v, ",")
+		}
+	}
+	return ""
 }
 
 func immutable(t *testing.T, o *offering) *ledger.Ledger {
