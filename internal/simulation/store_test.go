@@ -1,0 +1,215 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/blobstore"
+)
+
+// store is the store as one process sees it.
+type store struct {
+	blobstore.Store
+	p *process
+}
+
+// step is asked before each call of the store: nil lets it through, before
+// refuses it, after lets it take effect and loses the answer.
+func (s *store) step(op, name string) (before, after error) {
+	p := s.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead {
+		return errDead, nil
+	}
+	p.renew()
+	if p.calls++; p.calls == p.dieCall {
+		p.die("the store: " + op + " " + name)
+		if p.dieLate {
+			return nil, errDead
+		}
+		return errDead, nil
+	}
+	if p.w.quiet || p.faulty == 0 || p.fs.IntN(1000) >= p.faulty {
+		return nil, nil
+	}
+	late := p.fs.IntN(2) == 0
+	p.w.say("%s: the store fails: %s %s (after its effect: %t)", p.name, op, name, late)
+	err := fmt.Errorf("%s %s: no space left on device", op, name)
+	if late {
+		return nil, err
+	}
+	return err, nil
+}
+
+func do[T any](s *store, op, name string, f func() (T, error)) (T, error) {
+	var zero T
+	before, after := s.step(op, name)
+	if before != nil {
+		return zero, before
+	}
+	v, err := f()
+	if err == nil && after != nil {
+		return zero, after
+	}
+	return v, err
+}
+
+func act(s *store, op, name string, f func() error) error {
+	_, err := do(s, op, name, func() (struct{}, error) { return struct{}{}, f() })
+	return err
+}
+
+func (s *store) Get(ctx context.Context, name string) ([]byte, string, error) {
+	type got struct {
+		data    []byte
+		version string
+	}
+	g, err := do(s, "get", name, func() (got, error) { d, v, err := s.Store.Get(ctx, name); return got{d, v}, err })
+	return g.data, g.version, err
+}
+
+func (s *store) Open(ctx context.Context, name string) (io.ReadCloser, blobstore.Info, error) {
+	if before, _ := s.step("open", name); before != nil {
+		return nil, blobstore.Info{}, before
+	}
+	return s.Store.Open(ctx, name)
+}
+
+func (s *store) Put(ctx context.Context, name string, data []byte) error {
+	return act(s, "put", name, func() error { return s.Store.Put(ctx, name, data) })
+}
+
+// PutNew and PutIf settle a lost answer by reading back, as real stores do.
+func (s *store) PutNew(ctx context.Context, name string, data []byte) error {
+	if before, _ := s.step("put new", name); before != nil {
+		return before
+	}
+	return s.Store.PutNew(ctx, name, data)
+}
+
+func (s *store) PutIf(ctx context.Context, name string, data []byte, version string) (string, error) {
+	if before, _ := s.step("put if", name); before != nil {
+		return "", before
+	}
+	return s.Store.PutIf(ctx, name, data, version)
+}
+
+func (s *store) Create(ctx context.Context, name string) (blobstore.Writer, error) {
+	w, err := do(s, "create", name, func() (blobstore.Writer, error) { return s.Store.Create(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	return &writer{Writer: w, s: s, name: name}, nil
+}
+
+type writer struct {
+	blobstore.Writer
+	s    *store
+	name string
+}
+
+func (w *writer) Commit(ctx context.Context) error {
+	return act(w.s, "commit", w.name, func() error { return w.Writer.Commit(ctx) })
+}
+
+func (s *store) Append(ctx context.Context, name string) (blobstore.Appender, error) {
+	a, err := do(s, "append", name, func() (blobstore.Appender, error) { return s.Store.Append(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	return &appender{Appender: a, s: s, name: name}, nil
+}
+
+type appender struct {
+	blobstore.Appender
+	s    *store
+	name string
+}
+
+func (a *appender) Append(ctx context.Context, data []byte) error {
+	return act(a.s, "append to", a.name, func() error { return a.Appender.Append(ctx, data) })
+}
+
+func (s *store) List(ctx context.Context, prefix string) iter.Seq2[blobstore.Info, error] {
+	if before, _ := s.step("list", prefix); before != nil {
+		return func(yield func(blobstore.Info, error) bool) { yield(blobstore.Info{}, before) }
+	}
+	return s.Store.List(ctx, prefix)
+}
+
+func (s *store) ListDirs(ctx context.Context, dir string) ([]string, error) {
+	if before, _ := s.step("list folders", dir); before != nil {
+		return nil, before
+	}
+	return s.Store.ListDirs(ctx, dir)
+}
+
+func (s *store) Delete(ctx context.Context, name string) error {
+	return act(s, "delete", name, func() error { return s.Store.Delete(ctx, name) })
+}
+
+func (s *store) Lease(ctx context.Context, name string, h blobstore.Holder) (blobstore.Lease, error) {
+	if before, _ := s.step("lease", name); before != nil {
+		return nil, before
+	}
+	l, err := s.Store.Lease(ctx, name, h)
+	if err != nil {
+		return nil, err
+	}
+	dead, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	own := &lease{Lease: l, p: s.p, dead: dead, cancel: cancel, ends: time.Now().Add(time.Minute)}
+	s.p.mu.Lock()
+	s.p.leases, s.p.stalled = append(s.p.leases, own), false
+	s.p.mu.Unlock()
+	return own, nil
+}
+
+// lease is one that a process which died or stalled renews no more.
+type lease struct {
+	blobstore.Lease
+	p      *process
+	dead   context.Context
+	cancel context.CancelCauseFunc
+	ends   time.Time // while the process stalls
+}
+
+func (l *lease) alive() bool {
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	return !l.p.dead && !(l.p.stalled && time.Now().After(l.ends))
+}
+
+func (l *lease) Context() context.Context {
+	if !l.alive() {
+		l.cancel(blobstore.ErrLeaseLost)
+		return l.dead
+	}
+	if l.p.stalled {
+		return l.dead
+	}
+	return l.Lease.Context()
+}
+
+func (l *lease) Expires() time.Time {
+	if !l.alive() {
+		return time.Now().Add(-time.Hour)
+	}
+	if l.p.stalled {
+		return l.ends.Add(l.p.skew)
+	}
+	return l.Lease.Expires().Add(l.p.skew)
+}
+
+func (l *lease) Release(ctx context.Context) error {
+	if !l.alive() {
+		return errDead
+	}
+	l.p.mu.Lock()
+	l.p.leases = nil
+	l.p.mu.Unlock()
+	return l.Lease.Release(ctx)
+}

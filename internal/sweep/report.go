@@ -1,0 +1,124 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+)
+
+// report gathers report.json.
+func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (report.Report, error) {
+	rep := report.Report{
+		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Status: string(r.res.Status), ExitCode: r.exitCode(),
+		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
+		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, ServiceTime: r.serviceStart},
+		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,
+		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.tally,
+	}
+	if r.held {
+		rep.Hold = r.hold
+	}
+	for _, o := range outcomes {
+		if o.Status == plan.OverDismissed {
+			rep.OverDismissed = append(rep.OverDismissed, o)
+		}
+	}
+	for _, row := range r.Output.Redaction.Policies(r.policyRows()) {
+		if row.Status != string(baseline.InSync) && row.Status != string(baseline.Unmanaged) {
+			row.Live = nil
+			rep.Drift = append(rep.Drift, row)
+		}
+	}
+	for _, sp := range r.servicePrincipals {
+		raw, err := r.Output.Redaction.Document(sp.Raw)
+		if err != nil {
+			return rep, err
+		}
+		rep.ServicePrincipals = append(rep.ServicePrincipals, raw)
+	}
+	for _, err := range append(append([]error(nil), r.errors...), r.res.Err) {
+		if err != nil {
+			rep.Errors = append(rep.Errors, problemOf(err, r.Output.Redaction))
+		}
+	}
+	for _, t := range r.timings {
+		rep.Timings = append(rep.Timings, report.Timing{Part: t.Part, Seconds: t.Elapsed.Seconds()})
+	}
+	s := r.res.Stats
+	rep.Requests = report.Requests{Total: s.Total, Throttled: s.Throttled, Retried: s.Retried, Waited: s.Waited.Seconds(), ByPath: s.ByPath}
+	users, err := r.reopen(ctx, "users.jsonl")
+	if err != nil {
+		return rep, err
+	}
+	rep.NeedsPerson, err = report.WaitingFor(users, r.serviceNow(), r.Output.SLA)
+	if err = errors.Join(err, users.Close()); err != nil {
+		return rep, err
+	}
+	r.res.NeedsPerson = rep.NeedsPerson
+	rep.Difference, err = r.difference(ctx, &rep)
+	return rep, err
+}
+
+func (r *run) redacted(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = r.Output.Redaction.Sentence(t)
+	}
+	return out
+}
+
+// coded is an error that knows the service's code and request id.
+type coded interface {
+	error
+	ServiceCode() string
+	ServiceRequestID() string
+}
+
+func problemOf(err error, red report.Redaction) report.Problem {
+	p := report.Problem{Message: red.Sentence(err.Error())}
+	var c coded
+	if errors.As(err, &c) {
+		p.Code, p.RequestID = c.ServiceCode(), c.ServiceRequestID()
+	}
+	if a, ok := entra.AdviceFor(err); ok {
+		p.Hint = a.String()
+	}
+	return p
+}
+
+// writeReport writes report.json .
+func (r *run) writeReport(ctx context.Context, rep report.Report) error {
+	users, err := r.reopen(ctx, "users.jsonl")
+	if err != nil {
+		return err
+	}
+	defer users.Close()
+	f, err := r.led.File(ctx, "report.json")
+	if err != nil {
+		return err
+	}
+	if err := report.WriteReport(f, rep, report.Decisions(users, r.serviceNow())); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	return f.Commit(ctx)
+}
+
+// policyRows are the rows of policies.json.
+func (r *run) policyRows() []report.PolicyRow {
+	live := map[string]entra.Document{}
+	for _, docs := range r.lists {
+		for _, d := range docs {
+			live[d.ID()] = d
+		}
+	}
+	rows := make([]report.PolicyRow, 0, len(r.drift.Entries))
+	for _, e := range r.drift.Entries {
+		rows = append(rows, report.PolicyRow{Kind: e.Kind, Key: e.Key, ID: e.ID, DisplayName: e.DisplayName, State: e.State,
+			Status: string(e.Status), Differences: e.Differences, Reasons: e.Reasons, Live: live[e.ID]})
+	}
+	return rows
+}
