@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/blobstore/azuritetest"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/ledger"
 )
@@ -37,18 +40,27 @@ policies:
     grantControls: {operator: OR, builtInControls: [block]}
 `
 
-// door lets requests through to a tenant and kills the process at one of them.
+// door lets requests through to a service and kills the process at one of them.
 type door struct {
 	http.Handler
-	at      int
-	effect  bool // the request takes effect first
+	kill    killing
 	mu      sync.Mutex
-	n       int // requests so far
+	methods []string // of the requests so far
 	process *os.Process
 }
 
+// killing says when a process dies: at which request to which service, from 1,
+// before or after its effect. At 0 it lives.
+type killing struct {
+	service string // tenant or store
+	at      int
+	effect  bool
+}
+
+func (k killing) String() string { return fmt.Sprintf("%s/%d/%t", k.service, k.at, k.effect) }
+
 // run starts the process and waits for its end; it gives the requests so far.
-func (d *door) run(cmd *exec.Cmd) (int, error) {
+func (d *door) run(cmd *exec.Cmd) ([]string, error) {
 	d.mu.Lock()
 	err := cmd.Start()
 	d.process = cmd.Process
@@ -58,63 +70,75 @@ func (d *door) run(cmd *exec.Cmd) (int, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.n, err
+	return d.methods, err
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
-	d.n++
-	now, process := d.n == d.at, d.process
+	d.methods = append(d.methods, r.Method)
+	now, process := len(d.methods) == d.kill.at, d.process
 	d.mu.Unlock()
 	if !now {
 		d.Handler.ServeHTTP(w, r)
 		return
 	}
-	if d.effect {
+	if d.kill.effect {
 		d.Handler.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	_ = process.Kill() // that it is dead is looked at afterwards
 	panic(http.ErrAbortHandler)
 }
 
-// The process is killed at every request of an apply to the tenant, before and
-// after its effect. Whatever it had done, the next runs end where one whole run
-// would have: everybody dismissed once, each object there once, the chain
-// whole, the lease free.
+// The process is killed at every request of an apply to the tenant and to the
+// store, before and after its effect. Whatever it had done, the next runs end
+// where one whole run would have: everybody dismissed once, each object there
+// once, the chain whole, the lease free.
 func TestKilledAtEveryRequest(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := killedAt(t, exe, 0, false)
-	if total < 20 {
-		t.Fatalf("a whole apply took %d requests only", total)
-	}
 	slots := make(chan struct{}, 16)
 	var wg sync.WaitGroup
-	for at := 1; at <= total; at++ {
-		for _, effect := range []bool{false, true} {
-			slots <- struct{}{} // they wait most of the time
-			wg.Go(func() {
-				defer func() { <-slots }()
-				t.Run(fmt.Sprintf("%d/%t", at, effect), func(t *testing.T) { killedAt(t, exe, at, effect) })
-			})
+	for service, least := range map[string]int{"tenant": 20, "store": 50} {
+		methods := killed(t, exe, killing{service: service})
+		if len(methods) < least {
+			t.Fatalf("a whole apply made %d requests to the %s only", len(methods), service)
+		}
+		for i, method := range methods {
+			for _, effect := range []bool{false, true} {
+				if effect && (method == http.MethodGet || method == http.MethodHead) {
+					continue // it has none
+				}
+				k := killing{service, i + 1, effect}
+				slots <- struct{}{} // they wait most of the time
+				wg.Go(func() {
+					defer func() { <-slots }()
+					t.Run(k.String(), func(t *testing.T) { killed(t, exe, k) })
+				})
+			}
 		}
 	}
 	wg.Wait()
 }
 
-// killedAt applies to a new tenant, killed at one request, and then again to
-// the end; it gives the number of requests of the first.
-func killedAt(t *testing.T, exe string, at int, effect bool) int {
+// killed applies to a new tenant, killed at one request, and then again to the
+// end; it gives the methods of the first process's requests.
+func killed(t *testing.T, exe string, k killing) []string {
 	tenant, err := graphsim.New(graphsim.Options{Users: 40, Detections: 80, Policies: 1, Seed: 11, Token: "sim"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &door{Handler: tenant.Handler(), at: at, effect: effect}
-	server := httptest.NewServer(d)
-	defer server.Close()
 	dir := t.TempDir()
+	d := &door{Handler: tenant.Handler(), kill: k}
+	graph := httptest.NewServer(d)
+	defer graph.Close()
+	reports, account := "file:"+filepath.Join(dir, "reports"), ""
+	if k.service == "store" {
+		graph.Config.Handler = tenant.Handler()
+		reports = containerBehind(t, d)
+		account = azuritetest.ConnectionString(reports)
+	}
 	for name, text := range map[string]string{"baseline.yaml": killedBaseline, "triage.yaml": `
 allowlist:
   - {id: vpn, users: [ada@contoso.com], groups: [VPN Users], groupRiskAccepted: true, when: {riskEventTypes: [anonymizedIPAddress, unfamiliarFeatures], maxRiskLevel: medium},
@@ -127,33 +151,65 @@ allowlist:
 	apply := func() *exec.Cmd {
 		cmd := exec.Command(exe, "apply", "--enforcement-dismiss", "--enforcement-policies", "--limits-max-share-of-risky-users", "1", "--sweep-settle", "1s")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), handler+"=1", "SIM_TOKEN=sim", "RISKSWEEP_STORE_URL=file:reports", "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0",
+		cmd.Env = append(os.Environ(), handler+"=1", "SIM_TOKEN=sim", "RISKSWEEP_STORE_URL="+reports, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0",
 			fmt.Sprintf("RISKSWEEP_TENANTS=[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q, baseline: baseline.yaml, triage: triage.yaml}]",
-				tenant.TenantID(), server.URL+"/v1.0"))
+				tenant.TenantID(), graph.URL+"/v1.0"))
+		if account != "" {
+			cmd.Env = append(cmd.Env, "RISKSWEEP_STORE_CREDENTIAL_KIND=connectionString", "RISKSWEEP_STORE_CONNECTION_STRING="+account)
+		}
 		return cmd
 	}
 	first := apply()
 	var exit *exec.ExitError
-	requests, err := d.run(first)
+	methods, err := d.run(first)
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	if killed := first.ProcessState.ExitCode() == -1; killed != (at > 0) {
-		t.Fatalf("killed: %t, exit code %d", killed, first.ProcessState.ExitCode())
+	// Another try may need a request fewer.
+	if died := first.ProcessState.ExitCode() == -1; died != (k.at > 0 && k.at <= len(methods)) {
+		t.Fatalf("killed: %t, exit code %d, %d requests", died, first.ProcessState.ExitCode(), len(methods))
 	}
 	for range 2 {
-		if at > 0 {
+		if k.at > 0 {
 			time.Sleep(1050 * time.Millisecond) // sweep.settle
+			if account != "" {
+				azuritetest.EndLeases(t, reports) // which the dead would hold for a minute
+			}
 		}
 		if out, err := apply().CombinedOutput(); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 3) {
 			t.Fatalf("the next run: %v\n%s", err, out)
 		}
 	}
-	checkConverged(t, tenant, filepath.Join(dir, "reports"))
-	return requests
+	var store blobstore.Store
+	if account == "" {
+		store, err = blobstore.OpenDir(filepath.Join(dir, "reports"))
+	} else {
+		store, err = blobstore.OpenAzure(t.Context(), blobstore.AzureOptions{URL: reports, ConnectionString: account})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkConverged(t, tenant, store)
+	return methods
 }
 
-func checkConverged(t *testing.T, tenant *graphsim.Tenant, dir string) {
+// containerBehind gives the address of one of Azurite's containers, behind a
+// door.
+func containerBehind(t *testing.T, d *door) string {
+	behind, err := url.Parse(azuritetest.Shared(t).Container())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is signed is the path, which stays as it is.
+	d.Handler = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host = behind.Scheme, behind.Host
+	}}
+	server := httptest.NewServer(d)
+	t.Cleanup(server.Close)
+	return server.URL + behind.Path
+}
+
+func checkConverged(t *testing.T, tenant *graphsim.Tenant, store blobstore.Store) {
 	t.Helper()
 	dismissed, made := map[string]int{}, map[string]int{}
 	for _, e := range tenant.Journal() {
@@ -184,10 +240,6 @@ func checkConverged(t *testing.T, tenant *graphsim.Tenant, dir string) {
 	}
 	if len(made) != 3 || len(dismissed) == 0 {
 		t.Errorf("made %v, %d dismissed", made, len(dismissed))
-	}
-	store, err := blobstore.OpenDir(dir)
-	if err != nil {
-		t.Fatal(err)
 	}
 	l := ledger.New(store, "contoso", ledger.Options{})
 	v, err := l.Verify(context.Background(), "")
