@@ -165,9 +165,9 @@ func (a *App) Triage(t config.Tenant) (*triage.Policy, yamldoc.Problems) {
 	}
 	data, err := os.ReadFile(t.Triage)
 	if err != nil {
-		return nil, yamldoc.Problems{{File: a.Relative(t.Triage), Message: "cannot be read: " + err.Error()}}
+		return nil, yamldoc.Problems{{File: Relative(t.Triage), Message: "cannot be read: " + err.Error()}}
 	}
-	return triage.Parse(a.Relative(t.Triage), data, a.opt.Now())
+	return triage.Parse(Relative(t.Triage), data, a.opt.Now())
 }
 
 // Baseline reads the tenant's baseline; nil if it has none.
@@ -175,11 +175,11 @@ func (a *App) Baseline(t config.Tenant) (*baseline.Baseline, yamldoc.Problems) {
 	if t.Baseline == "" {
 		return nil, nil
 	}
-	return baseline.Load(a.Relative(t.Baseline), baseline.Options{Now: a.opt.Now()})
+	return baseline.Load(Relative(t.Baseline), baseline.Options{Now: a.opt.Now()})
 }
 
 // Relative shortens a path for messages.
-func (a *App) Relative(path string) string {
+func Relative(path string) string {
 	wd, err := os.Getwd()
 	if err != nil {
 		return path

@@ -69,33 +69,13 @@ the one live object of the same displayName.`,
 }
 
 func (c *command) validateBaselines(cmd *cobra.Command, paths []string) error {
-	if len(paths) == 0 {
-		cfg, err := c.loadConfig(cmd)
-		if err != nil {
-			return err
+	return c.validate(cmd, paths, "baseline", func(t config.Tenant) string { return t.Baseline }, func(path string) (string, yamldoc.Problems) {
+		b, problems := baseline.Load(path, baseline.Options{Now: c.Now()})
+		if problems.Err() != nil {
+			return "", problems
 		}
-		for _, t := range cfg.Tenants {
-			if t.Baseline != "" {
-				paths = append(paths, app.Reading(cfg, app.Options{}).Relative(t.Baseline))
-			}
-		}
-		if len(paths) == 0 {
-			return usageError{errors.New("no tenant of the configuration has a baseline; name a file or a folder")}
-		}
-	}
-	var all yamldoc.Problems
-	for _, p := range paths {
-		b, problems := baseline.Load(p, baseline.Options{Now: c.Now()})
-		all = append(all, problems...)
-		if problems.Err() == nil {
-			fmt.Fprintf(c.Out, "%s: %d policies, %d named locations, %d authentication strengths, nothing wrong\n",
-				p, len(b.Policies), len(b.Locations), len(b.Strengths))
-		}
-	}
-	for _, w := range all.Warnings() {
-		fmt.Fprintln(c.Err, w.Error())
-	}
-	return all.Err()
+		return fmt.Sprintf("%d policies, %d named locations, %d authentication strengths, ", len(b.Policies), len(b.Locations), len(b.Strengths)), problems
+	})
 }
 
 // compare wires one tenant and compares it with its baseline.
@@ -116,7 +96,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd.Context(), cmd)
+	a, err := c.open(cmd)
 	if err != nil {
 		return err
 	}
@@ -188,11 +168,7 @@ func (c *command) printEntries(tenant string, r baseline.Result) {
 }
 
 func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
-	a, err := c.open(cmd.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	t, err := oneTenant(a.Config)
+	a, t, err := c.openOne(cmd)
 	if err != nil {
 		return err
 	}
@@ -239,11 +215,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	t, err := oneTenant(a.Config)
+	a, t, err := c.openOne(cmd)
 	if err != nil {
 		return err
 	}
@@ -289,11 +261,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 }
 
 func (c *command) destroyBaseline(cmd *cobra.Command, yes bool) error {
-	a, err := c.open(cmd.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	t, err := oneTenant(a.Config)
+	a, t, err := c.openOne(cmd)
 	if err != nil {
 		return err
 	}

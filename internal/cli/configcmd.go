@@ -66,7 +66,7 @@ func (c *command) configCommand() *cobra.Command {
 	check := &cobra.Command{
 		Use: "validate", Short: "Check the configuration, the baseline and the triage file of every tenant, offline",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := c.open(cmd.Context(), cmd)
+			a, err := c.open(cmd)
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,13 +19,7 @@ func TestDiffInColour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ready, ended := make(chan graphsim.Ready, 1), make(chan error, 1)
-	go func() {
-		ended <- graphsim.Serve(ctx, tenant, graphsim.ServeOptions{Listen: "127.0.0.1:0"}, func(r graphsim.Ready) { ready <- r })
-	}()
-	t.Cleanup(func() { stop(); <-ended })
-	at := <-ready
+	at := serveTenant(t, tenant)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "b.yaml")
 	policy := func(key, state string) string {

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -28,13 +27,7 @@ func TestFanOutOverTwoHundredTenants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ready, ended := make(chan graphsim.Ready, 1), make(chan error, 1)
-	go func() {
-		ended <- graphsim.Serve(ctx, tenant, graphsim.ServeOptions{Listen: "127.0.0.1:0"}, func(r graphsim.Ready) { ready <- r })
-	}()
-	defer func() { stop(); <-ended }()
-	at := <-ready
+	at := serveTenant(t, tenant)
 
 	names := make([]string, tenantCount)
 	var list strings.Builder

@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -127,13 +126,7 @@ func TestTheFunctionAppSweepsATenant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ready, ended := make(chan graphsim.Ready, 1), make(chan error, 1)
-	go func() {
-		ended <- graphsim.Serve(ctx, tenant, graphsim.ServeOptions{Listen: "127.0.0.1:0"}, func(r graphsim.Ready) { ready <- r })
-	}()
-	defer func() { stop(); <-ended }()
-	at := <-ready
+	at := serveTenant(t, tenant)
 	store := t.TempDir()
 	dir := packApp(t)
 	h := hosttest.Start(t, hosttest.Options{Dir: dir, Proxy: true, Env: []string{handler + "=1", "SIM_TOKEN=" + at.Token,

@@ -59,17 +59,27 @@ func (c *command) loadConfig(cmd *cobra.Command) (*config.Config, error) {
 }
 
 // open reads the configuration and opens its store.
-func (c *command) open(ctx context.Context, cmd *cobra.Command) (*app.App, error) {
+func (c *command) open(cmd *cobra.Command) (*app.App, error) {
 	cfg, err := c.loadConfig(cmd)
 	if err != nil {
 		return nil, err
 	}
-	return c.openApp(ctx, cfg, app.Options{})
+	return c.openApp(cmd.Context(), cfg, app.Options{})
 }
 
 func (c *command) openApp(ctx context.Context, cfg *config.Config, opt app.Options) (*app.App, error) {
 	opt.Now, opt.Log, opt.Version, opt.Progress, opt.ExitCode = c.Now, c.log, Version(), c.progress(), statusCode
 	return app.Open(ctx, cfg, opt)
+}
+
+// openOne is open for a command that works on one tenant.
+func (c *command) openOne(cmd *cobra.Command) (*app.App, config.Tenant, error) {
+	a, err := c.open(cmd)
+	if err != nil {
+		return nil, config.Tenant{}, err
+	}
+	t, err := oneTenant(a.Config)
+	return a, t, err
 }
 
 // oneTenant picks the tenant for commands that work on one.

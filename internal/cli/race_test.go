@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,13 +32,7 @@ func TestTwoAppliesAtOnce(t *testing.T) {
 	if err := tenant.SetFaults("faults.yaml", []byte(`faults: [{match: {path: /organization}, do: {delay: 700ms}}]`)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ready, ended := make(chan graphsim.Ready, 1), make(chan error, 1)
-	go func() {
-		ended <- graphsim.Serve(ctx, tenant, graphsim.ServeOptions{Listen: "127.0.0.1:0"}, func(r graphsim.Ready) { ready <- r })
-	}()
-	t.Cleanup(func() { stop(); <-ended })
-	at := <-ready
+	at := serveTenant(t, tenant)
 	azurite := azuritetest.Shared(t)
 	for kind, store := range map[string][]string{
 		"folder":    {"RISKSWEEP_STORE_URL=file:" + filepath.Join(t.TempDir(), "store")},

@@ -43,7 +43,7 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd.Context(), cmd)
+	a, err := c.open(cmd)
 	if err != nil {
 		return err
 	}
@@ -100,11 +100,7 @@ func (c *command) showRun(cmd *cobra.Command, run, file string) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	t, err := oneTenant(a.Config)
+	a, t, err := c.openOne(cmd)
 	if err != nil {
 		return err
 	}
@@ -136,7 +132,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd.Context(), cmd)
+	a, err := c.open(cmd)
 	if err != nil {
 		return err
 	}

@@ -53,11 +53,7 @@ func (c *command) apply(cmd *cobra.Command, stored string) error {
 	if stored == "" {
 		return c.sweepAll(cmd, req, false)
 	}
-	a, err := c.open(cmd.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	t, err := oneTenant(a.Config)
+	a, t, err := c.openOne(cmd)
 	if err != nil {
 		return err
 	}
@@ -71,7 +67,7 @@ func (c *command) apply(cmd *cobra.Command, stored string) error {
 
 // sweepAll sweeps every selected tenant.
 func (c *command) sweepAll(cmd *cobra.Command, req sweep.Request, exitOnPending bool) error {
-	a, err := c.open(cmd.Context(), cmd)
+	a, err := c.open(cmd)
 	if err != nil {
 		return err
 	}

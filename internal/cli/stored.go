@@ -63,11 +63,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	t, err := oneTenant(a.Config)
+	a, t, err := c.openOne(cmd)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/triage"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
@@ -26,37 +26,14 @@ func (c *command) triageCommand() *cobra.Command {
 }
 
 func (c *command) validateTriage(cmd *cobra.Command, files []string) error {
-	if len(files) == 0 {
-		cfg, err := c.loadConfig(cmd)
-		if err != nil {
-			return err
-		}
-		for _, t := range cfg.Tenants {
-			if t.Triage != "" {
-				files = append(files, app.Reading(cfg, app.Options{}).Relative(t.Triage))
-			}
-		}
-		if len(files) == 0 {
-			return usageError{fmt.Errorf("no tenant of the configuration has a triage file; name one")}
-		}
-	}
-	var all yamldoc.Problems
-	for _, name := range files {
+	return c.validate(cmd, files, "triage file", func(t config.Tenant) string { return t.Triage }, func(name string) (string, yamldoc.Problems) {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			all = append(all, yamldoc.Problem{File: name, Message: "cannot be read: " + err.Error()})
-			continue
+			return "", yamldoc.Problems{{File: name, Message: "cannot be read: " + err.Error()}}
 		}
 		_, problems := triage.Parse(name, data, c.Now())
-		all = append(all, problems...)
-		if problems.Err() == nil {
-			fmt.Fprintf(c.Out, "%s: nothing wrong\n", name)
-		}
-	}
-	for _, w := range all.Warnings() {
-		fmt.Fprintln(c.Err, w.Error())
-	}
-	return all.Err()
+		return "", problems
+	})
 }
 
 func (c *command) explainUser(cmd *cobra.Command, user string) error {
@@ -64,11 +41,7 @@ func (c *command) explainUser(cmd *cobra.Command, user string) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	t, err := oneTenant(a.Config)
+	a, t, err := c.openOne(cmd)
 	if err != nil {
 		return err
 	}

@@ -254,11 +254,7 @@ USER is a user principal name or an object id. The order stands in for the
 allowlist and for enforcement; protected and break-glass users, the limits, HOLD,
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := c.open(cmd.Context(), cmd)
-			if err != nil {
-				return err
-			}
-			t, err := oneTenant(a.Config)
+			a, t, err := c.openOne(cmd)
 			if err != nil {
 				return err
 			}
