@@ -97,6 +97,8 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 					}
 				}
 				w.dismissed[user] = append(w.dismissed[user], open[user])
+			} else {
+				w.confirmedUsers[user] = true
 			}
 			*done = append(*done, now)
 		}
@@ -324,16 +326,36 @@ func (w *world) atTheEnd() {
 			w.breaks("what shows late is read", "detection %.8s is in no report", id)
 		}
 	}
+	for _, o := range w.orders {
+		if n := w.completeRuns(o); n > 1 {
+			w.breaks("an order is carried out once", "%s has %d complete runs", o.Run, n)
+		}
+	}
 	// Every effect is in a journal: an intent, and what became of it.
-	accounted := map[string]bool{}
+	accounted := map[plan.Kind]map[string]bool{plan.Dismiss: {}, plan.ConfirmCompromised: {}}
+	var objects []ledger.Entry
 	for _, e := range w.journals() {
-		if e.Kind == plan.Dismiss && e.Type == ledger.EntryOutcome {
-			accounted[e.Subject.ID] = true
+		switch {
+		case e.Type != ledger.EntryOutcome:
+		case e.Kind.OnUser():
+			accounted[e.Kind][e.Subject.ID] = true
+		default:
+			objects = append(objects, e)
 		}
 	}
 	for user := range w.dismissed {
-		if !accounted[user] {
+		if !accounted[plan.Dismiss][user] {
 			w.breaks("every effect is accounted for", "the dismissal of %s has no outcome in any journal", user)
+		}
+	}
+	for user := range w.confirmedUsers {
+		if !accounted[plan.ConfirmCompromised][user] {
+			w.breaks("every effect is accounted for", "the confirmation of %s has no outcome in any journal", user)
+		}
+	}
+	for id, name := range w.ours {
+		if !slices.ContainsFunc(objects, func(e ledger.Entry) bool { return e.Subject.ID == id || e.Subject.Name == name }) {
+			w.breaks("every effect is accounted for", "%s (%s) has no outcome in any journal", name, id)
 		}
 	}
 }

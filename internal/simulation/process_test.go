@@ -15,8 +15,10 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -36,7 +38,7 @@ import (
 type process struct {
 	w    *world
 	name string
-	skew time.Duration
+	skew atomic.Int64 // of its clock, a time.Duration
 
 	mu       sync.Mutex
 	net, fs  *rand.Rand // what happens to requests, and to the store
@@ -46,6 +48,9 @@ type process struct {
 	dieLate  bool
 	calls    int // of the store
 	dieCall  int // call of the store at which it dies; 0: never
+	fullCall int // call from which on its store takes nothing more; 0: never
+	jumpAt   int // request at which its clock jumps; 0: never
+	jump     time.Duration
 	dead     bool
 	stalled  bool   // it renews no lease
 	outage   string // below this path the tenant answers nothing but 503
@@ -57,16 +62,17 @@ type process struct {
 	fenced map[string]time.Time       // user -> last read of its detections by id
 	saw    map[string]map[string]bool // user -> open detections in that read
 	looked map[string]time.Time       // object id -> last read
+	pages  map[string][]any           // path -> rows of the last page
 }
 
 var errDead = errors.New("the process has died")
 
 func (w *world) process(name string, n uint64) *process {
 	return &process{w: w, name: name, net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
-		fenced: map[string]time.Time{}, saw: map[string]map[string]bool{}, looked: map[string]time.Time{}}
+		fenced: map[string]time.Time{}, saw: map[string]map[string]bool{}, looked: map[string]time.Time{}, pages: map[string][]any{}}
 }
 
-func (p *process) now() time.Time { return time.Now().Add(p.skew) }
+func (p *process) now() time.Time { return time.Now().Add(time.Duration(p.skew.Load())) }
 
 type credential struct{}
 
@@ -111,9 +117,10 @@ const (
 	hangs
 	truncated
 	loops
+	repeats // the rows of the page before come once more
 )
 
-var faultNames = [...]string{"", "429", "429 with Retry-After", "503", "500 after the effect", "connection refused", "reset before the effect", "reset after the effect", "timeout", "truncated", "looping link"}
+var faultNames = [...]string{"", "429", "429 with Retry-After", "503", "500 after the effect", "connection refused", "reset before the effect", "reset after the effect", "timeout", "truncated", "looping link", "repeated rows"}
 
 // RoundTrip carries one request to the tenant, or not.
 func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -151,7 +158,10 @@ func (p *process) carry(r *http.Request, body []byte) (*http.Response, error) {
 	if p.dead {
 		return nil, errDead
 	}
-	p.requests++
+	if p.requests++; p.requests == p.jumpAt {
+		p.w.say("%s: its clock jumps by %s", p.name, p.jump)
+		p.skew.Add(int64(p.jump))
+	}
 	p.renew()
 	p.w.befall()
 	f := none
@@ -216,8 +226,8 @@ func (p *process) carry(r *http.Request, body []byte) (*http.Response, error) {
 		return nil, errHangs
 	}
 	data := rec.Body.Bytes()
-	if path == "/identityProtection/riskDetections" && rec.Code == 200 {
-		data = p.w.withoutLate(data)
+	if _, paged := pageSizes[path]; paged && rec.Code == 200 {
+		data = p.page(path, data, f == repeats && r.URL.Query().Has("$skiptoken"))
 	}
 	if f == truncated && len(data) > 2 {
 		data = data[:len(data)/2]
@@ -247,6 +257,10 @@ func answer(r *http.Request, code int, h http.Header, body string) *http.Respons
 		Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}
 }
 
+// pageSizes are the pages that a sweep asks for; the service may give smaller
+// ones, and then what changes meanwhile shifts the later rows.
+var pageSizes = map[string]string{"/identityProtection/riskDetections": "500", "/identityProtection/riskyUsers": "500"}
+
 // serve lets the tenant answer, with the oracle looking on.
 func (w *world) serve(p *process, r *http.Request, body []byte, path string) *httptest.ResponseRecorder {
 	write := r.Method != http.MethodGet && !strings.HasSuffix(path, "$batch") && !strings.HasSuffix(path, "getByIds")
@@ -263,6 +277,10 @@ func (w *world) serve(p *process, r *http.Request, body []byte, path string) *ht
 		return rec
 	}
 	in := httptest.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
+	if q, top := in.URL.Query(), pageSizes[path]; top != "" && q.Get("$top") == top {
+		q.Set("$top", strconv.Itoa(w.pageSize))
+		in.URL.RawQuery = q.Encode()
+	}
 	in.Header = r.Header.Clone()
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, in)
@@ -275,17 +293,23 @@ func (w *world) serve(p *process, r *http.Request, body []byte, path string) *ht
 	return rec
 }
 
-// withoutLate leaves out of a page what the service does not show yet.
-func (w *world) withoutLate(data []byte) []byte {
+// page makes of a page what the service shows: without what is late, and
+// perhaps with the rows of the page before once more.
+func (p *process) page(path string, data []byte, again bool) []byte {
 	var page map[string]any
-	if len(w.late) == 0 || json.Unmarshal(data, &page) != nil {
-		return data
+	if err := json.Unmarshal(data, &page); err != nil {
+		panic(err) // the simulator's own answer
 	}
 	rows, _ := page["value"].([]any)
-	page["value"] = slices.DeleteFunc(rows, func(row any) bool {
-		at, late := w.late[row.(map[string]any)["id"].(string)]
+	rows = slices.DeleteFunc(rows, func(row any) bool {
+		at, late := p.w.late[row.(map[string]any)["id"].(string)]
 		return late && time.Now().Before(at)
 	})
+	page["value"] = rows
+	if again {
+		page["value"] = slices.Concat(p.pages[path], rows)
+	}
+	p.pages[path] = rows
 	out, err := json.Marshal(page)
 	if err != nil {
 		panic(err) // it was JSON

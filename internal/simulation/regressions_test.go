@@ -94,9 +94,9 @@ func TestTwoProcessesUnderOneRunID(t *testing.T) {
 					w.stall(slow)
 					other := w.process("other", 21)
 					other.dieAt = dies
-					w.carryOut(t, other, order, 1)
+					_, _ = w.carryOut(t.Context(), t, other, order, 1) // as it may
 				}
-				w.carryOut(t, slow, order, 1)
+				_, _ = w.carryOut(t.Context(), t, slow, order, 1) // as it may
 				time.Sleep(settle + time.Minute)
 				if res := w.run(t, w.process("after", 30), 1); res.Err != nil {
 					t.Errorf("stalled before request %d: the next run: %v", at, res.Err)
@@ -216,7 +216,7 @@ func TestClocksThatDisagree(t *testing.T) {
 		w.run(t, w.process("ahead", 10), 0)
 		for i, skew := range []time.Duration{-3 * time.Minute, 3 * time.Minute, -3 * time.Minute} {
 			p := w.process("skewed", uint64(20+i))
-			p.skew = skew
+			p.skew.Store(int64(skew))
 			w.run(t, p, 1)
 		}
 		w.store.Fault = func(op, name string) error { // the state cannot be read once

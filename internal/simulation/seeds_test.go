@@ -53,11 +53,16 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		for n := range 4 {
 			p := w.process(fmt.Sprint("run", n), uint64(10+n))
 			p.faulty = []int{0, 2, 6, 20}[course.IntN(4)]
-			p.skew = []time.Duration{0, 0, 0, 3 * time.Minute, -3 * time.Minute}[course.IntN(5)]
+			p.skew.Store(int64([]time.Duration{0, 0, 0, 3 * time.Minute, -3 * time.Minute}[course.IntN(5)]))
+			if course.IntN(5) == 0 {
+				p.jumpAt, p.jump = 1+course.IntN(40), []time.Duration{-10 * time.Minute, 10 * time.Minute}[course.IntN(2)]
+			}
 			if course.IntN(6) == 0 {
 				p.outage = []string{"/identityProtection/riskDetections", "/identityProtection/riskyUsers", "/identity/conditionalAccess/policies", "/groups"}[course.IntN(4)]
 			}
-			switch course.IntN(5) {
+			switch course.IntN(6) {
+			case 5:
+				p.fullCall = 1 + course.IntN(60)
 			case 4:
 				p.dieCall, p.dieLate = 1+course.IntN(60), course.IntN(2) == 0
 			case 0:
@@ -68,7 +73,11 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			if course.IntN(3) == 0 {
 				base = course.IntN(len(w.bases))
 			}
-			w.run(t, p, base)
+			if course.IntN(3) == 0 {
+				w.order(t, p, base, course.IntN(3))
+			} else {
+				w.run(t, p, base)
+			}
 			time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 8 * time.Hour, 26 * time.Hour}[course.IntN(4)])
 		}
 		w.quiet = true
@@ -86,16 +95,17 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 
 // run carries one apply out.
 func (w *world) run(t *testing.T, p *process, base int) sweep.Result {
-	return w.carryOut(t, p, sweep.Request{Mode: sweep.Apply}, base)
+	res, _ := w.carryOut(context.Background(), t, p, sweep.Request{Mode: sweep.Apply}, base) // why none came to be is in the trace
+	return res
 }
 
-func (w *world) carryOut(t *testing.T, p *process, req sweep.Request, base int) sweep.Result {
+func (w *world) carryOut(ctx context.Context, t *testing.T, p *process, req sweep.Request, base int) (sweep.Result, error) {
 	s, err := p.sweeper(w.bases[base])
 	if err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Hour)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Hour)
 	defer cancel()
 	res, err := s.Run(ctx, req)
 	w.say("%s: %s %v %v", p.name, res.Status, res.Err, err)
@@ -104,7 +114,7 @@ func (w *world) carryOut(t *testing.T, p *process, req sweep.Request, base int) 
 		// What it held ends by itself.
 		time.Sleep(2 * time.Minute)
 	}
-	return res
+	return res, err
 }
 
 // stall lets a process stand still until its lease has ended.

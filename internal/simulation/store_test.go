@@ -26,7 +26,12 @@ func (s *store) step(op, name string) (before, after error) {
 		return errDead, nil
 	}
 	p.renew()
-	if p.calls++; p.calls == p.dieCall {
+	full := fmt.Errorf("%s %s: no space left on device", op, name)
+	if p.calls++; p.fullCall > 0 && p.calls >= p.fullCall && !p.w.quiet && writes[op] {
+		p.w.say("%s: the store is full: %s %s", p.name, op, name)
+		return full, nil
+	}
+	if p.calls == p.dieCall {
 		p.die("the store: " + op + " " + name)
 		if p.dieLate {
 			return nil, errDead
@@ -38,12 +43,14 @@ func (s *store) step(op, name string) (before, after error) {
 	}
 	late := p.fs.IntN(2) == 0
 	p.w.say("%s: the store fails: %s %s (after its effect: %t)", p.name, op, name, late)
-	err := fmt.Errorf("%s %s: no space left on device", op, name)
 	if late {
-		return nil, err
+		return nil, full
 	}
-	return err, nil
+	return full, nil
 }
+
+// writes are what a full store refuses.
+var writes = map[string]bool{"put": true, "put new": true, "put if": true, "create": true, "commit": true, "append": true}
 
 func do[T any](s *store, op, name string, f func() (T, error)) (T, error) {
 	var zero T
@@ -199,9 +206,9 @@ func (l *lease) Expires() time.Time {
 		return time.Now().Add(-time.Hour)
 	}
 	if l.p.stalled {
-		return l.ends.Add(l.p.skew)
+		return l.ends.Add(time.Duration(l.p.skew.Load()))
 	}
-	return l.Lease.Expires().Add(l.p.skew)
+	return l.Lease.Expires().Add(time.Duration(l.p.skew.Load()))
 }
 
 func (l *lease) Release(ctx context.Context) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -99,25 +100,28 @@ type world struct {
 	trace  []string
 	broken []string
 
-	arrived      map[string]time.Time         // detection -> when it was raised by an event
-	ours         map[string]string            // policy or location id -> the displayName it was made with
-	edited       map[string]time.Time         // policy or user id -> last change by somebody else
-	dismissed    map[string][]map[string]bool // user -> detections open at each accepted dismissal
-	dismissals   []time.Time                  // accepted, of one user each
-	confirmed    []time.Time
-	names        map[string]string    // UPN -> id
-	vpn          map[string]bool      // ids of who may be dismissed
-	never        map[string]bool      // ids of who may not
-	breakGlass   []string             // ids
-	dismissals24 int                  // maxDismissals of this world
-	poison       string               // a user whom the service refuses to act on
-	late         map[string]time.Time // closed detection -> when the service shows it
+	arrived        map[string]time.Time         // detection -> when it was raised by an event
+	ours           map[string]string            // policy or location id -> the displayName it was made with
+	edited         map[string]time.Time         // policy or user id -> last change by somebody else
+	dismissed      map[string][]map[string]bool // user -> detections open at each accepted dismissal
+	dismissals     []time.Time                  // accepted, of one user each
+	confirmed      []time.Time
+	confirmedUsers map[string]bool
+	names          map[string]string    // UPN -> id
+	vpn            map[string]bool      // ids of who may be dismissed
+	never          map[string]bool      // ids of who may not
+	breakGlass     []string             // ids
+	dismissals24   int                  // maxDismissals of this world
+	poison         string               // a user whom the service refuses to act on
+	late           map[string]time.Time // closed detection -> when the service shows it
+	pageSize       int                  // of the service's pages of risk
+	orders         []runs.Order         // that were delivered
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{seed: seed, events: rand.New(rand.NewPCG(seed, 1)), store: blobstore.NewMemory(), arrived: map[string]time.Time{}, ours: map[string]string{},
-		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}}
+		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}}
 	lag := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.events.IntN(4)]
 	var err error
 	if w.sim, err = graphsim.New(graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag}); err != nil {
@@ -138,6 +142,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.bases = append(w.bases, b)
 	}
 	w.learn(t)
+	w.pageSize = []int{500, 500, 15, 6}[w.events.IntN(4)]
 	w.dismissals24 = []int{2, 8, 8}[w.events.IntN(3)]
 	if w.events.IntN(3) == 0 {
 		named := slices.Sorted(maps.Keys(w.vpn))
