@@ -250,6 +250,7 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 		Status   string
 		Outcomes []plan.Outcome
 		Coverage struct{ Complete bool }
+		Counts   map[string]int
 	}
 	if err := json.Unmarshal(w.stored(dir+"/report.json"), &rep); err != nil {
 		w.breaks("a finished run has a whole report", "report.json: %v", err)
@@ -270,19 +271,7 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 		return
 	}
 	// Whoever was at risk all the time is in the report, with all open risk.
-	users, detections := map[string]bool{}, map[string]bool{}
-	for u, err := range report.ReadLines[struct{ ID string }](bytes.NewReader(w.stored(dir + "/users.jsonl"))) {
-		if err != nil {
-			w.breaks("a finished run has a whole report", "users.jsonl: %v", err)
-		}
-		users[u.ID] = true
-	}
-	for d, err := range report.ReadLines[struct{ ID string }](bytes.NewReader(w.stored(dir + "/detections.jsonl"))) {
-		if err != nil {
-			w.breaks("a finished run has a whole report", "detections.jsonl: %v", err)
-		}
-		detections[d.ID] = true
-	}
+	users, detections := w.rows(dir, "users", rep.Counts["users"]), w.rows(dir, "detections", rep.Counts["detections"])
 	for _, u := range w.list("/identityProtection/riskyUsers?$filter=riskState eq 'atRisk'") {
 		id := u["id"].(string)
 		at, _ := time.Parse(time.RFC3339Nano, u["riskLastUpdatedDateTime"].(string))
@@ -298,6 +287,26 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 			}
 		}
 	}
+}
+
+// rows are the ids in a row file of a report, which counted them.
+func (w *world) rows(dir, kind string, counted int) map[string]bool {
+	ids, lines := map[string]bool{}, 0
+	for row, err := range report.ReadLines[struct{ ID string }](bytes.NewReader(w.stored(dir + "/" + kind + ".jsonl"))) {
+		if err != nil {
+			w.breaks("a finished run has a whole report", "%s.jsonl: %v", kind, err)
+			break
+		}
+		lines++
+		if ids[row.ID] {
+			w.breaks("nothing is counted twice", "%s is in %s.jsonl twice", row.ID, kind)
+		}
+		ids[row.ID] = true
+	}
+	if lines != counted {
+		w.breaks("the numbers of a report agree", "%d lines in %s.jsonl, %d counted", lines, kind, counted)
+	}
+	return ids
 }
 
 // atTheEnd checks the store once everything is over.

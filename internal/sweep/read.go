@@ -155,7 +155,7 @@ func (r *run) readUsers(ctx context.Context) error {
 	var seen keySet
 	hash := newHasher()
 	pages := 0
-	one := func(u *entra.RiskyUser, again bool) error {
+	one := func(u *entra.RiskyUser) error {
 		if u.ID == "" {
 			return fmt.Errorf("a risky user without id: %w", entra.ErrMalformed)
 		}
@@ -175,14 +175,14 @@ func (r *run) readUsers(ctx context.Context) error {
 		}
 		return nil
 	}
-	read := func(q entra.RiskyUserQuery, again bool) error {
+	read := func(q entra.RiskyUserQuery) error {
 		for page, err := range r.Reader.RiskyUsers(ctx, q) {
 			if err != nil {
 				return err
 			}
 			pages++
 			for i := range page.Items {
-				if err := one(&page.Items[i], again); err != nil {
+				if err := one(&page.Items[i]); err != nil {
 					return err
 				}
 			}
@@ -190,7 +190,7 @@ func (r *run) readUsers(ctx context.Context) error {
 		}
 		return ctx.Err()
 	}
-	if err := read(q, false); err != nil {
+	if err := read(q); err != nil {
 		if errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported) {
 			r.skip("triage", err.Error())
 			return nil
@@ -198,7 +198,7 @@ func (r *run) readUsers(ctx context.Context) error {
 		return err
 	}
 	if pages > 1 {
-		if err := read(entra.RiskyUserQuery{UpdatedSince: r.turnStart.Add(-readMargin)}, true); err != nil {
+		if err := read(entra.RiskyUserQuery{UpdatedSince: r.turnStart.Add(-readMargin)}); err != nil {
 			return err
 		}
 	}
