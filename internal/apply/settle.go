@@ -174,7 +174,7 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Ma
 			known[id] = true
 		}
 		w.after = after
-		found := Recognise(c.Kind, live, after, in.At.Add(-clockSkew), known)
+		found := Recognise(c.Kind, live, after, in.At, known)
 		if len(found) != 1 {
 			return nil, false
 		}

@@ -289,6 +289,26 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 	}
 }
 
+// reported are the outcomes in the reports of all complete runs.
+func (w *world) reported() []plan.Outcome {
+	var out []plan.Outcome
+	for i, err := range w.store.List(context.Background(), "contoso/runs/") {
+		if err != nil {
+			panic(err) // the store itself never fails
+		}
+		dir, ok := strings.CutSuffix(i.Name, "/manifest.json")
+		if !ok {
+			continue
+		}
+		var rep struct{ Outcomes, Settled []plan.Outcome }
+		if err := json.Unmarshal(w.stored(dir+"/report.json"), &rep); err != nil {
+			w.breaks("a finished run has a whole report", "%s: %v", dir, err)
+		}
+		out = slices.Concat(out, rep.Outcomes, rep.Settled)
+	}
+	return out
+}
+
 // rows are the ids in a row file of a report, which counted them.
 func (w *world) rows(dir, kind string, counted int) map[string]bool {
 	ids, lines := map[string]bool{}, 0
@@ -340,31 +360,38 @@ func (w *world) atTheEnd() {
 			w.breaks("an order is carried out once", "%s has %d complete runs", o.Run, n)
 		}
 	}
-	// Every effect is in a journal: an intent, and what became of it.
+	// What became of every effect is in a journal, or in a report if the journal
+	// took no more.
 	accounted := map[plan.Kind]map[string]bool{plan.Dismiss: {}, plan.ConfirmCompromised: {}}
-	var objects []ledger.Entry
-	for _, e := range w.journals() {
-		switch {
-		case e.Type != ledger.EntryOutcome:
-		case e.Kind.OnUser():
-			accounted[e.Kind][e.Subject.ID] = true
-		default:
-			objects = append(objects, e)
+	var objects []plan.Subject
+	account := func(kind plan.Kind, subject plan.Subject) {
+		if kind.OnUser() {
+			accounted[kind][subject.ID] = true
+		} else {
+			objects = append(objects, subject)
 		}
+	}
+	for _, e := range w.journals() {
+		if e.Type == ledger.EntryOutcome {
+			account(e.Kind, e.Subject)
+		}
+	}
+	for _, o := range w.reported() {
+		account(o.Kind, o.Subject)
 	}
 	for user := range w.dismissed {
 		if !accounted[plan.Dismiss][user] {
-			w.breaks("every effect is accounted for", "the dismissal of %s has no outcome in any journal", user)
+			w.breaks("every effect is accounted for", "the dismissal of %s has no outcome in any journal or report", user)
 		}
 	}
 	for user := range w.confirmedUsers {
 		if !accounted[plan.ConfirmCompromised][user] {
-			w.breaks("every effect is accounted for", "the confirmation of %s has no outcome in any journal", user)
+			w.breaks("every effect is accounted for", "the confirmation of %s has no outcome in any journal or report", user)
 		}
 	}
 	for id, name := range w.ours {
-		if !slices.ContainsFunc(objects, func(e ledger.Entry) bool { return e.Subject.ID == id || e.Subject.Name == name }) {
-			w.breaks("every effect is accounted for", "%s (%s) has no outcome in any journal", name, id)
+		if !slices.ContainsFunc(objects, func(s plan.Subject) bool { return s.ID == id || s.Name == name }) {
+			w.breaks("every effect is accounted for", "%s (%s) has no outcome in any journal or report", name, id)
 		}
 	}
 }
