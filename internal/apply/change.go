@@ -232,6 +232,9 @@ func (r *run) mayBeLag(c *plan.Change, err error) bool {
 	if !errors.Is(err, entra.ErrBadRequest) && !errors.Is(err, entra.ErrNotFound) && !errors.Is(err, entra.ErrConflict) {
 		return false
 	}
+	if a, known := entra.AdviceFor(err); known && a.Lasting {
+		return false
+	}
 	if len(c.Body) == 0 { // a delete: what used the object was changed or deleted before
 		return !errors.Is(err, entra.ErrNotFound) && r.wrote
 	}

@@ -275,6 +275,36 @@ func TestSettleWaitsForWhatShowsLate(t *testing.T) {
 	})
 }
 
+// numbered is a refusal as the service words it.
+type numbered string
+
+func (n numbered) Error() string          { return string(n) }
+func (n numbered) ServiceMessage() string { return string(n) }
+func (n numbered) Is(target error) bool   { return target == entra.ErrBadRequest }
+
+// What no lag explains is not waited for, although something needed is fresh.
+func TestARefusalThatLasts(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	x.before = func(call string) error {
+		if call == "create" && strings.HasSuffix(x.calls[len(x.calls)-1], "P") {
+			return numbered("1064: clientAppTypes does not take an empty list.")
+		}
+		return nil
+	}
+	res, err := run(t, options(x, j,
+		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Done, "a2": plan.Failed}, statuses(res)); d != "" {
+		t.Error(d, res.Outcomes)
+	}
+	if d := cmp.Diff([]string{"create L", "create P", "list namedLocation"}, x.calls); d != "" {
+		t.Error(d)
+	}
+}
+
 // A service that lags costs time only where something depends on what it has
 // not seen yet.
 func TestWhatDependsOnNothingGoesFirst(t *testing.T) {

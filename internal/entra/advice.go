@@ -13,24 +13,28 @@ type Advice struct {
 	// Means says what has happened, Do what mends it.
 	Means, Do string
 
+	// Lasting says that the body itself is wrong, so that no wait for earlier
+	// writes to spread can mend it.
+	Lasting bool
+
 	kind   error  // errors.Is
 	number string // "1011": the service's message begins with it (graph-api §3.6)
 }
 
 // Advices are all that is known, the more special first.
 var Advices = []Advice{
-	{Name: "1007", number: "1007", Means: "the policy holds a member or value that this version of Graph does not take: a misspelling, a type, or something of the beta version",
+	{Name: "1007", number: "1007", Lasting: true, Means: "the policy holds a member or value that this version of Graph does not take: a misspelling, a type, or something of the beta version",
 		Do: "run baseline validate, and take members that the portal shows as preview out"},
-	{Name: "1011", number: "1011", Means: "the policy includes no application, user action or authentication context that exists",
+	{Name: "1011", number: "1011", Lasting: true, Means: "the policy includes no application, user action or authentication context that exists",
 		Do: "check includeApplications: an application must have a service principal in the tenant"},
-	{Name: "1012", number: "1012", Means: "the policy includes applications and user actions together", Do: "make two policies of it"},
+	{Name: "1012", number: "1012", Lasting: true, Means: "the policy includes applications and user actions together", Do: "make two policies of it"},
 	{Name: "1040", number: "1040", Means: "the policy names a location that the service does not know, or not yet: a new one takes a while to spread",
 		Do: "nothing if the location was just made, the next run goes on; else check the location's id"},
-	{Name: "1060", number: "1060", Means: "the policy has deviceStates and devices together", Do: "keep devices.deviceFilter alone"},
-	{Name: "1064", number: "1064", Means: "clientAppTypes is an empty list", Do: "leave the member out, or say [all]"},
+	{Name: "1060", number: "1060", Lasting: true, Means: "the policy has deviceStates and devices together", Do: "keep devices.deviceFilter alone"},
+	{Name: "1064", number: "1064", Lasting: true, Means: "clientAppTypes is an empty list", Do: "leave the member out, or say [all]"},
 	{Name: "1085", number: "1085", Means: "the service refuses the policy as invalid", Do: "compare it with the same policy made in the portal; the request id is for Microsoft's support"},
-	{Name: "1101", number: "1101", Means: "the tenant has no access to a preview that the policy uses, such as a sign-in frequency of everyTime", Do: "take that member out"},
-	{Name: "1104", number: "1104", Means: "a sign-in frequency that is timeBased goes with primaryAndSecondaryAuthentication alone", Do: "change authenticationType, or frequencyInterval to everyTime"},
+	{Name: "1101", number: "1101", Lasting: true, Means: "the tenant has no access to a preview that the policy uses, such as a sign-in frequency of everyTime", Do: "take that member out"},
+	{Name: "1104", number: "1104", Lasting: true, Means: "a sign-in frequency that is timeBased goes with primaryAndSecondaryAuthentication alone", Do: "change authenticationType, or frequencyInterval to everyTime"},
 	{Name: "licence", kind: ErrUnlicensed, Means: "the tenant has no licence for what was asked: risk needs Microsoft Entra ID P2, risky workload identities Workload Identities Premium",
 		Do: "assign the licence, or leave that part out (triage, sweep.servicePrincipals); doctor says which there are"},
 	{Name: "permission", kind: ErrForbidden, Means: "the token lacks an app role, or nobody has consented to it", Do: "run doctor: it names the role and the command that grants it; a token issued before keeps its old roles"},
