@@ -85,6 +85,7 @@ func freePort(t *testing.T) string {
 // documentSetup lays the example configuration out as a reader would copy it.
 func documentSetup(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("GORACE", goRace)
 	env.Setenv("NO_COLOR", "1")
 	if err := os.CopyFS(env.WorkDir, os.DirFS("../../examples")); err != nil {
 		return err

@@ -3,6 +3,8 @@ package cli_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +40,13 @@ func TestFanOutOverTwoHundredTenants(t *testing.T) {
 	}
 	azurite := azuritetest.Shared(t)
 	url, dir, queues := azurite.Container(), packApp(t), hosttest.NewQueues()
-	env := []string{handler + "=1", "SIM_TOKEN=" + at.Token, "RISKSWEEP_TENANTS=" + list.String(), "RISKSWEEP_STORE_URL=" + url,
+	if err := os.Remove(filepath.Join(dir, "risksweep")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(product(t), filepath.Join(dir, "risksweep")); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SIM_TOKEN=" + at.Token, "RISKSWEEP_TENANTS=" + list.String(), "RISKSWEEP_STORE_URL=" + url,
 		"RISKSWEEP_STORE_CREDENTIAL_KIND=connectionString", "RISKSWEEP_STORE_CONNECTION_STRING=" + azurite.ConnectionString(),
 		"RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0", "RISKSWEEP_SCHEDULE_MODE=apply", "RISKSWEEP_CONFIG="}
 	hosts := make([]*hosttest.Host, processes)

@@ -94,10 +94,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // where one whole run would have: everybody dismissed once, each object there
 // once, the chain whole, the lease free.
 func TestKilledAtEveryRequest(t *testing.T) {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := product(t)
 	slots := make(chan struct{}, 16)
 	var wg sync.WaitGroup
 	for service, least := range map[string]int{"tenant": 20, "store": 50} {
@@ -151,7 +148,7 @@ allowlist:
 	apply := func() *exec.Cmd {
 		cmd := exec.Command(exe, "apply", "--enforcement-dismiss", "--enforcement-policies", "--limits-max-share-of-risky-users", "1", "--sweep-settle", "1s")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), handler+"=1", "SIM_TOKEN=sim", "RISKSWEEP_STORE_URL="+reports, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0",
+		cmd.Env = append(os.Environ(), "SIM_TOKEN=sim", "RISKSWEEP_STORE_URL="+reports, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0",
 			fmt.Sprintf("RISKSWEEP_TENANTS=[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q, baseline: baseline.yaml, triage: triage.yaml}]",
 				tenant.TenantID(), graph.URL+"/v1.0"))
 		if account != "" {

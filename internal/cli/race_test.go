@@ -21,10 +21,7 @@ import (
 // tenant is slow enough for that not to happen.
 func TestTwoAppliesAtOnce(t *testing.T) {
 	const pairs, atOnce = 50, 5 // in each kind of store
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := product(t)
 	tenant, err := graphsim.New(graphsim.Options{Users: 20, Detections: 20, Seed: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +43,7 @@ func TestTwoAppliesAtOnce(t *testing.T) {
 				slots <- struct{}{}
 				name := fmt.Sprintf("tenant%02d", i)
 				env := append(os.Environ(), store...)
-				env = append(env, handler+"=1", "SIM_TOKEN="+at.Token, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0",
+				env = append(env, "SIM_TOKEN="+at.Token, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0",
 					fmt.Sprintf("RISKSWEEP_TENANTS=[{name: %s, tenantId: %s, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q}]", name, at.TenantID, at.Graph))
 				wg.Go(func() {
 					defer func() { <-slots }()
