@@ -94,6 +94,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // where one whole run would have: everybody dismissed once, each object there
 // once, the chain whole, the lease free.
 func TestKilledAtEveryRequest(t *testing.T) {
+	t.Parallel()
 	exe := product(t)
 	slots := make(chan struct{}, 16)
 	var wg sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 200, "how many seeds to try")
+	seeds = flag.Int("seeds", seedsByDefault, "how many seeds to try")
 	from  = flag.Uint64("from", 1, "the first seed")
 	seed  = flag.Uint64("seed", 0, "replay this seed alone, with its trace (-v)")
 )

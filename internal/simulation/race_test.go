@@ -1,0 +1,6 @@
+//go:build race
+
+package simulation
+
+// Looking for races costs five times the time; ./check runs all seeds without.
+const seedsByDefault = 40
