@@ -16,15 +16,15 @@ type answer struct {
 	Logs    []string       `json:"Logs,omitempty"`
 }
 
-// enqueue puts orders on the queue of an output binding.
-func (a *answer) enqueue(binding string, orders ...runs.Order) {
+// enqueue puts orders on the queue of the output binding.
+func (a *answer) enqueue(orders ...runs.Order) {
 	if a.Outputs == nil {
 		a.Outputs = map[string]any{}
 	}
 	if orders == nil {
 		orders = []runs.Order{}
 	}
-	a.Outputs[binding] = orders
+	a.Outputs["runs"] = orders
 }
 
 // httpResult is the value of an HTTP output binding. Headers have one value

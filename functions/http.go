@@ -63,7 +63,7 @@ func (c *call) runsCreate() (answer, error) {
 	if err != nil {
 		return a, err
 	}
-	a.enqueue("runs", s.orders...)
+	a.enqueue(s.orders...)
 	a.Outputs["res"] = res
 	return a, nil
 }

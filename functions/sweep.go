@@ -50,7 +50,7 @@ func (c *call) nightly() (answer, error) {
 		c.log.Warn("records of old orders could not be deleted", "error", err)
 	}
 	var a answer
-	a.enqueue("runs", orders...)
+	a.enqueue(orders...)
 	return a, nil
 }
 
@@ -79,12 +79,12 @@ func (c *call) sweepTenant() (answer, error) {
 	case errors.Is(err, runs.ErrContinue):
 		o.Part++
 		log.Info("the run goes on with the next message", "part", o.Part)
-		a.enqueue("runs", o)
+		a.enqueue(o)
 	case errors.Is(err, runs.ErrBusy) && !errors.Is(err, runs.ErrSame) && c.o.Now().Sub(o.OrderedAt) < patience:
 		// Another run over the tenant takes its time. A failure would use up
 		// the message's tries, so it is put back behind the others.
 		log.Info("the tenant is being swept; the message goes back to the queue", "reason", err)
-		a.enqueue("runs", o)
+		a.enqueue(o)
 	case err != nil:
 		return a, fmt.Errorf("run %s of tenant %s: %w", o.Run, o.Tenant, err)
 	case res == nil:

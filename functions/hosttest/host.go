@@ -249,15 +249,6 @@ func (h *Host) Stdout() string { return h.stdout.String() }
 // Stderr is what the host would log as errors.
 func (h *Host) Stderr() string { return h.stderr.String() }
 
-// Functions are the functions of the app.
-func (h *Host) Functions() []string {
-	var out []string
-	for name := range h.functions {
-		out = append(out, name)
-	}
-	return out
-}
-
 // Failure is an invocation that did not succeed.
 type Failure struct {
 	Reason string

@@ -60,9 +60,7 @@ func Export(live Live) ([]byte, error) {
 		kind entra.ObjectKind
 		name string
 	}{{entra.KindLocation, "namedLocations"}, {entra.KindStrength, "authenticationStrengths"}, {entra.KindPolicy, "policies"}} {
-		if err := x.section(s.kind, s.name); err != nil {
-			return nil, err
-		}
+		x.section(s.kind, s.name)
 	}
 	out := []byte(x.out.String())
 	if _, problems := Parse("export", out); problems.Err() != nil {
@@ -88,7 +86,7 @@ func (x *exporter) line(indent int, format string, args ...any) {
 	x.out.WriteString(strings.Repeat("  ", indent) + fmt.Sprintf(format, args...) + "\n")
 }
 
-func (x *exporter) section(kind entra.ObjectKind, name string) error {
+func (x *exporter) section(kind entra.ObjectKind, name string) {
 	var docs []entra.Document
 	count := map[string]int{}
 	for _, d := range x.live.list(kind) {
@@ -120,7 +118,6 @@ func (x *exporter) section(kind entra.ObjectKind, name string) error {
 		}
 		x.out.WriteString(text)
 	}
-	return nil
 }
 
 // item writes one object as an element of its section.

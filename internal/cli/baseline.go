@@ -79,16 +79,15 @@ func (c *command) validateBaselines(cmd *cobra.Command, paths []string) error {
 }
 
 // compare wires one tenant and compares it with its baseline.
-func (c *command) compare(ctx context.Context, a *app.App, t config.Tenant, needBaseline bool) (*sweep.Sweeper, sweep.Compared, error) {
+func (c *command) compare(ctx context.Context, a *app.App, t config.Tenant, needBaseline bool) (sweep.Compared, error) {
 	if needBaseline && t.Baseline == "" {
-		return nil, sweep.Compared{}, usageError{fmt.Errorf("tenant %s has no baseline in the configuration", t.Name)}
+		return sweep.Compared{}, usageError{fmt.Errorf("tenant %s has no baseline in the configuration", t.Name)}
 	}
 	s, err := a.Sweeper(t)
 	if err != nil {
-		return nil, sweep.Compared{}, err
+		return sweep.Compared{}, err
 	}
-	compared, err := s.Compare(ctx)
-	return s, compared, err
+	return s.Compare(ctx)
 }
 
 func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
@@ -109,7 +108,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 	answers := []answer{}
 	drift, blocked := false, false
 	for _, t := range a.Config.Tenants {
-		_, compared, err := c.compare(cmd.Context(), a, t, true)
+		compared, err := c.compare(cmd.Context(), a, t, true)
 		if err != nil {
 			return err
 		}
@@ -173,7 +172,7 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 		return err
 	}
 	t.Baseline, t.Triage = "", ""
-	_, compared, err := c.compare(cmd.Context(), a, t, false)
+	compared, err := c.compare(cmd.Context(), a, t, false)
 	if err != nil {
 		return err
 	}

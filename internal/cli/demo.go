@@ -87,7 +87,7 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 	if err != nil {
 		return err
 	}
-	c.demoEnd(out, a, cfg, second)
+	c.demoEnd(out, cfg, second)
 	if code != ExitDone {
 		return exitError{code: code}
 	}
@@ -114,7 +114,7 @@ func (c *command) demoAgain(ctx context.Context, a *app.App, cfg *config.Config)
 }
 
 // demoEnd says where to look.
-func (c *command) demoEnd(out string, a *app.App, cfg *config.Config, r sweep.Result) {
+func (c *command) demoEnd(out string, cfg *config.Config, r sweep.Result) {
 	run := filepath.Join(out, cfg.Tenants[0].Name, "runs", r.Started.UTC().Format("2006/01/02"))
 	fmt.Fprintf(c.Out, `
 Look at what it left in %s:
