@@ -135,7 +135,7 @@ func (t *Tenant) answer(c *call) *answer {
 		t.journal.count(c.url.Path)
 	}
 	version, rest, _ := strings.Cut(strings.TrimPrefix(c.url.EscapedPath(), "/"), "/")
-	path, problem := splitPath(rest)
+	path, problem := splitPath(t.withoutTenant(rest))
 	if problem == "" && !strings.EqualFold(version, "v1.0") {
 		problem = "Invalid version: " + version
 		if version == "" {
@@ -150,6 +150,17 @@ func (t *Tenant) answer(c *call) *answer {
 		t.journal.write(Entry{Time: c.now, Method: c.method, Path: c.url.Path, Status: status, Effect: a.effect, Body: decoded(c.body)})
 	}
 	return a
+}
+
+// withoutTenant drops the name of the tenant that some clients put before the
+// path, as in /v1.0/{tenant id}/users. A token has one tenant only, so that it
+// says nothing.
+func (t *Tenant) withoutTenant(path string) string {
+	first, rest, _ := strings.Cut(path, "/")
+	if strings.EqualFold(first, t.TenantID()) || strings.EqualFold(first, "myorganization") {
+		return rest
+	}
+	return path
 }
 
 // attempt takes a call through sign-in, throttling and faults. Beside the

@@ -99,6 +99,8 @@ func TestRequestReachesWorkload(t *testing.T) {
 		{path: "/v1.0/users(appId='x''y')", wantPath: []string{"users", "appId='x''y'"}},
 		{path: "/V1.0/USERS/x/transitivemembers", wantPath: []string{"users", "x", "transitiveMembers"}},
 		{path: "/v1.0/groups/x/Microsoft.Graph.User/", wantPath: []string{"groups", "x", "microsoft.graph.user"}},
+		{path: "/v1.0/" + s.tenant.TenantID() + "/users/x", wantPath: []string{"users", "x"}}, // as older Go clients write it
+		{path: "/v1.0/myorganization/users", wantPath: []string{"users"}},
 		{path: "/v1.0/users?$Filter=a+eq+'b'&Top=3", wantPath: []string{"users"}, wantQuery: map[string][]string{"$filter": {"a eq 'b'"}, "$top": {"3"}}},
 		{path: "/v1.0/users", header: []string{"Prefer", "odata.maxpagesize=3, include-unknown-enum-members", "ConsistencyLevel", "Eventual"}, wantPath: []string{"users"}, unknownEnums: true, eventual: true},
 	}

@@ -37,7 +37,10 @@ func (s *schema) read(data []byte, skip []string) (document, *refused) {
 		return nil, malformed("an object was expected for '%s'", s.name)
 	}
 	if s.derived != nil || s.typed {
-		name := s.unnamed
+		name := ""
+		if s.unnamed != nil {
+			name = s.unnamed(raw)
+		}
 		if given, ok := raw[typeName]; ok && json.Unmarshal(given, &name) != nil || name == "" {
 			return nil, malformed("'@odata.type' is needed for '%s'", s.name)
 		}

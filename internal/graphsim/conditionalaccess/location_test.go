@@ -30,6 +30,16 @@ func TestLocations(t *testing.T) {
 	if got := b.text(http.MethodGet, placesAt+"/"+id, ""); got != want {
 		t.Errorf("location (-want +got):\n%s", cmp.Diff(want, got))
 	}
+	untyped := strings.NewReplacer(`"@odata.type":"#microsoft.graph.iPv4CidrRange",`, "", `"@odata.type":"#microsoft.graph.iPv6CidrRange",`, "", "Office", "Branch").Replace(office)
+	branch := b.id(http.MethodPost, placesAt, untyped)
+	if got, want := b.text(http.MethodGet, placesAt+"/"+branch, ""), strings.NewReplacer(id, branch, "Office", "Branch").Replace(want); got != want {
+		t.Errorf("ranges without a type (-want +got):\n%s", cmp.Diff(want, got))
+	}
+	for _, m := range []struct{ method, body string }{{http.MethodPatch, `{"@odata.type":"#microsoft.graph.ipNamedLocation","isTrusted":false}`}, {http.MethodDelete, ""}} { // trusted ones stay
+		if _, e := b.ask(m.method, placesAt+"/"+branch, m.body); e != nil {
+			t.Fatal(m, e)
+		}
+	}
 	country := b.id(http.MethodPost, placesAt, abroad)
 	want = `{"@odata.context":"` + root + `/$metadata#namedLocations/$entity","@odata.type":"#microsoft.graph.countryNamedLocation","id":"` + country + `","displayName":"Abroad","createdDateTime":"2026-11-24T08:00:00.1234567Z","modifiedDateTime":"2026-11-24T08:00:00.1234567Z","deletedDateTime":null,"countriesAndRegions":["CA","US"],"countryLookupMethod":"clientIpAddress","includeUnknownCountriesAndRegions":false}`
 	if got := b.text(http.MethodGet, placesAt+"/"+country, ""); got != want {
@@ -83,7 +93,7 @@ func TestRefusedLocations(t *testing.T) {
 		{"no name", `{"@odata.type":"#microsoft.graph.countryNamedLocation","countriesAndRegions":["DE"]}`, 1007},
 		{"no ranges", `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"x"}`, 1007},
 		{"empty ranges", `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"x","ipRanges":[]}`, badLocation},
-		{"a range without a type", `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"x","ipRanges":[{"cidrAddress":"10.0.0.0/24"}]}`, 1007},
+		{"a range of no kind", `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"x","ipRanges":[{"lowerAddress":"10.0.0.1","upperAddress":"10.0.0.9"}]}`, 1007},
 		{"a bare address", ip("iPv4CidrRange", `"cidrAddress":"10.1.2.3"`), badLocation},
 		{"an address of the other family", ip("iPv4CidrRange", `"cidrAddress":"2001:db8::/32"`), badLocation},
 		{"a whole eighth", ip("iPv4CidrRange", `"cidrAddress":"10.0.0.0/8"`), badLocation},

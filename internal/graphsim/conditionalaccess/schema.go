@@ -1,6 +1,7 @@
 package conditionalaccess
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -49,8 +50,8 @@ type schema struct {
 	derived []*schema
 	// typed says that a body must carry the type, and that answers do.
 	typed bool
-	// unnamed is the type that a body means that carries none, if it may.
-	unnamed string
+	// unnamed gives the type that a body means that carries none, if it may.
+	unnamed func(map[string]json.RawMessage) string
 }
 
 func (s *schema) find(name string) *property {
@@ -120,8 +121,8 @@ func newTypes(cloud string) types {
 		return property{name: "membershipKind", kind: anEnum, null: true, enum: enumeration("conditionalAccessExternalTenantsMembershipKind", kind), value: kind}
 	}
 	const allTenants = "conditionalAccessAllExternalTenants"
-	tenants := &schema{name: "conditionalAccessExternalTenants", unnamed: allTenants, properties: []property{membership("all enumerated")}, derived: []*schema{
-		{name: allTenants, typed: true, unnamed: allTenants, properties: []property{membership("all")}},
+	tenants := &schema{name: "conditionalAccessExternalTenants", unnamed: always(allTenants), properties: []property{membership("all enumerated")}, derived: []*schema{
+		{name: allTenants, typed: true, unnamed: always(allTenants), properties: []property{membership("all")}},
 		{name: "conditionalAccessEnumeratedExternalTenants", typed: true, properties: []property{membership("enumerated"), list("members")}},
 	}}
 	guests := &schema{name: "conditionalAccessGuestsOrExternalUsers", properties: []property{
@@ -197,13 +198,13 @@ func newTypes(cloud string) types {
 		return &schema{name: name, typed: true, properties: append([]property{id, {name: "displayName", kind: aText, need: true}, at("createdDateTime"), at("modifiedDateTime"), at("deletedDateTime")}, more...)}
 	}
 	cidr := func(name string) *schema {
-		return &schema{name: name, typed: true, properties: []property{{name: "cidrAddress", kind: aText, need: true}}}
+		return &schema{name: name, typed: true, unnamed: family, properties: []property{{name: "cidrAddress", kind: aText, need: true}}}
 	}
 	span := func(name string) *schema {
 		return &schema{name: name, typed: true, properties: []property{{name: "lowerAddress", kind: aText, need: true}, {name: "upperAddress", kind: aText, need: true}}}
 	}
 	t.ip = place("ipNamedLocation", property{name: "isTrusted", kind: aBool, value: false}, property{name: "ipRanges", kind: someObjects, need: true,
-		of: &schema{name: "ipRange", derived: []*schema{cidr("iPv4CidrRange"), cidr("iPv6CidrRange"), span("iPv4Range"), span("iPv6Range")}}})
+		of: &schema{name: "ipRange", unnamed: family, derived: []*schema{cidr("iPv4CidrRange"), cidr("iPv6CidrRange"), span("iPv4Range"), span("iPv6Range")}}})
 	t.country = place("countryNamedLocation", property{name: "countriesAndRegions", kind: someTexts, need: true},
 		property{name: "countryLookupMethod", kind: anEnum, enum: enumeration("countryLookupMethodType", "clientIpAddress authenticatorAppGps unknownFutureValue"), value: "clientIpAddress"},
 		property{name: "includeUnknownCountriesAndRegions", kind: aBool, value: false})
@@ -257,4 +258,21 @@ func (s *schema) members() []odata.Member {
 		all = append(all, m)
 	}
 	return all
+}
+
+func always(name string) func(map[string]json.RawMessage) string {
+	return func(map[string]json.RawMessage) string { return name }
+}
+
+// family is the type of a range that comes without one, as Terraform's older
+// client has sent them to the service for years.
+func family(raw map[string]json.RawMessage) string {
+	address := string(raw["cidrAddress"])
+	switch {
+	case strings.Contains(address, ":"):
+		return "iPv6CidrRange"
+	case address != "":
+		return "iPv4CidrRange"
+	}
+	return ""
 }
