@@ -1,0 +1,111 @@
+package cli_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/risksweep/risksweep/internal/cli"
+	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Every JSON file that real runs leave, whatever the tenant, keeps to its
+// published schema; none is without one.
+func TestFilesOfRunsMeetTheirSchemas(t *testing.T) {
+	compiled := map[string]*jsonschema.Schema{}
+	for _, redact := range []string{"none", "hash", "drop"} {
+		t.Run(redact, func(t *testing.T) {
+			tenant, err := graphsim.New(graphsim.Options{Users: 120, Detections: 400, Policies: 3, Seed: 5, Token: "sim"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := serveTenant(t, tenant)
+			dir := t.TempDir()
+			env := map[string]string{"SIM_TOKEN": "sim", "RISKSWEEP_STORE_URL": "file:" + dir, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND": "0", "RISKSWEEP_CONFIG": "../../examples/risksweep.yaml",
+				"RISKSWEEP_REPORT_FORMATS": "ocsf", "RISKSWEEP_REPORT_REDACT": redact, "RISKSWEEP_SWEEP_SERVICE_PRINCIPALS": "true",
+				"RISKSWEEP_LIMITS_MAX_DISMISSALS": "2", "RISKSWEEP_TENANTS": "[{name: contoso, tenantId: " + at.TenantID + ", credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: \"" + at.Graph +
+					"\", baseline: ../../examples/baseline, triage: ../../examples/triage.yaml}]"}
+			for _, mode := range []string{"plan", "apply", "apply"} {
+				var out bytes.Buffer
+				sys := cli.System()
+				sys.Out, sys.Err = &out, &out
+				sys.Env = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+				if code := cli.Run(t.Context(), []string{mode, "--enforcement-dismiss", "--enforcement-confirm-compromised", "--enforcement-policies"}, sys); code != cli.ExitDone && code != cli.ExitPartial && code != cli.ExitRefused {
+					t.Fatalf("%s: exit code %d\n%s", mode, code, out.String())
+				}
+			}
+			seen := map[string]int{}
+			err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+				name := d.Name()
+				kind, lines := strings.CutSuffix(name, ".jsonl")
+				if kind, _ = strings.CutSuffix(kind, ".json"); err != nil || d.IsDir() || kind == name {
+					return err
+				}
+				data, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				documents := [][]byte{data}
+				if lines {
+					documents = bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+				}
+				if compiled[kind] == nil {
+					compiled[kind] = schemaOf(t, kind)
+				}
+				for _, document := range documents {
+					if len(document) == 0 {
+						continue
+					}
+					seen[kind]++
+					if err := compiled[kind].Validate(parsed(t, document)); err != nil {
+						t.Fatalf("%s: %v\n%s", path, err, document)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			schemas, err := filepath.Glob("../../docs/schema/*.schema.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range schemas {
+				if kind := strings.TrimSuffix(filepath.Base(s), ".schema.json"); seen[kind] == 0 {
+					t.Errorf("no run left a file for the schema of %s: %v", kind, seen)
+				}
+			}
+		})
+	}
+}
+
+func schemaOf(t *testing.T, kind string) *jsonschema.Schema {
+	t.Helper()
+	data, err := os.ReadFile("../../docs/schema/" + kind + ".schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("https://schema/"+kind, parsed(t, data)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("https://schema/" + kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func parsed(t *testing.T, document []byte) any {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, document)
+	}
+	return v
+}
