@@ -55,7 +55,6 @@ var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 // terminal and on a pipe it is plain text.
 func TestSummaryOnATerminal(t *testing.T) {
 	t.Parallel()
-	t.Parallel()
 	for _, test := range []struct {
 		columns  uint16
 		env      []string
@@ -87,7 +86,6 @@ func TestSummaryOnATerminal(t *testing.T) {
 // Progress is one line on a terminal that log lines pass by; a log for machines
 // has none.
 func TestProgressOnATerminal(t *testing.T) {
-	t.Parallel()
 	t.Parallel()
 	logs, out := onTerminal(t, 60, true, nil, "demo", "--out", filepath.Join(t.TempDir(), "demo"))
 	for _, want := range []string{"reading risk detections", "carrying out 1 of ", "writing the report"} {
