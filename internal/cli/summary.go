@@ -134,8 +134,12 @@ func standing(entries []baseline.Entry) (same, foreign int, change []baseline.En
 	return same, foreign, change
 }
 
-// printRefusals says what the limits refused and what was left out.
+// printRefusals says what stops the run as a whole, what the limits refused and
+// what was left out.
 func (c *command) printRefusals(r sweep.Result) {
+	if r.Hold != "" {
+		c.line("HOLD", c.paint(red, printable(r.Hold)+"; nothing is written while the file HOLD is there"))
+	}
 	said := map[string]bool{}
 	for _, v := range r.Plan.Violations {
 		if !said[v.Text] { // one limit can refuse two kinds

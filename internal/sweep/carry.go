@@ -20,9 +20,9 @@ func (r *run) carryOut(ctx context.Context) error {
 		r.res.Outcomes = apply.Planned(r.res.Plan, r.Now())
 		return nil
 	}
-	if r.held {
-		r.res.Outcomes = notAttempted(r.res.Plan, r.Now(), "HOLD: "+r.hold)
-		r.errors = append(r.errors, fmt.Errorf("HOLD is set, nothing was written to the tenant: %s", r.hold))
+	if r.res.Hold != "" {
+		r.res.Outcomes = notAttempted(r.res.Plan, r.Now(), "HOLD: "+r.res.Hold)
+		r.errors = append(r.errors, fmt.Errorf("HOLD is set, nothing was written to the tenant: %s", r.res.Hold))
 		return nil
 	}
 	if err := r.journalSettled(ctx); err != nil {
@@ -98,6 +98,7 @@ func (r *run) gate(ctx context.Context, takes time.Duration) error {
 	case err != nil:
 		return fmt.Errorf("looking for HOLD: %w", err)
 	case held:
+		r.res.Hold = reason
 		return fmt.Errorf("HOLD: %s", reason)
 	}
 	return nil

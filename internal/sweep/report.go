@@ -17,10 +17,7 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
 		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, ServiceTime: r.serviceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,
-		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.tally,
-	}
-	if r.held {
-		rep.Hold = r.hold
+		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.tally, Hold: r.res.Hold,
 	}
 	for _, o := range outcomes {
 		if o.Status == plan.OverDismissed {

@@ -79,8 +79,6 @@ type run struct {
 	stateRead         bool
 	readAll           bool // everything was read: the watermark may move
 	stateVersion      string
-	hold              string
-	held              bool
 	tenant            entra.Tenant
 	serviceStart      time.Time     // the service's time at the start of the read
 	turnStart         time.Time     // the same, of what this turn has read of it
@@ -160,7 +158,7 @@ func (r *run) readState(ctx context.Context) (err error) {
 		return err
 	}
 	r.stateRead = true
-	r.hold, r.held, err = r.Ledger.Hold(ctx)
+	r.res.Hold, _, err = r.Ledger.Hold(ctx)
 	return err
 }
 

@@ -142,7 +142,9 @@ type Result struct {
 	Outcomes []plan.Outcome   `json:"outcomes"`
 	Entries  []baseline.Entry `json:"policies"`
 	Findings []string         `json:"warnings"` // of triage and baseline
-	Skipped  []string         `json:"skipped"`  // parts that were not run, with the reason
+	// Hold is the text of HOLD, empty if nobody has set it.
+	Hold    string   `json:"hold,omitempty"`
+	Skipped []string `json:"skipped"` // parts that were not run, with the reason
 	// NeedsPerson are who waits for a person, as report.json lists them.
 	NeedsPerson []report.Waiting   `json:"needsPerson"`
 	Counts      map[string]int     `json:"counts"`
