@@ -80,7 +80,8 @@ func TestRooms(t *testing.T) {
 				}
 			}
 			for part, home := range only {
-				if strings.Contains(name, part) && in != home {
+				floor := in == "bench" && home == "internal/graph" // the SDK is what it compares with
+				if strings.Contains(name, part) && in != home && !floor {
 					t.Errorf("%s imports %s, which belongs to %s", path, name, home)
 				}
 			}

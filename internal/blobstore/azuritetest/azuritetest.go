@@ -106,6 +106,10 @@ func (s *shared) get(t testing.TB, tls bool) *Server {
 	return s.server
 }
 
+// Start starts a plain HTTP server for a program that is no test; it ends with
+// the program.
+func Start() (*Server, error) { return start(false) }
+
 // home is the folder of this package, where npm puts what the lock file pins.
 func home() string {
 	_, file, _, _ := runtime.Caller(0)
