@@ -22,7 +22,7 @@ func manyPolicies(n int) []byte {
 	var b strings.Builder
 	b.WriteString("breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}\npolicies:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "  - {key: P%03d, displayName: P%03d, state: enabledForReportingButNotEnforced, conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeRoles: [Directory Synchronization Accounts]}}, grantControls: {operator: OR, builtInControls: [mfa]}}\n", i, i)
+		fmt.Fprintf(&b, "  - {key: P%03d, displayName: P%03d, state: enabledForReportingButNotEnforced, conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeRoles: [d29b2b05-8046-44ba-8758-1e26182fcf32]}}, grantControls: {operator: OR, builtInControls: [mfa]}}\n", i, i)
 	}
 	return []byte(b.String())
 }

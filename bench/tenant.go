@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // usersEach is how many detections a risky user has; one of them is open.
@@ -147,15 +149,16 @@ func batch(r *http.Request) []byte {
 	var in struct{ Requests []struct{ ID, URL string } }
 	check(json.NewDecoder(r.Body).Decode(&in))
 	answers := []map[string]any{}
-	for i, q := range in.Requests {
+	for _, q := range in.Requests {
 		body := any(map[string]any{"value": []any{}})
-		name, _, _ := strings.Cut(strings.TrimPrefix(q.URL, "/users/"), "?")
+		name, isUser := strings.CutPrefix(q.URL, "/users/")
+		name, _, _ = strings.Cut(name, "?")
 		switch {
 		case strings.Contains(q.URL, "organization"):
 			body = map[string]any{"value": []any{map[string]any{"id": "00000000-0000-0000-0000-000000000001", "displayName": "Contoso",
 				"assignedPlans": []any{map[string]any{"capabilityStatus": "Enabled", "service": "AADPremiumService", "servicePlanId": "eec0eb4f-6444-4f95-aba0-50c24d67f998"}}}}}
-		case name != q.URL:
-			body = map[string]any{"id": userID(i), "userPrincipalName": name, "displayName": name, "accountEnabled": true}
+		case isUser:
+			body = map[string]any{"id": uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)).String(), "userPrincipalName": name, "displayName": name, "accountEnabled": true}
 		}
 		answers = append(answers, map[string]any{"id": q.ID, "status": 200, "headers": map[string]string{"Content-Type": "application/json"}, "body": body})
 	}
