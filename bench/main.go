@@ -29,7 +29,6 @@ func main() {
 	flag.StringVar(&t.container, "container", "", "container of that part, instead of a folder")
 	flag.StringVar(&t.account, "account", "", "connection string of the container's account")
 	flag.IntVar(&t.detections, "detections", 100_000, "detections of the comparisons of CPU")
-	large := flag.Bool("large", false, "measure memory at a million detections too")
 	flag.Parse()
 	switch {
 	case t.part == "serve":
@@ -39,7 +38,7 @@ func main() {
 	case t.part != "":
 		check(fmt.Errorf("no part %q", t.part))
 	default:
-		table(t.detections, *large)
+		table(t.detections)
 	}
 }
 
@@ -47,7 +46,7 @@ func main() {
 // is 0.
 type rowFunc func(what, ours, floor string, ratio, most float64, is string)
 
-func table(n int, large bool) {
+func table(n int) {
 	out := tabwriter.NewWriter(os.Stdout, 0, 4, 1, ' ', 0)
 	missed := 0
 	row := func(what, ours, floor string, ratio, most float64, is string) {
@@ -66,11 +65,7 @@ func table(n int, large bool) {
 	night(row, n)
 	twoHundred(row)
 	pace(row)
-	sizes := []int{10_000, 100_000}
-	if large {
-		sizes = append(sizes, 1_000_000)
-	}
-	for _, n := range sizes {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		memory(row, fmt.Sprintf("peak memory, %d detections", n), n)
 	}
 	azurite(row, 200_000)

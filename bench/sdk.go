@@ -26,11 +26,15 @@ import (
 // iterator: it reads all detections and risky users and writes them as JSON
 // Lines and CSV. It decides nothing, and writes no report, plan or manifest.
 func iterate(t task) (m measured) {
-	adapter := stock(t.service)
-	protection := identityprotection.NewIdentityProtectionRequestBuilderInternal(map[string]string{}, adapter)
 	dir, err := os.MkdirTemp("", "bench")
 	check(err)
 	defer os.RemoveAll(dir)
+	return t.iterate(dir)
+}
+
+func (t task) iterate(dir string) (m measured) {
+	adapter := stock(t.service)
+	protection := identityprotection.NewIdentityProtectionRequestBuilderInternal(map[string]string{}, adapter)
 	ctx, top := context.Background(), int32(500)
 	detections, users := 0, 0
 	m = taking(func() {

@@ -39,16 +39,20 @@ func (credential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.
 
 // sweeper is wired as the composition root does, without a pace.
 func (t task) sweeper() (s *sweep.Sweeper, done func()) {
+	store, done := t.store()
+	return t.over(store), done
+}
+
+func (t task) over(store blobstore.Store) *sweep.Sweeper {
 	client, err := graph.New(graph.Options{Credential: credential{}, Endpoint: t.service})
 	check(err)
 	policy, problems := triage.Parse("triage.yaml", []byte(rules), time.Now())
 	check(problems.Err())
-	store, done := t.store()
 	return &sweep.Sweeper{Name: "contoso", Reader: client, Writer: func() apply.Writer { return client },
 		Ledger: ledger.New(store, "contoso", ledger.Options{Now: time.Now}), Triage: policy,
 		Settings: sweep.Settings{Lookback: 2000 * time.Hour, Overlap: 48 * time.Hour, FullEvery: time.Hour, Settle: time.Minute, ServicePrincipals: "false",
 			Enforcement: plan.Enforcement{Policies: true}, Limits: plan.Limits{MaxShareOfRiskyUsers: 1, MaxPolicyCreates: policies}, WriteTimeout: time.Minute},
-		Output: sweep.Output{Redaction: report.NewRedaction("none", nil)}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}, done
+		Output: sweep.Output{Redaction: report.NewRedaction("none", nil)}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 }
 
 // store is a new folder, or a container of Azurite.
