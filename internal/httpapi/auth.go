@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,12 +54,27 @@ func NewAuth(o AuthOptions) (*Auth, error) {
 		return nil, errors.New("http.issuer needs http.audience and http.role")
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{Timeout: 10 * time.Second}
+		o.Client = &http.Client{Timeout: 10 * time.Second, Transport: bounded{http.DefaultTransport}}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return &Auth{AuthOptions: o, sum: sha256.Sum256([]byte(o.Token))}, nil
+}
+
+// bounded cuts answers off at a megabyte: an issuer's keys are small, and what
+// reads them would take in all that comes.
+type bounded struct{ http.RoundTripper }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := b.RoundTripper.RoundTrip(r)
+	if err == nil {
+		res.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(res.Body, 1<<20), res.Body}
+	}
+	return res, err
 }
 
 // The ends of an examination.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
@@ -124,6 +125,32 @@ func TestWhoMayCall(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An issuer that never stops talking costs no memory, and lets nobody in.
+func TestAnIssuerThatFloods(t *testing.T) {
+	var sent atomic.Int64
+	flood := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for piece := bytes.Repeat([]byte(" "), 64<<10); sent.Load() < 1<<30; sent.Add(int64(len(piece))) {
+			if _, err := w.Write(piece); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(flood.Close)
+	auth, err := NewAuth(AuthOptions{Issuer: flood.URL, Audience: "api://risksweep", Role: "Runs.Start"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := newIssuer(t)
+	token := "Bearer " + i.token(t, jwt.SigningMethodRS256, i.key, func(c jwt.MapClaims) { c["iss"] = flood.URL })
+	if w := call(newAPI(&fake{}, func(o *Options) { o.Auth = auth }), "GET", "/api/runs", "", "Authorization", token); w.Code != 503 {
+		t.Errorf("got %d, want 503", w.Code)
+	}
+	if n := sent.Load(); n > 64<<20 {
+		t.Errorf("%d MiB were taken in", n>>20)
 	}
 }
 
