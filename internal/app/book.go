@@ -91,7 +91,7 @@ func (a *App) Ready(ctx context.Context) error {
 				return err
 			}
 			if _, err := client.TokenRoles(ctx); err != nil && !errors.Is(err, entra.ErrOpaqueToken) {
-				return fmt.Errorf("tenant %s: signing in: %w", t.Name, err)
+				return fmt.Errorf("tenant %s: %w", t.Name, err)
 			}
 			return nil
 		})

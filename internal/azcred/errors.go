@@ -83,6 +83,7 @@ var hints = map[string]string{
 var (
 	codeText  = regexp.MustCompile(`AADSTS(\d+)`)
 	rules     = regexp.MustCompile(`-{5,}`)
+	breaks    = regexp.MustCompile(`([:.]?)\s*(;\s*)+`) // lines that were joined, some of them empty
 	traceText = regexp.MustCompile(`Trace ID: ([0-9a-fA-F-]{36})`)
 )
 
@@ -200,11 +201,17 @@ func brief(text string) string {
 	text, _, _ = strings.Cut(text, "To troubleshoot, visit")
 	text = rules.ReplaceAllString(text, " ")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	text = breaks.ReplaceAllStringFunc(text, func(s string) string {
+		if s[0] == ':' {
+			return ": "
+		}
+		return "; "
+	})
 	const most = 500
 	if r := []rune(text); len(r) > most {
 		text = string(r[:most]) + "…"
 	}
-	return strings.TrimRight(text, " .")
+	return strings.TrimRight(text, " .;")
 }
 
 // explainSetup shortens an error that making a credential gave.

@@ -87,17 +87,17 @@ func Run(ctx context.Context, args []string, sys Sys) int {
 	root.SetIn(sys.In)
 	root.SetOut(sys.Out)
 	root.SetErr(c.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(err)
 	if err != nil && err.Error() != "" {
-		c.printError(err, code)
+		c.printError(cmd, err, code)
 	}
 	return code
 }
 
 // printError says what went wrong: problems in files one to a line, anything
 // else as one message.
-func (c *command) printError(err error, code int) {
+func (c *command) printError(cmd *cobra.Command, err error, code int) {
 	var problems yamldoc.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
@@ -107,7 +107,11 @@ func (c *command) printError(err error, code int) {
 	}
 	fmt.Fprintln(c.Err, "risksweep: "+strings.TrimSpace(err.Error()))
 	c.advise(err)
-	if code == ExitUsage {
+	switch {
+	case code != ExitUsage:
+	case cmd.HasParent():
+		fmt.Fprintf(c.Err, "Usage: %s\nSee %s --help.\n", cmd.UseLine(), cmd.CommandPath())
+	default:
 		fmt.Fprintln(c.Err, "See risksweep --help, or risksweep COMMAND --help.")
 	}
 }

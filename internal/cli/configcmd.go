@@ -79,8 +79,10 @@ func (c *command) configCommand() *cobra.Command {
 			if len(broken) > 0 {
 				return joinProblems(broken)
 			}
-			_, err = fmt.Fprintf(c.Out, "%d tenants, nothing wrong\n", len(a.Config.Tenants))
-			return err
+			for _, t := range a.Config.Tenants {
+				fmt.Fprintf(c.Out, "tenant %s: nothing wrong\n", t.Name)
+			}
+			return nil
 		},
 	}
 	root.AddCommand(show, keys, check)

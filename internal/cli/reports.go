@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 func (c *command) reportCommand() *cobra.Command {
@@ -80,19 +82,25 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 
 // findRun gives the id of a run: the one named, or the last complete one.
 func findRun(cmd *cobra.Command, l *ledger.Ledger, run string) (string, error) {
-	if run != "" {
-		return run, nil
-	}
 	runs, err := l.Runs(cmd.Context(), 0)
 	if err != nil {
 		return "", err
 	}
+	ids := make([]string, 0, len(runs))
 	for _, r := range runs {
-		if r.Complete {
+		if run == "" && r.Complete || run == r.ID {
 			return r.ID, nil
 		}
+		ids = append(ids, r.ID)
 	}
-	return "", fmt.Errorf("no complete run in the store yet")
+	if run == "" {
+		return "", errors.New("no complete run in the store yet")
+	}
+	err = fmt.Errorf("there is no run %s in the store: risksweep report list names those there are", run)
+	if near := yamldoc.Nearest(run, ids); near != "" {
+		err = fmt.Errorf("%w (did you mean %q?)", err, near)
+	}
+	return "", usageError{err}
 }
 
 func (c *command) showRun(cmd *cobra.Command, run, file string) error {

@@ -67,7 +67,13 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 	if err != nil {
 		return err
 	}
-	d, err := sweep.CompareRuns(cmd.Context(), a.Ledger(t.Name), from, to)
+	l := a.Ledger(t.Name)
+	for _, run := range []string{from, to} {
+		if _, err := findRun(cmd, l, run); err != nil {
+			return err
+		}
+	}
+	d, err := sweep.CompareRuns(cmd.Context(), l, from, to)
 	if err != nil {
 		return err
 	}

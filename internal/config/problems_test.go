@@ -233,7 +233,7 @@ limits:
   {maxDismissals: 50, maxConfirmCompromised: 10, maxShareOfRiskyUsers: 0.25, maxPolicyCreates: 50, maxPolicyUpdates: 20, maxPolicyDeletes: 0}
 http: {listen: 127.0.0.1:8080, token: {env: RISKSWEEP_HTTP_TOKEN}, allowApply: false}
 `}}
-	if _, problems := w.load(); problems != "" {
+	if _, problems := w.load(); problems != "risksweep.yaml:4:15: warning: tenants[0].tenantId: this is the id of the example, put that of your tenant there" {
 		t.Error(problems)
 	}
 }

@@ -37,6 +37,9 @@ func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setti
 			r.Add(given["name"], "%q is the name of the tenant at line %d, column %d too; names must differ in more than case", t.Name, first.Line, first.Column)
 		}
 		byName[strings.ToLower(t.Name)] = given["name"]
+		if t.TenantID == exampleTenant {
+			r.Warn(given["tenantId"], "this is the id of the example, put that of your tenant there")
+		}
 		id := strings.ToLower(t.TenantID + " " + t.GraphEndpoint)
 		if first := byID[id]; first != nil && t.TenantID != "" {
 			r.Add(given["tenantId"], "is the tenant at line %d, column %d too; two entries would write to it at once", first.Line, first.Column)
@@ -222,3 +225,6 @@ func (r *reader) notices(cfg *Config, list, tenants *yamldoc.Node) []Setting {
 	}
 	return settings
 }
+
+// exampleTenant stands in examples/risksweep.yaml.
+const exampleTenant = "00000000-0000-0000-0000-000000000000"

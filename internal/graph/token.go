@@ -84,7 +84,7 @@ func signInError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("signing in: %w", context.Cause(ctx))
 	case errors.Is(err, entra.ErrUnauthorized), errors.Is(err, entra.ErrUnavailable):
-		return fmt.Errorf("signing in: %w", err)
+		return err // the credential has said what it is about
 	case errors.As(err, &network):
 		return fmt.Errorf("signing in: %w: %w", entra.ErrUnavailable, err)
 	}

@@ -166,7 +166,7 @@ func (r *run) readState(ctx context.Context) (err error) {
 // service, so its time is that of the start of the read.
 func (r *run) readTenant(ctx context.Context) (err error) {
 	if r.tenant, err = r.Reader.Tenant(ctx); err != nil {
-		return fmt.Errorf("reading the tenant: %w", err)
+		return err
 	}
 	r.serviceStart = r.Reader.ServerTime().UTC()
 	if r.serviceStart.IsZero() {
