@@ -8,6 +8,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -175,8 +176,14 @@ func (a *App) Baseline(t config.Tenant) (*baseline.Baseline, yamldoc.Problems) {
 	if t.Baseline == "" {
 		return nil, nil
 	}
-	return baseline.Load(Relative(t.Baseline), baseline.Options{Now: a.opt.Now()})
+	return baseline.Load(Disk{}, Relative(t.Baseline))
 }
+
+// Disk is the machine's file system, with paths as people write them.
+type Disk struct{}
+
+// Open opens a file or a folder.
+func (Disk) Open(name string) (fs.File, error) { return os.Open(name) }
 
 // Relative shortens a path for messages.
 func Relative(path string) string {

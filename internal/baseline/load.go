@@ -3,30 +3,19 @@ package baseline
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
-// Options say where Load reads from.
-type Options struct {
-	// FS is the file system that the path is in; nil is the machine's own.
-	FS fs.FS
-	// Now is the time of the check; nothing in a baseline depends on it yet.
-	Now time.Time
-}
-
 // Load reads a file, or the *.yaml, *.yml and *.json files of a folder and its
 // sub-folders in the order of their names as one baseline, and reports every
 // mistake at once. The baseline is nil if there is one that is not a warning.
-func Load(name string, o Options) (*Baseline, yamldoc.Problems) {
-	files, err := list(name, o.FS)
+func Load(fsys fs.FS, name string) (*Baseline, yamldoc.Problems) {
+	files, err := list(fsys, name)
 	if err != nil {
 		return nil, yamldoc.Problems{{File: name, Message: plainError(err)}}
 	}
@@ -35,7 +24,7 @@ func Load(name string, o Options) (*Baseline, yamldoc.Problems) {
 	}
 	l := &loader{}
 	for _, f := range files {
-		data, err := read(f, o.FS)
+		data, err := fs.ReadFile(fsys, f)
 		if err != nil {
 			l.AddProblem(yamldoc.Problem{File: f, Message: plainError(err)})
 			continue
@@ -52,29 +41,20 @@ func Parse(file string, data []byte) (*Baseline, yamldoc.Problems) {
 	return l.finish()
 }
 
-func list(name string, fsys fs.FS) ([]string, error) {
-	stat, walk := func() (fs.FileInfo, error) { return os.Stat(name) }, filepath.WalkDir
-	if fsys != nil {
-		stat = func() (fs.FileInfo, error) { return fs.Stat(fsys, name) }
-		walk = func(root string, fn fs.WalkDirFunc) error { return fs.WalkDir(fsys, root, fn) }
-	}
-	info, err := stat()
+func list(fsys fs.FS, name string) ([]string, error) {
+	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
 		return []string{name}, nil
 	}
-	root := name
-	if fsys == nil {
-		root += string(filepath.Separator) // so that a link to the folder is followed
-	}
 	var files []string
-	err = walk(root, func(p string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(fsys, name, func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case p == root:
+		case p == name:
 			return nil
 		case strings.HasPrefix(d.Name(), "."): // editors, version control, mounted volumes
 			if d.IsDir() {
@@ -85,8 +65,8 @@ func list(name string, fsys fs.FS) ([]string, error) {
 			return nil
 		case isBaselineName(d.Name()):
 			files = append(files, p)
-		case d.Type()&fs.ModeSymlink != 0 && fsys == nil:
-			if info, err := os.Stat(p); err == nil && info.IsDir() {
+		case d.Type()&fs.ModeSymlink != 0:
+			if info, err := fs.Stat(fsys, p); err == nil && info.IsDir() {
 				return &fs.PathError{Op: "read", Path: p, Err: fmt.Errorf("%s is a link to a folder; put its files here", p)}
 			}
 		}
@@ -107,13 +87,6 @@ func isBaselineName(name string) bool {
 		return !strings.HasSuffix(name, ".schema.json")
 	}
 	return false
-}
-
-func read(name string, fsys fs.FS) ([]byte, error) {
-	if fsys != nil {
-		return fs.ReadFile(fsys, name)
-	}
-	return os.ReadFile(name)
 }
 
 // plainError leaves the path out: the problem names the file already.

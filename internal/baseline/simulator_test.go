@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -179,7 +180,7 @@ func TestSimulatedTenantKeepsWhatWasPlanned(t *testing.T) {
 // TestSimulatedTenantTakesTheStarterBaseline: the shipped example, as it is and
 // with every policy enabled.
 func TestSimulatedTenantTakesTheStarterBaseline(t *testing.T) {
-	b, problems := Load("../../examples/baseline", Options{})
+	b, problems := Load(os.DirFS("../../examples"), "baseline")
 	if b == nil {
 		t.Fatal(problems)
 	}

@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"os"
 	"testing"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -10,7 +11,7 @@ import (
 // TestStarterBaseline: the shipped example is valid without a warning, touches
 // nobody, and once applied plans nothing.
 func TestStarterBaseline(t *testing.T) {
-	b, problems := Load("../../examples/baseline", Options{})
+	b, problems := Load(os.DirFS("../../examples"), "baseline")
 	if len(problems) > 0 || b == nil {
 		t.Fatal(problems)
 	}

@@ -208,7 +208,7 @@ func TestLoad(t *testing.T) {
 		{"nowhere", "nowhere: cannot be read: file does not exist"},
 		{"across", "across/b.yaml:2:11: policies[0].key: the key \"P\" stands already in across/a.yaml:2"},
 	} {
-		b, problems := Load(c.path, Options{FS: fsys})
+		b, problems := Load(fsys, c.path)
 		if !strings.HasPrefix(problems.Error(), c.want) || (c.want == "") != (b != nil) {
 			t.Errorf("%s: got\n%s\nwant\n%s", c.path, problems.Error(), c.want)
 		}
@@ -231,14 +231,14 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"real", "link"} {
-		if b, problems := Load(filepath.Join(dir, path), Options{}); b == nil || len(b.Policies) != 1 {
+		if b, problems := Load(os.DirFS(dir), path); b == nil || len(b.Policies) != 1 {
 			t.Errorf("%s: %v", path, problems)
 		}
 	}
-	if b, problems := Load(dir, Options{}); b != nil || !strings.Contains(problems.Error(), "is a link to a folder") {
+	if b, problems := Load(os.DirFS(dir), "."); b != nil || !strings.Contains(problems.Error(), "is a link to a folder") {
 		t.Error(b, problems)
 	}
-	if b, problems := Load(t.TempDir()+"/none.yaml", Options{}); b != nil || !strings.Contains(problems.Error(), "cannot be read") {
+	if b, problems := Load(os.DirFS(dir), "none.yaml"); b != nil || !strings.Contains(problems.Error(), "cannot be read") {
 		t.Error(b, problems)
 	}
 }

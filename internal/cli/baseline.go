@@ -70,7 +70,7 @@ the one live object of the same displayName.`,
 
 func (c *command) validateBaselines(cmd *cobra.Command, paths []string) error {
 	return c.validate(cmd, paths, "baseline", func(t config.Tenant) string { return t.Baseline }, func(path string) (string, yamldoc.Problems) {
-		b, problems := baseline.Load(path, baseline.Options{Now: c.Now()})
+		b, problems := baseline.Load(app.Disk{}, path)
 		if problems.Err() != nil {
 			return "", problems
 		}

@@ -3,6 +3,7 @@ package graph_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -206,7 +207,7 @@ func TestSimulatorServesTheStockSDKPolicies(t *testing.T) {
 // they hold is what the baseline says.
 func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 	sim, c, root := tenant(t, graphsim.Options{Seed: 5, Users: 10, Policies: 0})
-	b, problems := baseline.Load("../../examples/baseline", baseline.Options{})
+	b, problems := baseline.Load(os.DirFS("../../examples"), "baseline")
 	if b == nil {
 		t.Fatal(problems)
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -84,7 +83,7 @@ func price(t *testing.T, o graphsim.Options, base string, rate float64) priced {
 			WriteTimeout: 20 * time.Second, ReadBack: time.Minute, Visibility: time.Minute},
 		Output: sweep.Output{Redaction: report.NewRedaction("none", nil)}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	if base != "" {
-		b, problems := baseline.Load("b/b.yaml", baseline.Options{Now: time.Now(), FS: fstest.MapFS{"b/b.yaml": {Data: []byte(base)}}})
+		b, problems := baseline.Parse("b.yaml", []byte(base))
 		if err := problems.Err(); err != nil {
 			t.Fatal(err)
 		}
