@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/risksweep/risksweep/internal/memnet"
 )
 
 // fixedToken is a credential with a token of its own making.
@@ -46,46 +46,6 @@ func jwt(roles ...string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString(payload) + ".sig"
 }
 
-// memoryListener hands out both ends of in-memory connections, which, unlike
-// sockets, stand still in a synctest bubble.
-type memoryListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newMemoryListener() *memoryListener {
-	return &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *memoryListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-
-func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.closed:
-		return nil, fmt.Errorf("connection refused: %w", net.ErrClosed)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 const testRoot = "http://127.0.0.1/v1.0"
 
 // bubble runs f with a client of a scripted service, in virtual time. It fails
@@ -93,10 +53,10 @@ const testRoot = "http://127.0.0.1/v1.0"
 func bubble(t *testing.T, handler http.HandlerFunc, o Options, f func(t *testing.T, c *Client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		listener := newMemoryListener()
+		listener := memnet.Listen()
 		server := &http.Server{Handler: handler, ErrorLog: nil}
 		go func() { _ = server.Serve(listener) }()
-		transport := &http.Transport{DialContext: listener.dial, DisableCompression: true}
+		transport := &http.Transport{DialContext: listener.DialContext, DisableCompression: true}
 		if o.Endpoint == "" {
 			o.Endpoint = testRoot
 		}

@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/memnet"
 )
 
 type bearer string
@@ -372,10 +371,10 @@ func bubble(t *testing.T, o graphsim.Options, rate float64, f func(t *testing.T,
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		l := memnet.Listen()
 		server := &http.Server{Handler: sim.Handler(), ReadHeaderTimeout: time.Minute}
 		go func() { _ = server.Serve(l) }()
-		transport := &http.Transport{DialContext: l.dial, DisableCompression: true}
+		transport := &http.Transport{DialContext: l.DialContext, DisableCompression: true}
 		c, err := graph.New(graph.Options{Endpoint: "http://127.0.0.1/v1.0", Credential: bearer(sim.Token()), RequestsPerSecond: rate, Transport: transport})
 		if err != nil {
 			t.Fatal(err)
@@ -386,37 +385,4 @@ func bubble(t *testing.T, o graphsim.Options, rate float64, f func(t *testing.T,
 			t.Error(err)
 		}
 	})
-}
-
-// pipes is a listener of in-memory connections.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipes) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-
-func (l *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

@@ -55,7 +55,10 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	in.Header = r.Header.Clone()
 	rec := httptest.NewRecorder()
 	d.ServeHTTP(rec, in)
-	return answer(r, rec.Code, rec.Header(), rec.Body.String()), nil
+	res := rec.Result()
+	res.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	res.Request = r
+	return res, nil
 }
 
 func price(t *testing.T, o graphsim.Options, base string, rate float64) priced {

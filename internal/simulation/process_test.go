@@ -3,18 +3,15 @@ package simulation
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +25,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/memnet"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -59,6 +57,10 @@ type process struct {
 	// lose says of a request whether it is lost on its way.
 	lose func(path string) bool
 
+	line      *memnet.Listener
+	server    *http.Server
+	transport *http.Transport
+
 	fenced map[string]time.Time       // user -> last read of its detections by id
 	saw    map[string]map[string]bool // user -> open detections in that read
 	looked map[string]time.Time       // object id -> last read
@@ -68,8 +70,13 @@ type process struct {
 var errDead = errors.New("the process has died")
 
 func (w *world) process(name string, n uint64) *process {
-	return &process{w: w, name: name, net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
+	p := &process{w: w, name: name, line: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
 		fenced: map[string]time.Time{}, saw: map[string]map[string]bool{}, looked: map[string]time.Time{}, pages: map[string][]any{}}
+	p.server = &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
+	p.transport = &http.Transport{DialContext: p.line.DialContext, DisableCompression: true}
+	go func() { _ = p.server.Serve(p.line) }() // until hangUp
+	w.processes = append(w.processes, p)
+	return p
 }
 
 func (p *process) now() time.Time { return time.Now().Add(time.Duration(p.skew.Load())) }
@@ -102,164 +109,10 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 	}, nil
 }
 
-// fault is what happens to one request.
-type fault int
-
-const (
-	none fault = iota
-	throttled
-	throttledWithDate
-	unavailable
-	failedAfter // the effect, then a 500
-	refused     // nothing was sent
-	resetBefore
-	resetAfter
-	hangs
-	truncated
-	loops
-	repeats // the rows of the page before come once more
-)
-
-var faultNames = [...]string{"", "429", "429 with Retry-After", "503", "500 after the effect", "connection refused", "reset before the effect", "reset after the effect", "timeout", "truncated", "looping link", "repeated rows"}
-
-// RoundTrip carries one request to the tenant, or not.
-func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		var err error
-		body, err = io.ReadAll(r.Body)
-		if err = errors.Join(err, r.Body.Close()); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	if p.between != nil {
-		if p.between(p.requests + 1); r.Context().Err() != nil {
-			return nil, r.Context().Err()
-		}
-	}
-	res, err := p.carry(r, body)
-	if errors.Is(err, errHangs) {
-		// Without the lock: nothing moves in virtual time that holds one.
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	}
-	return res, err
-}
-
-var errHangs = errors.New("no answer comes")
-
-// carry decides what happens to one request, and lets it.
-func (p *process) carry(r *http.Request, body []byte) (*http.Response, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.dead {
-		return nil, errDead
-	}
-	if p.requests++; p.requests == p.jumpAt {
-		p.w.say("%s: its clock jumps by %s", p.name, p.jump)
-		p.skew.Add(int64(p.jump))
-	}
-	p.renew()
-	p.w.befall()
-	f := none
-	if !p.w.quiet && p.net.IntN(100) < p.faulty {
-		f = fault(1 + p.net.IntN(len(faultNames)-1))
-	}
-	path := strings.TrimPrefix(r.URL.Path, "/v1.0")
-	if p.outage != "" && !p.w.quiet && strings.HasPrefix(path, p.outage) {
-		f = unavailable
-	}
-	trace := httptrace.ContextClientTrace(r.Context())
-	note := func(f func(*httptrace.ClientTrace)) {
-		if trace != nil {
-			f(trace)
-		}
-	}
-	note(func(t *httptrace.ClientTrace) {
-		if t.GetConn != nil {
-			t.GetConn(r.URL.Host)
-		}
-	})
-	if f != none {
-		p.w.say("%s: %s %s: %s", p.name, r.Method, path, faultNames[f])
-	}
-	if f == refused {
-		return nil, fmt.Errorf("dial: connection refused")
-	}
-	note(func(t *httptrace.ClientTrace) {
-		if t.WroteHeaders != nil {
-			t.WroteHeaders()
-		}
-	})
-	dies := p.dieAt > 0 && p.requests == p.dieAt
-	switch {
-	case dies && !p.dieLate:
-		p.die(r.Method + " " + path)
-		return nil, errDead
-	case p.lose != nil && p.lose(path):
-		p.w.say("%s: %s %s: lost on its way", p.name, r.Method, path)
-		return nil, io.ErrUnexpectedEOF
-	case f == throttled:
-		return answer(r, 429, nil, `{"error":{"code":"TooManyRequests","message":"Too many requests."}}`), nil
-	case f == throttledWithDate:
-		return answer(r, 429, http.Header{"Retry-After": {"3"}}, `{"error":{"code":"TooManyRequests","message":"Too many requests."}}`), nil
-	case f == unavailable:
-		return answer(r, 503, nil, `{"error":{"code":"ServiceUnavailable","message":""}}`), nil
-	case f == resetBefore:
-		return nil, io.ErrUnexpectedEOF
-	case f == hangs && p.net.IntN(2) == 0:
-		return nil, errHangs
-	}
-	rec := p.w.serve(p, r, body, path)
-	switch {
-	case dies:
-		p.die(r.Method + " " + path + ", after its effect")
-		return nil, errDead
-	case f == failedAfter:
-		return answer(r, 500, nil, `{"error":{"code":"InternalServerError","message":""}}`), nil
-	case f == resetAfter:
-		return nil, io.ErrUnexpectedEOF
-	case f == hangs:
-		return nil, errHangs
-	}
-	data := rec.Body.Bytes()
-	if _, paged := pageSizes[path]; paged && rec.Code == 200 {
-		data = p.page(path, data, f == repeats && r.URL.Query().Has("$skiptoken"))
-	}
-	if f == truncated && len(data) > 2 {
-		data = data[:len(data)/2]
-	}
-	if f == loops {
-		data = bytes.Replace(data, []byte(`"value":`), []byte(`"@odata.nextLink":"`+"http://"+r.URL.Host+r.URL.RequestURI()+`","value":`), 1)
-	}
-	res := answer(r, rec.Code, rec.Header(), string(data))
-	return res, nil
-}
-
 func (p *process) die(where string) {
 	p.dead = true
 	p.w.say("%s: dies at %s", p.name, where)
 }
-
-func answer(r *http.Request, code int, h http.Header, body string) *http.Response {
-	if h == nil {
-		h = http.Header{}
-	}
-	if h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "application/json")
-	}
-	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	h.Del("Content-Length")
-	return &http.Response{StatusCode: code, Status: http.StatusText(code), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
-		Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}
-}
-
-// pageSizes are the pages that a sweep asks for; the service may give smaller
-// ones, and then what changes meanwhile shifts the later rows.
-var pageSizes = map[string]string{"/identityProtection/riskDetections": "500", "/identityProtection/riskyUsers": "500"}
 
 // serve lets the tenant answer, with the oracle looking on.
 func (w *world) serve(p *process, r *http.Request, body []byte, path string) *httptest.ResponseRecorder {
@@ -276,7 +129,7 @@ func (w *world) serve(p *process, r *http.Request, body []byte, path string) *ht
 		w.say("%s: %s %s: 400 for %s", p.name, r.Method, path, w.poison)
 		return rec
 	}
-	in := httptest.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
+	in := httptest.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
 	if q, top := in.URL.Query(), pageSizes[path]; top != "" && q.Get("$top") == top {
 		q.Set("$top", strconv.Itoa(w.pageSize))
 		in.URL.RawQuery = q.Encode()
@@ -291,30 +144,6 @@ func (w *world) serve(p *process, r *http.Request, body []byte, path string) *ht
 		p.remember(path, r.URL.Query(), rec)
 	}
 	return rec
-}
-
-// page makes of a page what the service shows: without what is late, and
-// perhaps with the rows of the page before once more.
-func (p *process) page(path string, data []byte, again bool) []byte {
-	var page map[string]any
-	if err := json.Unmarshal(data, &page); err != nil {
-		panic(err) // the simulator's own answer
-	}
-	rows, _ := page["value"].([]any)
-	rows = slices.DeleteFunc(rows, func(row any) bool {
-		at, late := p.w.late[row.(map[string]any)["id"].(string)]
-		return late && time.Now().Before(at)
-	})
-	page["value"] = rows
-	if again {
-		page["value"] = slices.Concat(p.pages[path], rows)
-	}
-	p.pages[path] = rows
-	out, err := json.Marshal(page)
-	if err != nil {
-		panic(err) // it was JSON
-	}
-	return out
 }
 
 var userIDs = regexp.MustCompile(`userId eq '([^']+)'|userId in \(([^)]*)\)`)

@@ -21,6 +21,7 @@ func calm(t *testing.T, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 7)
+		defer w.close()
 		w.quiet, w.poison, w.dismissals24, w.pageSize = true, "", 8, 500
 		f(w)
 		w.atTheEnd()
@@ -30,7 +31,6 @@ func calm(t *testing.T, f func(w *world)) {
 		if t.Failed() {
 			t.Log("\n" + strings.Join(w.trace, "\n"))
 		}
-		synctest.Wait()
 	})
 }
 

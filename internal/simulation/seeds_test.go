@@ -48,6 +48,7 @@ func TestSeeds(t *testing.T) {
 func simulate(t *testing.T, seed uint64) (w *world) {
 	synctest.Test(t, func(t *testing.T) {
 		w = newWorld(t, seed)
+		defer w.close()
 		course := rand.New(rand.NewPCG(seed, 2))
 		base := 0
 		for n := range 4 {
@@ -88,7 +89,6 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		}
 		w.settled(t, base)
 		w.atTheEnd()
-		synctest.Wait()
 	})
 	return w
 }

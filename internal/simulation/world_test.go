@@ -115,6 +115,7 @@ type world struct {
 	late           map[string]time.Time // closed detection -> when the service shows it
 	pageSize       int                  // of the service's pages of risk
 	orders         []runs.Order         // that were delivered
+	processes      []*process
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -176,6 +177,13 @@ func (w *world) learn(t *testing.T) {
 	}
 	if len(w.vpn) < 3 || w.breakGlass[0] == "" {
 		t.Fatalf("the tenant lacks its cast: %d in the VPN, %v", len(w.vpn), w.breakGlass)
+	}
+}
+
+// close ends what the processes have open.
+func (w *world) close() {
+	for _, p := range w.processes {
+		p.end()
 	}
 }
 
