@@ -57,7 +57,7 @@ type process struct {
 	// lose says of a request whether it is lost on its way.
 	lose func(path string) bool
 
-	line      *memnet.Listener
+	listener  *memnet.Listener
 	server    *http.Server
 	transport *http.Transport
 
@@ -70,11 +70,11 @@ type process struct {
 var errDead = errors.New("the process has died")
 
 func (w *world) process(name string, n uint64) *process {
-	p := &process{w: w, name: name, line: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
+	p := &process{w: w, name: name, listener: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
 		fenced: map[string]time.Time{}, saw: map[string]map[string]bool{}, looked: map[string]time.Time{}, pages: map[string][]any{}}
 	p.server = &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
-	p.transport = &http.Transport{DialContext: p.line.DialContext, DisableCompression: true}
-	go func() { _ = p.server.Serve(p.line) }() // until hangUp
+	p.transport = &http.Transport{DialContext: p.listener.DialContext, DisableCompression: true}
+	go func() { _ = p.server.Serve(p.listener) }() // until hangUp
 	w.processes = append(w.processes, p)
 	return p
 }
