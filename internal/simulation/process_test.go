@@ -62,7 +62,6 @@ type process struct {
 	transport *http.Transport
 
 	fenced map[string]time.Time       // user -> last read of its detections by id
-	saw    map[string]map[string]bool // user -> open detections in that read
 	looked map[string]time.Time       // object id -> last read
 	pages  map[string][]any           // path -> rows of the last page
 }
@@ -71,7 +70,7 @@ var errDead = errors.New("the process has died")
 
 func (w *world) process(name string, n uint64) *process {
 	p := &process{w: w, name: name, listener: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
-		fenced: map[string]time.Time{}, saw: map[string]map[string]bool{}, looked: map[string]time.Time{}, pages: map[string][]any{}}
+		fenced: map[string]time.Time{}, looked: map[string]time.Time{}, pages: map[string][]any{}}
 	p.server = &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
 	p.transport = &http.Transport{DialContext: p.listener.DialContext, DisableCompression: true}
 	go func() { _ = p.server.Serve(p.listener) }() // until hangUp
