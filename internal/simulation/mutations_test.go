@@ -16,7 +16,7 @@ import (
 var mutations = []struct{ name, file, old, new string }{
 	{"the fence is removed", "apply/users.go", `why := Moved(a.Risk, live[a.Subject.ID]); why != ""`, `why := Moved(a.Risk, live[a.Subject.ID]); why != "" && false`},
 	{"users are written before the intent", "apply/users.go", "!r.mayWrite(ctx) || !r.intend(ctx, kind, batch)", "!r.mayWrite(ctx)"},
-	{"objects are made without an intent", "apply/change.go", "if !r.intend(ctx, a.Kind, []plan.Action{a}) {", "if false {"},
+	{"objects are made without an intent", "apply/change.go", "if !r.intend(ctx, a.Kind, []plan.Action{a}) {", "if _ = a; false {"},
 	{"a refused batch is not halved", "apply/users.go", "if len(batch) == 1 {", "if r.settleAll(ctx, batch, err); true {"},
 	{"a POST is sent again blindly", "graph/retry.go", "(safe || e.unsent)", "(safe || true)"},
 	{"the watermark has no overlap", "sweep/run.go", "r.state.Watermark.Add(-r.Settings.Overlap)", "r.state.Watermark"},
