@@ -2,9 +2,11 @@ package cli_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,8 +15,21 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
+// person is an address of the simulated tenant, or an IP of its sign-ins.
+var person = regexp.MustCompile(`[a-z.]+@contoso\.com|\b198\.1[89]\.[0-9]+\.[0-9]+`)
+
+// noPerson reports a person in a file that is to hold none.
+func noPerson(path, redact string) error {
+	data, err := os.ReadFile(path)
+	if err == nil && redact != "none" && person.Match(data) {
+		err = fmt.Errorf("%s holds %q", path, person.Find(data))
+	}
+	return err
+}
+
 // Every JSON file that real runs leave, whatever the tenant, keeps to its
-// published schema; none is without one.
+// published schema; none is without one. Where names are to be hashed or dropped,
+// no file and no log holds one.
 func TestFilesOfRunsMeetTheirSchemas(t *testing.T) {
 	compiled := map[string]*jsonschema.Schema{}
 	for _, redact := range []string{"none", "hash", "drop"} {
@@ -30,17 +45,23 @@ func TestFilesOfRunsMeetTheirSchemas(t *testing.T) {
 				"RISKSWEEP_LIMITS_MAX_DISMISSALS": "2", "RISKSWEEP_TENANTS": "[{name: contoso, tenantId: " + at.TenantID + ", credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: \"" + at.Graph +
 					"\", baseline: ../../examples/baseline, triage: ../../examples/triage.yaml}]"}
 			for _, mode := range []string{"plan", "apply", "apply"} {
-				var out bytes.Buffer
+				var out, logs bytes.Buffer
 				sys := cli.System()
-				sys.Out, sys.Err = &out, &out
+				sys.Out, sys.Err = &out, &logs
 				sys.Env = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 				if code := cli.Run(t.Context(), []string{mode, "--enforcement-dismiss", "--enforcement-confirm-compromised", "--enforcement-policies"}, sys); code != cli.ExitDone && code != cli.ExitPartial && code != cli.ExitRefused {
-					t.Fatalf("%s: exit code %d\n%s", mode, code, out.String())
+					t.Fatalf("%s: exit code %d\n%s%s", mode, code, out.String(), logs.String())
+				}
+				if person.Match(logs.Bytes()) {
+					t.Errorf("%s logs %q", mode, person.Find(logs.Bytes()))
 				}
 			}
 			seen := map[string]int{}
 			err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 				name := d.Name()
+				if err == nil && !d.IsDir() {
+					err = noPerson(path, redact)
+				}
 				kind, lines := strings.CutSuffix(name, ".jsonl")
 				if kind, _ = strings.CutSuffix(kind, ".json"); err != nil || d.IsDir() || kind == name {
 					return err
