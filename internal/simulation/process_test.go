@@ -61,9 +61,9 @@ type process struct {
 	server    *http.Server
 	transport *http.Transport
 
-	fenced map[string]time.Time       // user -> last read of its detections by id
-	looked map[string]time.Time       // object id -> last read
-	pages  map[string][]any           // path -> rows of the last page
+	fenced map[string]time.Time // user -> last read of its detections by id
+	looked map[string]time.Time // object id -> last read
+	pages  map[string][]any     // path -> rows of the last page
 }
 
 var errDead = errors.New("the process has died")
