@@ -245,15 +245,21 @@ func withoutQuery(err error) error {
 	return err
 }
 
+// mostInMemory is more than a file has that is read whole, such as the state.
+const mostInMemory = 256 << 20
+
 // Get reads a blob; its version is the ETag.
 func (a *Azure) Get(ctx context.Context, name string) ([]byte, string, error) {
 	in, info, err := a.Open(ctx, name)
 	if err != nil {
 		return nil, "", err
 	}
-	data, err := io.ReadAll(in)
+	data, err := io.ReadAll(io.LimitReader(in, mostInMemory+1))
 	if err = errors.Join(err, in.Close()); err != nil {
 		return nil, "", a.say(name, err)
+	}
+	if len(data) > mostInMemory {
+		return nil, "", fmt.Errorf("%s is larger than %d MiB", name, mostInMemory>>20)
 	}
 	if int64(len(data)) != info.Size {
 		return nil, "", fmt.Errorf("%s: %d of %d bytes came", name, len(data), info.Size)

@@ -2,8 +2,10 @@ package cli_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,11 +17,37 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// person is an address of the simulated tenant, or an IP of its sign-ins.
-var person = regexp.MustCompile(`[a-z.]+@contoso\.com|\b198\.1[89]\.[0-9]+\.[0-9]+`)
+// people matches the names and addresses of a tenant's users, and the IPs of
+// its sign-ins.
+func people(t *testing.T, at graphsim.Ready) *regexp.Regexp {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at.Graph+"/users?$top=999&$select=displayName", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+at.Token)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var list struct {
+		Value []struct{ DisplayName string }
+	}
+	if err := json.NewDecoder(res.Body).Decode(&list); err != nil || len(list.Value) < 100 {
+		t.Fatalf("%d users, %v", len(list.Value), err)
+	}
+	parts := []string{`[a-z.]+@contoso\.com`, `\b198\.1[89]\.[0-9]+\.[0-9]+`, `2001:db8(:[0-9a-f]{1,4}){6}`}
+	for _, u := range list.Value {
+		if strings.Contains(u.DisplayName, " ") { // one word may be any
+			parts = append(parts, regexp.QuoteMeta(u.DisplayName))
+		}
+	}
+	return regexp.MustCompile(strings.Join(parts, "|"))
+}
 
 // noPerson reports a person in a file that is to hold none.
-func noPerson(path, redact string) error {
+func noPerson(person *regexp.Regexp, path, redact string) error {
 	data, err := os.ReadFile(path)
 	if err == nil && redact != "none" && person.Match(data) {
 		err = fmt.Errorf("%s holds %q", path, person.Find(data))
@@ -39,7 +67,7 @@ func TestFilesOfRunsMeetTheirSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 			at := serveTenant(t, tenant)
-			dir := t.TempDir()
+			dir, person := t.TempDir(), people(t, at)
 			env := map[string]string{"SIM_TOKEN": "sim", "RISKSWEEP_STORE_URL": "file:" + dir, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND": "0", "RISKSWEEP_CONFIG": "../../examples/risksweep.yaml",
 				"RISKSWEEP_REPORT_FORMATS": "ocsf", "RISKSWEEP_REPORT_REDACT": redact, "RISKSWEEP_SWEEP_SERVICE_PRINCIPALS": "true",
 				"RISKSWEEP_LIMITS_MAX_DISMISSALS": "2", "RISKSWEEP_TENANTS": "[{name: contoso, tenantId: " + at.TenantID + ", credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: \"" + at.Graph +
@@ -60,7 +88,7 @@ func TestFilesOfRunsMeetTheirSchemas(t *testing.T) {
 			err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 				name := d.Name()
 				if err == nil && !d.IsDir() {
-					err = noPerson(path, redact)
+					err = noPerson(person, path, redact)
 				}
 				kind, lines := strings.CutSuffix(name, ".jsonl")
 				if kind, _ = strings.CutSuffix(kind, ".json"); err != nil || d.IsDir() || kind == name {

@@ -53,20 +53,40 @@ func NewAuth(o AuthOptions) (*Auth, error) {
 	case o.Issuer != "" && (o.Audience == "" || o.Role == ""):
 		return nil, errors.New("http.issuer needs http.audience and http.role")
 	}
-	if o.Client == nil {
-		o.Client = &http.Client{Timeout: 10 * time.Second, Transport: bounded{http.DefaultTransport}}
-	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{Timeout: 10 * time.Second, Transport: &bounded{RoundTripper: http.DefaultTransport, now: o.Now},
+			// Whose keys are believed is configured, and no answer says otherwise.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	return &Auth{AuthOptions: o, sum: sha256.Sum256([]byte(o.Token))}, nil
 }
 
 // bounded cuts answers off at a megabyte: an issuer's keys are small, and what
-// reads them would take in all that comes.
-type bounded struct{ http.RoundTripper }
+// reads them would take in all that comes. It also asks no more than ten times
+// in ten seconds, for a token that names an unknown key has the keys fetched,
+// and anybody can make one.
+type bounded struct {
+	http.RoundTripper
+	now   func() time.Time
+	mu    sync.Mutex
+	since time.Time
+	n     int
+}
 
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	b.mu.Lock()
+	if now := b.now(); now.Sub(b.since) > 10*time.Second {
+		b.since, b.n = now, 0
+	}
+	b.n++
+	often := b.n > 10
+	b.mu.Unlock()
+	if often {
+		return nil, errors.New("the issuer was asked ten times within ten seconds")
+	}
 	res, err := b.RoundTripper.RoundTrip(r)
 	if err == nil {
 		res.Body = struct {

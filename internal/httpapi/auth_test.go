@@ -154,6 +154,45 @@ func TestAnIssuerThatFloods(t *testing.T) {
 	}
 }
 
+// Tokens that anybody can make, each with a key of its own, do not have the
+// issuer asked each time; and nobody else is asked than the issuer.
+func TestForgedTokensDoNotHammerTheIssuer(t *testing.T) {
+	i := newIssuer(t)
+	auth, err := NewAuth(AuthOptions{Issuer: i.URL, Audience: "api://risksweep", Role: "Runs.Start"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newAPI(&fake{}, func(o *Options) { o.Auth = auth })
+	if w := call(h, "GET", "/api/runs", "", "Authorization", "Bearer "+i.token(t, jwt.SigningMethodRS256, i.key, nil)); w.Code != 200 {
+		t.Fatalf("got %d", w.Code)
+	}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		if w := call(h, "GET", "/api/runs", "", "Authorization", "Bearer "+i.token(t, jwt.SigningMethodRS256, other, nil)); w.Code == 200 {
+			t.Fatal("a forged token opens the API")
+		}
+	}
+	if n := i.calls.Load(); n > 10 {
+		t.Errorf("the issuer was asked %d times", n)
+	}
+	if w := call(h, "GET", "/api/runs", "", "Authorization", "Bearer "+i.token(t, jwt.SigningMethodRS256, i.key, nil)); w.Code != 200 {
+		t.Errorf("a good token got %d meanwhile", w.Code)
+	}
+	elsewhere := httptest.NewServer(http.RedirectHandler(i.URL+"/.well-known/openid-configuration", http.StatusFound))
+	t.Cleanup(elsewhere.Close)
+	if auth, err = NewAuth(AuthOptions{Issuer: elsewhere.URL, Audience: "api://risksweep", Role: "Runs.Start"}); err != nil {
+		t.Fatal(err)
+	}
+	before := i.calls.Load()
+	w := call(newAPI(&fake{}, func(o *Options) { o.Auth = auth }), "GET", "/api/runs", "", "Authorization", "Bearer "+i.token(t, jwt.SigningMethodRS256, i.key, nil))
+	if w.Code != 503 || i.calls.Load() != before {
+		t.Errorf("got %d, and the redirect was followed %d times", w.Code, i.calls.Load()-before)
+	}
+}
+
 func TestAnIssuerThatIsDownLetsNobodyIn(t *testing.T) {
 	i := newIssuer(t)
 	i.down.Store(true)

@@ -252,6 +252,9 @@ func (l *Ledger) LatestRun(ctx context.Context) (Latest, error) {
 	if err := json.Unmarshal(data, &latest); err != nil {
 		return latest, corrupt(l.name("latest.json"), err)
 	}
+	if !runID.MatchString(latest.Run) {
+		return latest, corrupt(l.name("latest.json"), fmt.Errorf("%q is no run id", latest.Run))
+	}
 	return latest, nil
 }
 
