@@ -38,7 +38,10 @@ func TestFanOutOverTwoHundredTenants(t *testing.T) {
 		// One service stands for all of them, each under a domain of its own.
 		fmt.Fprintf(&list, "- {name: %s, tenantId: %s.example, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q}\n", names[i], names[i], at.Graph)
 	}
-	azurite := azuritetest.Shared(t)
+	azurite, err := azuritetest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
 	url, dir, queues := azurite.Container(), packApp(t), hosttest.NewQueues()
 	if err := os.Remove(filepath.Join(dir, "risksweep")); err != nil {
 		t.Fatal(err)

@@ -96,10 +96,14 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestKilledAtEveryRequest(t *testing.T) {
 	t.Parallel()
 	exe := product(t)
+	azurite, err := azuritetest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
 	slots := make(chan struct{}, 16)
 	var wg sync.WaitGroup
 	for service, least := range map[string]int{"tenant": 20, "store": 50} {
-		methods := killed(t, exe, killing{service: service})
+		methods := killed(t, exe, azurite, killing{service: service})
 		if len(methods) < least {
 			t.Fatalf("a whole apply made %d requests to the %s only", len(methods), service)
 		}
@@ -112,7 +116,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 				slots <- struct{}{} // they wait most of the time
 				wg.Go(func() {
 					defer func() { <-slots }()
-					t.Run(k.String(), func(t *testing.T) { killed(t, exe, k) })
+					t.Run(k.String(), func(t *testing.T) { killed(t, exe, azurite, k) })
 				})
 			}
 		}
@@ -122,7 +126,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 
 // killed applies to a new tenant, killed at one request, and then again to the
 // end; it gives the methods of the first process's requests.
-func killed(t *testing.T, exe string, k killing) []string {
+func killed(t *testing.T, exe string, azurite *azuritetest.Server, k killing) []string {
 	tenant, err := graphsim.New(graphsim.Options{Users: 40, Detections: 80, Policies: 1, Seed: 11, Token: "sim"})
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +138,7 @@ func killed(t *testing.T, exe string, k killing) []string {
 	reports, account := "file:"+filepath.Join(dir, "reports"), ""
 	if k.service == "store" {
 		graph.Config.Handler = tenant.Handler()
-		reports = containerBehind(t, d)
+		reports = containerBehind(t, azurite, d)
 		account = azuritetest.ConnectionString(reports)
 	}
 	for name, text := range map[string]string{"baseline.yaml": killedBaseline, "triage.yaml": `
@@ -193,8 +197,8 @@ allowlist:
 
 // containerBehind gives the address of one of Azurite's containers, behind a
 // door.
-func containerBehind(t *testing.T, d *door) string {
-	behind, err := url.Parse(azuritetest.Shared(t).Container())
+func containerBehind(t *testing.T, azurite *azuritetest.Server, d *door) string {
+	behind, err := url.Parse(azurite.Container())
 	if err != nil {
 		t.Fatal(err)
 	}

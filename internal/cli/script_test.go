@@ -3,12 +3,15 @@ package cli_test
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +29,10 @@ func TestMain(m *testing.M) {
 	}
 	// A process that looks for races stays a second longer than it needs.
 	if err := os.Setenv("GORACE", goRace); err != nil {
+		panic(err)
+	}
+	// Nearly all tests here wait for processes, not for this one.
+	if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
 		panic(err)
 	}
 	testscript.Main(cleaned{m}, map[string]func(){"risksweep": func() { os.Exit(cli.Main(os.Args[1:], cli.System())) }})

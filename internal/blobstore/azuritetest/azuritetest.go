@@ -106,8 +106,9 @@ func (s *shared) get(t testing.TB, tls bool) *Server {
 	return s.server
 }
 
-// Start starts a plain HTTP server for a program that is no test; it ends with
-// the program.
+// Start starts a plain HTTP server for a program that is no test, or for a test
+// that leaves so much in it that it would slow down for others; it ends with the
+// program.
 func Start() (*Server, error) { return start(false) }
 
 // home is the folder of this package, where npm puts what the lock file pins.
