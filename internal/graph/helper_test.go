@@ -78,6 +78,7 @@ func bubble(t *testing.T, handler http.HandlerFunc, o Options, f func(t *testing
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(time.Hour) // a handler that sleeps wakes, and ends
 	})
 }
 
