@@ -75,6 +75,9 @@ type Options struct {
 	// An error ends the run's writing; its text is the reason.
 	Gate func(ctx context.Context, takes time.Duration) error
 	Now  func() time.Time
+	// ServiceTime is the service's time of its last answer: what a create makes
+	// is not older than that, whatever our own clock says.
+	ServiceTime func() time.Time
 	// WriteTimeout is how long one write may take, ReadBack how long the
 	// effects of risk actions are waited for, Visibility how long a policy,
 	// location or strength may take to show.

@@ -51,7 +51,7 @@ func (r *run) begin(ctx context.Context, t *task) bool {
 	if !r.intend(ctx, a.Kind, []plan.Action{a}) {
 		return false
 	}
-	t.since = r.Now()
+	t.since, t.sinceService = r.Now(), r.ServiceTime()
 	t.until = t.since.Add(r.Visibility)
 	return true
 }

@@ -210,7 +210,7 @@ func (j *diary) Outcome(_ context.Context, o plan.Outcome, _ *apply.Made) error 
 
 func options(t *tenant, j *diary, actions ...plan.Action) apply.Options {
 	return apply.Options{Plan: plan.Plan{Actions: actions}, Reader: t, Writer: t, Journal: j,
-		Gate: func(context.Context, time.Duration) error { return nil }, Now: time.Now,
+		Gate: func(context.Context, time.Duration) error { return nil }, Now: time.Now, ServiceTime: time.Now,
 		WriteTimeout: 10 * time.Second, ReadBack: time.Minute, Visibility: time.Minute}
 }
 

@@ -18,6 +18,8 @@ type task struct {
 	body entra.Document
 	// since is when its intent was journaled; zero before that.
 	since time.Time
+	// sinceService is the time of the service's last answer then.
+	sinceService time.Time
 	// lost is why nobody knows whether a create was taken: it is looked for
 	// and never sent again.
 	lost error

@@ -127,6 +127,34 @@ func TestLostCreateNeverMakesADuplicate(t *testing.T) {
 	}
 }
 
+// What somebody makes by hand between the listing and a create that is lost on
+// its way is not ours, be it the very same.
+func TestALostCreateTakesNothingFromOthers(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	theirs := policy("P", "All")
+	theirs["id"], theirs["createdDateTime"] = "theirs", "1999-12-31T23:00:00Z" // an hour before the run
+	x.objects[entra.KindPolicy] = []entra.Document{theirs}
+	lost := fmt.Errorf("reset: %w", entra.ErrUnknownOutcome)
+	x.before = func(call string) error {
+		if call == "create" {
+			return lost
+		}
+		return nil
+	}
+	a := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
+	o := options(x, j, a)
+	o.Known = map[entra.ObjectKind]map[string]bool{entra.KindPolicy: {}}
+	res, _ := run(t, o)
+	if got := res.Outcomes[0]; got.Status != plan.Unknown || len(res.Made) > 0 {
+		t.Errorf("outcome %s (%s), made %+v", got.Status, got.Detail, res.Made)
+	}
+	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	settled, err := apply.Settle(t.Context(), x, []apply.Intent{{Run: "r", At: at, ServiceTime: at, Action: a, Known: o.Known}}, apply.Patience{Now: time.Now}, map[string]bool{})
+	if err != nil || settled[0].Outcome.Status != plan.SettledNotTaken {
+		t.Errorf("%+v, %v", settled, err)
+	}
+}
+
 func change(x *tenant, id string) plan.Action {
 	before := location("L")
 	before["id"] = locationID
@@ -222,8 +250,8 @@ func TestSettle(t *testing.T) {
 		}
 		made := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
 		never := create("a2", plan.CreatePolicy, entra.KindPolicy, "Q", policy("Q", "All"))
-		intents := []apply.Intent{{Run: "r0", At: time.Now(), Action: taken}, {Run: "r0", At: time.Now(), Action: open},
-			{Run: "r0", At: time.Now(), Action: made}, {Run: "r0", At: time.Now(), Action: never}}
+		intents := []apply.Intent{{Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: taken}, {Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: open},
+			{Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: made}, {Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: never}}
 		if _, _, err := x.CreateObject(t.Context(), entra.KindPolicy, made.Change.Body); err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +296,7 @@ func TestSettleWaitsForWhatShowsLate(t *testing.T) {
 			return nil
 		}
 		p := apply.Patience{Now: time.Now, Pending: 15 * time.Minute, Visibility: time.Minute}
-		got, err := apply.Settle(t.Context(), x, []apply.Intent{{Run: "r0", At: time.Now(), Action: late}}, p, map[string]bool{})
+		got, err := apply.Settle(t.Context(), x, []apply.Intent{{Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: late}}, p, map[string]bool{})
 		if err != nil || got[0].Outcome.Status != plan.SettledTaken || got[0].Made.ID != "new-1" {
 			t.Error(err, got)
 		}

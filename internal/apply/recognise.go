@@ -78,7 +78,7 @@ func (r *run) find(ctx context.Context, t *task) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w; looking for it failed: %v", t.lost, err)
 	}
-	found := Recognise(kind, live, t.after, t.since, r.Known[kind])
+	found := Recognise(kind, live, t.after, t.sinceService, r.Known[kind])
 	switch len(found) {
 	case 0:
 		return "", fmt.Errorf("%w; it does not show in the tenant", t.lost)
@@ -88,16 +88,20 @@ func (r *run) find(ctx context.Context, t *task) (string, error) {
 	return "", fmt.Errorf("%w; %d objects in the tenant could be it", t.lost, len(found))
 }
 
-// anyClock is more than clocks are apart: what the service says was created so
-// long before an intent was not made by it. That the id is new says the rest.
-const anyClock = 24 * time.Hour
+// serviceSkew is how far the clocks of the service's own machines may be apart.
+const serviceSkew = time.Minute
 
 // Recognise gives the live objects that a create with the given canonical
-// result can have made: equal, with an id not known before the intent, not
-// created long before it. If there is none, one that somebody has edited since
-// in a single member counts too: to make the object anew would leave two of it.
-func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Document, intent time.Time, known map[string]bool) []entra.Document {
-	want, since := entra.Canonical(kind, after), intent.Add(-anyClock)
+// result can have made: equal, created not before since by the service's own
+// clock, with an id not known before. If there is none, one that somebody has
+// edited since in a single member counts too: to make the object anew would
+// leave two of it.
+func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Document, since time.Time, known map[string]bool) []entra.Document {
+	if since.IsZero() { // without it nothing tells ours from others'
+		return nil
+	}
+	want := entra.Canonical(kind, after)
+	since = since.Add(-serviceSkew)
 	var same, edited []entra.Document
 	for _, d := range live {
 		created, ok := entra.DateTime(d.Text("createdDateTime")).Time()

@@ -11,9 +11,12 @@ import (
 // Intent is an action of an earlier run whose outcome nobody knows: the answer
 // was lost, or the process died.
 type Intent struct {
-	Run    string
-	At     time.Time
-	Action plan.Action
+	Run string
+	At  time.Time
+	// ServiceTime is the service's time of its last answer before it, on which
+	// alone what a create made is told from what others did.
+	ServiceTime time.Time
+	Action      plan.Action
 	// IDs are the ids by "kind:key" that the run knew, to fill in references.
 	IDs map[string]string
 	// Known are the ids that were listed before the run's first write.
@@ -174,7 +177,7 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Ma
 			known[id] = true
 		}
 		w.after = after
-		found := Recognise(c.Kind, live, after, in.At, known)
+		found := Recognise(c.Kind, live, after, in.ServiceTime, known)
 		if len(found) != 1 {
 			return nil, false
 		}

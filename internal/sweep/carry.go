@@ -49,7 +49,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	total := r.res.Plan.Pending()
 	r.Progress.Stage("apply", total)
 	result, err := apply.Run(ctx, apply.Options{
-		Plan: r.res.Plan, Reader: r.Reader, Writer: r.Writer(), Journal: journal{r}, Gate: r.gate, Now: r.Now,
+		Plan: r.res.Plan, Reader: r.Reader, Writer: r.Writer(), Journal: journal{r}, Gate: r.gate, Now: r.Now, ServiceTime: r.Reader.ServerTime,
 		WriteTimeout: r.Settings.WriteTimeout, ReadBack: r.Settings.ReadBack, Visibility: r.Settings.Visibility,
 		IDs: idsOf(r.state), Known: known,
 		Progress: func(int, int) { r.Progress.Advance(1) },
@@ -159,10 +159,17 @@ type journal struct{ r *run }
 
 func (j journal) Intent(ctx context.Context, kind plan.Kind, actions []plan.Action) error {
 	now := j.r.Now().UTC()
+	detail, err := json.Marshal(journalDetail{ServiceTime: j.r.Reader.ServerTime().UTC()})
+	if err != nil {
+		return err
+	}
 	entries := make([]ledger.Entry, len(actions))
 	for i, a := range actions {
 		entries[i] = ledger.Entry{Type: ledger.EntryIntent, At: now, Run: j.r.led.ID(), Action: a.ID, Kind: kind,
 			Subject: j.r.Output.Redaction.Subject(kind, a.Subject)}
+		if !kind.OnUser() {
+			entries[i].Detail = detail
+		}
 	}
 	return j.r.led.Journal().Append(ctx, entries...)
 }

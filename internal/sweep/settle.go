@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -16,10 +17,13 @@ import (
 )
 
 // journalDetail is what a journal line of ours carries besides: the ids that
-// were known before the first write, or what a write made.
+// were known before the first write, the service's time of its last answer
+// before an intent, or what a write made.
 type journalDetail struct {
 	Known map[entra.ObjectKind][]string `json:"known,omitempty"`
 	Made  *apply.Made                   `json:"made,omitempty"`
+	// ServiceTime bounds from below when an object can have been made.
+	ServiceTime time.Time `json:"serviceTime,omitzero"`
 }
 
 // settleEarlier takes in what runs that did not end properly have done: made
@@ -96,7 +100,7 @@ func (r *run) readEarlier(ctx context.Context, earlier string) ([]apply.Intent, 
 				return nil, fmt.Errorf("the journal names action %s, which is not in the plan", entry.Action)
 			}
 			intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return in.Action.ID == a.ID })
-			intents = append(intents, apply.Intent{Run: earlier, At: entry.At, Action: a, IDs: ids, Known: known})
+			intents = append(intents, apply.Intent{Run: earlier, At: entry.At, ServiceTime: detail.ServiceTime, Action: a, IDs: ids, Known: known})
 		case slices.Contains(r.state.SettledActions, earlier+"/"+entry.Action):
 			continue // a later run has settled it, and what it knows is newer
 		case entry.Type == ledger.EntryOutcome && entry.Outcome != nil:
