@@ -82,6 +82,11 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 
 // findRun gives the id of a run: the one named, or the last complete one.
 func findRun(cmd *cobra.Command, l *ledger.Ledger, run string) (string, error) {
+	if run != "" { // the list reads every manifest
+		if _, err := l.Manifest(cmd.Context(), run); err == nil {
+			return run, nil
+		}
+	}
 	runs, err := l.Runs(cmd.Context(), 0)
 	if err != nil {
 		return "", err
