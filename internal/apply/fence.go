@@ -2,7 +2,9 @@ package apply
 
 import (
 	"fmt"
+	"time"
 
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
@@ -91,22 +93,25 @@ func taken(kind plan.Kind, want *plan.Risk, live *Live) (done, begun bool) {
 
 // overDismissed lists the detections that the dismissal closed although the
 // plan did not cover them: dismissed together with, or after, the planned
-// ones.
+// ones; where none was planned, after the user's risk as the plan saw it.
 func overDismissed(want *plan.Risk, live *Live) []plan.SeenDetection {
 	planned := make(map[string]bool, len(want.Detections))
 	for _, d := range want.Detections {
 		planned[d.ID] = true
 	}
-	var effect int64
+	var effect time.Time
 	for _, d := range live.Detections {
-		if t, ok := d.LastUpdatedDateTime.Time(); ok && planned[d.ID] && (effect == 0 || t.UnixNano() < effect) {
-			effect = t.UnixNano()
+		if t, ok := d.LastUpdatedDateTime.Time(); ok && planned[d.ID] && (effect.IsZero() || t.Before(effect)) {
+			effect = t
 		}
+	}
+	if seen, ok := want.RiskLastUpdatedDateTime.Time(); ok && effect.IsZero() {
+		effect = seen.Add(1)
 	}
 	var out []plan.SeenDetection
 	for _, d := range live.Detections {
 		t, ok := d.LastUpdatedDateTime.Time()
-		if !planned[d.ID] && d.RiskState == "dismissed" && (!ok || effect == 0 || t.UnixNano() >= effect) {
+		if !planned[d.ID] && d.RiskState == entra.StateDismissed && (!ok || !t.Before(effect)) {
 			out = append(out, d)
 		}
 	}

@@ -169,6 +169,34 @@ func TestOverDismissed(t *testing.T) {
 	}
 }
 
+// A user may be at risk by its own, with nothing open beneath: what was closed
+// before is not the order's doing, what came meanwhile is.
+func TestNothingPlannedIsNotOverDismissed(t *testing.T) {
+	for _, meanwhile := range []bool{false, true} {
+		x, j := newTenant(), &diary{}
+		a := x.user("u1")
+		const earlier = "1999-12-31T23:59:00Z" // virtual time begins a minute later
+		x.detections["closed"] = &entra.Detection{ID: "closed", UserID: "u1", RiskEventType: "anonymizedIPAddress",
+			RiskState: entra.StateDismissed, RiskLevel: "none", LastUpdatedDateTime: earlier}
+		x.users["u1"].RiskLastUpdatedDateTime, a.Risk.RiskLastUpdatedDateTime = earlier, earlier
+		x.before = func(call string) error {
+			if meanwhile && call == "dismiss" {
+				x.detections["late"] = &entra.Detection{ID: "late", UserID: "u1", RiskEventType: "leakedCredentials", RiskState: "atRisk", RiskLevel: "high"}
+			}
+			return nil
+		}
+		res, _ := run(t, options(x, j, a))
+		want := plan.Done
+		if meanwhile {
+			want = plan.OverDismissed
+		}
+		got := res.Outcomes[0]
+		if got.Status != want || strings.Contains(got.Detail, "closed (") || strings.Contains(got.Detail, "late (") != meanwhile {
+			t.Errorf("new risk meanwhile %t: outcome %s: %s", meanwhile, got.Status, got.Detail)
+		}
+	}
+}
+
 func TestWithoutEffectIsNotTaken(t *testing.T) {
 	x, j := newTenant(), &diary{}
 	x.ignore = true
