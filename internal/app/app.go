@@ -198,17 +198,36 @@ func Relative(path string) string {
 	return rel
 }
 
-// Sweeper wires one tenant. Problems in its triage or baseline file come back
-// as yamldoc.Problems; warnings among them are logged.
-func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
+// Check says what is wrong with a tenant's files and its credential, as far as
+// that can be seen without asking anybody.
+func (a *App) Check(t config.Tenant) error {
+	if _, _, err := a.files(t); err != nil || t.Credential.Absent {
+		return err
+	}
+	_, err := a.Graph(t)
+	return err
+}
+
+// files reads the triage and baseline file of a tenant, and logs warnings.
+func (a *App) files(t config.Tenant) (*triage.Policy, *baseline.Baseline, error) {
 	rules, problems := a.Triage(t)
 	base, more := a.Baseline(t)
 	problems = append(problems, more...)
 	if err := problems.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, w := range problems.Warnings() {
 		a.opt.Log.Warn(w.Error(), "tenant", t.Name)
+	}
+	return rules, base, nil
+}
+
+// Sweeper wires one tenant. Problems in its triage or baseline file come back
+// as yamldoc.Problems; warnings among them are logged.
+func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
+	rules, base, err := a.files(t)
+	if err != nil {
+		return nil, err
 	}
 	client, err := a.Graph(t)
 	if err != nil {

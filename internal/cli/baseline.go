@@ -95,7 +95,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd)
+	a, err := c.open(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (c *command) printEntries(tenant string, r baseline.Result) {
 }
 
 func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
-	a, t, err := c.openOne(cmd)
+	a, t, err := c.openOne(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err != nil {
 		return err
 	}
-	a, t, err := c.openOne(cmd)
+	a, t, err := c.openOne(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 }
 
 func (c *command) destroyBaseline(cmd *cobra.Command, yes bool) error {
-	a, t, err := c.openOne(cmd)
+	a, t, err := c.openOne(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}

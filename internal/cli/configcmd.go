@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/config"
 )
 
@@ -17,7 +18,7 @@ func (c *command) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := c.loadConfig(cmd)
+			cfg, err := c.loadConfig(cmd, config.ToCheck)
 			if err != nil {
 				return err
 			}
@@ -66,20 +67,26 @@ func (c *command) configCommand() *cobra.Command {
 	check := &cobra.Command{
 		Use: "validate", Short: "Check the configuration, the baseline and the triage file of every tenant, offline",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := c.open(cmd)
+			cfg, err := c.loadConfig(cmd, config.ToCheck)
 			if err != nil {
 				return err
 			}
+			a := c.reading(cfg)
+			if !cfg.Store.Credential.Absent {
+				if a, err = c.openApp(cmd.Context(), cfg, app.Options{}); err != nil {
+					return err
+				}
+			}
 			var broken []error
-			for _, t := range a.Config.Tenants {
-				if _, err := a.Sweeper(t); err != nil {
+			for _, t := range cfg.Tenants {
+				if err := a.Check(t); err != nil {
 					broken = append(broken, err)
 				}
 			}
 			if len(broken) > 0 {
 				return joinProblems(broken)
 			}
-			for _, t := range a.Config.Tenants {
+			for _, t := range cfg.Tenants {
 				fmt.Fprintf(c.Out, "tenant %s: nothing wrong\n", t.Name)
 			}
 			return nil

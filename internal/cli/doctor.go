@@ -36,7 +36,7 @@ func (c *command) doctor(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := c.loadConfig(cmd)
+	cfg, err := c.loadConfig(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (c *command) doctor(cmd *cobra.Command) error {
 	a, err := app.Open(ctx, cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
 	if err != nil {
 		checks = append(checks, doctor.Check{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(cfg)})
-		a = app.Reading(cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
+		a = c.reading(cfg)
 	} else {
 		checks = append(checks, c.checkStore(ctx, a)...)
 	}

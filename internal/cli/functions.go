@@ -70,7 +70,7 @@ func (c *command) functions(cmd *cobra.Command) error {
 
 // backend is the configuration put to work for the functions.
 func (c *command) backend(ctx context.Context, cmd *cobra.Command) (*functions.Backend, error) {
-	cfg, err := c.loadConfig(cmd)
+	cfg, err := c.loadConfig(cmd, config.ToSweep)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func keyFlags(f *pflag.FlagSet) {
 
 // loadConfig reads the configuration that flags, environment and file make.
 // Its warnings are logged; its errors come back all at once.
-func (c *command) loadConfig(cmd *cobra.Command) (*config.Config, error) {
+func (c *command) loadConfig(cmd *cobra.Command, use config.Use) (*config.Config, error) {
 	given := map[string]string{}
 	for _, k := range config.Reference() {
 		if k.Flag == "" {
@@ -47,7 +47,7 @@ func (c *command) loadConfig(cmd *cobra.Command) (*config.Config, error) {
 	_, fromEnv := c.Env(config.EnvConfig)
 	cfg, problems := config.Load(config.LoadOptions{
 		File: c.configFile, Explicit: cmd.Flags().Changed("config") || fromEnv,
-		Env: c.Env, Environ: os.Environ(), KnownEnv: knownEnv, Flags: given, Tenants: c.tenants,
+		Env: c.Env, Environ: os.Environ(), KnownEnv: knownEnv, Flags: given, Tenants: c.tenants, Use: use,
 	})
 	if err := problems.Err(); err != nil {
 		return nil, err
@@ -59,8 +59,8 @@ func (c *command) loadConfig(cmd *cobra.Command) (*config.Config, error) {
 }
 
 // open reads the configuration and opens its store.
-func (c *command) open(cmd *cobra.Command) (*app.App, error) {
-	cfg, err := c.loadConfig(cmd)
+func (c *command) open(cmd *cobra.Command, use config.Use) (*app.App, error) {
+	cfg, err := c.loadConfig(cmd, use)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +72,14 @@ func (c *command) openApp(ctx context.Context, cfg *config.Config, opt app.Optio
 	return app.Open(ctx, cfg, opt)
 }
 
+// reading wires a configuration without its store.
+func (c *command) reading(cfg *config.Config) *app.App {
+	return app.Reading(cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
+}
+
 // openOne is open for a command that works on one tenant.
-func (c *command) openOne(cmd *cobra.Command) (*app.App, config.Tenant, error) {
-	a, err := c.open(cmd)
+func (c *command) openOne(cmd *cobra.Command, use config.Use) (*app.App, config.Tenant, error) {
+	a, err := c.open(cmd, use)
 	if err != nil {
 		return nil, config.Tenant{}, err
 	}

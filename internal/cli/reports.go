@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
@@ -31,7 +34,7 @@ func (c *command) reportCommand() *cobra.Command {
 		Use: "verify", Short: "Check every hash of every run, and the chain of apply runs",
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.verifyRuns(cmd, head) },
 	}
-	verify.Flags().StringVar(&head, "head", "", "the head hash that the last run logged, kept elsewhere")
+	verify.Flags().StringVar(&head, "head", "", "the head hash that the last apply run logged, kept elsewhere")
 	diff := &cobra.Command{
 		Use: "diff RUN RUN", Short: "Say what changed between two runs: risk that is new, gone or risen, policies that drifted", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.diffRuns(cmd, args[0], args[1]) },
@@ -45,7 +48,7 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd)
+	a, err := c.open(cmd, config.ToRead)
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ func (c *command) showRun(cmd *cobra.Command, run, file string) error {
 	if err != nil {
 		return err
 	}
-	a, t, err := c.openOne(cmd)
+	a, t, err := c.openOne(cmd, config.ToRead)
 	if err != nil {
 		return err
 	}
@@ -132,6 +135,9 @@ func (c *command) showRun(cmd *cobra.Command, run, file string) error {
 
 func (c *command) copyFile(cmd *cobra.Command, l *ledger.Ledger, run, file string) error {
 	in, _, err := l.Open(cmd.Context(), run, file)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return c.noFile(cmd, l, run, file)
+	}
 	if err != nil {
 		return fmt.Errorf("%s of run %s: %w", file, run, err)
 	}
@@ -140,12 +146,29 @@ func (c *command) copyFile(cmd *cobra.Command, l *ledger.Ledger, run, file strin
 	return err
 }
 
+// noFile says that a run has no such file, and which it has.
+func (c *command) noFile(cmd *cobra.Command, l *ledger.Ledger, run, file string) error {
+	m, err := l.Manifest(cmd.Context(), run)
+	if err != nil {
+		return fmt.Errorf("%s of run %s: %w", file, run, err)
+	}
+	names := make([]string, len(m.Files))
+	for i, f := range m.Files {
+		names[i] = f.Name
+	}
+	err = fmt.Errorf("run %s has no file %s; it has %s", run, file, strings.Join(names, ", "))
+	if near := yamldoc.Nearest(file, names); near != "" {
+		err = fmt.Errorf("%w (did you mean %q?)", err, near)
+	}
+	return usageError{err}
+}
+
 func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 	form, err := c.form("text", "json")
 	if err != nil {
 		return err
 	}
-	a, err := c.open(cmd)
+	a, err := c.open(cmd, config.ToRead)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (c *command) apply(cmd *cobra.Command, stored string) error {
 	if stored == "" {
 		return c.sweepAll(cmd, req, false)
 	}
-	a, t, err := c.openOne(cmd)
+	a, t, err := c.openOne(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *command) apply(cmd *cobra.Command, stored string) error {
 
 // sweepAll sweeps every selected tenant.
 func (c *command) sweepAll(cmd *cobra.Command, req sweep.Request, exitOnPending bool) error {
-	a, err := c.open(cmd)
+	a, err := c.open(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}

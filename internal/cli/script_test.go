@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS("../../examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "bom": byteOrderMark,
+			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "runs": runIDs, "bom": byteOrderMark,
 			"azurite": azurite(t), "webhook": webhook, "heard": heard, "daemon": startDaemon, "stopdaemon": stopDaemon, "api": callAPI, "waitrun": waitRun, "waitruns": waitRuns,
 		},
 	})
@@ -173,6 +173,19 @@ func setReport(ts *testscript.TestScript, neg bool, args []string) {
 	data, err := os.ReadFile(filepath.Join(dirs[len(dirs)-1], args[0]))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
+}
+
+// runIDs sets variables to the ids of the tenant's runs, oldest first: `runs
+// FIRST SECOND`.
+func runIDs(ts *testscript.TestScript, neg bool, args []string) {
+	dirs, err := filepath.Glob(ts.MkAbs("reports/contoso/runs/*/*/*/*"))
+	ts.Check(err)
+	if len(dirs) != len(args) {
+		ts.Fatalf("%d runs in the store, want %d", len(dirs), len(args))
+	}
+	for i, dir := range dirs {
+		ts.Setenv(args[i], filepath.Base(dir))
+	}
 }
 
 // applyPlan applies the plan of the run in the output of `plan -o json`.

@@ -51,7 +51,7 @@ its address. Traces go where OTEL_EXPORTER_OTLP_ENDPOINT says.`,
 
 // checkServe is the health check of an image that has no other program.
 func (c *command) checkServe(cmd *cobra.Command) error {
-	cfg, err := c.loadConfig(cmd)
+	cfg, err := c.loadConfig(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (c *command) checkServe(cmd *cobra.Command) error {
 
 func (c *command) serve(cmd *cobra.Command) error {
 	ctx := cmd.Context()
-	cfg, err := c.loadConfig(cmd)
+	cfg, err := c.loadConfig(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -63,7 +65,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 	if err != nil {
 		return err
 	}
-	a, t, err := c.openOne(cmd)
+	a, t, err := c.openOne(cmd, config.ToRead)
 	if err != nil {
 		return err
 	}
@@ -74,6 +76,9 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 		}
 	}
 	d, err := sweep.CompareRuns(cmd.Context(), l, from, to)
+	if errors.Is(err, sweep.ErrNotWhole) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +96,9 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 			tab.row("  "+orElse(x.Name, x.ID), strings.TrimSpace(x.Was+" → "+x.Is))
 		}
 		tab.printRows(c.Out, c.Width)
+	}
+	for _, part := range d.NotCompared {
+		fmt.Fprintf(c.Out, "%s: not compared, for one of the runs did not read them\n", part)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -21,11 +20,11 @@ type reading struct {
 // eachTenant calls a reader for every selected tenant and ends the output. One
 // that fails does not keep the others from being read.
 func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) error) error {
-	cfg, err := c.loadConfig(cmd)
+	cfg, err := c.loadConfig(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}
-	a := app.Reading(cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
+	a := c.reading(cfg)
 	var failed error
 	if len(cfg.Tenants) > 1 {
 		out.heads = append([]string{"tenant"}, out.heads...)

@@ -41,7 +41,7 @@ func (c *command) explainUser(cmd *cobra.Command, user string) error {
 	if err != nil {
 		return err
 	}
-	a, t, err := c.openOne(cmd)
+	a, t, err := c.openOne(cmd, config.ToSweep)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -254,7 +255,7 @@ USER is a user principal name or an object id. The order stands in for the
 allowlist and for enforcement; protected and break-glass users, the limits, HOLD,
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, t, err := c.openOne(cmd)
+			a, t, err := c.openOne(cmd, config.ToSweep)
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 // tenants of the configuration have. Check says what a file holds.
 func (c *command) validate(cmd *cobra.Command, paths []string, what string, of func(config.Tenant) string, check func(path string) (holds string, problems yamldoc.Problems)) error {
 	if len(paths) == 0 {
-		cfg, err := c.loadConfig(cmd)
+		cfg, err := c.loadConfig(cmd, config.ToCheck)
 		if err != nil {
 			return err
 		}

@@ -65,6 +65,9 @@ type Credential struct {
 	SendCertificateChain           bool   // for subject name and issuer authentication
 	TokenFile                      string // federated token, absolute; empty: AZURE_FEDERATED_TOKEN_FILE
 	Token                          Secret // of kind static
+	// Absent says that a secret or file it names is not there, as may be in a
+	// configuration that is loaded to be checked.
+	Absent bool
 }
 
 // The kinds of credential.

@@ -22,17 +22,20 @@ type world struct {
 	flags   map[string]string
 	tenants []string
 	named   string // --config
+	use     Use
 }
 
 func (w world) load() (*Config, string) {
-	cfg, problems := Load(LoadOptions{File: w.named, Explicit: w.named != "", Environ: w.environ, Flags: w.flags, Tenants: w.tenants, WorkDir: "/srv/job",
-		ReadFile: func(name string) ([]byte, error) {
-			if data, ok := w.files[name]; ok {
-				return []byte(data), nil
-			}
-			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-		}})
+	cfg, problems := Load(LoadOptions{File: w.named, Explicit: w.named != "", Environ: w.environ, Flags: w.flags, Tenants: w.tenants, WorkDir: "/srv/job", Use: w.use,
+		ReadFile: w.read})
 	return cfg, problems.Error()
+}
+
+func (w world) read(name string) ([]byte, error) {
+	if data, ok := w.files[name]; ok {
+		return []byte(data), nil
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
 const guid1 = "11111111-2222-3333-4444-555555555555"

@@ -30,12 +30,23 @@ type LoadOptions struct {
 	Flags map[string]string
 	// Tenants selects tenants by name; none: all.
 	Tenants []string
+	// Use says what for, and so which files and secrets must be there.
+	Use Use
 	// ReadFile opens files; nil means os.ReadFile.
 	ReadFile func(string) ([]byte, error)
 	// WorkDir is what paths in variables and flags are relative to; empty
 	// means the working folder of the process.
 	WorkDir string
 }
+
+// Use is what a configuration is loaded for.
+type Use int
+
+const (
+	ToSweep Use = iota // every file and secret must be there
+	ToCheck            // a secret that is not there is a warning
+	ToRead             // reports only: nothing is needed but the store's own
+)
 
 // Load reads the configuration. The Config is complete only if the problems
 // hold no error; it is never nil.
@@ -56,6 +67,7 @@ func Load(opts LoadOptions) (*Config, yamldoc.Problems) {
 	}
 	r.environment(cfg, given)
 	r.flags(cfg, given)
+	cfg.Store.Credential.Absent = r.absent
 
 	tenants := r.list("tenants", EnvTenants, root)
 	notices := r.list("notices", EnvNotices, root)
@@ -99,9 +111,11 @@ type reader struct {
 	opts  LoadOptions
 	dir   string          // of the configuration file
 	named map[string]bool // variables that the file names
-	// unselected says that the tenant at hand will not be swept: its files and
+	// unswept says that the tenant at hand will not be swept: its files and
 	// secrets need not be there.
-	unselected bool
+	unswept bool
+	// absent says that a secret of the tenant or store at hand is not there.
+	absent bool
 }
 
 // file reads the configuration file; nil if there is none or it cannot be

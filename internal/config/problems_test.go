@@ -155,6 +155,54 @@ store: {url: "file:x", keepDays: 5, immutableDays: 10}
 	}
 }
 
+// What a configuration is loaded for says which secrets and files it cannot do
+// without.
+func TestUse(t *testing.T) {
+	bare := func(use Use, files map[string]string) world {
+		return world{files: files, named: "etc/risksweep.yaml", use: use}
+	}
+	only := map[string]string{"/srv/job/etc/risksweep.yaml": whole1}
+	with := map[string]string{"/srv/job/etc/risksweep.yaml": whole1, "/srv/job/etc/baseline": "", "/srv/job/etc/triage.yaml": ""}
+	for _, c := range []struct {
+		name        string
+		in          world
+		wrong, warn []string // what is said, one each
+	}{
+		{"sweep", bare(ToSweep, with), []string{"CONTOSO_SECRET", "token.txt", "SLACK", "connectionString"}, nil},
+		{"check", bare(ToCheck, with), nil, []string{"CONTOSO_SECRET", "token.txt", "SLACK", "connectionString"}},
+		{"check without files", bare(ToCheck, only), []string{"baseline", "triage.yaml"}, []string{"CONTOSO_SECRET", "token.txt", "SLACK", "connectionString"}},
+		{"read", bare(ToRead, only), []string{"connectionString"}, nil},
+	} {
+		cfg, problems := Load(LoadOptions{File: c.in.named, Explicit: true, WorkDir: "/srv/job", Use: c.in.use, ReadFile: c.in.read})
+		said := func(what string, warning bool, want []string) {
+			var got []string
+			for _, p := range problems {
+				if p.Warning == warning {
+					got = append(got, p.Error())
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("%s: %d %s, want %d:\n%s", c.name, len(got), what, len(want), strings.Join(got, "\n"))
+			}
+			for _, w := range want {
+				if !strings.Contains(strings.Join(got, "\n"), w) {
+					t.Errorf("%s: no %s speaks of %s:\n%s", c.name, what, w, strings.Join(got, "\n"))
+				}
+			}
+		}
+		said("errors", false, c.wrong)
+		said("warnings", true, c.warn)
+		if cfg.Store.Credential.Absent != (c.in.use == ToCheck) {
+			t.Errorf("%s: the store's credential absent %t", c.name, cfg.Store.Credential.Absent)
+		}
+		for _, tenant := range cfg.Tenants {
+			if tenant.Credential.Absent != (c.in.use == ToCheck) {
+				t.Errorf("%s: tenant %s: credential absent %t", c.name, tenant.Name, tenant.Credential.Absent)
+			}
+		}
+	}
+}
+
 func TestStoreURL(t *testing.T) {
 	tests := map[string]string{ // URL -> what is wrong with it
 		"file:./reports":      "",

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -36,15 +38,17 @@ func (r *reader) secret(n *yamldoc.Node, optional bool) Secret {
 		if ok && value != "" {
 			return r.reveal(n, value)
 		}
-		if !optional && !r.unselected {
-			r.Add(n.Get("env"), "the environment variable %s is not set", env)
+		if !optional {
+			r.missing(n.Get("env"), "the environment variable %s is not set", env)
 		}
 	case haveFile && file == "":
 		r.Add(n.Get("file"), "must not be empty")
-	case haveFile && !r.unselected:
+	case haveFile && !r.unneeded(n):
 		path := r.absolute(n, file)
 		data, err := r.opts.ReadFile(path)
 		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			r.missing(n.Get("file"), "the secret file %s cannot be read: %s", path, reason(err))
 		case err != nil:
 			r.Add(n.Get("file"), "the secret file %s cannot be read: %s", path, reason(err))
 		case len(data) > 64<<10:
@@ -56,6 +60,24 @@ func (r *reader) secret(n *yamldoc.Node, optional bool) Secret {
 		r.Add(n, "give env or file")
 	}
 	return Secret{}
+}
+
+// missing reports a secret that is not there, as far as it is needed.
+func (r *reader) missing(n *yamldoc.Node, format string, args ...any) {
+	switch {
+	case r.unneeded(n):
+	case r.opts.Use == ToCheck:
+		r.absent = true
+		r.Warn(n, format, args...)
+	default:
+		r.Add(n, format, args...)
+	}
+}
+
+// unneeded reports whether a secret need not be there: another tenant's, or
+// where only reports are read any but the store's.
+func (r *reader) unneeded(n *yamldoc.Node) bool {
+	return r.unswept || r.opts.Use == ToRead && !strings.HasPrefix(n.Path, "store.")
 }
 
 func (r *reader) text(variable string) string {

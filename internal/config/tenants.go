@@ -31,8 +31,10 @@ func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setti
 			name = v.Value
 		}
 		names = append(names, name)
-		r.unselected = len(r.opts.Tenants) > 0 && !contains(r.opts.Tenants, name)
+		selected := len(r.opts.Tenants) == 0 || contains(r.opts.Tenants, name)
+		r.unswept, r.absent = !selected || r.opts.Use == ToRead, false
 		t, given := readTenant(r, n)
+		t.Credential.Absent = r.absent
 		if first := byName[strings.ToLower(t.Name)]; first != nil && t.Name != "" {
 			r.Add(given["name"], "%q is the name of the tenant at line %d, column %d too; names must differ in more than case", t.Name, first.Line, first.Column)
 		}
@@ -45,7 +47,7 @@ func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setti
 			r.Add(given["tenantId"], "is the tenant at line %d, column %d too; two entries would write to it at once", first.Line, first.Column)
 		}
 		byID[id] = given["tenantId"]
-		if r.unselected {
+		if !selected {
 			continue
 		}
 		cfg.Tenants = append(cfg.Tenants, t)
@@ -55,7 +57,7 @@ func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setti
 			}
 		}
 	}
-	r.unselected = false
+	r.unswept = false
 	for _, wanted := range r.opts.Tenants {
 		if !contains(names, wanted) {
 			r.AddProblem(yamldoc.Problem{File: "--tenant", Message: fmt.Sprintf("there is no tenant %q in the configuration", wanted), Offending: wanted, Suggestion: yamldoc.Nearest(wanted, names)})
@@ -84,8 +86,8 @@ func readTenant(r *reader, n *yamldoc.Node) (Tenant, map[string]*yamldoc.Node) {
 			r.Add(v, "must not be empty")
 		}
 	}
-	r.exists(given["baseline"], t.Baseline, "file or folder")
-	r.exists(given["triage"], t.Triage, "file")
+	r.exists(given["baseline"], t.Baseline, "file or folder", r.Add)
+	r.exists(given["triage"], t.Triage, "file", r.Add)
 	if t.Cloud == "china" && t.Triage != "" {
 		r.Add(given["triage"], "the China cloud has no ID Protection: a triage file cannot be used there")
 	}
@@ -100,13 +102,13 @@ func readTenant(r *reader, n *yamldoc.Node) (Tenant, map[string]*yamldoc.Node) {
 }
 
 // exists reports a file that is named and is not there.
-func (r *reader) exists(n *yamldoc.Node, path, what string) {
-	if n == nil || path == "" || r.unselected {
+func (r *reader) exists(n *yamldoc.Node, path, what string, report func(*yamldoc.Node, string, ...any)) {
+	if n == nil || path == "" || r.unswept {
 		return
 	}
 	switch _, err := r.opts.ReadFile(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		r.Add(n, "there is no %s %s", what, path)
+		report(n, "there is no %s %s", what, path)
 	case errors.Is(err, fs.ErrPermission):
 		r.Add(n, "%s %s may not be read", what, path)
 	}
@@ -143,6 +145,9 @@ func (r *reader) credential(m credentialMembers, c Credential) {
 		n := m.given[m.of+name]
 		required := contains(taken, name+"!")
 		switch {
+		case n == nil && required && r.opts.Use == ToCheck && strings.HasPrefix(m.of, "store."):
+			r.absent = true // a variable of its own may give it where the job runs
+			r.Warn(m.at, "kind %s needs %s", m.kind, name)
 		case n == nil && required:
 			r.Add(m.at, "kind %s needs %s", m.kind, name)
 		case n != nil && required && n.Kind == yamldoc.String && n.Value == "":
@@ -164,8 +169,8 @@ func (r *reader) credential(m credentialMembers, c Credential) {
 			r.Add(m.at, "%s each name the managed identity: give one of them", strings.Join(named, " and "))
 		}
 	}
-	r.exists(m.given[m.of+"certificatePath"], c.CertificatePath, "file")
-	r.exists(m.given[m.of+"tokenFile"], c.TokenFile, "file")
+	r.exists(m.given[m.of+"certificatePath"], c.CertificatePath, "file", r.missing)
+	r.exists(m.given[m.of+"tokenFile"], c.TokenFile, "file", r.missing)
 }
 
 func firstOf(nodes ...*yamldoc.Node) *yamldoc.Node {

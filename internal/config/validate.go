@@ -229,7 +229,9 @@ func (r *reader) crossCheck(cfg *Config, given map[string]*yamldoc.Node) {
 	}
 	cred := cfg.Store.Credential
 	m := credentialMembers{of: "store.credential.", given: given, kind: cred.Kind, at: firstOf(given["store.credential.kind"], given["store.url"], &yamldoc.Node{File: r.opts.File, Path: "store.credential"})}
+	r.absent = cred.Absent
 	r.credential(m, cred.Credential)
+	cfg.Store.Credential.Absent = r.absent
 	if (cred.Kind == KindClientSecret || cred.Kind == KindClientCertificate) && cred.TenantID == "" {
 		r.Add(m.at, "kind %s needs tenantId", cred.Kind)
 	}

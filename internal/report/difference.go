@@ -22,6 +22,9 @@ type Difference struct {
 	// objects whose standing beside the baseline changed; without Was they are
 	// new, without Is they are gone.
 	Drifted []Changed `json:"drifted"`
+	// NotCompared are the parts that one of the runs did not read: users,
+	// policies.
+	NotCompared []string `json:"notCompared,omitempty"`
 	// Total counts all, also those beyond the thousand that are listed.
 	Total map[string]int `json:"total"`
 }
@@ -34,32 +37,57 @@ type Changed struct {
 	Is   string `json:"is,omitempty"`
 }
 
-// Compare says what changed from one run's users.jsonl and policies.json to
-// another's.
-func Compare(from, to string, usersBefore, usersAfter io.Reader, before, after Policies) (Difference, error) {
-	d := Difference{From: from, To: to, New: []Changed{}, Gone: []Changed{}, Risen: []Changed{}, Drifted: []Changed{}, Total: map[string]int{}}
+// Side is one of the two runs of a comparison.
+type Side struct {
+	Run      string
+	Users    io.Reader // users.jsonl
+	Policies Policies
+	Unread   []string // as in Coverage
+}
+
+// Compare says what changed from one run to another.
+func Compare(before, after Side) (Difference, error) {
+	d := Difference{From: before.Run, To: after.Run, New: []Changed{}, Gone: []Changed{}, Risen: []Changed{}, Drifted: []Changed{}, Total: map[string]int{}}
+	for _, part := range []string{PartUsers, PartPolicies} {
+		if slices.Contains(before.Unread, part) || slices.Contains(after.Unread, part) {
+			d.NotCompared = append(d.NotCompared, part)
+		}
+	}
+	if !slices.Contains(d.NotCompared, PartUsers) {
+		if err := d.compareUsers(before, after); err != nil {
+			return d, err
+		}
+	}
+	if !slices.Contains(d.NotCompared, PartPolicies) {
+		d.comparePolicies(before.Policies, after.Policies)
+	}
+	return d, nil
+}
+
+func (d *Difference) add(list *[]Changed, kind string, c Changed) {
+	d.Total[kind]++
+	if len(*list) < maxWaiting {
+		*list = append(*list, c)
+	}
+}
+
+func (d *Difference) compareUsers(before, after Side) error {
 	type risk struct {
 		name  string
 		level entra.RiskLevel
 	}
 	open := map[string]risk{}
-	for u, err := range ReadLines[UserLine](usersBefore) {
+	for u, err := range ReadLines[UserLine](before.Users) {
 		if err != nil {
-			return d, fmt.Errorf("run %s: %w", from, err)
+			return fmt.Errorf("run %s: %w", before.Run, err)
 		}
 		if u.RiskState.Open() {
 			open[u.ID] = risk{u.Name, u.RiskLevel}
 		}
 	}
-	add := func(list *[]Changed, kind string, c Changed) {
-		d.Total[kind]++
-		if len(*list) < maxWaiting {
-			*list = append(*list, c)
-		}
-	}
-	for u, err := range ReadLines[UserLine](usersAfter) {
+	for u, err := range ReadLines[UserLine](after.Users) {
 		if err != nil {
-			return d, fmt.Errorf("run %s: %w", to, err)
+			return fmt.Errorf("run %s: %w", after.Run, err)
 		}
 		was, known := open[u.ID]
 		delete(open, u.ID)
@@ -68,17 +96,21 @@ func Compare(from, to string, usersBefore, usersAfter io.Reader, before, after P
 		b, okB := u.RiskLevel.Rank()
 		switch {
 		case !known && u.RiskState.Open():
-			add(&d.New, "new", c)
+			d.add(&d.New, "new", c)
 		case known && !u.RiskState.Open():
 			c.Is = string(u.RiskState)
-			add(&d.Gone, "gone", c)
+			d.add(&d.Gone, "gone", c)
 		case known && okA && (b > a || !okB && u.RiskLevel != entra.LevelNone):
-			add(&d.Risen, "risen", c)
+			d.add(&d.Risen, "risen", c)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(open)) { // no longer listed at all
-		add(&d.Gone, "gone", Changed{ID: id, Name: open[id].name, Was: string(open[id].level)})
+		d.add(&d.Gone, "gone", Changed{ID: id, Name: open[id].name, Was: string(open[id].level)})
 	}
+	return nil
+}
+
+func (d *Difference) comparePolicies(before, after Policies) {
 	stood := map[string]PolicyRow{}
 	for _, p := range before.Objects {
 		stood[p.identity()] = p
@@ -87,15 +119,14 @@ func Compare(from, to string, usersBefore, usersAfter io.Reader, before, after P
 		was := stood[p.identity()]
 		delete(stood, p.identity())
 		if was.Status != p.Status {
-			add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: was.Status, Is: p.Status})
+			d.add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: was.Status, Is: p.Status})
 		}
 	}
 	for _, p := range before.Objects { // in the order of the file
 		if _, gone := stood[p.identity()]; gone {
-			add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: p.Status})
+			d.add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: p.Status})
 		}
 	}
-	return d, nil
 }
 
 // identity is what makes two rows of policies.json the same object: its key in

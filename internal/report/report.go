@@ -54,11 +54,20 @@ type Report struct {
 	Breakdown         *Tally            `json:"breakdown,omitempty"`
 }
 
+// The parts of a tenant that Coverage and Difference speak of.
+const (
+	PartUsers    = "users"
+	PartPolicies = "policies"
+)
+
 // Coverage says what was read.
 type Coverage struct {
 	Complete bool      `json:"complete"`
 	Full     bool      `json:"full"`
 	Since    time.Time `json:"since,omitzero"`
+	// Unread are the parts that could not be read, or are not configured:
+	// users, policies. Skipped says why.
+	Unread []string `json:"unread,omitempty"`
 	// ServiceTime is the service's time at the start of the read.
 	ServiceTime time.Time `json:"serviceTime,omitzero"`
 }

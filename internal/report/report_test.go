@@ -148,9 +148,8 @@ func TestCompare(t *testing.T) {
 	}
 	before := line("same", "low", "atRisk") + line("risen", "low", "atRisk") + line("settled", "high", "atRisk") + line("absent", "low", "atRisk") + line("murky", "medium", "atRisk") + line("old", "none", "dismissed")
 	after := line("same", "low", "atRisk") + line("risen", "high", "atRisk") + line("settled", "none", "dismissed") + line("fresh", "medium", "atRisk") + line("murky", "hidden", "atRisk") + line("old", "none", "dismissed")
-	d, err := report.Compare("a", "b", strings.NewReader(before), strings.NewReader(after),
-		report.Policies{Objects: []report.PolicyRow{{ID: "p", Status: "inSync"}, {ID: "same", Status: "inSync"}, {Key: "K", Status: "create"}, {ID: "q", DisplayName: "Q", Status: "unmanaged"}}},
-		report.Policies{Objects: []report.PolicyRow{{ID: "p", DisplayName: "P", Status: "update"}, {ID: "same", Status: "inSync"}, {Key: "K", ID: "made", Status: "inSync"}}})
+	d, err := report.Compare(report.Side{Run: "a", Users: strings.NewReader(before), Policies: report.Policies{Objects: []report.PolicyRow{{ID: "p", Status: "inSync"}, {ID: "same", Status: "inSync"}, {Key: "K", Status: "create"}, {ID: "q", DisplayName: "Q", Status: "unmanaged"}}}},
+		report.Side{Run: "b", Users: strings.NewReader(after), Policies: report.Policies{Objects: []report.PolicyRow{{ID: "p", DisplayName: "P", Status: "update"}, {ID: "same", Status: "inSync"}, {Key: "K", ID: "made", Status: "inSync"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +161,27 @@ func TestCompare(t *testing.T) {
 		Total:   map[string]int{"new": 1, "gone": 2, "risen": 2, "drifted": 3}}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What one of the runs did not read is neither new nor gone.
+func TestCompareLeavesOutWhatWasNotRead(t *testing.T) {
+	one := func(id string) report.Side {
+		return report.Side{Run: id, Users: strings.NewReader(`{"id":"` + id + `","riskLevel":"low","riskState":"atRisk"}` + "\n"),
+			Policies: report.Policies{Objects: []report.PolicyRow{{ID: id, Status: "inSync"}}}}
+	}
+	for _, part := range []string{report.PartUsers, report.PartPolicies} {
+		for i := range 2 {
+			sides := []report.Side{one("a"), one("b")}
+			sides[i].Unread = []string{part}
+			d, err := report.Compare(sides[0], sides[1])
+			if err != nil || len(d.NotCompared) != 1 || d.NotCompared[0] != part {
+				t.Fatalf("%s: not compared %v, error %v", part, d.NotCompared, err)
+			}
+			if users, policies := len(d.New)+len(d.Gone), len(d.Drifted); (users == 0) != (part == report.PartUsers) || (policies == 0) != (part == report.PartPolicies) {
+				t.Errorf("%s: %+v", part, d)
+			}
+		}
 	}
 }
 

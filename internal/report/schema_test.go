@@ -176,7 +176,7 @@ func TestReportMeetsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	difference, err := Compare("r0", "r1", strings.NewReader(""), bytes.NewReader(users.Bytes()), Policies{}, Policies{Objects: []PolicyRow{policy}})
+	difference, err := Compare(Side{Run: "r0", Users: strings.NewReader("")}, Side{Run: "r1", Users: bytes.NewReader(users.Bytes()), Policies: Policies{Objects: []PolicyRow{policy}}})
 	if err != nil {
 		t.Fatal(err)
 	}

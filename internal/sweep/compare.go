@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,7 @@ import (
 )
 
 // difference compares this run with the last complete one; nil without one.
-func (r *run) difference(ctx context.Context, rep *report.Report) (*report.Difference, error) {
+func (r *run) difference(ctx context.Context, rep *report.Report) (d *report.Difference, err error) {
 	latest, err := r.Ledger.LatestRun(ctx)
 	if errors.Is(err, blobstore.ErrNotFound) || r.req.ordered() || !r.readAll {
 		return nil, nil
@@ -21,62 +22,78 @@ func (r *run) difference(ctx context.Context, rep *report.Report) (*report.Diffe
 		return nil, err
 	}
 	rep.Previous = latest.Run
-	var after report.Policies
-	after.Objects = r.policyRows()
-	d, err := compareRuns(ctx, r.Ledger, latest.Run, r.led.ID(), &after)
+	before, err := openSide(ctx, r.Ledger, latest.Run)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return nil, nil // the last run was deleted
 	}
 	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, before.Close()) }()
+	users, err := r.reopen(ctx, "users.jsonl")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, users.Close()) }()
+	after := report.Side{Run: r.led.ID(), Users: users, Policies: report.Policies{Objects: r.policyRows()}, Unread: rep.Coverage.Unread}
+	out, err := report.Compare(before.Side, after)
+	if err != nil {
 		return nil, fmt.Errorf("comparing with run %s: %w", latest.Run, err)
 	}
-	return &d, nil
+	return &out, nil
 }
 
-// CompareRuns says what changed between two stored runs.
-func CompareRuns(ctx context.Context, l *ledger.Ledger, from, to string) (report.Difference, error) {
-	return compareRuns(ctx, l, from, to, nil)
+// ErrNotWhole says that a run did not read the whole tenant.
+var ErrNotWhole = errors.New("did not read the whole tenant, so it cannot be compared")
+
+// CompareRuns says what changed between two stored runs. ErrNotWhole says that
+// one of them was an order, or failed before it had read everything.
+func CompareRuns(ctx context.Context, l *ledger.Ledger, from, to string) (d report.Difference, err error) {
+	before, err := openSide(ctx, l, from)
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, before.Close()) }()
+	after, err := openSide(ctx, l, to)
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, after.Close()) }()
+	return report.Compare(before.Side, after.Side)
 }
 
-func compareRuns(ctx context.Context, l *ledger.Ledger, from, to string, after *report.Policies) (d report.Difference, err error) {
-	var open []io.Closer
-	defer func() {
-		for _, c := range open {
-			err = errors.Join(err, c.Close())
-		}
-	}()
-	file := func(run, name string) (io.Reader, error) {
-		in, _, err := l.Open(ctx, run, name)
-		if err == nil {
-			open = append(open, in)
-		}
-		return in, err
+// side is one stored run of a comparison.
+type side struct {
+	report.Side
+	io.Closer
+}
+
+func openSide(ctx context.Context, l *ledger.Ledger, run string) (side, error) {
+	var rep struct {
+		Status   string          `json:"status"`
+		Coverage report.Coverage `json:"coverage"`
 	}
-	usersBefore, err := file(from, "users.jsonl")
+	s := side{Side: report.Side{Run: run}}
+	in, _, err := l.Open(ctx, run, "report.json")
 	if err != nil {
-		return d, err
+		return s, err
 	}
-	usersAfter, err := file(to, "users.jsonl")
-	if err != nil {
-		return d, err
+	err = json.NewDecoder(in).Decode(&rep)
+	if err = errors.Join(err, in.Close()); err != nil {
+		return s, fmt.Errorf("report.json of run %s: %w", run, err)
 	}
-	policies := func(run string) (report.Policies, error) {
-		in, err := file(run, "policies.json")
-		if err != nil {
-			return report.Policies{}, err
-		}
-		return report.ReadPolicies(in)
+	if !rep.Coverage.Complete {
+		return s, fmt.Errorf("run %s (%s) %w", run, rep.Status, ErrNotWhole)
 	}
-	before, err := policies(from)
-	if err != nil {
-		return d, err
+	s.Unread = rep.Coverage.Unread
+	if in, _, err = l.Open(ctx, run, "policies.json"); err != nil {
+		return s, err
 	}
-	if after == nil {
-		p, err := policies(to)
-		if err != nil {
-			return d, err
-		}
-		after = &p
+	s.Policies, err = report.ReadPolicies(in)
+	if err = errors.Join(err, in.Close()); err != nil {
+		return s, fmt.Errorf("policies.json of run %s: %w", run, err)
 	}
-	return report.Compare(from, to, usersBefore, usersAfter, before, *after)
+	users, _, err := l.Open(ctx, run, "users.jsonl")
+	s.Users, s.Closer = users, users
+	return s, err
 }

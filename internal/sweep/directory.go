@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -173,6 +174,7 @@ func memberIDs(members []entra.DirectoryObject) []string {
 func (r *run) compareBaseline(ctx context.Context) error {
 	if r.Baseline == nil {
 		r.skip("baseline", "no baseline is configured")
+		r.unread = append(r.unread, report.PartPolicies)
 		return nil
 	}
 	live, err := r.readLive(ctx)

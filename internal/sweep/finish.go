@@ -48,8 +48,12 @@ func (r *run) finish(ctx context.Context, runErr error) {
 		r.res.Status = Failed
 		r.Log.Error("the report could not be stored", "tenant", r.Name, "run", r.led.ID(), "error", err)
 	}
-	r.Log.Info("run ends", "tenant", r.Name, "run", r.led.ID(), "mode", r.req.Mode, "status", r.res.Status,
-		"head", r.res.Head, "requests", r.res.Stats.Total, "throttled", r.res.Stats.Throttled)
+	ends := []any{"tenant", r.Name, "run", r.led.ID(), "mode", r.req.Mode, "status", r.res.Status,
+		"requests", r.res.Stats.Total, "throttled", r.res.Stats.Throttled}
+	if r.res.Head != "" {
+		ends = append(ends, "head", r.res.Head)
+	}
+	r.Log.Info("run ends", ends...)
 	r.res.Finished = r.Now().UTC()
 }
 
@@ -115,7 +119,7 @@ func (r *run) store(ctx context.Context) error {
 		if err := r.dropCheckpoint(ctx, r.checkpoint); err != nil {
 			return err
 		}
-		r.res.Head, err = r.led.Finish(ctx, m, "", "")
+		_, err := r.led.Finish(ctx, m, "", "") // beside the chain
 		return err
 	}
 	if err := r.join(ctx, m); err != nil {

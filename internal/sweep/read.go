@@ -193,6 +193,7 @@ func (r *run) readUsers(ctx context.Context) error {
 	if err := read(q); err != nil {
 		if errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported) {
 			r.skip("triage", err.Error())
+			r.unread = append(r.unread, report.PartUsers)
 			return nil
 		}
 		return err

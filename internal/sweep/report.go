@@ -15,7 +15,7 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 	rep := report.Report{
 		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Status: string(r.res.Status), ExitCode: r.exitCode(),
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
-		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, ServiceTime: r.serviceStart},
+		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, Unread: r.unread, ServiceTime: r.serviceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,
 		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.tally, Hold: r.res.Hold,
 	}

@@ -77,7 +77,8 @@ type run struct {
 	before            entra.RequestStats // of the client, before this run
 	state             ledger.State
 	stateRead         bool
-	readAll           bool // everything was read: the watermark may move
+	unread            []string // parts, as in report.Coverage
+	readAll           bool     // everything was read: the watermark may move
 	stateVersion      string
 	tenant            entra.Tenant
 	serviceStart      time.Time     // the service's time at the start of the read
