@@ -102,7 +102,7 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 		}
 	}
 	for what, n := range bad {
-		e.Facts = append(e.Facts, fmt.Sprintf("%d times %s", n, what))
+		e.Facts = append(e.Facts, fmt.Sprintf("%s %s", report.Number(n, "time"), what))
 	}
 	slices.Sort(e.Facts)
 	blocked, differ := 0, 0
@@ -116,10 +116,10 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 		}
 	}
 	if blocked > 0 {
-		e.Facts = append(e.Facts, fmt.Sprintf("%d policies or locations of the baseline are blocked", blocked))
+		e.Facts = append(e.Facts, fmt.Sprintf("policies or locations of the baseline that are blocked: %d", blocked))
 	}
 	if differ > 0 && r.Mode == sweep.Plan {
-		e.Facts = append(e.Facts, fmt.Sprintf("%d policies or locations differ from the baseline", differ))
+		e.Facts = append(e.Facts, fmt.Sprintf("policies or locations that differ from the baseline: %d", differ))
 	}
 	for _, w := range r.NeedsPerson {
 		p := notice.Person{ID: w.ID, Name: w.Name, Level: string(w.RiskLevel), Since: w.OpenSince}

@@ -14,6 +14,7 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
@@ -74,7 +75,7 @@ func (c *command) validateBaselines(cmd *cobra.Command, paths []string) error {
 		if problems.Err() != nil {
 			return "", problems
 		}
-		return fmt.Sprintf("%d policies, %d named locations, %d authentication strengths, ", len(b.Policies), len(b.Locations), len(b.Strengths)), problems
+		return fmt.Sprintf("%s, %s, %s, ", report.Number(len(b.Policies), "policy"), report.Number(len(b.Locations), "named location"), report.Number(len(b.Strengths), "authentication strength")), problems
 	})
 }
 

@@ -20,9 +20,10 @@ import (
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -90,14 +91,14 @@ func Run(ctx context.Context, args []string, sys Sys) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(err)
 	if err != nil && err.Error() != "" {
-		c.printError(cmd, err, code)
+		c.printError(cmd, err)
 	}
 	return code
 }
 
 // printError says what went wrong: problems in files one to a line, anything
 // else as one message.
-func (c *command) printError(cmd *cobra.Command, err error, code int) {
+func (c *command) printError(cmd *cobra.Command, err error) {
 	var problems yamldoc.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
@@ -107,19 +108,13 @@ func (c *command) printError(cmd *cobra.Command, err error, code int) {
 	}
 	fmt.Fprintln(c.Err, "risksweep: "+strings.TrimSpace(err.Error()))
 	c.advise(err)
+	var syntax syntaxError
 	switch {
-	case code != ExitUsage:
+	case !errors.As(err, &syntax):
 	case cmd.HasParent():
 		fmt.Fprintf(c.Err, "Usage: %s\nSee %s --help.\n", cmd.UseLine(), cmd.CommandPath())
 	default:
 		fmt.Fprintln(c.Err, "See risksweep --help, or risksweep COMMAND --help.")
-	}
-}
-
-// advise says what a known failure of the service means, and what to do.
-func (c *command) advise(err error) {
-	if a, ok := entra.AdviceFor(err); ok {
-		fmt.Fprintln(c.Err, "It means that "+a.Means+".\nWhat to do: "+a.Do+".")
 	}
 }
 
@@ -175,7 +170,7 @@ func exitCodeHelp(*cobra.Command) string {
 
 // markUsage makes every mistake in flags and arguments a usage error.
 func markUsage(cmd *cobra.Command) {
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(wrongFlag)
 	args := cmd.Args
 	if args == nil {
 		args = cobra.ArbitraryArgs
@@ -185,6 +180,9 @@ func markUsage(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, a []string) error {
 		err := args(cmd, a)
+		if err != nil && !cmd.HasSubCommands() {
+			err = wrongArgs(cmd, a)
+		}
 		if err == nil && cmd.HasSubCommands() && cmd.HasParent() && len(a) > 0 {
 			err = fmt.Errorf("unknown command %q for %q", a[0], cmd.CommandPath())
 		}
@@ -196,7 +194,7 @@ func markUsage(cmd *cobra.Command) {
 				err = fmt.Errorf("%w (did you mean %q?)", err, near)
 			}
 		}
-		return usageError{err}
+		return syntaxError{usageError{err}}
 	}
 	if cmd.HasSubCommands() && cmd.HasParent() && cmd.RunE == nil {
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -204,6 +202,31 @@ func markUsage(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		markUsage(sub)
 	}
+}
+
+// wrongArgs says which arguments a command takes instead of those given.
+func wrongArgs(cmd *cobra.Command, args []string) error {
+	_, takes, some := strings.Cut(cmd.Use, " ")
+	switch {
+	case !some:
+		return fmt.Errorf("unexpected argument %q", args[0])
+	case len(args) == 0:
+		return fmt.Errorf("%s is missing", takes)
+	}
+	return fmt.Errorf("takes %s, not %s", takes, report.Number(len(args), "argument"))
+}
+
+// wrongFlag says which flag was probably meant.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var flags []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+		if near := yamldoc.Nearest(unknown.GetSpecifiedName(), flags); near != "" {
+			err = fmt.Errorf("%w (did you mean --%s?)", err, near)
+		}
+	}
+	return syntaxError{usageError{err}}
 }
 
 func names(cmd *cobra.Command) []string {

@@ -15,6 +15,7 @@ import (
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -63,7 +64,7 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 		ended <- nil
 		return fmt.Errorf("starting the embedded tenant: %w", err)
 	}
-	fmt.Fprintf(c.Out, "A simulated tenant with %d users and %d risk detections answers at %s\n", opt.Users, opt.Detections, at.Graph)
+	fmt.Fprintf(c.Out, "A simulated tenant with %s and %s answers at %s\n", report.Number(opt.Users, "user"), report.Number(opt.Detections, "risk detection"), at.Graph)
 
 	dir := filepath.Join(out, "configuration")
 	if err := writeExample(dir); err != nil {

@@ -45,6 +45,11 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
+// syntaxError is a usageError that the command's usage line helps with.
+type syntaxError struct{ usageError }
+
+func (e syntaxError) Unwrap() error { return e.usageError }
+
 // exitError carries a code that a command has decided on.
 type exitError struct {
 	code int

@@ -14,6 +14,7 @@ import (
 
 	assets "github.com/risksweep/risksweep"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -79,7 +80,7 @@ func (c *command) packageApp(cmd *cobra.Command, out, binary string) error {
 	if runtime.GOOS != "linux" && binary == "" {
 		c.log.Warn("the packed binary is not for Linux; build one and name it with --binary", "os", runtime.GOOS)
 	}
-	_, err = fmt.Fprintf(c.Out, "%s is a function app with %d tenants; zip what is in it, or start it there with: func start\n", out, len(cfg.Tenants))
+	_, err = fmt.Fprintf(c.Out, "%s is a function app with %s; zip what is in it, or start it there with: func start\n", out, report.Number(len(cfg.Tenants), "tenant"))
 	return err
 }
 

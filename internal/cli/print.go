@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -98,6 +99,18 @@ func first(s []string) string {
 	return s[0]
 }
 
+// spaced turns a word of the files, notEnabled, into words for a person.
+func spaced(word string) string {
+	var b strings.Builder
+	for _, r := range word {
+		if unicode.IsUpper(r) {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
 // countWords says "12 done, 1 moved", the most first.
 func countWords(counts map[plan.OutcomeStatus]int) string {
 	type one struct {
@@ -116,7 +129,7 @@ func countWords(counts map[plan.OutcomeStatus]int) string {
 	})
 	var words []string
 	for _, o := range all {
-		words = append(words, fmt.Sprintf("%d %s", o.n, o.status))
+		words = append(words, fmt.Sprintf("%d %s", o.n, spaced(string(o.status))))
 	}
 	return strings.Join(words, ", ")
 }

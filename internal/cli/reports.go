@@ -12,6 +12,7 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -195,7 +196,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 		for _, id := range v.Incomplete {
 			fmt.Fprintf(c.Out, "%s: run %s is incomplete: it has no manifest\n", t.Name, id)
 		}
-		fmt.Fprintf(c.Out, "%s: %d runs checked, %d problems, head %s\n", t.Name, v.Runs, len(v.Problems), orElse(v.Head, "none"))
+		fmt.Fprintf(c.Out, "%s: %s checked, %s, head %s\n", t.Name, report.Number(v.Runs, "run"), report.Number(len(v.Problems), "problem"), orElse(v.Head, "none"))
 	}
 	if form == "json" {
 		if err := printJSON(c.Out, all); err != nil {

@@ -113,6 +113,7 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 		case errs[i] != nil:
 			one = exitCode(errs[i])
 			c.log.Error(errs[i].Error(), "tenant", tenants[i].Name)
+			c.advise(errs[i])
 		default:
 			one = statusCode(r)
 			if one == ExitDone && exitOnPending && pending(r) {

@@ -34,8 +34,13 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 	}
 	for _, e := range r.Errors {
 		c.line("error", c.paint(red, printable(e.Message)))
+		if e.Hint != "" {
+			c.line("means", printable(e.Hint))
+		}
 	}
-	c.line("read", readWords(r.Counts))
+	if n := r.Counts; n["users"] > 0 || n["detections"] > 0 {
+		c.line("read", readWords(n))
+	}
 	counts := map[plan.OutcomeStatus]int{}
 	for _, o := range r.Outcomes {
 		counts[o.Status]++

@@ -8,7 +8,6 @@ import (
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
-	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -37,7 +36,7 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 	fmt.Fprintf(w, "%s: %s %s in %s\n", r.Tenant, r.Mode, c.paintStatus(r.Status), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
 	if r.Err != nil {
 		c.line("error", c.paint(red, printable(r.Err.Error())))
-		if a, ok := entra.AdviceFor(r.Err); ok {
+		if a, ok := adviceFor(r.Err); ok {
 			c.line("means", a.Means)
 			c.line("to do", a.Do)
 		}
@@ -62,11 +61,11 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 }
 
 func readWords(n map[string]int) string {
-	return fmt.Sprintf("%d detections (%d open), %d risky users (%d at risk)", n["detections"], n["detectionsOpen"], n["users"], n["usersAtRisk"])
+	return fmt.Sprintf("%s (%d open), %s (%d at risk)", report.Number(n["detections"], "detection"), n["detectionsOpen"], report.Number(n["users"], "risky user"), n["usersAtRisk"])
 }
 
 func sentWords(r sweep.Result) string {
-	text := fmt.Sprintf("%d requests, %d throttled", r.Stats.Total, r.Stats.Throttled)
+	text := fmt.Sprintf("%s, %d throttled", report.Number(r.Stats.Total, "request"), r.Stats.Throttled)
 	if r.Mode == sweep.Plan && r.Plan.Cost.Requests > 0 {
 		text += fmt.Sprintf("; an apply would cost about %d more", r.Plan.Cost.Requests)
 		if r.Plan.Cost.Seconds > 0 {
@@ -164,7 +163,7 @@ func (c *command) printUserActions(w io.Writer, r sweep.Result) {
 				continue
 			}
 			if n++; n <= shown || c.wide {
-				t.row(nameOf(a.Subject), k.word, string(outcome[a.ID].Status), a.Rule, first(a.Reasons))
+				t.row(nameOf(a.Subject), k.word, spaced(string(outcome[a.ID].Status)), a.Rule, first(a.Reasons))
 			}
 		}
 	}
@@ -212,7 +211,7 @@ func (c *command) printPolicyActions(w io.Writer, r sweep.Result) {
 	outcome := outcomes(r)
 	for _, a := range r.Plan.Actions {
 		if !a.Kind.OnUser() {
-			fmt.Fprintln(w, clip(fmt.Sprintf("  %s %s: %s", a.Kind, nameOf(a.Subject), outcome[a.ID].Status), c.Width))
+			fmt.Fprintln(w, clip(fmt.Sprintf("  %s %s: %s", spaced(string(a.Kind)), nameOf(a.Subject), spaced(string(outcome[a.ID].Status))), c.Width))
 		}
 	}
 }
@@ -230,7 +229,7 @@ func (c *command) printBad(r sweep.Result) {
 		if printed++; printed == 1 {
 			fmt.Fprintln(c.Out)
 		}
-		fmt.Fprintln(c.Out, "  "+wrap(fmt.Sprintf("%s %s %s: %s", c.paint(red, string(o.Status)), o.Kind, nameOf(o.Subject), printable(o.Detail)), c.Width, 4))
+		fmt.Fprintln(c.Out, "  "+wrap(fmt.Sprintf("%s %s %s: %s", c.paint(red, spaced(string(o.Status))), spaced(string(o.Kind)), nameOf(o.Subject), printable(o.Detail)), c.Width, 4))
 	}
 	c.printMore(n, printed, "actions.csv")
 }

@@ -219,8 +219,11 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 					id, found = u.ID, found+1
 				}
 			}
-			if found != 1 {
-				return fmt.Errorf("%d risky users of tenant %s are called %s: %w", found, t.tenant.Name, user, entra.ErrNotFound)
+			if found == 0 {
+				return fmt.Errorf("%s: %w", user, entra.ErrNotRisky)
+			}
+			if found > 1 {
+				return fmt.Errorf("%s stands for %d risky users; name the object id", user, found)
 			}
 		}
 		items, err := t.client.UserHistory(cmd.Context(), id)
@@ -283,7 +286,7 @@ func (c *command) ask(question string) error {
 	}
 	if strings.TrimSpace(line) != "yes" {
 		fmt.Fprintln(c.Err)
-		return usageError{errors.New("not confirmed: nothing was done (--yes confirms without a question)")}
+		return usageError{errors.New("not confirmed: nothing was done; --yes confirms without a question")}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import "errors"
 // (status, code, request id) is in the error that wraps them.
 var (
 	ErrNotFound     = errors.New("not found")
+	ErrNotRisky     = errors.New("not among the tenant's risky users")
 	ErrConflict     = errors.New("conflict")
 	ErrBadRequest   = errors.New("refused as a bad request")
 	ErrUnauthorized = errors.New("sign-in refused")

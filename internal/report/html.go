@@ -103,7 +103,7 @@ func newPage(w io.Writer) (*page, error) {
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": outcomeText, "kind": kindText,
-		"verdict": verdictText, "why": whyText, "number": number, "rank": levelRank, "show": firstOf,
+		"verdict": verdictText, "why": whyText, "number": Number, "rank": levelRank, "show": firstOf,
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
 	}).ParseFS(pageFiles, "page.tmpl")

@@ -101,7 +101,7 @@ func historyChart(points []Point) (*chart, error) {
 		labels = append(labels, p.At.UTC().Format("Jan 2"))
 	}
 	last := points[len(points)-1]
-	says := fmt.Sprintf("This run read %s with open risk: %d high, %d medium, %d low.", number(last.Total(), "user"), last.High, last.Medium, last.Low)
+	says := fmt.Sprintf("This run read %s with open risk: %d high, %d medium, %d low.", Number(last.Total(), "user"), last.High, last.Medium, last.Low)
 	if first := points[0]; len(points) > 1 {
 		says += fmt.Sprintf(" The run of %s read %d.", date(first.At), first.Total())
 	}
@@ -148,7 +148,7 @@ func dayChart(byDay map[string]Split) (*chart, error) {
 			most = at
 		}
 	}
-	says := fmt.Sprintf("%s from %s to %s, the most, %d, on %s.", number(total, "detection"), first.Format(time.DateOnly), last.Format(time.DateOnly),
+	says := fmt.Sprintf("%s from %s to %s, the most, %d, on %s.", Number(total, "detection"), first.Format(time.DateOnly), last.Format(time.DateOnly),
 		byDay[most.Format(time.DateOnly)].All, most.Format(time.DateOnly))
 	return bars(chart{Title: "Detections by day, UTC", Says: says, Legend: byOpen},
 		barChart{values: data, labels: labels, colors: []charts.Color{accentColor, otherColor}})
@@ -159,7 +159,7 @@ func typeChart(list []counted) (*chart, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	says := fmt.Sprintf("The most frequent type is %s: %s, %d of them open.", plainLabel(list[0].Key), number(list[0].All, "detection"), list[0].Open)
+	says := fmt.Sprintf("The most frequent type is %s: %s, %d of them open.", plainLabel(list[0].Key), Number(list[0].All, "detection"), list[0].Open)
 	list = list[:min(len(list), maxBars)]
 	data := make([][]float64, 2)
 	var labels []string
@@ -177,7 +177,7 @@ func codeChart(list []counted) (*chart, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	says := fmt.Sprintf("The most frequent reason is %s: %s.", plainLabel(list[0].Key), number(list[0].All, "user"))
+	says := fmt.Sprintf("The most frequent reason is %s: %s.", plainLabel(list[0].Key), Number(list[0].All, "user"))
 	list = list[:min(len(list), maxBars)]
 	data := make([][]float64, 1)
 	var labels []string

@@ -127,7 +127,7 @@ func (m *pageModel) wait() {
 	case m.Waits == 1:
 		m.People = "1 user needs a person"
 	default:
-		m.People = number(m.Waits, "user") + " need a person"
+		m.People = Number(m.Waits, "user") + " need a person"
 	}
 	if m.Waits > 0 && m.SkippedTriage == "" {
 		if m.Overdue > 0 {

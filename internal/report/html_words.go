@@ -11,8 +11,8 @@ import (
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
-// number says "1 user", "2 users", "2 policies".
-func number(n int, noun string) string {
+// Number says "1 user", "2 users", "2 policies".
+func Number(n int, noun string) string {
 	if n != 1 {
 		if stem, ok := strings.CutSuffix(noun, "y"); ok {
 			noun = stem + "ie"
@@ -156,7 +156,7 @@ func doneText(outcomes []plan.Outcome) string {
 		say = append(say, "It would "+text+".")
 	}
 	if bad > 0 {
-		say = append(say, number(bad, "action")+" did not go as planned.")
+		say = append(say, Number(bad, "action")+" did not go as planned.")
 	}
 	if len(say) == 0 && len(outcomes) == 0 {
 		say = append(say, "There was nothing to do.")
@@ -183,7 +183,7 @@ func phrase(counts map[plan.Kind]int, verb func(kindWord) string) string {
 			flush()
 			said = v
 		}
-		objects = append(objects, number(n, w.noun)+w.end)
+		objects = append(objects, Number(n, w.noun)+w.end)
 	}
 	flush()
 	return strings.Join(parts, ", ")

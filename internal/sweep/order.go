@@ -142,7 +142,7 @@ func (r *run) orderedUsers(ctx context.Context) ([]entra.RiskyUser, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("not among the tenant's risky users: %s: %w", strings.Join(missing, ", "), entra.ErrNotFound)
+		return nil, fmt.Errorf("%s: %w", strings.Join(missing, ", "), entra.ErrNotRisky)
 	}
 	return out, nil
 }

@@ -207,7 +207,7 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	}
 	used, uncovered := r.cover(d, e)
 	if len(uncovered) > 0 {
-		return d.leave(CodeUncovered, true, "%d of %d open detections %s not covered: %s; %s", len(uncovered), len(e.Detections),
+		return d.leave(CodeUncovered, true, "%d of %d open %s %s not covered: %s; %s", len(uncovered), len(e.Detections), detections(len(e.Detections)),
 			isAre(len(uncovered)), shorten(uncovered, 3), r.noEntry(e.User.ID, len(uncovered)))
 	}
 	if why := unknownLevel(e.User.RiskLevel); why != "" {
@@ -337,6 +337,13 @@ func openSince(detections []Detection) time.Time {
 		}
 	}
 	return first.UTC()
+}
+
+func detections(n int) string {
+	if n == 1 {
+		return "detection"
+	}
+	return "detections"
 }
 
 func isAre(n int) string {

@@ -105,7 +105,7 @@ func (x Explanation) Text() string {
 	if name == "" {
 		name = x.UserID
 	}
-	fmt.Fprintf(&b, "%s: riskLevel %s, riskState %s, %d open detections\n", name, orUnknown(x.RiskLevel), orUnknown(x.RiskState), len(x.Detections))
+	fmt.Fprintf(&b, "%s: riskLevel %s, riskState %s, %d open %s\n", name, orUnknown(x.RiskLevel), orUnknown(x.RiskState), len(x.Detections), detections(len(x.Detections)))
 	fmt.Fprintf(&b, "decision: %s (%s)\n", x.Decision.Verdict, x.Decision.Code)
 	for _, why := range x.Decision.Reasons {
 		fmt.Fprintf(&b, "  %s\n", why)
