@@ -71,6 +71,9 @@ func (s *schema) read(data []byte, skip []string) (document, *refused) {
 		}
 		p := s.find(name)
 		if p == nil {
+			if name == "deviceStates" && raw["devices"] != nil { // of the beta version, but known by number
+				return nil, refuse(statesBesideDevices, "'deviceStates' and 'devices' conditions cannot be used together")
+			}
 			return nil, malformed("the property '%s' does not exist on type 'microsoft.graph.%s'", name, s.name)
 		}
 		if p.readOnly {

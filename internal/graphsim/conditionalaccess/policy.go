@@ -12,12 +12,13 @@ import (
 // (graph-api §3.6); the ones from 1901 on are this simulator's own, for rules
 // whose numbers nobody has published.
 const (
-	badApplications    = 1011
-	mixedApplications  = 1012
-	noSuchLocation     = 1040
-	noClientAppTypes   = 1064
-	secondaryTimeBased = 1104
-	strengthBesideMFA  = 1108
+	badApplications     = 1011
+	mixedApplications   = 1012
+	noSuchLocation      = 1040
+	statesBesideDevices = 1060
+	noClientAppTypes    = 1064
+	secondaryTimeBased  = 1104
+	strengthBesideMFA   = 1108
 
 	noSuchObject      = 1901
 	noAssignment      = 1902

@@ -111,6 +111,7 @@ func TestRefusedPolicies(t *testing.T) {
 		{"an unknown member", 1007, []string{"colour", `"red"`}},
 		{"an unknown member within", 1007, []string{"conditions.times", `null`}},
 		{"device states of the beta", 1007, []string{"conditions.deviceStates", `{"includeStates":["All"]}`}},
+		{"device states beside devices", 1060, []string{"conditions.deviceStates", `{"includeStates":["All"]}`, "conditions.devices", `{"deviceFilter":{"mode":"include","rule":"device.isCompliant -eq True"}}`}},
 		{"a beta session control", 1007, []string{"sessionControls.continuousAccessEvaluation", `{"mode":"disabled"}`}},
 		{"a wrong type", 1007, []string{"conditions.signInRiskLevels", `"high"`}},
 		{"a wrong state", 1007, []string{"state", `"on"`}},
