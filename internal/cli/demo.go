@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,6 +127,7 @@ Look at what it left in %s:
                          one folder a run: report.html for people, report.json, users.csv,
                          detections.csv, policies.csv, actions.csv, journal.jsonl, manifest.json
 
+In its configuration folder, report list, report show and report verify read these runs.
 Next: risksweep sim starts the same tenant as a server, docs/tutorial.md leads to your own.
 `, out, mustRel(out, run))
 }
@@ -162,7 +164,8 @@ func emptyOrOurs(out string) error {
 	return nil
 }
 
-// writeExample lays the shipped example configuration out.
+// writeExample lays the shipped example configuration out, with the demo's own
+// folder as its store.
 func writeExample(dir string) error {
 	root, err := fs.Sub(assets.Examples, "examples")
 	if err != nil {
@@ -180,6 +183,7 @@ func writeExample(dir string) error {
 		if err != nil {
 			return err
 		}
+		data = bytes.Replace(data, []byte("url: file:./reports\n"), []byte("url: file:..\n"), 1)
 		return os.WriteFile(to, data, 0o644)
 	})
 }
