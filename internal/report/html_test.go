@@ -241,3 +241,16 @@ func BenchmarkPage(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/user")
 }
+
+// The page says what it could not compare instead of showing it as unchanged.
+func TestThePageSaysWhatWasNotCompared(t *testing.T) {
+	r, decisions, x := samplePage(t, 2, "ada@contoso.com")
+	r.Difference = &Difference{From: "r0", To: r.Run, NotCompared: []string{PartPolicies}, Total: map[string]int{}}
+	var b bytes.Buffer
+	if err := WriteHTML(&b, r, decisions, x); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "policies are not compared") {
+		t.Error("the page does not say that policies are not compared")
+	}
+}

@@ -179,3 +179,32 @@ func ReadPolicies(r io.Reader) (Policies, error) {
 	}
 	return p, err
 }
+
+// ReadCoverage reads a run's status and coverage from its report.json, and no
+// further: the decisions that follow are as many as the tenant's risky users.
+func ReadCoverage(r io.Reader) (status string, c Coverage, err error) {
+	dec := json.NewDecoder(r)
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return "", c, errors.Join(errors.New("report.json is no object"), err)
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return "", c, err
+		}
+		switch name {
+		case "coverage":
+			err = dec.Decode(&c)
+			return status, c, err
+		case "status":
+			err = dec.Decode(&status)
+		default:
+			var other json.RawMessage
+			err = dec.Decode(&other)
+		}
+		if err != nil {
+			return "", c, err
+		}
+	}
+	return "", c, errors.New("report.json has no coverage")
+}

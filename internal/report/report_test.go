@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 	"unicode"
 
@@ -181,6 +184,30 @@ func TestCompareLeavesOutWhatWasNotRead(t *testing.T) {
 			if users, policies := len(d.New)+len(d.Gone), len(d.Drifted); (users == 0) != (part == report.PartUsers) || (policies == 0) != (part == report.PartPolicies) {
 				t.Errorf("%s: %+v", part, d)
 			}
+		}
+	}
+}
+
+// The decisions at the end of report.json may be of tens of thousands of users:
+// what a run covers is read without them.
+func TestReadCoverageStopsBeforeTheDecisions(t *testing.T) {
+	var out bytes.Buffer
+	want := report.Coverage{Complete: true, Unread: []string{report.PartPolicies}}
+	whole := report.Report{Run: "r1", Status: "partial", Coverage: want, OverDismissed: []plan.Outcome{{Action: "a"}}}
+	if err := report.WriteReport(&out, whole, report.Decisions(strings.NewReader(""), time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	head, _, found := strings.Cut(out.String(), `"decisions"`)
+	if !found {
+		t.Fatal("report.json has no decisions")
+	}
+	status, got, err := report.ReadCoverage(io.MultiReader(strings.NewReader(head), iotest.ErrReader(errors.New("read too far"))))
+	if err != nil || status != "partial" || !cmp.Equal(want, got) {
+		t.Errorf("%s, %+v, %v", status, got, err)
+	}
+	for _, broken := range []string{"", "[]", "{", `{"status":"done"}`, `{"coverage":3}`, `{"coverage":{"complete":tr`} {
+		if _, _, err := report.ReadCoverage(strings.NewReader(broken)); err == nil {
+			t.Errorf("%q passes for a report", broken)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,23 +68,19 @@ type side struct {
 }
 
 func openSide(ctx context.Context, l *ledger.Ledger, run string) (side, error) {
-	var rep struct {
-		Status   string          `json:"status"`
-		Coverage report.Coverage `json:"coverage"`
-	}
 	s := side{Side: report.Side{Run: run}}
 	in, _, err := l.Open(ctx, run, "report.json")
 	if err != nil {
 		return s, err
 	}
-	err = json.NewDecoder(in).Decode(&rep)
+	status, coverage, err := report.ReadCoverage(in)
 	if err = errors.Join(err, in.Close()); err != nil {
 		return s, fmt.Errorf("report.json of run %s: %w", run, err)
 	}
-	if !rep.Coverage.Complete {
-		return s, fmt.Errorf("run %s (%s) %w", run, rep.Status, ErrNotWhole)
+	if !coverage.Complete {
+		return s, fmt.Errorf("run %s (%s) %w", run, status, ErrNotWhole)
 	}
-	s.Unread = rep.Coverage.Unread
+	s.Unread = coverage.Unread
 	if in, _, err = l.Open(ctx, run, "policies.json"); err != nil {
 		return s, err
 	}
