@@ -95,6 +95,11 @@ func Serve(ctx context.Context, t *Tenant, opt ServeOptions, ready func(Ready)) 
 		info.GraphTLS, info.AuthorityTLS = overTLS.Graph, overTLS.Authority
 		info.CA = filepath.Join(opt.TLSDir, caFile)
 	}
+	// Said before the first answer: the system keeps callers waiting until then,
+	// and who gets an answer may rely on what ready has written.
+	if ready != nil {
+		ready(info)
+	}
 	ended := make(chan error, 2)
 	if plain != nil {
 		s := server()
@@ -106,9 +111,6 @@ func Serve(ctx context.Context, t *Tenant, opt ServeOptions, ready func(Ready)) 
 		s.TLSConfig = config
 		servers = append(servers, s)
 		go func() { ended <- s.ServeTLS(secure, "", "") }()
-	}
-	if ready != nil {
-		ready(info)
 	}
 	select {
 	case err := <-ended:
