@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -104,6 +105,7 @@ var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": outcomeText, "kind": kindText,
 		"verdict": verdictText, "why": whyText, "number": Number, "rank": levelRank, "show": firstOf,
+		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
 	}).ParseFS(pageFiles, "page.tmpl")

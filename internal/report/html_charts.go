@@ -2,14 +2,10 @@ package report
 
 import (
 	"fmt"
-	"html/template"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/go-analyze/charts"
 )
 
 // Point is the open risk that one run read, for the chart over the last runs.
@@ -22,127 +18,82 @@ type Point struct {
 // Total is the number of users with open risk.
 func (p Point) Total() int { return p.High + p.Medium + p.Low + p.OtherLevel }
 
-// The colours that charts are drawn in stand for classes of the page's style,
-// so that they follow light, dark and print.
-var (
-	inkColor    = charts.Color{R: 1, G: 2, B: 3, A: 255}
-	lineColor   = charts.Color{R: 1, G: 2, B: 4, A: 255}
-	accentColor = charts.Color{R: 1, G: 2, B: 5, A: 255}
-	highColor   = charts.Color{R: 1, G: 2, B: 6, A: 255}
-	mediumColor = charts.Color{R: 1, G: 2, B: 7, A: 255}
-	lowColor    = charts.Color{R: 1, G: 2, B: 8, A: 255}
-	otherColor  = charts.Color{R: 1, G: 2, B: 9, A: 255}
-	noColor     = charts.Color{}
-)
-
-// chartStyle finds the styles that the library writes on each element. The
-// page's policy allows none, so each becomes a class.
-var chartStyle = regexp.MustCompile(` style="([^"]*)"`)
-
-var chartClasses = map[string]string{
-	"stroke:none;fill:none":                      "c-no",
-	"stroke-width:1;stroke:rgb(1,2,4);fill:none": "c-line",
-	"stroke:none;fill:rgb(1,2,5)":                "c-accent",
-	"stroke:none;fill:rgb(1,2,6)":                "c-high",
-	"stroke:none;fill:rgb(1,2,7)":                "c-medium",
-	"stroke:none;fill:rgb(1,2,8)":                "c-low",
-	"stroke:none;fill:rgb(1,2,9)":                "c-other",
-}
-
-func palette(series ...charts.Color) charts.ColorPalette {
-	return charts.MakeTheme(charts.ThemeOption{
-		AxisStrokeColor: lineColor, AxisSplitLineColor: lineColor, BackgroundColor: noColor, TextColor: inkColor,
-		SeriesColors: series,
-	})
-}
-
-// The measures of a chart; the page scales it to its column.
+// How much a chart shows.
 const (
-	chartWidth  = 560
-	chartHeight = 220
-	chartFont   = 9 // points
-	maxBars     = 12
-	maxDayBars  = 90
-	minRuns     = 8
-	maxLabel    = 34 // letters
+	maxBars    = 12 // lying bars
+	maxDayBars = 90
+	minRuns    = 8  // a short history leaves room for the runs to come
+	maxLabel   = 34 // letters
 )
 
 // chart is one figure of the page.
 type chart struct {
 	Title, Says string // Says tells in a sentence what is to be seen
-	Legend      []legend
-	SVG         template.HTML
+	Legend      []series
+	drawing
 }
 
-type legend struct{ Class, Name string }
+// series is one colour of a chart: a class of the page's style, so that it
+// follows light, dark and print.
+type series struct{ Class, Name string }
+
+// column is one bar: a label, and a number for each series.
+type column struct {
+	Label  string
+	Values []int
+}
 
 var (
-	byLevel = []legend{{"c-high", "high"}, {"c-medium", "medium"}, {"c-low", "low"}, {"c-other", "other"}}
-	byOpen  = []legend{{"c-accent", "open"}, {"c-other", "settled"}}
+	byLevel = []series{{"c-high", "high"}, {"c-medium", "medium"}, {"c-low", "low"}, {"c-other", "other"}}
+	byOpen  = []series{{"c-accent", "open"}, {"c-other", "settled"}}
 )
 
 // historyChart stacks the open risk of each run by level.
-func historyChart(points []Point) (*chart, error) {
+func historyChart(points []Point) *chart {
 	if len(points) == 0 {
-		return nil, nil
+		return nil
 	}
-	data := make([][]float64, 4)
-	var labels []string
-	for range minRuns - len(points) { // what runs are still to come leaves room
-		for i := range data {
-			data[i] = append(data[i], 0)
-		}
-		labels = append(labels, "")
-	}
+	var columns []column
 	for _, p := range points {
-		for i, n := range [...]int{p.High, p.Medium, p.Low, p.OtherLevel} {
-			data[i] = append(data[i], float64(n))
-		}
-		labels = append(labels, p.At.UTC().Format("Jan 2"))
+		columns = append(columns, column{p.At.UTC().Format("Jan 2"), []int{p.High, p.Medium, p.Low, p.OtherLevel}})
+	}
+	for range minRuns - len(points) {
+		columns = append(columns, column{})
 	}
 	last := points[len(points)-1]
 	says := fmt.Sprintf("This run read %s with open risk: %d high, %d medium, %d low.", Number(last.Total(), "user"), last.High, last.Medium, last.Low)
 	if first := points[0]; len(points) > 1 {
 		says += fmt.Sprintf(" The run of %s read %d.", date(first.At), first.Total())
+	} else {
+		says += " It is the first run of this chart."
 	}
 	shown := byLevel
 	if !slices.ContainsFunc(points, func(p Point) bool { return p.OtherLevel > 0 }) {
-		shown, data = byLevel[:3], data[:3]
+		shown = byLevel[:3]
 	}
-	return bars(chart{Title: "Users with open risk, by level, over the last runs", Says: says, Legend: shown},
-		barChart{values: data, labels: labels, colors: []charts.Color{highColor, mediumColor, lowColor, otherColor}[:len(data)]})
+	return &chart{Title: "Users with open risk, by level, over the last runs", Says: says, Legend: shown, drawing: standing(shown, columns)}
 }
 
 // dayChart draws the detections of each day, the days without any as well.
-func dayChart(byDay map[string]Split) (*chart, error) {
-	days := make([]string, 0, len(byDay))
+func dayChart(byDay map[string]Split) *chart {
+	var days []time.Time
 	for day := range byDay {
-		if _, err := time.Parse(time.DateOnly, day); err == nil {
-			days = append(days, day)
+		if at, err := time.Parse(time.DateOnly, day); err == nil {
+			days = append(days, at)
 		}
 	}
 	if len(days) == 0 {
-		return nil, nil
+		return nil
 	}
-	last, err := time.Parse(time.DateOnly, slices.Max(days))
-	if err != nil {
-		return nil, err
-	}
-	first, err := time.Parse(time.DateOnly, slices.Min(days))
-	if err != nil {
-		return nil, err
-	}
+	first, last := slices.MinFunc(days, time.Time.Compare), slices.MaxFunc(days, time.Time.Compare)
 	if edge := last.AddDate(0, 0, 1-maxDayBars); first.Before(edge) {
 		first = edge
 	}
-	data := make([][]float64, 2)
-	var labels []string
+	var columns []column
 	most, total := first, 0
 	for at := first; !at.After(last); at = at.AddDate(0, 0, 1) {
 		s := byDay[at.Format(time.DateOnly)]
-		data[0] = append(data[0], float64(s.Open))
-		data[1] = append(data[1], float64(s.All-s.Open))
-		labels = append(labels, at.Format("Jan 2"))
+		columns = append(columns, column{at.Format("Jan 2"), []int{s.Open, s.All - s.Open}})
 		total += s.All
 		if s.All > byDay[most.Format(time.DateOnly)].All {
 			most = at
@@ -150,113 +101,147 @@ func dayChart(byDay map[string]Split) (*chart, error) {
 	}
 	says := fmt.Sprintf("%s from %s to %s, the most, %d, on %s.", Number(total, "detection"), first.Format(time.DateOnly), last.Format(time.DateOnly),
 		byDay[most.Format(time.DateOnly)].All, most.Format(time.DateOnly))
-	return bars(chart{Title: "Detections by day, UTC", Says: says, Legend: byOpen},
-		barChart{values: data, labels: labels, colors: []charts.Color{accentColor, otherColor}})
+	return &chart{Title: "Detections by day, UTC", Says: says, Legend: byOpen, drawing: standing(byOpen, columns)}
 }
 
-// typeChart draws the largest numbers as lying bars.
-func typeChart(list []counted) (*chart, error) {
+// typeChart draws the most frequent types of detection, the largest first.
+func typeChart(list []counted) *chart {
 	if len(list) == 0 {
-		return nil, nil
+		return nil
 	}
-	says := fmt.Sprintf("The most frequent type is %s: %s, %d of them open.", plainLabel(list[0].Key), Number(list[0].All, "detection"), list[0].Open)
-	list = list[:min(len(list), maxBars)]
-	data := make([][]float64, 2)
-	var labels []string
-	for _, c := range slices.Backward(list) { // the largest on top
-		data[0] = append(data[0], float64(c.Open))
-		data[1] = append(data[1], float64(c.All-c.Open))
-		labels = append(labels, c.Key)
+	var columns []column
+	for _, c := range list[:min(len(list), maxBars)] {
+		columns = append(columns, column{c.Key, []int{c.Open, c.All - c.Open}})
 	}
-	return bars(chart{Title: "Detections by type", Says: says, Legend: byOpen},
-		barChart{values: data, labels: labels, colors: []charts.Color{accentColor, otherColor}, lying: true})
+	return &chart{Title: "Detections by type", Legend: byOpen, drawing: lying(byOpen, columns),
+		Says: fmt.Sprintf("The most frequent type is %s: %s, %d of them open.", plainLabel(list[0].Key), Number(list[0].All, "detection"), list[0].Open)}
 }
 
-// codeChart draws the decisions by reason.
-func codeChart(list []counted) (*chart, error) {
+// codeChart draws the decisions by reason, the largest first.
+func codeChart(list []counted) *chart {
 	if len(list) == 0 {
-		return nil, nil
+		return nil
 	}
-	says := fmt.Sprintf("The most frequent reason is %s: %s.", plainLabel(list[0].Key), Number(list[0].All, "user"))
-	list = list[:min(len(list), maxBars)]
-	data := make([][]float64, 1)
-	var labels []string
-	for _, c := range slices.Backward(list) {
-		data[0] = append(data[0], float64(c.All))
-		labels = append(labels, c.Key)
+	var columns []column
+	for _, c := range list[:min(len(list), maxBars)] {
+		columns = append(columns, column{c.Key, []int{c.All}})
 	}
-	return bars(chart{Title: "Decisions by reason", Says: says},
-		barChart{values: data, labels: labels, colors: []charts.Color{accentColor}, lying: true})
+	return &chart{Title: "Decisions by reason", drawing: lying([]series{{Class: "c-accent"}}, columns),
+		Says: fmt.Sprintf("The most frequent reason is %s: %s.", plainLabel(list[0].Key), Number(list[0].All, "user"))}
 }
 
-type barChart struct {
-	values [][]float64
-	labels []string
-	colors []charts.Color
-	lying  bool
+// drawing is a chart as the page's template draws it, in units of its own; the
+// page scales it to its column.
+type drawing struct {
+	Width, Height int
+	Bars          []rect
+	Grid          []gridLine
+	Words         []word
 }
 
-// bars draws a chart as an SVG element.
-func bars(c chart, b barChart) (*chart, error) {
-	height := chartHeight
-	if b.lying {
-		height = 36 + 22*len(b.labels)
+type rect struct {
+	Class      string
+	X, Y, W, H float64
+}
+
+type gridLine struct{ X1, Y1, X2, Y2 float64 }
+
+type word struct {
+	X, Y   float64
+	Anchor string // start, middle or end
+	Text   string
+}
+
+// The measures of a drawing.
+const (
+	drawWidth  = 480
+	drawHeight = 200
+	rowHeight  = 22   // of a lying bar
+	letter     = 6.3  // the width of a letter, generous
+	share      = 0.68 // of its place that a bar takes
+	maxTicks   = 4
+	maxWords   = 6 // below standing bars
+)
+
+// standing draws bars side by side with a scale at the left.
+func standing(shown []series, columns []column) drawing {
+	d := drawing{Width: drawWidth, Height: drawHeight}
+	top, step := scale(columns)
+	left := letter*float64(len(fmt.Sprint(top))) + 8
+	bottom, height := float64(drawHeight-18), float64(drawHeight-18-8)
+	for n := 0; n <= top; n += step {
+		y := bottom - height*float64(n)/float64(top)
+		d.Grid = append(d.Grid, gridLine{left, y, drawWidth, y})
+		d.Words = append(d.Words, word{left - 6, y + 4, "end", fmt.Sprint(n)})
 	}
-	theme := palette(b.colors...)
-	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: height, Theme: theme})
-	opt := charts.NewBarChartOptionWithData(b.values)
-	opt.Theme, opt.Horizontal, opt.StackSeries = theme, b.lying, charts.Ptr(true)
-	opt.Padding = charts.NewBox(2, 6, 16, 2)
-	opt.Legend.Show = charts.Ptr(false) // the page has its own
-	font := charts.NewFontStyleWithSize(chartFont)
-	opt.CategoryAxis.Labels, opt.CategoryAxis.LabelFontStyle = plainLabels(b.labels), font
-	whole := func(f float64) string {
-		if f != float64(int64(f)) {
-			return ""
+	place := (drawWidth - left) / float64(len(columns))
+	every := (len(columns) + maxWords - 1) / maxWords
+	for i, c := range columns {
+		x, y := left+place*float64(i), bottom
+		for s, n := range c.Values[:min(len(shown), len(c.Values))] {
+			h := height * float64(n) / float64(top)
+			if y -= h; n > 0 {
+				d.Bars = append(d.Bars, rect{shown[s].Class, x + place*(1-share)/2, y, place * share, h})
+			}
 		}
-		return fmt.Sprint(int64(f))
-	}
-	opt.ValueFormatter = whole
-	opt.ValueAxis = []charts.ValueAxisOption{{LabelFontStyle: font, ValueFormatter: whole, Min: charts.Ptr(0.0)}}
-	if b.lying {
-		// The browser's letters may be wider than those that were measured.
-		opt.CategoryAxis.LabelOffset = charts.OffsetInt{Left: -8}
-		opt.Padding.Left = 10
-	} else {
-		opt.CategoryAxis.BoundaryGap = charts.Ptr(true)
-		opt.BarSize = 0.65
-		if len(b.labels) > 10 {
-			opt.CategoryAxis.LabelCount = 6
+		if i%every == 0 && c.Label != "" {
+			half := letter * float64(len(c.Label)) / 2
+			d.Words = append(d.Words, word{min(max(x+place/2, half), drawWidth-half), drawHeight - 4, "middle", c.Label})
 		}
 	}
-	if err := p.BarChart(opt); err != nil {
-		return nil, fmt.Errorf("drawing a chart: %w", err)
-	}
-	svg, err := p.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("drawing a chart: %w", err)
-	}
-	c.SVG = inPage(string(svg), c)
-	return &c, nil
+	return d
 }
 
-// inPage makes the library's document a part of the page: named, without
-// styles of its own.
-func inPage(svg string, c chart) template.HTML {
-	svg = chartStyle.ReplaceAllStringFunc(svg, func(s string) string {
-		style := chartStyle.FindStringSubmatch(s)[1]
-		if class, ok := chartClasses[style]; ok {
-			return ` class="` + class + `"`
+// lying draws bars below each other, each with its name before and its number
+// behind it.
+func lying(shown []series, columns []column) drawing {
+	d := drawing{Width: drawWidth, Height: 4 + rowHeight*len(columns)}
+	top, names := 1, 0
+	for _, c := range columns {
+		top, names = max(top, total(c)), max(names, len([]rune(plainLabel(c.Label))))
+	}
+	left := letter*float64(names) + 8
+	width := drawWidth - left - letter*float64(len(fmt.Sprint(top))) - 8
+	for i, c := range columns {
+		x, y := left, float64(2+rowHeight*i)
+		d.Words = append(d.Words, word{left - 8, y + rowHeight/2 + 4, "end", plainLabel(c.Label)})
+		for s, n := range c.Values {
+			w := width * float64(n) / float64(top)
+			if n > 0 {
+				d.Bars = append(d.Bars, rect{shown[s].Class, x, y + rowHeight*(1-share)/2, w, rowHeight * share})
+			}
+			x += w
 		}
-		return "" // text: as the page has it
-	})
-	_, svg, _ = strings.Cut(svg, "viewBox")
-	return template.HTML(`<svg role="img" viewBox` + strings.Replace(svg, ">", "><title>"+template.HTMLEscapeString(c.Title)+"</title><desc>"+ //nolint:gosec // labels are reduced to plain text before
-		template.HTMLEscapeString(c.Says)+"</desc>", 1))
+		d.Words = append(d.Words, word{x + 6, y + rowHeight/2 + 4, "start", fmt.Sprint(total(c))})
+	}
+	return d
 }
 
-// plainLabel keeps of a label what is letters, digits and plain signs: names
-// of types and countries, whoever made them, draw no markup.
+func total(c column) (n int) {
+	for _, v := range c.Values {
+		n += v
+	}
+	return n
+}
+
+// scale gives the upper end of a scale and the step between its lines: 1, 2 or
+// 5 times a power of ten.
+func scale(columns []column) (top, step int) {
+	most := 1
+	for _, c := range columns {
+		most = max(most, total(c))
+	}
+	for power := 1; ; power *= 10 {
+		for _, digit := range []int{1, 2, 5} {
+			if step = digit * power; (most+step-1)/step <= maxTicks {
+				return (most + step - 1) / step * step, step
+			}
+		}
+	}
+}
+
+// plainLabel keeps of a label what is letters, digits and plain signs, and not
+// too many of them: types and countries are named by others.
 func plainLabel(l string) string {
 	l = strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" ()-_.:/", r) {
@@ -268,12 +253,4 @@ func plainLabel(l string) string {
 		l = string(runes[:maxLabel-1]) + "…"
 	}
 	return l
-}
-
-func plainLabels(labels []string) []string {
-	out := make([]string, len(labels))
-	for i, l := range labels {
-		out[i] = plainLabel(l)
-	}
-	return out
 }

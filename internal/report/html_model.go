@@ -90,7 +90,8 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 		}
 		m.SPs = append(m.SPs, sp)
 	}
-	return m, m.draw()
+	m.draw()
+	return m, nil
 }
 
 // MostUrgent orders those who wait as a person should look at them: what is
@@ -181,7 +182,7 @@ func urgency(s plan.OutcomeStatus) int {
 }
 
 // draw makes the charts and their tables.
-func (m *pageModel) draw() (err error) {
+func (m *pageModel) draw() {
 	t := m.Report.Breakdown
 	if t == nil {
 		t = NewTally()
@@ -196,15 +197,6 @@ func (m *pageModel) draw() (err error) {
 		codes[code] = Split{All: n}
 	}
 	m.Codes = most(codes)
-	if m.HistoryChart, err = historyChart(m.History); err != nil {
-		return err
-	}
-	if m.TypeChart, err = typeChart(m.Types); err != nil {
-		return err
-	}
-	if m.DayChart, err = dayChart(t.ByDay); err != nil {
-		return err
-	}
-	m.CodeChart, err = codeChart(m.Codes)
-	return err
+	m.HistoryChart, m.TypeChart = historyChart(m.History), typeChart(m.Types)
+	m.DayChart, m.CodeChart = dayChart(t.ByDay), codeChart(m.Codes)
 }
