@@ -138,6 +138,7 @@ func (l *Ledger) Open(ctx context.Context, run, file string) (io.ReadCloser, blo
 type RunInfo struct {
 	ID         string    `json:"id"`
 	Mode       string    `json:"mode,omitempty"`
+	Kind       RunKind   `json:"kind,omitempty"`
 	Status     string    `json:"status,omitempty"`
 	Complete   bool      `json:"complete"`
 	StartedAt  time.Time `json:"startedAt"`
@@ -171,7 +172,7 @@ func (l *Ledger) RunInfo(ctx context.Context, id string) (RunInfo, error) {
 	m, _, err := l.manifest(ctx, id)
 	switch {
 	case err == nil:
-		info.Mode, info.Status, info.Complete, info.StartedAt, info.FinishedAt = m.Mode, m.Status, true, m.StartedAt, m.FinishedAt
+		info.Mode, info.Kind, info.Status, info.Complete, info.StartedAt, info.FinishedAt = m.Mode, m.Kind, m.Status, true, m.StartedAt, m.FinishedAt
 	case errors.Is(err, blobstore.ErrNotFound):
 		dir, err := l.runDir(id)
 		if err != nil {

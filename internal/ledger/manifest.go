@@ -17,19 +17,32 @@ import (
 // ManifestVersion is the version of manifest.json.
 const ManifestVersion = 1
 
+// RunKind says what a run was asked to do. The two orders read no more than they
+// need, so that what they do not mention is not known.
+type RunKind string
+
+// The kinds of run.
+const (
+	KindSweep   RunKind = "sweep"   // the tenant's risk and policies, by rules and baseline
+	KindOrder   RunKind = "order"   // what a person ordered for named users
+	KindDestroy RunKind = "destroy" // the deletion of what the baseline owns
+)
+
 // Manifest is the last file of a run: what the others are.
 type Manifest struct {
-	SchemaVersion int            `json:"schemaVersion"`
-	Run           string         `json:"run"`
-	Tenant        string         `json:"tenant"`
-	Mode          string         `json:"mode"`
-	Version       string         `json:"version,omitempty"`
-	Status        string         `json:"status"`
-	ExitCode      int            `json:"exitCode"`
-	StartedAt     time.Time      `json:"startedAt"`
-	FinishedAt    time.Time      `json:"finishedAt"`
-	Counts        map[string]int `json:"counts"`
-	Files         []File         `json:"files"`
+	SchemaVersion int    `json:"schemaVersion"`
+	Run           string `json:"run"`
+	Tenant        string `json:"tenant"`
+	Mode          string `json:"mode"`
+	// Kind is empty in manifests of versions that did not write it.
+	Kind       RunKind        `json:"kind,omitempty"`
+	Version    string         `json:"version,omitempty"`
+	Status     string         `json:"status"`
+	ExitCode   int            `json:"exitCode"`
+	StartedAt  time.Time      `json:"startedAt"`
+	FinishedAt time.Time      `json:"finishedAt"`
+	Counts     map[string]int `json:"counts"`
+	Files      []File         `json:"files"`
 	// Previous is the manifest before this one in the chain of apply runs.
 	Previous *Link `json:"previous"`
 }

@@ -17,16 +17,18 @@ const SchemaVersion = 1
 
 // Report is report.json without its decisions, which are streamed.
 type Report struct {
-	SchemaVersion int       `json:"schemaVersion"`
-	Run           string    `json:"run"`
-	Tenant        string    `json:"tenant"`
-	TenantID      string    `json:"tenantId"`
-	Mode          string    `json:"mode"`
-	Status        string    `json:"status"`
-	ExitCode      int       `json:"exitCode"`
-	Version       string    `json:"version"`
-	StartedAt     time.Time `json:"startedAt"`
-	FinishedAt    time.Time `json:"finishedAt"`
+	SchemaVersion int    `json:"schemaVersion"`
+	Run           string `json:"run"`
+	Tenant        string `json:"tenant"`
+	TenantID      string `json:"tenantId"`
+	Mode          string `json:"mode"`
+	// Kind is what the run was asked to do: sweep, order or destroy.
+	Kind       string    `json:"kind,omitempty"`
+	Status     string    `json:"status"`
+	ExitCode   int       `json:"exitCode"`
+	Version    string    `json:"version"`
+	StartedAt  time.Time `json:"startedAt"`
+	FinishedAt time.Time `json:"finishedAt"`
 	// OverDismissed are dismissals that closed more than the plan covered:
 	// nothing in a report is more urgent.
 	OverDismissed []plan.Outcome   `json:"overDismissed"`

@@ -112,7 +112,7 @@ func (r *run) store(ctx context.Context) error {
 	if err := r.writePage(ctx, rep); err != nil {
 		return err
 	}
-	m := ledger.Manifest{Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
+	m := ledger.Manifest{Kind: r.req.Kind(), Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
 		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts}
 	if r.req.Mode != Apply {
 		// It lies in the run's folder, and nobody goes on from it.

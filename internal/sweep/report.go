@@ -13,7 +13,7 @@ import (
 // report gathers report.json.
 func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (report.Report, error) {
 	rep := report.Report{
-		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Status: string(r.res.Status), ExitCode: r.exitCode(),
+		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Kind: string(r.req.Kind()), Status: string(r.res.Status), ExitCode: r.exitCode(),
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
 		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, Unread: r.unread, ServiceTime: r.serviceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,

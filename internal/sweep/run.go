@@ -29,11 +29,11 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 		Holder: blobstore.Holder{Run: req.Run, Host: s.Host, PID: s.PID, Since: s.Now().UTC()},
 	})
 	if err != nil {
-		s.tell(ctx, Result{Tenant: s.Name, Mode: req.Mode}, err)
+		s.tell(ctx, Result{Tenant: s.Name, Mode: req.Mode, Kind: req.Kind()}, err)
 		return Result{}, err
 	}
 	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(), tally: report.NewTally(),
-		before: s.Reader.Stats(), res: Result{Run: led.ID(), Tenant: s.Name, Mode: req.Mode, Counts: map[string]int{}}}
+		before: s.Reader.Stats(), res: Result{Run: led.ID(), Tenant: s.Name, Mode: req.Mode, Kind: req.Kind(), Counts: map[string]int{}}}
 	r.res.Started = r.started
 	s.Log.Info("run begins", "tenant", s.Name, "run", led.ID(), "mode", req.Mode)
 

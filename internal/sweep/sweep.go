@@ -132,11 +132,23 @@ type Request struct {
 // ordered reports whether a person ordered the very actions of the run.
 func (q Request) ordered() bool { return q.Order != nil || q.Destroy }
 
+// Kind says what the run is asked to do.
+func (q Request) Kind() ledger.RunKind {
+	switch {
+	case q.Order != nil:
+		return ledger.KindOrder
+	case q.Destroy:
+		return ledger.KindDestroy
+	}
+	return ledger.KindSweep
+}
+
 // Result is what came of a run. As JSON it is the answer of `plan -o json`.
 type Result struct {
 	Run      string           `json:"run"`
 	Tenant   string           `json:"tenant"`
 	Mode     Mode             `json:"mode"`
+	Kind     ledger.RunKind   `json:"kind"`
 	Status   Status           `json:"status"`
 	Plan     plan.Plan        `json:"plan"`
 	Outcomes []plan.Outcome   `json:"outcomes"`
