@@ -185,7 +185,7 @@ func block(m *entra.Member, want, live any) any {
 		sub := m.Lookup(name)
 		_, wanted := w[name]
 		switch {
-		case wanted || strings.Contains(name, "@"):
+		case wanted || entra.IsAnnotation(name):
 		case sub == nil || sub.Beta:
 			if !isNothing(v) {
 				out[name] = nil

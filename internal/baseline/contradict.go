@@ -84,7 +84,7 @@ func (r rule) redundant() {
 }
 
 func (r rule) unreachable() {
-	if slices.Equal(strs(r.d, users+".includeUsers"), []string{entra.WordNone}) && r.only(users+".includeUsers") {
+	if slices.Equal(strs(r.d, users+".includeUsers"), []string{entra.WordNone}) && r.only(users+".includeUsers") && !r.reachesWorkloads() {
 		r.warn(users+".includeUsers", "None: the policy applies to nobody")
 	}
 	if slices.Equal(strs(r.d, incApps), []string{entra.WordNone}) {

@@ -195,7 +195,7 @@ func describeConditions(d entra.Document, n namer) (out []string) {
 	}
 	sides("platforms", "the platform", "is", "is not", map[string]string{"all": "any", "*": "any"})
 	sides("locations", "it comes from", "", "outside", map[string]string{entra.WordAll: "anywhere", entra.WordAllTrusted: "trusted locations",
-		entra.LegacyTrustedIPs: "the MFA trusted addresses", "*": "anywhere"})
+		entra.LegacyTrustedIPs: "the MFA trusted addresses", entra.CompliantNetwork: "compliant networks", "*": "anywhere"})
 	switch text(d, "conditions.devices.deviceFilter.mode") {
 	case "":
 	case "exclude":

@@ -169,7 +169,7 @@ func findUnknown(m *entra.Member, v any, path string, out *[]string) {
 		for _, name := range sortedKeys(v) {
 			sub := m.Lookup(name)
 			switch {
-			case strings.Contains(name, "@"):
+			case entra.IsAnnotation(name):
 			case sub == nil || sub.Beta:
 				add(join(path, name))
 			default:

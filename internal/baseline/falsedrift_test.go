@@ -94,6 +94,16 @@ func TestNothingReadsAsDriftThatIsNone(t *testing.T) {
 			d["newBlock"] = map[string]any{"list": []any{}}
 		}},
 		{"members of the beta version that are null", policyOf("times: null, deviceStates: null", ""), set("conditions.times", nil)},
+		{"members of the beta version that ask for nothing", policyOf("agents: {includeAgentUsers: [], agentFilter: null}", "sessionControls: {globalSecureAccessFilteringProfile: {isEnabled: false, profileId: null}}"),
+			func(d entra.Document) {
+				put(d, "sessionControls.continuousAccessEvaluation", map[string]any{"isEnabled": false})
+				put(d, "conditions.clientApplications.agentIdServicePrincipalFilter", map[string]any{"mode": nil})
+			}},
+		{"advertised actions", policyOf("", "'#microsoft.graph.restore': {title: x}, grantControls: {authenticationStrength: {id: Phishing-resistant MFA, '#microsoft.graph.usage': {title: x}}}"), func(d entra.Document) {
+			d["#microsoft.graph.restore"] = map[string]any{"title": "x", "target": "y"}
+			put(d, "conditions.users.#microsoft", map[string]any{"target": "y"})
+		}},
+		{"nulls within lists and filters", policyOf("devices: {deviceFilter: {mode: null, rule: null}}, users: {includeUsers: [All, null], excludeGroups: null}", ""), nil},
 		{"a condition for workload identities", policyOf("clientApplications: {includeServicePrincipals: [serviceprincipalsinmytenant]}, servicePrincipalRiskLevels: [high]", "grantControls: {builtInControls: [block]}"), nil},
 		{"a location by name in another case", policyOf("locations: {includeLocations: [All], excludeLocations: [HQ, near, hq]}", ""), nil},
 		{"the legacy trusted addresses", policyOf("locations: {includeLocations: [All], excludeLocations: ['"+entra.LegacyTrustedIPs+"']}", ""), nil},

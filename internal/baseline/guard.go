@@ -22,6 +22,9 @@ func (p *planner) preconditions() {
 			continue
 		}
 		p.licence(e)
+		if slices.Contains(strs(e.want, grant), "approvedApplication") {
+			e.block("%s (1909)", retired)
+		}
 		if has(e.want, users) {
 			for _, s := range p.shelter.refused {
 				e.block("%s", s)

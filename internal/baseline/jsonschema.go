@@ -13,7 +13,7 @@ import (
 // validation accepts; what no schema can say (composition rules, names that
 // stand twice) is left to validation.
 func JSONSchema() []byte {
-	defs := map[string]any{}
+	defs := map[string]any{"nothing": nothing}
 	for _, kind := range kinds {
 		strict, free := itemSchema(kind, false), itemSchema(kind, true)
 		defs[string(kind)] = map[string]any{
@@ -37,7 +37,7 @@ func JSONSchema() []byte {
 		"policies":                section(entra.KindPolicy, "graph conditionalAccessPolicy"),
 	}
 	defs["baseline"] = map[string]any{"type": "object", "properties": properties, "additionalProperties": false,
-		"patternProperties": map[string]any{"^@odata\\.": true}}
+		"patternProperties": map[string]any{annotation: true}}
 	var isFile []any
 	for _, k := range topKeys[1:] {
 		isFile = append(isFile, map[string]any{"required": []string{k}})
@@ -62,7 +62,7 @@ func JSONSchema() []byte {
 var kinds = [...]entra.ObjectKind{entra.KindLocation, entra.KindStrength, entra.KindPolicy}
 
 func wrapper(items any) map[string]any {
-	return map[string]any{"type": "object", "required": []string{"value"}, "additionalProperties": false, "patternProperties": map[string]any{"@": true},
+	return map[string]any{"type": "object", "required": []string{"value"}, "additionalProperties": false, "patternProperties": map[string]any{annotation: true},
 		"properties": map[string]any{"value": map[string]any{"type": "array", "items": items}}}
 }
 
@@ -83,9 +83,16 @@ func itemSchema(kind entra.ObjectKind, free bool) map[string]any {
 	return objectSchema(entra.SchemaOf(kind), free, own)
 }
 
-// empty matches what an export shows for a member that is not in use.
-var empty = map[string]any{"anyOf": []any{map[string]any{"type": "null"},
-	map[string]any{"type": "array", "maxItems": 0}, map[string]any{"type": "object", "maxProperties": 0}}}
+// annotation matches the names that are OData's own.
+const annotation = "@|^#"
+
+// nothing matches what an export shows for a member that is not in use, and
+// empty refers to it.
+var (
+	empty   = map[string]any{"$ref": "#/$defs/nothing"}
+	nothing = map[string]any{"anyOf": []any{map[string]any{"type": "null"}, map[string]any{"type": "array", "items": empty},
+		map[string]any{"type": "object", "patternProperties": map[string]any{annotation: true}, "additionalProperties": empty}}}
+)
 
 func objectSchema(m *entra.Member, free bool, own map[string]any) map[string]any {
 	if len(m.Types) > 0 {
@@ -109,7 +116,7 @@ func objectSchema(m *entra.Member, free bool, own map[string]any) map[string]any
 	for k, v := range own {
 		properties[k] = v
 	}
-	out := map[string]any{"type": "object", "properties": properties, "patternProperties": map[string]any{"@": true}}
+	out := map[string]any{"type": "object", "properties": properties, "patternProperties": map[string]any{annotation: true}}
 	if len(required) > 0 {
 		out["required"] = required
 	}
@@ -125,16 +132,20 @@ func memberSchema(m *entra.Member, free bool) map[string]any {
 		return map[string]any{"description": doc}
 	}
 	if m.Beta {
-		return map[string]any{"description": doc, "anyOf": empty["anyOf"]}
+		off := map[string]any{"type": "object", "required": []string{"isEnabled"}, "properties": map[string]any{"isEnabled": map[string]any{"const": false}}}
+		return map[string]any{"description": doc, "anyOf": []any{empty, off}}
 	}
 	s := singleSchema(m, free)
 	if m.List {
-		s = map[string]any{"type": "array", "items": s}
+		s = map[string]any{"type": "array", "items": map[string]any{"anyOf": []any{s, map[string]any{"type": "null"}}}}
 		if m.Required {
 			s["minItems"] = 1
 		}
 	}
-	if m.Nullable || m.Default != nil {
+	switch {
+	case m.Shape == entra.Object && !m.Required:
+		s = map[string]any{"anyOf": []any{s, empty}}
+	case !m.Required:
 		s = map[string]any{"anyOf": []any{s, map[string]any{"type": "null"}}}
 	}
 	s["description"] = doc

@@ -47,7 +47,7 @@ func (p *planner) resolve(it Item) (want entra.Document, needs, problems []strin
 // or name in the baseline, by name among the live ones.
 func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem string) {
 	if entra.IsID(name) {
-		if name == entra.LegacyTrustedIPs || p.live.byID(kind, name) != nil {
+		if kind == entra.KindLocation && (name == entra.LegacyTrustedIPs || name == entra.CompliantNetwork) || p.live.byID(kind, name) != nil {
 			return name, "", ""
 		}
 		return "", "", fmt.Sprintf("no %s has the id %s (1040)", kind, name)
@@ -76,6 +76,9 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 	case 1:
 		return fold(found[0]), "", ""
 	case 0:
+		if kind == entra.KindLocation && strings.EqualFold(name, entra.CompliantNetworkName) {
+			return entra.CompliantNetwork, "", ""
+		}
 		problem = fmt.Sprintf("no %s is named %q, neither in the baseline nor in the tenant", kind, name)
 		if near := yamldoc.Nearest(name, all); near != "" {
 			problem += fmt.Sprintf(" (did you mean %q?)", near)

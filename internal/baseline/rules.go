@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 // rules judges the composition of one object: what the service numbers and
@@ -139,8 +140,7 @@ func (r rule) people() {
 		included += len(strs(r.d, users+"."+list))
 	}
 	guests := has(r.d, users+".includeGuestsOrExternalUsers")
-	workloads := len(strs(r.d, spns+".includeServicePrincipals")) > 0 || has(r.d, spns+".servicePrincipalFilter")
-	if included == 0 && !guests && !workloads {
+	if included == 0 && !guests && !r.reachesWorkloads() {
 		r.warn(users, "the policy includes no user, group, role, guest or workload identity; the service expects at least one")
 	}
 	for _, side := range []string{"include", "exclude"} {
@@ -150,9 +150,15 @@ func (r rule) people() {
 	}
 }
 
+// reachesWorkloads reports whether a policy includes workload identities.
+func (r rule) reachesWorkloads() bool {
+	included := strs(r.d, spns+".includeServicePrincipals")
+	return len(minus(included, []string{entra.WordNone})) > 0 || has(r.d, spns+".servicePrincipalFilter")
+}
+
 func (r rule) clients() {
 	n := r.it.node.Get("conditions").Get("clientAppTypes")
-	if n != nil && isEmpty(n) {
+	if n != nil && n.Kind == yamldoc.Sequence && saysNothing(n) { // null is absent
 		r.fail("conditions.clientAppTypes", "1064: clientAppTypes must not be an empty list; leave it out for all")
 	}
 }
@@ -177,7 +183,7 @@ func (r rule) grants() {
 		r.warn(grant, "block stands alone: no other grant or session control has an effect beside it")
 	}
 	if slices.Contains(controls, "approvedApplication") {
-		r.warn(grant, "approvedApplication is retired: policies that use it can no longer be created or changed; use compliantApplication")
+		r.warn(grant, retired)
 	}
 	if !slices.Contains(controls, "riskRemediation") {
 		return
@@ -189,6 +195,8 @@ func (r rule) grants() {
 		r.warn(grant, "riskRemediation goes with an authentication strength, the operator AND and a signInFrequency of everyTime")
 	}
 }
+
+const retired = "approvedApplication is retired: policies that use it can no longer be created or changed; use compliantApplication"
 
 func (r rule) keeps(path string) bool { return slices.Contains(r.it.Unmanaged, path) }
 

@@ -35,6 +35,9 @@ func compiled(t testing.TB) *jsonschema.Schema {
 // way or another now and then.
 func anyMember(m *entra.Member, depth int) *rapid.Generator[any] {
 	return rapid.Custom(func(t *rapid.T) any {
+		if rapid.IntRange(0, 30).Draw(t, "null") == 0 {
+			return nil
+		}
 		if rapid.IntRange(0, 60).Draw(t, "wrong") == 0 {
 			return rapid.SampledFrom([]any{nil, "", "x", true, json.Number("3"), []any{}, map[string]any{}, []any{"x"}}).Draw(t, "value")
 		}
@@ -65,7 +68,7 @@ func anyMember(m *entra.Member, depth int) *rapid.Generator[any] {
 				}
 			}
 			if rapid.IntRange(0, 30).Draw(t, "more") == 0 {
-				out[rapid.SampledFrom([]string{"strange", "x@odata.type", "@odata.type", "key", "allowUnknown", "unmanaged"}).Draw(t, "name")] =
+				out[rapid.SampledFrom([]string{"strange", "#microsoft.graph.x", "x@odata.type", "@odata.type", "key", "allowUnknown", "unmanaged"}).Draw(t, "name")] =
 					rapid.SampledFrom([]any{nil, "x", []any{}, []any{"conditions.strange", "strange", "state"}, map[string]any{"a": "b"}}).Draw(t, "value")
 			}
 			return out

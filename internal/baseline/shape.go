@@ -1,9 +1,6 @@
 package baseline
 
 import (
-	"fmt"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +20,9 @@ func specialKeys(kind entra.ObjectKind) []string {
 func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	if n.Kind != yamldoc.Mapping {
 		l.Add(n, "must be %s, not %s", article(kind), n.Kind)
+		return
+	}
+	if l.fixedLocation(n) {
 		return
 	}
 	it := Item{Kind: kind, node: n}
@@ -56,6 +56,21 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 		l.b.Policies = append(l.b.Policies, it)
 	}
 	l.rules(it)
+}
+
+// fixedLocation passes over the location that every tenant has and nobody can
+// make, as an export of the beta version shows it.
+func (l *loader) fixedLocation(n *yamldoc.Node) bool {
+	t := n.Get("@odata.type")
+	if t == nil || !strings.EqualFold(strings.TrimPrefix(t.Value, "#"), strings.TrimPrefix(entra.TypeCompliantNetwork, "#")) {
+		return false
+	}
+	id, kind := n.Get("id"), n.Get("compliantNetworkType")
+	if (id == nil || !strings.EqualFold(id.Value, entra.CompliantNetwork)) && (kind == nil || kind.Value != "allTenantCompliantNetworks") {
+		return false
+	}
+	l.Warn(n, "every tenant has this location and nobody can make it; it is left out, and policies can name it %q or by the id %s", entra.CompliantNetworkName, entra.CompliantNetwork)
+	return true
 }
 
 // want is the canonical form of what is written, our own keys left out.
@@ -156,6 +171,11 @@ func (c *checker) object(n *yamldoc.Node, m *entra.Member, path string) {
 		c.Add(n, "must be an object with members such as %s, not %s", firstNames(m), n.Kind)
 		return
 	}
+	// An object of which all is null says what null itself would say.
+	absent := path != "" && !m.List && saysNothing(n)
+	if absent && len(m.Types) > 0 {
+		return
+	}
 	if m = c.concrete(n, m, path); m == nil {
 		return
 	}
@@ -164,7 +184,7 @@ func (c *checker) object(n *yamldoc.Node, m *entra.Member, path string) {
 		sub := m.Lookup(name)
 		p := join(path, name)
 		switch {
-		case strings.Contains(name, "@"):
+		case entra.IsAnnotation(name):
 		case path == "" && slices.Contains(c.special, name):
 		case sub == nil:
 			if !c.allowed(p) {
@@ -172,15 +192,14 @@ func (c *checker) object(n *yamldoc.Node, m *entra.Member, path string) {
 			}
 		case sub.ReadOnly:
 		case sub.Beta:
-			if !isEmpty(v) && !c.allowed(p) {
-				c.Add(k, "exists in the beta version of Graph only; v1.0 refuses it (%s)", betaRule(name))
-			}
+			c.beta(k, v, p)
+		case absent && v.Kind == yamldoc.Null:
 		default:
 			c.value(v, sub, p)
 		}
 	}
 	for i := range m.Members {
-		if r := &m.Members[i]; r.Required && n.Get(r.Name) == nil {
+		if r := &m.Members[i]; r.Required && !absent && n.Get(r.Name) == nil {
 			if r.Ref == entra.KindStrength && n.Get("displayName") != nil {
 				continue
 			}
@@ -196,7 +215,7 @@ func (c *checker) unknown(k, v *yamldoc.Node, m *entra.Member, path string) {
 	switch {
 	case near != "":
 		c.Suggest(k, k.Value, []string{near}, "unknown member")
-	case !isEmpty(v):
+	case !saysNothing(v):
 		c.Add(k, "unknown member; the service would refuse it (1007). If it is newer than this program, list it: allowUnknown: [%s]", join(path, k.Value))
 	}
 }
@@ -208,21 +227,41 @@ func specialAt(path string, special []string) []string {
 	return nil
 }
 
-func betaRule(name string) string {
-	if name == "deviceStates" {
-		return "1060 and 1007"
+// beta reports a member that v1.0 lacks. What is null, empty or not enabled
+// asks for nothing, and is left out.
+func (c *checker) beta(k, v *yamldoc.Node, path string) {
+	off := v.Get("isEnabled")
+	switch {
+	case saysNothing(v), off != nil && off.Kind == yamldoc.Bool && strings.EqualFold(off.Value, "false"):
+	case c.allowed(path):
+		c.Warn(k, "is known of the beta version of Graph only; the service refuses it (1007) unless v1.0 has it by now")
+	default:
+		rule := "1007"
+		if k.Value == "deviceStates" {
+			rule = "1060 and 1007"
+		}
+		c.Add(k, betaOnly, "", rule)
 	}
-	return "1007"
 }
 
-func isEmpty(n *yamldoc.Node) bool {
+// betaOnly is said of whatever v1.0 lacks. To take the member out alone would
+// often make the policy hold for more than it was meant for.
+const betaOnly = "%sexists in the beta version of Graph only; v1.0 refuses it (%s). Leave the policy out of the baseline, or only this if the policy means the same without it"
+
+// saysNothing reports whether a value is null, or holds nothing that is not.
+func saysNothing(n *yamldoc.Node) bool {
 	switch n.Kind {
 	case yamldoc.Null:
 		return true
 	case yamldoc.Sequence:
-		return len(n.Items) == 0
+		return !slices.ContainsFunc(n.Items, func(it *yamldoc.Node) bool { return !saysNothing(it) })
 	case yamldoc.Mapping:
-		return len(n.Keys) == 0
+		for i, k := range n.Keys {
+			if !entra.IsAnnotation(k.Value) && !saysNothing(n.Values[i]) {
+				return false
+			}
+		}
+		return true
 	}
 	return false
 }
@@ -267,7 +306,7 @@ func (c *checker) concrete(n *yamldoc.Node, m *entra.Member, path string) *entra
 		// Nothing is known of this type: all of it passes but our own keys.
 		return nil
 	default:
-		c.Suggest(n.Get("@odata.type"), t, types, "%s is no type that may stand here", t)
+		c.Suggest(n.Get("@odata.type"), t, types, "%s is no type that v1.0 of Graph takes here", t)
 	}
 	return nil
 }
@@ -285,10 +324,10 @@ func distinguishing(m *entra.Member) []string {
 // value checks what stands for a member.
 func (c *checker) value(n *yamldoc.Node, m *entra.Member, path string) {
 	switch {
-	case n.Kind == yamldoc.Null && m.Nullable:
-	case n.Kind == yamldoc.Null && m.Default != nil:
+	case n.Kind == yamldoc.Null && !m.Required:
 	case m.List:
 		items, ok := c.Items(n)
+		items = slices.DeleteFunc(slices.Clone(items), func(it *yamldoc.Node) bool { return it.Kind == yamldoc.Null })
 		if ok && m.Required && len(items) == 0 {
 			c.Add(n, "must not be empty")
 		}
@@ -332,73 +371,6 @@ func (c *checker) single(n *yamldoc.Node, m *entra.Member, path string) {
 			c.Add(n, "must not be empty")
 		default:
 			c.form(n, s, m)
-		}
-	}
-}
-
-func (c *checker) enum(n *yamldoc.Node, s string, values []string) {
-	if s == "unknownFutureValue" {
-		c.Add(n, "unknownFutureValue is what an older client reads for a value that it does not know; the service refuses it (1007)")
-		return
-	}
-	p := yamldoc.Problem{File: n.File, Line: n.Line, Column: n.Column, Path: n.Path, Offending: s, Suggestion: yamldoc.Nearest(s, values),
-		Message: fmt.Sprintf("%q is not one of %s", s, strings.Join(values, ", "))}
-	if v, ok := portalWords[strings.ToLower(s)]; ok && slices.Contains(values, v) {
-		p.Suggestion = v
-	}
-	c.AddProblem(p)
-}
-
-// portalWords are what the portal and people call the states of a policy.
-var portalWords = map[string]string{"report-only": entra.PolicyReportOnly, "reportonly": entra.PolicyReportOnly, "report": entra.PolicyReportOnly,
-	"on": entra.PolicyEnabled, "off": entra.PolicyDisabled}
-
-var (
-	country     = regexp.MustCompile(`^[A-Za-z]{2}$`)
-	authContext = regexp.MustCompile(`^[cC][1-9][0-9]?$`)
-)
-
-// form checks text that has a form of its own.
-func (c *checker) form(n *yamldoc.Node, s string, m *entra.Member) {
-	isWord := slices.ContainsFunc(m.Words, func(w string) bool { return strings.EqualFold(w, s) })
-	if m.Ref == entra.KindUser && !isWord && !isUserName(s) {
-		c.Suggest(n, s, m.Words, "%q is neither a user principal name nor an object id nor a special word", s)
-	}
-	switch m.Name {
-	case "displayName":
-		if len([]rune(s)) > 256 {
-			c.Add(n, "is longer than 256 characters")
-		}
-	case "cidrAddress":
-		p, err := netip.ParsePrefix(s)
-		_, bare := netip.ParseAddr(s)
-		switch {
-		case bare == nil:
-			c.Add(n, "%q needs a prefix length; the service refuses a bare address", s)
-		case err != nil:
-			c.Add(n, "%q is no address range", s)
-		case p.Bits() <= 8:
-			c.Add(n, "%q is too large: the service takes only prefixes longer than /8", s)
-		}
-	case "lowerAddress", "upperAddress":
-		if _, err := netip.ParseAddr(s); err != nil {
-			c.Add(n, "%q is no address", s)
-		}
-	case "countriesAndRegions":
-		if !country.MatchString(s) {
-			c.Add(n, "%q is no two-letter country code of ISO 3166-1", s)
-		}
-	case "includeAuthenticationContextClassReferences":
-		if !authContext.MatchString(s) {
-			c.Add(n, "%q is no authentication context; they are c1 to c99", s)
-		}
-	case "includeUserActions":
-		if !isWord && !c.allowed("conditions.applications.includeUserActions") {
-			c.Suggest(n, s, m.Words, "%q is not one of %s", s, strings.Join(m.Words, ", "))
-		}
-	case "members":
-		if !entra.IsID(s) {
-			c.Add(n, "%q is no tenant id", s)
 		}
 	}
 }

@@ -184,14 +184,16 @@ func (m *Member) object(v map[string]any) any {
 		out["@odata.type"] = schema.Name
 	}
 	for name, e := range v {
-		if strings.Contains(name, "@") {
+		if IsAnnotation(name) {
 			continue
 		}
 		known := schema.Lookup(name)
 		var c any
 		switch {
-		case known == nil || known.Beta:
+		case known == nil:
 			c = loose(e)
+		case known.Beta:
+			c = betaValue(e)
 		case known.ReadOnly:
 			continue
 		default:
@@ -308,6 +310,22 @@ func fixAddresses(t string, out map[string]any) {
 	}
 }
 
+// IsAnnotation reports whether a name is no member but one of OData's own: an
+// annotation (@odata.type, members@odata.context) or an advertised action
+// (#microsoft.graph.restore). The service shows them and never takes them.
+func IsAnnotation(name string) bool {
+	return strings.Contains(name, "@") || strings.HasPrefix(name, "#")
+}
+
+// betaValue is the canonical form of a member of the beta version: a control
+// that is not enabled counts as absent, as those of v1.0 do.
+func betaValue(v any) any {
+	if m, ok := v.(map[string]any); ok && m["isEnabled"] == false {
+		return nil
+	}
+	return loose(v)
+}
+
 // loose is the canonical form of what the schema does not know: kept, but for
 // annotations and what is empty.
 func loose(v any) any {
@@ -315,7 +333,7 @@ func loose(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			if strings.Contains(k, "@") && k != "@odata.type" {
+			if IsAnnotation(k) && k != "@odata.type" {
 				continue
 			}
 			if c := loose(e); c != nil {
@@ -330,14 +348,15 @@ func loose(v any) any {
 		return loose(map[string]any(v))
 	case []any:
 		out := make([]any, 0, len(v))
+		something := false
 		for _, e := range v {
 			if c := loose(e); c != nil {
-				out = append(out, c)
+				out, something = append(out, c), true
 			} else {
 				out = append(out, e)
 			}
 		}
-		if len(out) == 0 {
+		if !something {
 			return nil
 		}
 		return out

@@ -18,16 +18,16 @@ var policySchema = Member{Name: "conditionalAccessPolicy", Shape: Object, Member
 var riskLevels = []string{"low", "medium", "high", "none", "hidden"}
 
 var conditionMembers = members([]Member{
-	{Name: "applications", Shape: Object, Nullable: true, Members: []Member{
-		list("includeApplications", KindApplication, "app ids or names, or a special word", WordAll, WordNone, "Office365", "MicrosoftAdminPortals"),
-		list("excludeApplications", KindApplication, "app ids or names", "Office365", "MicrosoftAdminPortals"),
+	{Name: "applications", Shape: Object, Nullable: true, Members: members([]Member{
+		list("includeApplications", KindApplication, "app ids or names, or a special word", WordAll, WordNone, "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
+		list("excludeApplications", KindApplication, "app ids or names", "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
 		{Name: "includeUserActions", Shape: Text, List: true, Lower: true, Words: []string{"urn:user:registersecurityinfo", "urn:user:registerdevice"}, Doc: "user actions instead of applications"},
 		{Name: "includeAuthenticationContextClassReferences", Shape: Text, List: true, Lower: true, Doc: "authentication contexts c1 to c99 instead of applications"},
 		{Name: "applicationFilter", Shape: Object, Nullable: true, Members: filterMembers, Doc: "filter on custom security attributes of applications"},
-	}, Doc: "which applications, user actions or authentication contexts"},
+	}, beta("networkAccess", "globalSecureAccess")), Doc: "which applications, user actions or authentication contexts"},
 	{Name: "users", Shape: Object, Nullable: true, Members: []Member{
-		list("includeUsers", KindUser, "UPNs or ids, or a special word", WordAll, WordNone, WordGuests),
-		list("excludeUsers", KindUser, "UPNs or ids; break-glass users are added", WordGuests),
+		list("includeUsers", KindUser, "UPNs or ids, or a special word", WordAll, WordNone, WordGuests).betaWords("AllAgentIdUsers"),
+		list("excludeUsers", KindUser, "UPNs or ids; break-glass users are added", WordGuests).betaWords("AllAgentIdUsers"),
 		list("includeGroups", KindGroup, "group names or ids"),
 		list("excludeGroups", KindGroup, "group names or ids; break-glass groups are added"),
 		list("includeRoles", KindRole, "role names or role template ids"),
@@ -35,11 +35,11 @@ var conditionMembers = members([]Member{
 		{Name: "includeGuestsOrExternalUsers", Shape: Object, Nullable: true, Members: guestMembers, Doc: "kinds of guest"},
 		{Name: "excludeGuestsOrExternalUsers", Shape: Object, Nullable: true, Members: guestMembers, Doc: "kinds of guest"},
 	}, Doc: "which people"},
-	{Name: "clientApplications", Shape: Object, Nullable: true, Members: []Member{
+	{Name: "clientApplications", Shape: Object, Nullable: true, Members: members([]Member{
 		list("includeServicePrincipals", KindServicePrincipal, "service principal names or object ids, or ServicePrincipalsInMyTenant", WordOwnTenant, WordNone),
 		list("excludeServicePrincipals", KindServicePrincipal, "service principal names or object ids"),
 		{Name: "servicePrincipalFilter", Shape: Object, Nullable: true, Members: filterMembers, Doc: "filter on custom security attributes of service principals"},
-	}, Doc: "which workload identities, instead of people"},
+	}, beta("includeAgentIdServicePrincipals", "excludeAgentIdServicePrincipals", "agentIdServicePrincipalFilter")), Doc: "which workload identities, instead of people"},
 	{Name: "clientAppTypes", Shape: Enum, List: true, Default: []string{"all"}, Doc: "which kinds of client; all by default",
 		Values: []string{"all", "browser", "mobileAppsAndDesktopClients", "exchangeActiveSync", "easSupported", "other"}},
 	{Name: "platforms", Shape: Object, Nullable: true, Members: []Member{
@@ -60,7 +60,7 @@ var conditionMembers = members([]Member{
 	{Name: "authenticationFlows", Shape: Object, Nullable: true, Members: []Member{
 		{Name: "transferMethods", Shape: Flags, Required: true, Values: []string{"none", "deviceCodeFlow", "authenticationTransfer"}, Doc: "flows, joined by commas"},
 	}, Doc: "how authentication is transferred"},
-}, beta("deviceStates", "times", "agents", "agentIdRiskLevels", "clients", "globalSecureAccess"))
+}, beta("deviceStates", "times", "agents", "agentContext", "agentIdRiskLevels", "clients", "globalSecureAccess"))
 
 var platforms = []string{"android", "iOS", "windows", "windowsPhone", "macOS", "all", "linux"}
 

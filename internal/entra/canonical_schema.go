@@ -29,6 +29,8 @@ type Member struct {
 	Values []string
 	// Words are the special words that stand beside ids, such as All.
 	Words []string
+	// BetaWords are the special words that the beta version alone takes.
+	BetaWords []string
 	// Ref is the kind of object whose id stands here; a baseline may give its
 	// name instead.
 	Ref ObjectKind
@@ -103,6 +105,11 @@ const (
 	WordOwnTenant  = "ServicePrincipalsInMyTenant"
 	// LegacyTrustedIPs is the location that stands for the MFA trusted IPs.
 	LegacyTrustedIPs = "00000000-0000-0000-0000-000000000000"
+	// CompliantNetwork is the location that stands for the tenant's networks of
+	// Global Secure Access. Every tenant has it: v1.0 takes its id in a policy,
+	// but has no type for the location itself.
+	CompliantNetwork     = "3d46dbda-8382-466a-856d-eb00cbc6b910"
+	CompliantNetworkName = "All Compliant Network locations"
 	// DirectorySyncRole is the role template of the accounts that synchronise
 	// a directory.
 	DirectorySyncRole = "d29b2b05-8046-44ba-8758-1e26182fcf32"
@@ -112,12 +119,14 @@ const (
 const (
 	TypeIPLocation      = "#microsoft.graph.ipNamedLocation"
 	TypeCountryLocation = "#microsoft.graph.countryNamedLocation"
-	typeIPv4            = "#microsoft.graph.iPv4CidrRange"
-	typeIPv6            = "#microsoft.graph.iPv6CidrRange"
-	typeIPv4Range       = "#microsoft.graph.iPv4Range"
-	typeIPv6Range       = "#microsoft.graph.iPv6Range"
-	typeAllTenants      = "#microsoft.graph.conditionalAccessAllExternalTenants"
-	typeSomeTenants     = "#microsoft.graph.conditionalAccessEnumeratedExternalTenants"
+	// TypeCompliantNetwork exists in the beta version only.
+	TypeCompliantNetwork = "#microsoft.graph.compliantNetworkNamedLocation"
+	typeIPv4             = "#microsoft.graph.iPv4CidrRange"
+	typeIPv6             = "#microsoft.graph.iPv6CidrRange"
+	typeIPv4Range        = "#microsoft.graph.iPv4Range"
+	typeIPv6Range        = "#microsoft.graph.iPv6Range"
+	typeAllTenants       = "#microsoft.graph.conditionalAccessAllExternalTenants"
+	typeSomeTenants      = "#microsoft.graph.conditionalAccessEnumeratedExternalTenants"
 )
 
 // The states of a policy.
@@ -138,7 +147,7 @@ func readOnly(names ...string) []Member {
 func beta(names ...string) []Member {
 	ms := make([]Member, len(names))
 	for i, n := range names {
-		ms[i] = Member{Name: n, Shape: Opaque, Beta: true, Doc: "beta only: accepted when null"}
+		ms[i] = Member{Name: n, Shape: Opaque, Beta: true, Doc: "beta only: accepted when null, empty or not enabled"}
 	}
 	return ms
 }
@@ -153,4 +162,9 @@ func members(groups ...[]Member) []Member {
 
 func list(name string, ref ObjectKind, doc string, words ...string) Member {
 	return Member{Name: name, Shape: Text, List: true, Ref: ref, Words: words, Doc: doc}
+}
+
+func (m Member) betaWords(words ...string) Member {
+	m.BetaWords = words
+	return m
 }

@@ -56,14 +56,8 @@ func (p *parse) document(data []byte) *Node {
 		p.add(1, 1, "", "is larger than %d MiB", MaxSize>>20)
 		return nil
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if bad := invalidUTF8(data); bad >= 0 {
-		line, column := position(data, bad)
-		if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
-			p.add(1, 1, "", "is UTF-16; save it as UTF-8")
-		} else {
-			p.add(line, column, "", "is not valid UTF-8")
-		}
+	data, ok := p.decode(data)
+	if !ok {
 		return nil
 	}
 	if i := bytes.IndexFunc(data, forbidden); i >= 0 {
@@ -93,17 +87,6 @@ func (p *parse) document(data []byte) *Node {
 // forbidden are the characters that YAML does not allow in a text.
 func forbidden(r rune) bool {
 	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0x7f
-}
-
-func invalidUTF8(data []byte) int {
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
 }
 
 // position gives line and column, from 1 and in characters, of a byte.
