@@ -84,7 +84,7 @@ func (r rule) redundant() {
 }
 
 func (r rule) unreachable() {
-	if slices.Equal(strs(r.d, users+".includeUsers"), []string{entra.WordNone}) && r.only(users+".includeUsers") && !r.reachesWorkloads() {
+	if slices.Equal(strs(r.d, users+".includeUsers"), []string{entra.WordNone}) && r.only(users+".includeUsers") && !r.reachesWorkloads() && len(r.it.AllowUnknown) == 0 {
 		r.warn(users+".includeUsers", "None: the policy applies to nobody")
 	}
 	if slices.Equal(strs(r.d, incApps), []string{entra.WordNone}) {
