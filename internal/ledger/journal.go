@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -122,19 +123,21 @@ func (l *Ledger) ReadJournal(ctx context.Context, run string) iter.Seq2[Entry, e
 }
 
 // RecentActions counts the actions since a time, from the journals: those that
-// were carried out, and those that may have been.
-func (l *Ledger) RecentActions(ctx context.Context, since time.Time) (map[plan.Kind]int, error) {
-	ids, err := l.runIDs(ctx, 0)
+// were carried out, and those that may have been. What counts is when an action
+// was sent, not the date in the run's id: besides the runs dated within two
+// days before that time, the journals of all writers are read.
+func (l *Ledger) RecentActions(ctx context.Context, since time.Time, writers []Writer) (map[plan.Kind]int, error) {
+	ids, err := l.runsSince(ctx, since.Add(-48*time.Hour))
 	if err != nil {
 		return nil, err
 	}
-	out := map[plan.Kind]int{}
-	// A run may be a day old and have written within the time all the same.
-	oldest := since.Add(-48 * time.Hour)
-	for _, id := range ids {
-		if start, err := StartOf(id); err != nil || start.Before(oldest) {
-			break
+	for _, w := range writers {
+		if !slices.Contains(ids, w.Run) {
+			ids = append(ids, w.Run)
 		}
+	}
+	out := map[plan.Kind]int{}
+	for _, id := range ids {
 		type action struct{ run, id string }
 		counted := map[action]plan.Kind{}
 		for e, err := range l.ReadJournal(ctx, id) {
@@ -154,6 +157,20 @@ func (l *Ledger) RecentActions(ctx context.Context, since time.Time) (map[plan.K
 		}
 	}
 	return out, nil
+}
+
+// runsSince lists the runs whose ids are dated at a time or later.
+func (l *Ledger) runsSince(ctx context.Context, oldest time.Time) ([]string, error) {
+	ids, err := l.runIDs(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		if start, err := StartOf(id); err != nil || start.Before(oldest) {
+			return ids[:i], nil
+		}
+	}
+	return ids, nil
 }
 
 // sent reports whether an action with this outcome has, or may have, changed

@@ -293,12 +293,55 @@ func TestRecentActionsAndTornJournal(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.RecentActions(ctx, w.now.Add(-time.Hour))
+	got, err := w.RecentActions(ctx, w.now.Add(-time.Hour), nil)
 	if err != nil || got[plan.Dismiss] != 2 {
 		t.Errorf("recent %v, %v: want the done one and the one without an outcome", got, err)
 	}
-	if got, err := w.RecentActions(ctx, w.now.Add(time.Hour)); err != nil || got[plan.Dismiss] != 0 {
+	if got, err := w.RecentActions(ctx, w.now.Add(time.Hour), nil); err != nil || got[plan.Dismiss] != 0 {
 		t.Errorf("later %v, %v", got, err)
+	}
+}
+
+// A run that was made up days after it was due acts now, whatever its id says.
+func TestRecentActionsOfARunThatWasDueLongAgo(t *testing.T) {
+	w := newWorld(t, 3)
+	ctx := t.Context()
+	late := ledger.RunID(w.now.Add(-10*24*time.Hour), [3]byte{1, 2, 3})
+	r, err := w.Begin(ctx, ledger.BeginOptions{Mode: "apply", Run: late})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, version, err := w.State(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.BeginsToWrite(late, w.now)
+	s.OpenRuns = nil // settled meanwhile
+	if _, err := w.SaveState(ctx, s, version); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Journal().Append(ctx, ledger.Entry{Type: ledger.EntryIntent, At: w.now, Run: late, Action: "a1", Kind: plan.Dismiss}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	began := w.now
+	w.run(t, "apply") // and moves the clock on
+	if s, _, err = w.State(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Prune(ctx, s.Unpruned()...); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.RecentActions(ctx, began, s.Writers)
+	if err != nil || got[plan.Dismiss] != 1 {
+		t.Errorf("recent %v, %v: want the dismissal of the run that was made up", got, err)
+	}
+	w.now = w.now.Add(100 * time.Hour)
+	s.BeginsToWrite("20261129T000000Z-000001", w.now)
+	if len(s.Writers) != 1 {
+		t.Errorf("writers %v: the old one is of no use any more", s.Writers)
 	}
 }
 

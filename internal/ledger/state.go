@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -37,6 +38,36 @@ type State struct {
 	// SettledActions ("run/action") are those of them that are settled.
 	OpenRuns       []string `json:"openRuns,omitempty"`
 	SettledActions []string `json:"settledActions,omitempty"`
+	// Writers are the runs that began to write lately. A run's id may be dated by
+	// the time at which it was due, days before it acts.
+	Writers []Writer `json:"writers,omitempty"`
+}
+
+// Writer is a run that began to write to the tenant at a time of our clock.
+type Writer struct {
+	Run string    `json:"run"`
+	At  time.Time `json:"at"`
+}
+
+// keepWriters is how long a run stands among the writers: longer than the
+// longest run and the time over which the limits count.
+const keepWriters = 96 * time.Hour
+
+// BeginsToWrite marks a run as open and as a writer, before its first write.
+func (s *State) BeginsToWrite(run string, now time.Time) {
+	s.OpenRuns = append(s.OpenRuns, run)
+	s.Writers = slices.DeleteFunc(s.Writers, func(w Writer) bool { return w.Run == run || w.At.Before(now.Add(-keepWriters)) })
+	s.Writers = append(s.Writers, Writer{Run: run, At: now.UTC()})
+}
+
+// Unpruned are the runs that retention must leave: those with something to
+// settle, and those that the limits may still count.
+func (s *State) Unpruned() []string {
+	runs := slices.Clone(s.OpenRuns)
+	for _, w := range s.Writers {
+		runs = append(runs, w.Run)
+	}
+	return runs
 }
 
 // Owned is the live object that stands for a key.

@@ -28,7 +28,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err := r.journalSettled(ctx); err != nil {
 		return fmt.Errorf("%w (nothing was sent)", err)
 	}
-	r.state.OpenRuns = append(r.state.OpenRuns, r.led.ID())
+	r.state.BeginsToWrite(r.led.ID(), r.Now())
 	version, err := r.Ledger.SaveState(ctx, r.state, r.stateVersion)
 	if err != nil {
 		return fmt.Errorf("marking the run as open (nothing was sent): %w", err)
@@ -49,7 +49,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	total := r.res.Plan.Pending()
 	r.Progress.Stage("apply", total)
 	result, err := apply.Run(ctx, apply.Options{
-		Plan: r.res.Plan, Reader: r.Reader, Writer: r.Writer(), Journal: journal{r}, Gate: r.gate, Now: r.Now, ServiceTime: r.Reader.ServerTime,
+		Plan: r.res.Plan, Reader: r.Reader, Writer: r.Writer(), Journal: journal{r}, Gate: r.gate, Now: r.Now, ServiceTime: r.serviceTime,
 		WriteTimeout: r.Settings.WriteTimeout, ReadBack: r.Settings.ReadBack, Visibility: r.Settings.Visibility,
 		IDs: idsOf(r.state), Known: known,
 		Progress: func(int, int) { r.Progress.Advance(1) },

@@ -204,7 +204,7 @@ func (r *run) saveState(ctx context.Context) error {
 			return err
 		}
 	}
-	gone, err := r.Ledger.Prune(ctx, r.state.OpenRuns...)
+	gone, err := r.Ledger.Prune(ctx, r.state.Unpruned()...)
 	if len(gone) > 0 {
 		r.Log.Info("deleted runs beyond store.keepDays", "tenant", r.Name, "runs", len(gone))
 	}

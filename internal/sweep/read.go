@@ -319,11 +319,6 @@ func (r *run) dropAction(userID, why string) {
 	}
 }
 
-// serviceNow is the service's time, by which ages are told.
-func (r *run) serviceNow() time.Time {
-	return r.Now().Add(r.ahead)
-}
-
 func (r *run) skip(part, why string) {
 	r.res.Skipped = append(r.res.Skipped, part+": "+why)
 	r.Log.Warn("skipped", "part", part, "why", why, "tenant", r.Name, "run", r.res.Run)

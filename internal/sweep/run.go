@@ -174,6 +174,9 @@ func (r *run) readTenant(ctx context.Context) (err error) {
 		r.serviceStart = r.started
 	}
 	r.ahead = r.serviceStart.Sub(r.Now())
+	if err := r.compareClocks(); err != nil {
+		return err
+	}
 	if r.TenantID != "" && r.tenant.ID != "" && r.tenant.ID != r.TenantID && looksLikeGUID(r.TenantID) {
 		return fmt.Errorf("the sign-in leads to tenant %s, but the configuration names %s", r.tenant.ID, r.TenantID)
 	}
@@ -201,24 +204,10 @@ func (r *run) readRisk(ctx context.Context) error {
 	return nil
 }
 
-// coverage decides what to read: everything within the lookback, or what
-// changed since the last run, and the open risk in either case.
-func (r *run) coverage() {
-	full := r.state.Watermark.IsZero() || r.state.LastFull.IsZero() ||
-		!r.serviceStart.Before(r.state.LastFull.Add(r.Settings.FullEvery))
-	r.full = full
-	r.since = r.serviceStart.Add(-r.Settings.Lookback)
-	if !full {
-		if since := r.state.Watermark.Add(-r.Settings.Overlap); since.After(r.since) {
-			r.since = since
-		}
-	}
-}
-
 // makePlan builds the plan, narrows it to a stored one if asked, and stores
 // it: a plan that cannot be stored is not carried out.
 func (r *run) makePlan(ctx context.Context) error {
-	recent, err := r.Ledger.RecentActions(ctx, r.Now().Add(-24*time.Hour))
+	recent, err := r.Ledger.RecentActions(ctx, r.Now().Add(-24*time.Hour), r.state.Writers)
 	if err != nil {
 		return fmt.Errorf("counting the actions of the last 24 hours: %w", err)
 	}
