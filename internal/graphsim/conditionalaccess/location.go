@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/risksweep/risksweep/internal/graphsim/body"
+	"github.com/risksweep/risksweep/internal/graphsim/odata"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 )
 
@@ -104,8 +104,6 @@ func (w *Workload) patchLocation(r *wire.Request, i *item) (*wire.Response, *wir
 	return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
 }
 
-var countryCode = regexp.MustCompile(`^[A-Za-z]{2}$`)
-
 // checkPlace holds a location to the service's rules (graph-api §3.9).
 func (w *Workload) checkPlace(d document) *refused {
 	if utf8.RuneCountInString(d.text("displayName")) > maxDisplayName {
@@ -117,10 +115,11 @@ func (w *Workload) checkPlace(d document) *refused {
 			return refuse(badLocation, "A country location must name at least one country or region")
 		}
 		for n, c := range countries {
-			if !countryCode.MatchString(c) {
-				return refuse(badLocation, "'%s' is not an ISO 3166-1 alpha-2 code", c)
+			c = strings.ToUpper(c)
+			if !isCountry(c) {
+				return refuse(noSuchCountry, "'countriesAndRegions' contains '%s', which is not a country or region code of ISO 3166-1 alpha-2", countries[n])
 			}
-			countries[n] = strings.ToUpper(c)
+			countries[n] = c
 		}
 		if d["countryLookupMethod"] == "authenticatorAppGps" && strings.HasPrefix(w.opt.Cloud, "usgov") {
 			return refuse(badLocation, "The lookup method 'authenticatorAppGps' is not available in this cloud")
@@ -142,26 +141,38 @@ func (w *Workload) checkPlace(d document) *refused {
 	return nil
 }
 
+// checkRange wants a range that an address can lie in, and gives it the type of
+// its addresses: callers send IPv6 ranges in the types of IPv4 and the service
+// takes them.
 func checkRange(r document) *refused {
 	kind := strings.TrimPrefix(r.text(typeName), "#microsoft.graph.")
-	four := strings.HasPrefix(kind, "iPv4")
 	if strings.HasSuffix(kind, "CidrRange") {
 		// Host bits may be set; a bare address is refused.
 		prefix, err := netip.ParsePrefix(r.text("cidrAddress"))
 		switch {
-		case err != nil || prefix.Addr().Is4() != four:
+		case err != nil:
 			return refuse(badLocation, "'%s' is not a valid address range of type '%s'", r.text("cidrAddress"), kind)
 		case prefix.Bits() <= 8:
 			return refuse(badLocation, "'%s' is too wide: the prefix must be longer than /8", r.text("cidrAddress"))
 		}
+		r[typeName] = "#microsoft.graph." + addressFamily(prefix.Addr()) + "CidrRange"
 		return nil
 	}
 	low, err1 := netip.ParseAddr(r.text("lowerAddress"))
 	high, err2 := netip.ParseAddr(r.text("upperAddress"))
-	if err1 != nil || err2 != nil || low.Is4() != four || high.Is4() != four || high.Less(low) {
+	if err1 != nil || err2 != nil || low.Is4() != high.Is4() || high.Less(low) {
 		return refuse(badLocation, "'%s' to '%s' is not a valid address range of type '%s'", r.text("lowerAddress"), r.text("upperAddress"), kind)
 	}
+	r[typeName] = "#microsoft.graph." + addressFamily(low) + "Range"
 	return nil
+}
+
+// addressFamily is how the types of ranges begin.
+func addressFamily(a netip.Addr) string {
+	if a.Is4() {
+		return "iPv4"
+	}
+	return "iPv6"
 }
 
 // mayDelete refuses to delete a location that is trusted or in use.
@@ -180,4 +191,36 @@ func (w *Workload) mayDelete(i *item) *refused {
 		}
 	}
 	return nil
+}
+
+// placeSet is a named location without what its derived types add.
+var placeSet = odata.Collection{
+	Type: "microsoft.graph.namedLocation",
+	Members: []odata.Member{
+		{Name: "id", Kind: odata.String}, {Name: "displayName", Kind: odata.String},
+		{Name: "createdDateTime", Kind: odata.DateTime}, {Name: "modifiedDateTime", Kind: odata.DateTime}, {Name: "deletedDateTime", Kind: odata.DateTime},
+	},
+}
+
+// serveCompliantNetwork shows the service's own location, which is fixed.
+func (w *Workload) serveCompliantNetwork(r *wire.Request) (*wire.Response, *wire.Error) {
+	switch r.Method {
+	case http.MethodGet:
+	case http.MethodPatch:
+		return nil, numbered(refuse(badLocation, "NamedLocation with id %s belongs to the service and cannot be changed", compliantNetwork), updateLocationPage)
+	case http.MethodDelete:
+		return nil, numbered(refuse(locationTrusted, "NamedLocation with id %s belongs to the service and cannot be deleted", compliantNetwork), deleteLocationPage)
+	default:
+		return nil, wrongMethod()
+	}
+	fixed := record{compliantNetwork, func(name string) any {
+		switch name {
+		case "id":
+			return compliantNetwork
+		case "displayName":
+			return "All Compliant Network locations"
+		}
+		return nil
+	}}
+	return serveRecords(r, []string{compliantNetwork}, []record{fixed}, &placeSet, "namedLocations", string(locationKind))
 }

@@ -95,13 +95,17 @@ func TestRefusedLocations(t *testing.T) {
 		{"empty ranges", `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"x","ipRanges":[]}`, badLocation},
 		{"a range of no kind", `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"x","ipRanges":[{"lowerAddress":"10.0.0.1","upperAddress":"10.0.0.9"}]}`, 1007},
 		{"a bare address", ip("iPv4CidrRange", `"cidrAddress":"10.1.2.3"`), badLocation},
-		{"an address of the other family", ip("iPv4CidrRange", `"cidrAddress":"2001:db8::/32"`), badLocation},
+		{"a range over both families", ip("iPv4Range", `"lowerAddress":"10.0.0.1","upperAddress":"2001:db8::1"`), badLocation},
 		{"a whole eighth", ip("iPv4CidrRange", `"cidrAddress":"10.0.0.0/8"`), badLocation},
 		{"a range backwards", ip("iPv4Range", `"lowerAddress":"10.0.0.9","upperAddress":"10.0.0.1"`), badLocation},
 		{"half a range", ip("iPv4Range", `"lowerAddress":"10.0.0.9"`), 1007},
 		{"too many ranges", `{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"x","ipRanges":[` + many.String() + `]}`, quotaExceeded},
 		{"no countries", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":[]}`, badLocation},
-		{"a country of three letters", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["DEU"]}`, badLocation},
+		{"a country of three letters", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["DEU"]}`, noSuchCountry},
+		{"a reserved code", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["DE","uk"]}`, noSuchCountry},
+		{"the European Union", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["EU"]}`, noSuchCountry},
+		{"an island with a code of its own elsewhere", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["AC"]}`, noSuchCountry},
+		{"a code for no country", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["ZZ"]}`, noSuchCountry},
 		{"an empty lookup method", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["DE"],"countryLookupMethod":""}`, 1007},
 		{"no lookup method", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["DE"],"countryLookupMethod":null}`, 1007},
 		{"members of the other type", `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"x","countriesAndRegions":["DE"],"isTrusted":true}`, 1007},
@@ -161,4 +165,56 @@ func TestLimitOfLocations(t *testing.T) {
 	}
 	_, e := b.ask(http.MethodPost, placesAt, abroad)
 	wantError(t, "location 196", e, 400, "BadRequest", "1911: ")
+}
+
+// Providers send every range in the type of IPv4; the service takes it.
+func TestRangesInTheTypeOfTheOtherFamily(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 0, Options{})
+	for i, c := range []struct{ sent, kept string }{
+		{`{"@odata.type":"#microsoft.graph.iPv4CidrRange","cidrAddress":"64:ff9b::/96"}`, `{"@odata.type":"#microsoft.graph.iPv6CidrRange","cidrAddress":"64:ff9b::/96"}`},
+		{`{"@odata.type":"#microsoft.graph.iPv6CidrRange","cidrAddress":"192.0.2.0/24"}`, `{"@odata.type":"#microsoft.graph.iPv4CidrRange","cidrAddress":"192.0.2.0/24"}`},
+		{`{"@odata.type":"#microsoft.graph.iPv4Range","lowerAddress":"2001:db8::1","upperAddress":"2001:db8::9"}`, `{"@odata.type":"#microsoft.graph.iPv6Range","lowerAddress":"2001:db8::1","upperAddress":"2001:db8::9"}`},
+	} {
+		id := b.id(http.MethodPost, placesAt, fmt.Sprintf(`{"@odata.type":"#microsoft.graph.ipNamedLocation","displayName":"p%d","ipRanges":[%s]}`, i, c.sent))
+		if got := b.text(http.MethodGet, placesAt+"/"+id+"?$select=ipRanges", ""); !strings.Contains(got, c.kept) {
+			t.Errorf("%s was kept as %s", c.sent, got)
+		}
+	}
+}
+
+func TestCountries(t *testing.T) {
+	t.Parallel()
+	if n := len(countries()); n != 250 {
+		t.Errorf("%d codes; ISO 3166-1 has 249 and the service takes Kosovo", n)
+	}
+	b := newBench(t, 0, Options{})
+	id := b.id(http.MethodPost, placesAt, `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"Kosovo","countriesAndRegions":["xk","GB"]}`)
+	if got := b.text(http.MethodGet, placesAt+"/"+id, ""); !strings.Contains(got, `["XK","GB"]`) {
+		t.Error(got)
+	}
+	_, e := b.ask(http.MethodPatch, placesAt+"/"+id, `{"@odata.type":"#microsoft.graph.countryNamedLocation","countriesAndRegions":["UK"]}`)
+	wantError(t, "UK by PATCH", e, 400, "BadRequest", "1048: ")
+}
+
+// The service's own location can be named by policies and read, and no more.
+func TestCompliantNetwork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 0, Options{})
+	at := placesAt + "/" + compliantNetwork
+	if got := b.text(http.MethodGet, at, ""); !strings.Contains(got, `"displayName":"All Compliant Network locations"`) {
+		t.Error(got)
+	}
+	policy := `{"displayName":"x","state":"disabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]},"locations":{"includeLocations":["All"],"excludeLocations":["` + compliantNetwork + `"]}},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`
+	id := b.id(http.MethodPost, policiesAt, policy)
+	if got := b.text(http.MethodGet, policiesAt+"/"+id, ""); !strings.Contains(got, `"excludeLocations":["`+compliantNetwork+`"]`) {
+		t.Error(got)
+	}
+	if ids := b.ids(placesAt); len(ids) != 0 {
+		t.Errorf("listed: %v", ids)
+	}
+	_, e := b.ask(http.MethodPatch, at, `{"@odata.type":"#microsoft.graph.ipNamedLocation","isTrusted":false}`)
+	wantError(t, "PATCH", e, 400, "BadRequest", "1920: ")
+	_, e = b.ask(http.MethodDelete, at, "")
+	wantError(t, "DELETE", e, 400, "BadRequest", "1921: ")
 }

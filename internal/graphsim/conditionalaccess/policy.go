@@ -15,6 +15,7 @@ const (
 	badApplications     = 1011
 	mixedApplications   = 1012
 	noSuchLocation      = 1040
+	noSuchCountry       = 1048
 	statesBesideDevices = 1060
 	noClientAppTypes    = 1064
 	secondaryTimeBased  = 1104

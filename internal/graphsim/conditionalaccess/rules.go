@@ -157,10 +157,16 @@ func (d document) list2(path []string) []string {
 // trustedIPs stands for the addresses of the per-user MFA settings.
 const trustedIPs = "00000000-0000-0000-0000-000000000000"
 
+// compliantNetwork is the service's own location of Global Secure Access, under
+// the same id in every tenant. Version 1.0 has no type for it: a policy may
+// name it and it can be read as a plain named location, but lists leave it out
+// and nobody can change or delete it.
+const compliantNetwork = "3d46dbda-8382-466a-856d-eb00cbc6b910"
+
 func (w *Workload) checkLocations(d, _ document, r *wire.Request) *refused {
 	for _, side := range []string{"includeLocations", "excludeLocations"} {
 		for _, id := range d.list("conditions", "locations", side) {
-			if id == "All" || id == "AllTrusted" || id == trustedIPs {
+			if id == "All" || id == "AllTrusted" || id == trustedIPs || strings.EqualFold(id, compliantNetwork) {
 				continue
 			}
 			if i := w.locations.find(id); i != nil {

@@ -147,6 +147,9 @@ func (w *Workload) crud(r *wire.Request, rest []string, s *store, kind crudKind)
 		}
 		return w.createLocation(r)
 	}
+	if kind == locationKind && strings.EqualFold(rest[0], compliantNetwork) {
+		return w.serveCompliantNetwork(r)
+	}
 	i := s.find(rest[0])
 	switch r.Method {
 	case http.MethodGet:

@@ -22,14 +22,61 @@ var wellKnown = []struct{ appID, name string }{
 	{"00000009-0000-0000-c000-000000000000", "Power BI Service"},
 	{"00000012-0000-0000-c000-000000000000", "Microsoft Rights Management Services"},
 	{"00000004-0000-0ff1-ce00-000000000000", "Skype for Business Online"},
+	{"00000005-0000-0ff1-ce00-000000000000", "Office 365 Yammer"},
+	{"00000007-0000-0000-c000-000000000000", "Common Data Service"},
+	{"00000015-0000-0000-c000-000000000000", "Microsoft Dynamics ERP"},
+	{"01fc33a7-78ba-4d2f-a4b7-768e336e890e", "MS-PIM"},
+	{"04b07795-8ddb-461a-bbee-02f9e1bf7b46", "Microsoft Azure CLI"},
+	{"05a65629-4c1b-48c1-a78b-804c4abdd4af", "Microsoft Cloud App Security"},
+	{"09abbdfd-ed23-44ee-a2d9-a627aa1c90f3", "Microsoft Planner"},
+	{"0af06dc6-e4b5-4f28-818e-e78e62d137a5", "Windows 365"},
+	{"14d82eec-204b-4c2f-b7e8-296a70dab67e", "Microsoft Graph Command Line Tools"},
+	{"1950a258-227b-4e31-a9cf-717495945fc2", "Microsoft Azure PowerShell"},
+	{"19db86c3-b2b9-44cc-b339-36da233a3be2", "My Signins"},
+	{"1b730954-1685-4b74-9bfd-dac224a7b894", "Azure Active Directory PowerShell"},
+	{"1fec8e78-bce4-4aaf-ab1b-5451cc387264", "Microsoft Teams"},
+	{"2634dd23-5e5a-431c-81ca-11710d9079f4", "Microsoft Stream Service"},
+	{"270efc09-cd0d-444b-a71f-39af4910ec45", "Windows Cloud Login"},
+	{"2793995e-0a7d-40d7-bd35-6968ba142197", "My Apps"},
+	{"29d9ed98-a469-4536-ade2-f981bc1d605e", "Microsoft Authentication Broker"},
+	{"372140e0-b3b7-4226-8ef9-d57986796201", "Microsoft Azure Windows Virtual Machine Sign-in"},
+	{"38aa3b87-a06d-4817-b275-7a316988d93b", "Windows Sign In"},
+	{"45a330b1-b1ec-4cc1-9161-9f03992aa49f", "Windows Store for Business"},
+	{"475226c6-020e-4fb2-8a90-7a972cbfc1d4", "PowerApps Service"},
+	{"4765445b-32c6-49b0-83e6-1d93765276ca", "OfficeHome"},
+	{"499b84ac-1321-427f-aa17-267ca6975798", "Azure DevOps"},
+	{"5e3ce6c0-2b1f-4285-8d4b-75ee78787346", "Microsoft Teams Web Client"},
+	{"60c8bde5-3167-4f92-8fdb-059f6176dc0f", "Enterprise Roaming and Backup"},
+	{"66a88757-258c-4c72-893c-3e8bed4d6899", "Office 365 Search Service"},
+	{"74658136-14ec-4630-ad9b-26e160ff0fc6", "ADIbizaUX"},
+	{"7b7531ad-5926-4f2d-8a1d-38495ad33e17", "Azure Advanced Threat Protection"},
+	{"7df0a125-d3be-4c96-aa54-591f83ff541c", "Microsoft Flow Service"},
+	{"80ccca67-54bd-44ab-8625-4b79c4dc7775", "Microsoft 365 Security and Compliance Center"},
+	{"871c010f-5e61-4fb1-83ac-98610a7e9110", "Microsoft Power BI"},
+	{"89bee1f7-5e6e-4d8a-9f3d-ecd601259da7", "Office365 Shell WCSS-Client"},
+	{"8c59ead7-d703-4a27-9e55-c96a0054c8d2", "My Profile"},
+	{"93625bc8-bfe2-437a-97e0-3d0060024faa", "Microsoft password reset service"},
+	{"94c63fef-13a3-47bc-8074-75af8c65887a", "Office Delve"},
+	{"95de633a-083e-42f5-b444-a4295d8e9314", "Microsoft Whiteboard Services"},
+	{"981f26a1-7f43-403b-a875-f8b09b8cd720", "Azure Multi-Factor Auth Client"},
+	{"9cdead84-a844-4324-93f2-b2e6bb768d07", "Azure Virtual Desktop"},
+	{"a4a365df-50f1-4397-bc59-1a1564b8bb9c", "Microsoft Remote Desktop"},
+	{"ab9b8c07-8f02-4f72-87fa-80105867a763", "OneDrive SyncEngine"},
+	{"c9a559d2-7aab-4f13-a6ed-e7e9c52aec87", "Microsoft Forms"},
+	{"cb1056e2-e479-49de-ae31-7812af012ed8", "Microsoft Azure Active Directory Connect"},
+	{"d3590ed6-52b3-4102-aeff-aad2292ab01c", "Microsoft Office"},
+	{"de8bc8b5-d9f9-48b1-a8ad-b748da725064", "Graph Explorer"},
+	{"fb78d390-0c51-40cd-8e17-fdbfab77341b", "Microsoft Exchange REST API Based PowerShell"},
+	{"fc780465-2017-40d4-a0c5-307022471b92", "WindowsDefenderATP"},
 }
 
 // applications adds Microsoft's applications, some of the tenant's own, and
 // the client's service principal.
-func applications(t *Tenant, s source) {
+func applications(t *Tenant, s source, seed uint64) {
+	microsoft := newSource(seed, "first-party applications")
 	for _, w := range wellKnown {
 		t.ServicePrincipals = append(t.ServicePrincipals, ServicePrincipal{
-			ID: s.id(), AppID: w.appID, DisplayName: w.name, OwnerTenant: microsoftTenant, Type: "Application",
+			ID: microsoft.id(), AppID: w.appID, DisplayName: w.name, OwnerTenant: microsoftTenant, Type: "Application",
 			Enabled: true, CreatedAt: t.CreatedAt, Names: []string{w.appID},
 		})
 	}

@@ -176,7 +176,7 @@ func Population(seed uint64, users, policies int, now time.Time) *Tenant {
 		Client:    Client{AppID: s.id(), ObjectID: s.id(), Secret: "sim8Q~" + s.secret(34), DisplayName: "risk-sweeper"},
 	}
 	cast := people(t, newSource(seed, "people"), max(users, 0), now)
-	applications(t, newSource(seed, "applications"))
+	applications(t, newSource(seed, "applications"), seed)
 	groups(t, newSource(seed, "groups"), cast)
 	roles(t, newSource(seed, "roles"), cast, now)
 	agreements(t, newSource(seed, "agreements"))
