@@ -69,7 +69,7 @@ func (a *App) send(ctx context.Context, e notice.Event) {
 			defer cancel()
 			body, err := e.Body(n.Kind)
 			if err == nil {
-				err = notice.Send(c, n.URL.Reveal(), body)
+				err = notice.Send(c, n.Kind, n.URL.Reveal(), body)
 			}
 			if err != nil {
 				a.opt.Log.Warn("a notice could not be sent", "tenant", e.Tenant, "kind", n.Kind, "error", err)

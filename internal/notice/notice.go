@@ -148,9 +148,10 @@ func (e Event) teams() object {
 	for _, l := range e.lines() {
 		body = append(body, text(l, object{"spacing": "Small"}))
 	}
-	return object{"type": "message", "attachments": []object{{
+	// Who has no room for the card, a toast or an old client, shows the summary.
+	return object{"type": "message", "summary": e.title(), "attachments": []object{{
 		"contentType": "application/vnd.microsoft.card.adaptive",
-		"content":     object{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body},
+		"content":     object{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "fallbackText": markdown.Replace(e.title()), "body": body},
 	}}}
 }
 

@@ -82,6 +82,22 @@ func TestSend(t *testing.T) {
 			w.WriteHeader(403)
 		case "/redirect":
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		case "/taken/1", "/taken/ok", "/taken/Your notice is in the queue.":
+			_, _ = io.WriteString(w, strings.TrimPrefix(r.URL.Path, "/taken/"))
+		case "/inner":
+			if n < 2 {
+				_, _ = io.WriteString(w, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId x. See https://hooks.example/secret")
+			}
+		case "/text":
+			_, _ = io.WriteString(w, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413 for https://hooks.example/secret.")
+		case "/word":
+			_, _ = io.WriteString(w, "channel_not_found")
+		case "/notOK":
+			_, _ = io.WriteString(w, `{"ok":false,"error":"invalid_blocks"}`)
+		case "/error":
+			_, _ = io.WriteString(w, `{"error":{"code":"FlowDisabled","message":"x"}}`)
+		case "/fine":
+			_, _ = io.WriteString(w, `{"status":"sent","error":null}`)
 		case "/hang":
 			<-release
 		}
@@ -91,16 +107,37 @@ func TestSend(t *testing.T) {
 	for path, c := range map[string]struct {
 		calls int32
 		err   string
-	}{"/once": {1, ""}, "/twice": {3, ""}, "/never": {1, "403"}, "/redirect": {1, "not followed"}, "/hang?sig=secret": {1, "does not answer"}} {
+	}{"/once": {1, ""}, "/taken/1": {1, ""}, "/taken/ok": {1, ""}, "/taken/Your notice is in the queue.": {1, ""}, "/fine": {1, ""},
+		"/inner": {2, ""}, "/text": {1, "HTTP error 413"}, "/word": {1, "channel_not_found"}, "/notOK": {1, "invalid_blocks"}, "/error": {1, "FlowDisabled"}, "/twice": {3, ""}, "/never": {1, "403"}, "/redirect": {1, "not followed"}, "/hang?sig=secret": {1, "does not answer"}} {
 		calls.Store(0)
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		if strings.HasPrefix(path, "/hang") {
 			ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
 		}
-		err := Send(ctx, s.URL+path, []byte("{}"))
+		err := Send(ctx, "teams", s.URL+strings.ReplaceAll(path, " ", "%20"), []byte("{}"))
 		cancel()
 		if (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "secret")) || calls.Load() != c.calls {
 			t.Errorf("%s: %v after %d calls", path, err, calls.Load())
+		}
+	}
+}
+
+// A toast or an old client shows no card.
+func TestACardHasASummary(t *testing.T) {
+	body, err := sample(3, "ada@contoso.com").Body("teams")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var message struct {
+		Summary     string
+		Attachments []struct{ Content struct{ FallbackText string } }
+	}
+	if err := json.Unmarshal(body, &message); err != nil || len(message.Attachments) != 1 {
+		t.Fatalf("%s, %v", body, err)
+	}
+	for _, text := range []string{message.Summary, message.Attachments[0].Content.FallbackText} {
+		if !strings.Contains(text, "contoso") || !strings.Contains(text, "3 users need a person") {
+			t.Errorf("%q", text)
 		}
 	}
 }
