@@ -103,7 +103,7 @@ func display(o entra.DirectoryObject) string {
 // force excludes the break-glass accounts from a policy for people, and the
 // job's own identity from one for workload identities.
 func (s *shelter) force(d entra.Document) {
-	if obj(d, users) != nil {
+	if forPeople(d) {
 		for _, f := range []struct {
 			path string
 			ids  []string
@@ -122,10 +122,32 @@ func (s *shelter) force(d entra.Document) {
 
 // covered reports whether a policy excludes everything that force would add.
 func (s *shelter) covered(d entra.Document) bool {
-	if obj(d, users) == nil {
+	if !forPeople(d) {
 		return true
 	}
 	return subset(s.users, strs(d, users+".excludeUsers")) && subset(s.groups, strs(d, users+".excludeGroups"))
+}
+
+// forPeople reports whether a policy may hold for somebody: it has conditions on
+// users, and does not say that it includes none of them and workload
+// identities instead. An include that this version does not know may mean people.
+func forPeople(d entra.Document) bool {
+	conditions := obj(d, users)
+	if conditions == nil {
+		return false
+	}
+	if !reachesWorkloads(d) {
+		return true
+	}
+	for name, v := range conditions {
+		if !strings.HasPrefix(name, "include") || isNothing(v) {
+			continue
+		}
+		if name != "includeUsers" || !slices.Equal(strs(d, users+".includeUsers"), []string{entra.WordNone}) {
+			return true
+		}
+	}
+	return false
 }
 
 // isBreakGlass reports whether an excluded id is one of ours to exclude.

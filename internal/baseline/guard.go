@@ -25,7 +25,7 @@ func (p *planner) preconditions() {
 		if slices.Contains(strs(e.want, grant), "approvedApplication") {
 			e.block("%s (1909)", retired)
 		}
-		if has(e.want, users) {
+		if forPeople(e.want) {
 			for _, s := range p.shelter.refused {
 				e.block("%s", s)
 			}
@@ -41,7 +41,7 @@ func (p *planner) preconditions() {
 
 // enabling judges a policy that would be enabled after the write.
 func (p *planner) enabling(e *entry) {
-	if has(e.want, users) {
+	if forPeople(e.want) {
 		for _, s := range p.shelter.unsure {
 			e.block("%s", s)
 		}

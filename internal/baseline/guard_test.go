@@ -364,3 +364,30 @@ func TestUnmanagedIsCopiedFromLive(t *testing.T) {
 		t.Error(shape(r.Actions))
 	}
 }
+
+// A policy that holds for workload identities alone has nobody to spare:
+// exclusions that it does not need would be a difference that other tools take
+// out again.
+func TestBreakGlassIsNotExcludedWhereNobodyIsIncluded(t *testing.T) {
+	for include, want := range map[string]bool{
+		"users: {includeUsers: [None]}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}": false,
+		"users: {includeUsers: [none]}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}": false,
+		"users: {includeUsers: []}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}":     false,
+		"users: {includeUsers: [None]}, clientApplications: {includeServicePrincipals: [None]}":                        true,
+		"users: {includeUsers: [None]}": true,
+		"users: {includeUsers: [None], includeGroups: [Finance]}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}": true,
+		"users: {includeUsers: [All]}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}":                            true,
+	} {
+		b := load(t, `
+breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}
+policies:
+  - {key: W, displayName: W, state: disabled, grantControls: {operator: OR, builtInControls: [block]}, conditions: {applications: {includeApplications: [All]}, `+include+`}}
+`)
+		tn := newTenant()
+		tn.live.Self = entra.DirectoryObject{Kind: entra.KindServicePrincipal, ID: "5e1f0000-0000-0000-0000-000000000001"}
+		a := tn.plan(b, everything).Actions[0]
+		if got := len(strs(a.Change.Body, users+".excludeUsers")) > 0; got != want {
+			t.Errorf("%s: break-glass excluded: %v, want %v (%v)", include, got, want, a.Reasons)
+		}
+	}
+}

@@ -151,9 +151,11 @@ func (r rule) people() {
 }
 
 // reachesWorkloads reports whether a policy includes workload identities.
-func (r rule) reachesWorkloads() bool {
-	included := strs(r.d, spns+".includeServicePrincipals")
-	return len(minus(included, []string{entra.WordNone})) > 0 || has(r.d, spns+".servicePrincipalFilter")
+func (r rule) reachesWorkloads() bool { return reachesWorkloads(r.d) }
+
+func reachesWorkloads(d entra.Document) bool {
+	included := strs(d, spns+".includeServicePrincipals")
+	return len(minus(included, []string{entra.WordNone})) > 0 || has(d, spns+".servicePrincipalFilter")
 }
 
 func (r rule) clients() {
