@@ -62,7 +62,7 @@ store: {url: "file:x", keepDays: 5, immutableDays: 10}
 		"empty values": {file(oneTenant + "store: {url: \"\"}\nschedule: {timeZone: '', cron: ''}\nhttp: {listen: }\n"), []string{
 			"risksweep.yaml:2:14: store.url: must not be empty",
 			"risksweep.yaml:3:22: schedule.timeZone: must not be empty",
-			"risksweep.yaml:4:15: http.listen: must be a string, but has no value"}},
+			"risksweep.yaml:4:16: http.listen: must be a string, but has no value"}},
 		"short overlap warns": {file(oneTenant + "sweep: {overlap: 1h}\n"), []string{
 			"risksweep.yaml:2:18: warning: sweep.overlap: offline detections come up to 48 hours late; a shorter overlap may miss them until the next full sweep"}},
 		"tenants": {file(`tenants:

@@ -2,19 +2,20 @@ package yamldoc
 
 import (
 	"fmt"
-	"unicode/utf8"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
 )
 
-func (p *parse) node(at *token.Position, path string) (*Node, error) {
+// place is where something stands, counted from 1.
+type place struct{ line, column int }
+
+func (p *parse) node(at place, path string) (*Node, error) {
 	p.nodes++
 	if p.nodes > maxNodes {
-		p.add(at.Line, at.Column, path, "holds more than %d values", maxNodes)
+		p.add(at.line, at.column, path, "holds more than %d values", maxNodes)
 		return nil, errTooMuch
 	}
-	return &Node{File: p.file, Line: max(at.Line, 1), Column: max(at.Column, 1), Path: path}, nil
+	return &Node{File: p.file, Line: max(at.line, 1), Column: max(at.column, 1), Path: path}, nil
 }
 
 // deep refuses a collection that stands within MaxDepth others.
@@ -26,142 +27,136 @@ func (p *parse) deep(n *Node, depth int) error {
 	return errTooMuch
 }
 
-func (p *parse) convert(v ast.Node, path string, depth int) (*Node, error) {
-	switch v := v.(type) {
-	case *ast.MappingNode:
-		at := v.Start.Position
-		if !v.IsFlowStyle && len(v.Values) > 0 {
-			at = v.Values[0].Key.GetToken().Position
-		}
-		return p.mapping(v.Values, at, path, depth)
-	case *ast.MappingValueNode:
-		return p.mapping([]*ast.MappingValueNode{v}, v.Key.GetToken().Position, path, depth)
-	case *ast.SequenceNode:
-		n, err := p.node(v.Start.Position, path)
-		if err != nil {
-			return nil, err
-		}
-		n.Kind = Sequence
-		if err := p.deep(n, depth); err != nil {
-			return nil, err
-		}
-		for i, item := range v.Values {
-			c, err := p.item(item, itemPath(path, i), depth+1)
-			if err != nil {
-				return nil, err
-			}
-			n.Items = append(n.Items, c)
-		}
-		return n, nil
-	case *ast.AnchorNode:
-		n, err := p.convert(v.Value, path, depth)
-		if err == nil && v.Name != nil {
-			p.anchors[v.Name.GetToken().Value] = n
-		}
-		return n, err
-	case *ast.AliasNode:
-		name := v.Value.GetToken().Value
-		anchored := p.anchors[name]
-		if anchored == nil {
-			p.add(v.Start.Position.Line, v.Start.Position.Column, path, "there is no anchor &%s before this alias", shorten(name))
-			return nil, errTooMuch
-		}
-		n, err := p.copyNode(anchored, path, depth)
-		if err != nil {
-			return nil, err
-		}
-		n.Line, n.Column = v.Start.Position.Line, v.Start.Position.Column
-		return n, nil
+func (p *parse) convert(v *yaml.Node, path string, depth int) (*Node, error) {
+	if v.Kind == yaml.AliasNode {
+		return p.alias(v, path, depth)
 	}
-	return p.scalar(v, path)
-}
-
-// item converts one element of a sequence. The parser takes every colon within
-// braces for that of a mapping, also one without a space after it: there
-// [2001:db8::/32] is one text, as it is everywhere else.
-func (p *parse) item(v ast.Node, path string, depth int) (*Node, error) {
-	if pair, ok := v.(*ast.MappingNode); ok && !pair.IsFlowStyle && len(pair.Values) == 1 {
-		m := pair.Values[0]
-		key, value := m.Key.GetToken(), m.Value.GetToken()
-		if plain(key) && plain(value) && key.Position.Line == value.Position.Line && value.Position.Column == key.Position.Column+utf8.RuneCountInString(key.Value)+1 {
-			n, err := p.node(key.Position, path)
-			if err == nil {
-				n.Kind, n.Value = String, key.Value+":"+value.Value
-			}
-			return n, err
-		}
-	}
-	return p.convert(v, path, depth)
-}
-
-// plain reports whether a token is text or a number without quotes.
-func plain(t *token.Token) bool {
-	switch t.Type {
-	case token.StringType, token.IntegerType, token.FloatType, token.OctetIntegerType, token.HexIntegerType, token.BinaryIntegerType:
-		return true
-	}
-	return false
-}
-
-func (p *parse) scalar(v ast.Node, path string) (*Node, error) {
-	t := v.GetToken()
-	n, err := p.node(t.Position, path)
-	if err != nil {
-		return nil, err
-	}
-	switch v := v.(type) {
-	case *ast.LiteralNode:
-		n.Kind, n.Value = String, v.Value.Value
-		return n, nil
-	case ast.ScalarNode:
-	default:
-		p.add(n.Line, n.Column, path, "cannot be read here")
+	at, tagged := p.start(v)
+	if tagged {
+		p.add(v.Line, v.Column, path, "tags such as %s are not read; put a value in quotes to make it a string", oneLine(shorten(v.Tag)))
 		return nil, errTooMuch
 	}
-	switch t.Type {
-	case token.SingleQuoteType, token.DoubleQuoteType:
-		n.Kind, n.Value = String, t.Value
-	case token.ImplicitNullType:
-	default:
-		n.Value = t.Value
-		if notFinite.MatchString(t.Value) {
-			p.add(n.Line, n.Column, path, "must be a finite number, not %s", t.Value)
-		}
-		n.Kind = plainKind(t.Value)
-		if n.Kind == Null {
-			n.Value = ""
-		}
-	}
-	return n, nil
-}
-
-func (p *parse) mapping(members []*ast.MappingValueNode, at *token.Position, path string, depth int) (*Node, error) {
 	n, err := p.node(at, path)
 	if err != nil {
 		return nil, err
 	}
-	n.Kind = Mapping
-	if err := p.deep(n, depth); err != nil {
+	switch v.Kind {
+	case yaml.MappingNode:
+		err = p.mapping(n, v, depth)
+	case yaml.SequenceNode:
+		err = p.sequence(n, v, depth)
+	case yaml.ScalarNode:
+		p.scalar(n, v)
+	default:
+		p.add(n.Line, n.Column, path, "cannot be read here")
+		err = errTooMuch
+	}
+	if err != nil {
 		return nil, err
 	}
-	seen := make(map[string]*Node, len(members))
+	if v.Anchor != "" {
+		p.anchors[v] = n
+	}
+	return n, nil
+}
+
+// alias copies what the anchor stands for. A value that is still being read
+// cannot be named within itself.
+func (p *parse) alias(v *yaml.Node, path string, depth int) (*Node, error) {
+	anchored := p.anchors[v.Alias]
+	if anchored == nil {
+		p.add(v.Line, v.Column, path, "there is no anchor &%s before this alias", shorten(v.Value))
+		return nil, errTooMuch
+	}
+	n, err := p.copyNode(anchored, path, depth)
+	if err != nil {
+		return nil, err
+	}
+	n.Line, n.Column = v.Line, v.Column
+	return n, nil
+}
+
+// indented refuses a value of a collection in block style that stands on a
+// line of its own and not further right than the collection; only a list may,
+// below its key.
+func (p *parse) indented(v, collection *yaml.Node, line, column int) error {
+	if collection.Style&yaml.FlowStyle != 0 || empty(v) || v.Line <= line || v.Column > column {
+		return nil
+	}
+	if collection.Kind == yaml.MappingNode && v.Kind == yaml.SequenceNode && v.Style&yaml.FlowStyle == 0 {
+		return nil
+	}
+	p.add(v.Line, v.Column, "", "must be indented further than line %d, which it belongs to", line)
+	return errTooMuch
+}
+
+func (p *parse) sequence(n *Node, v *yaml.Node, depth int) error {
+	n.Kind = Sequence
+	if err := p.deep(n, depth); err != nil {
+		return err
+	}
+	for i, item := range v.Content {
+		if i == 0 {
+			if err := p.indented(item, v, n.Line, n.Column); err != nil {
+				return err
+			}
+		}
+		c, err := p.convert(item, itemPath(n.Path, i), depth+1)
+		if err != nil {
+			return err
+		}
+		n.Items = append(n.Items, c)
+	}
+	return nil
+}
+
+func (p *parse) scalar(n *Node, v *yaml.Node) {
+	n.Kind, n.Value = String, v.Value
+	if v.Style != 0 { // in quotes, or a block
+		return
+	}
+	if notFinite.MatchString(v.Value) {
+		p.add(n.Line, n.Column, n.Path, "must be a finite number, not %s", v.Value)
+	}
+	n.Kind = plainKind(v.Value)
+	if n.Kind == Null {
+		n.Value = ""
+	}
+}
+
+func (p *parse) mapping(n *Node, v *yaml.Node, depth int) error {
+	members := v.Content
+	n.Kind = Mapping
+	if err := p.deep(n, depth); err != nil {
+		return err
+	}
+	seen := make(map[string]*Node, len(members)/2)
 	var merged []*Node
-	for _, m := range members {
-		if m.Key.Type() == ast.MergeKeyType {
-			from, err := p.convert(m.Value, path, depth)
+	column := 0
+	if len(members) > 0 {
+		if column = members[0].Column; v.Line == members[0].Line { // not an anchor on a line before
+			column = min(column, v.Column)
+		}
+	}
+	for i := 0; i+1 < len(members); i += 2 {
+		if err := p.indented(members[i+1], v, members[i].Line, column); err != nil {
+			return err
+		}
+		if k := members[i]; k.Kind == yaml.ScalarNode && k.Style == 0 && k.Value == "<<" {
+			from, err := p.convert(members[i+1], n.Path, depth)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			merged = append(merged, p.mergeSources(from)...)
 			continue
 		}
-		key, err := p.key(m.Key, path)
+		key, err := p.key(members[i], n.Path)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		value, err := p.convert(m.Value, key.Path, depth+1)
+		value, err := p.convert(members[i+1], key.Path, depth+1)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if first := seen[key.Value]; first != nil {
 			p.duplicate(key, first)
@@ -180,7 +175,7 @@ func (p *parse) mapping(members []*ast.MappingValueNode, at *token.Position, pat
 			}
 		}
 	}
-	return n, nil
+	return nil
 }
 
 func (p *parse) duplicate(key, first *Node) {
@@ -205,23 +200,25 @@ func (p *parse) mergeSources(from *Node) []*Node {
 	return nil
 }
 
-func (p *parse) key(k ast.MapKeyNode, parent string) (*Node, error) {
-	t := k.GetToken()
-	_, scalar := k.(ast.ScalarNode)
-	if !scalar || t.Type == token.ImplicitNullType {
-		p.add(t.Position.Line, t.Position.Column, parent, "a key must be plain or quoted text")
+func (p *parse) key(k *yaml.Node, parent string) (*Node, error) {
+	at, tagged := p.start(k)
+	if k.Kind != yaml.ScalarNode || empty(k) || tagged {
+		p.add(k.Line, k.Column, parent, "a key must be plain or quoted text")
 		return nil, errTooMuch
 	}
-	n, err := p.node(t.Position, memberPath(parent, t.Value))
+	n, err := p.node(at, memberPath(parent, k.Value))
 	if err != nil {
 		return nil, err
 	}
-	n.Kind, n.Value = String, t.Value
+	n.Kind, n.Value = String, k.Value
+	if k.Anchor != "" {
+		p.anchors[k] = n
+	}
 	return n, nil
 }
 
 func (p *parse) copyNode(from *Node, path string, depth int) (*Node, error) {
-	n, err := p.node(&token.Position{Line: from.Line, Column: from.Column}, path)
+	n, err := p.node(place{from.Line, from.Column}, path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/goccy/go-yaml/token"
 )
 
 // jsonReader walks JSON tokens and keeps the line and column of each.
@@ -38,7 +37,7 @@ func (p *parse) json(data []byte) (*Node, error) {
 }
 
 // move brings line and column to a byte, which is never before the last one.
-func (r *jsonReader) move(offset int64) *token.Position {
+func (r *jsonReader) move(offset int64) place {
 	for r.at < int(offset) {
 		c, size := utf8.DecodeRune(r.data[r.at:])
 		r.at += size
@@ -47,7 +46,7 @@ func (r *jsonReader) move(offset int64) *token.Position {
 			r.line, r.column = r.line+1, 1
 		}
 	}
-	return &token.Position{Line: r.line, Column: r.column}
+	return place{r.line, r.column}
 }
 
 func (r *jsonReader) value(path string, depth int) (*Node, error) {
