@@ -28,10 +28,7 @@ func (c *checker) enum(n *yamldoc.Node, s string, values []string) {
 var portalWords = map[string]string{"report-only": entra.PolicyReportOnly, "reportonly": entra.PolicyReportOnly, "report": entra.PolicyReportOnly,
 	"on": entra.PolicyEnabled, "off": entra.PolicyDisabled}
 
-var (
-	country     = regexp.MustCompile(`^[A-Za-z]{2}$`)
-	authContext = regexp.MustCompile(`^[cC][1-9][0-9]?$`)
-)
+var authContext = regexp.MustCompile(`^[cC][1-9][0-9]?$`)
 
 // form checks text that has a form of its own.
 func (c *checker) form(n *yamldoc.Node, s string, m *entra.Member) {
@@ -65,8 +62,9 @@ func (c *checker) form(n *yamldoc.Node, s string, m *entra.Member) {
 			c.Add(n, "%q is no address", s)
 		}
 	case "countriesAndRegions":
-		if !country.MatchString(s) {
-			c.Add(n, "%q is no two-letter country code of ISO 3166-1", s)
+		if known, meant := entra.Country(s); !known {
+			c.AddProblem(yamldoc.Problem{File: n.File, Line: n.Line, Column: n.Column, Path: n.Path, Offending: s, Suggestion: meant,
+				Message: fmt.Sprintf("1048: %q is no two-letter country code of ISO 3166-1", s)})
 		}
 	case "includeAuthenticationContextClassReferences":
 		if !authContext.MatchString(s) {

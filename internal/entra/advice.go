@@ -30,6 +30,7 @@ var Advices = []Advice{
 	{Name: "1012", number: "1012", Lasting: true, Means: "the policy includes applications and user actions together", Do: "make two policies of it"},
 	{Name: "1040", number: "1040", Means: "the policy names a location that the service does not know, or not yet: a new one takes a while to spread",
 		Do: "nothing if the location was just made, the next run goes on; else check the location's id"},
+	{Name: "1048", number: "1048", Lasting: true, Means: "a named location holds a country code that the service does not take", Do: "run baseline validate: it names the code and the nearest right one"},
 	{Name: "1060", number: "1060", Lasting: true, Means: "the policy has deviceStates and devices together", Do: "keep devices.deviceFilter alone"},
 	{Name: "1064", number: "1064", Lasting: true, Means: "clientAppTypes is an empty list", Do: "leave the member out, or say [all]"},
 	{Name: "1085", number: "1085", Means: "the service refuses the policy as invalid; what the number stands for is not documented", Do: "compare it with the same policy made in the portal; the request id is for Microsoft's support"},

@@ -433,3 +433,40 @@ func TestObjectNames(t *testing.T) {
 		}
 	})
 }
+
+// TestIDsInChunksAndPages: a thousand ids go into one request, and a next link
+// is followed by GET, whatever the first page was asked with.
+func TestIDsInChunksAndPages(t *testing.T) {
+	var asked []string
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method)
+		if r.Method == http.MethodGet {
+			answerJSON(w, 200, `{"value":[{"@odata.type":"#microsoft.graph.group","id":"`+idB+`","displayName":"B"}]}`)
+			return
+		}
+		var in struct {
+			IDs []string `json:"ids"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in.IDs) > 1000 {
+			t.Errorf("%d ids: %v", len(in.IDs), err)
+		}
+		if slices.Contains(in.IDs, idA) {
+			answerJSON(w, 200, `{"@odata.nextLink":"`+testRoot+`/directoryObjects/getByIds?$skiptoken=x","value":[{"@odata.type":"#microsoft.graph.user","id":"`+idA+`","userPrincipalName":"a@x"}]}`)
+			return
+		}
+		answerJSON(w, 200, `{"value":[]}`)
+	}
+	bubble(t, handler, Options{}, func(t *testing.T, c *Client) {
+		ids := []string{idA, idB}
+		for i := range 1500 {
+			ids = append(ids, fmt.Sprintf("00000000-0000-0000-0001-%012d", i))
+		}
+		got, err := c.byIDs(ctx(t), ids)
+		if err != nil || len(got) != 2 || got[0].ID != idA || got[1].ID != idB {
+			t.Errorf("%v, %v", got, err)
+		}
+		if d := cmp.Diff([]string{"POST", "GET", "POST"}, asked); d != "" {
+			t.Error(d)
+		}
+	})
+}

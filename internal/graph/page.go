@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 
+	abs "github.com/microsoft/kiota-abstractions-go"
+
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
@@ -166,7 +168,8 @@ func (w *walk[T]) next(ctx context.Context) (entra.Page[T], error) {
 	if page.Next != "" {
 		w.links[link] = struct{}{}
 	}
-	w.request = request{method: w.of.first.method, link: page.Next, safe: true}
+	// A next link is followed by GET, whatever the first page was asked with.
+	w.request = request{method: abs.GET, link: page.Next, safe: true}
 	return page, nil
 }
 

@@ -149,19 +149,22 @@ func TestWhoIsProtectedMustBeKnown(t *testing.T) {
 // TestCountries takes codes in either case, also NO, and warns of those that
 // are none.
 func TestCountries(t *testing.T) {
-	text := strings.Replace(file, "countries: [US]", "countries: [NO, us, UK, QQ, EU, XK]", 1)
+	text := strings.Replace(file, "countries: [US]", "countries: [NO, us, UK, QQ, EU, XK, usa]", 1)
 	p, problems := triage.Parse("t.yaml", []byte(text), now)
-	if p == nil {
+	if p != nil {
 		t.Fatal(problems)
 	}
 	var got []string
 	for _, w := range problems {
 		if strings.Contains(w.Message, "country") {
-			got = append(got, w.Message)
+			got = append(got, w.Offending+" "+w.Suggestion)
 		}
 	}
-	if d := cmp.Diff([]string{`unknown country code "UK" (did you mean "GB"?)`, `unknown country code "QQ"`, `unknown country code "EU"`}, got); d != "" {
+	if d := cmp.Diff([]string{"UK GB", "QQ ", "EU ", "usa US"}, got); d != "" {
 		t.Error(d)
+	}
+	if p, problems = triage.Parse("t.yaml", []byte(strings.Replace(file, "countries: [US]", "countries: [NO, us, XK]", 1)), now); p == nil {
+		t.Fatal(problems)
 	}
 	rules, _ := p.Bind(world(), now)
 	for country, want := range map[string]triage.Verdict{"NO": triage.Dismiss, "US": triage.Dismiss, "DE": triage.Leave, "": triage.Leave, "hidden": triage.Leave} {

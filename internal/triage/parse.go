@@ -8,7 +8,6 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/yamldoc"
-	"golang.org/x/text/language"
 )
 
 // expirySoon is how long before its expiry an entry is warned about.
@@ -270,13 +269,10 @@ func (p *parser) countries(n *yamldoc.Node) []string {
 		if i < len(n.Items) {
 			at = n.Items[i]
 		}
-		switch region, err := language.ParseRegion(c); {
-		case len(c) != 2 || !letters(c):
-			p.Add(at, "%q is no country code of two letters (ISO 3166-1: US, DE)", c)
-		case err == nil && region.Canonicalize() != region:
-			p.Warn(at, "unknown country code %q (did you mean %q?)", c, region.Canonicalize())
-		case err != nil || !region.IsCountry():
-			p.Warn(at, "unknown country code %q", c)
+		if known, meant := entra.Country(c); !known {
+			problem := yamldoc.Problem{File: at.File, Line: at.Line, Column: at.Column, Path: at.Path, Offending: c, Suggestion: meant,
+				Message: fmt.Sprintf("%q is no country code of two letters (ISO 3166-1: US, DE)", c)}
+			p.AddProblem(problem)
 		}
 	}
 	return list

@@ -286,6 +286,29 @@ func TestGetByIDsAndServicePrincipals(t *testing.T) {
 	}
 }
 
+// TestGetByIDsAnswersWhole: as many ids as are taken are answered on one page.
+func TestGetByIDsAnswersWhole(t *testing.T) {
+	t.Parallel()
+	w, x := start(300, Options{})
+	var ids []string
+	for _, p := range x.People {
+		ids = append(ids, p.ID)
+	}
+	content, err := json.Marshal(map[string]any{"ids": ids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, e := ask(t, w, http.MethodPost, "directoryObjects/getByIds", string(content), false)
+	text := raw(t, r, e)
+	var a answer
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(column(a, "id")); n < 250 || strings.Contains(text, "nextLink") {
+		t.Errorf("%d of %d on a page with more: %t", n, len(ids), strings.Contains(text, "nextLink"))
+	}
+}
+
 func TestRolesAreRead(t *testing.T) {
 	t.Parallel()
 	w, x := start(60, Options{})

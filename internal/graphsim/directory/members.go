@@ -71,6 +71,11 @@ func (w *Workload) memberOf(r *wire.Request, id string) (*wire.Response, *wire.E
 // type and to their number.
 func (w *Workload) objects(r *wire.Request, ids, rest []string) (*wire.Response, *wire.Error) {
 	l := listing{set: w.sets.objects, context: "directoryObjects", typed: true, plain: len(rest) == 0 && strings.EqualFold(r.Path[len(r.Path)-1], "getByIds")}
+	if l.plain { // an answer to ids comes whole
+		whole := *w.sets.objects
+		whole.DefaultTop, whole.MaxTop = maxByIDs, maxByIDs
+		l.set = &whole
+	}
 	only := ""
 	if len(rest) > 0 && rest[0] != "$count" {
 		only = casts[rest[0]]
