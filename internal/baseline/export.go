@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 // ExportRefs are the refs that Export still wants answered to write names: the
@@ -49,24 +50,22 @@ func ExportRefs(live Live) []entra.Ref {
 // Export writes the live tenant as a baseline that Load accepts and that, once
 // adopted, plans nothing. Names stand where they are known to be unique, ids
 // with a comment otherwise. An object that no baseline can hold (two of one
-// name, a rule broken) is left in as a comment with the reason.
+// name, a rule broken) is left in as a comment with the reason, and so is what
+// could not be read.
 func Export(live Live) ([]byte, error) {
 	x := &exporter{live: live, names: newNamer(live)}
-	x.line(0, "# Exported from the tenant%s.", tenantName(live.Tenant))
-	x.line(0, "# Take it into ownership with: risksweep baseline adopt --by-name")
-	x.line(0, "# Name the emergency accounts that no policy may lock out; they are excluded from every policy:")
-	x.line(0, "# breakGlass: {users: [bg1@example.com, bg2@example.com]}")
-	for _, s := range []struct {
-		kind entra.ObjectKind
-		name string
-	}{{entra.KindLocation, "namedLocations"}, {entra.KindStrength, "authenticationStrengths"}, {entra.KindPolicy, "policies"}} {
-		x.section(s.kind, s.name)
+	x.gather()
+	for {
+		text := x.text()
+		_, problems := Parse("export", text)
+		errs := problems.Errors()
+		if len(errs) == 0 {
+			return text, nil
+		}
+		if !x.blame(errs) {
+			return nil, fmt.Errorf("the export is no valid baseline: %w", problems.Err())
+		}
 	}
-	out := []byte(x.out.String())
-	if _, problems := Parse("export", out); problems.Err() != nil {
-		return nil, fmt.Errorf("the export is no valid baseline: %w", problems.Err())
-	}
-	return out, nil
 }
 
 func tenantName(t entra.Tenant) string {
@@ -79,45 +78,111 @@ func tenantName(t entra.Tenant) string {
 type exporter struct {
 	live  Live
 	names namer
+	parts []*part
 	out   strings.Builder
+}
+
+// part is one object on its way into the export.
+type part struct {
+	kind     entra.ObjectKind
+	id, text string
+	reason   string // why it is left out, empty if it is not
+	// first and last are its lines in the text that was written last.
+	first, last int
 }
 
 func (x *exporter) line(indent int, format string, args ...any) {
 	x.out.WriteString(strings.Repeat("  ", indent) + fmt.Sprintf(format, args...) + "\n")
 }
 
-func (x *exporter) section(kind entra.ObjectKind, name string) {
-	var docs []entra.Document
-	count := map[string]int{}
-	for _, d := range x.live.list(kind) {
-		if d.Text("policyType") != entra.PolicyTypeBuiltIn {
-			docs = append(docs, d)
-			count[strings.ToLower(d.DisplayName())]++
-		}
-	}
-	slices.SortStableFunc(docs, func(a, b entra.Document) int {
-		return strings.Compare(a.DisplayName()+a.ID(), b.DisplayName()+b.ID())
-	})
-	x.line(0, "\n%s:", name)
-	for _, d := range docs {
-		text := x.item(kind, d)
-		reason := ""
-		switch n := count[strings.ToLower(d.DisplayName())]; {
-		case d.DisplayName() == "":
-			reason = "it has no displayName"
-		case n > 1:
-			reason = fmt.Sprintf("%d objects have this name, and names in a baseline are unique", n)
-		default:
-			if _, problems := Parse("export", []byte(name+":\n"+text)); problems.Err() != nil {
-				reason = problems.Errors()[0].Message
+// sections are the lists of a baseline in the order in which they are written.
+var sections = []struct {
+	kind entra.ObjectKind
+	name string
+}{{entra.KindLocation, "namedLocations"}, {entra.KindStrength, "authenticationStrengths"}, {entra.KindPolicy, "policies"}}
+
+// gather writes each object for itself and says of which it can be seen at once
+// that no baseline can hold it.
+func (x *exporter) gather() {
+	for _, s := range sections {
+		var docs []entra.Document
+		count := map[string]int{}
+		for _, d := range x.live.list(s.kind) {
+			if d.Text("policyType") != entra.PolicyTypeBuiltIn {
+				docs = append(docs, d)
+				count[strings.ToLower(d.DisplayName())]++
 			}
 		}
-		if reason != "" {
-			x.line(1, "# left out (%s): %s", d.ID(), visible(reason))
-			text = "  # " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  # ") + "\n"
+		slices.SortStableFunc(docs, func(a, b entra.Document) int {
+			return strings.Compare(a.DisplayName()+a.ID(), b.DisplayName()+b.ID())
+		})
+		for _, d := range docs {
+			p := &part{kind: s.kind, id: d.ID(), text: x.item(s.kind, d)}
+			switch n := count[strings.ToLower(d.DisplayName())]; {
+			case fold(d.ID()) == entra.CompliantNetwork:
+				p.reason = "every tenant has it and nobody can make it; policies can name it"
+			case d.DisplayName() == "":
+				p.reason = "it has no displayName"
+			case n > 1:
+				p.reason = fmt.Sprintf("%d objects have this name, and names in a baseline are unique", n)
+			default:
+				if _, problems := Parse("export", []byte(s.name+":\n"+p.text)); problems.Err() != nil {
+					p.reason = problems.Errors()[0].Message
+				}
+			}
+			x.parts = append(x.parts, p)
 		}
-		x.out.WriteString(text)
 	}
+}
+
+// text writes the whole, and notes which lines each object has.
+func (x *exporter) text() []byte {
+	x.out.Reset()
+	x.line(0, "# Exported from the tenant%s.", tenantName(x.live.Tenant))
+	x.line(0, "# Take it into ownership with: risksweep baseline adopt --by-name")
+	x.line(0, "# Name the emergency accounts that no policy may lock out; they are excluded from every policy:")
+	x.line(0, "# breakGlass: {users: [bg1@example.com, bg2@example.com]}")
+	for _, u := range x.live.Unread {
+		if !slices.Contains(kinds[:], u.Kind) {
+			x.line(0, "# Names could not be read, so ids stand in their place: %s", visible(u.Reason))
+		}
+	}
+	for _, s := range sections {
+		x.line(0, "\n%s:", s.name)
+		for _, u := range x.live.Unread {
+			if u.Kind == s.kind {
+				x.line(1, "# could not be read: %s", visible(u.Reason))
+			}
+		}
+		for _, p := range x.parts {
+			if p.kind != s.kind {
+				continue
+			}
+			p.first = 1 + strings.Count(x.out.String(), "\n")
+			if p.reason == "" {
+				x.out.WriteString(p.text)
+			} else {
+				x.line(1, "# left out (%s): %s", p.id, visible(p.reason))
+				x.out.WriteString("  # " + strings.ReplaceAll(strings.TrimSuffix(p.text, "\n"), "\n", "\n  # ") + "\n")
+			}
+			p.last = strings.Count(x.out.String(), "\n")
+		}
+	}
+	return []byte(x.out.String())
+}
+
+// blame leaves out the objects that mistakes stand in, which only show beside
+// the others, such as one more than a tenant can hold.
+func (x *exporter) blame(errs yamldoc.Problems) bool {
+	found := false
+	for _, p := range x.parts {
+		for _, e := range errs {
+			if p.reason == "" && p.first <= e.Line && e.Line <= p.last {
+				p.reason, found = e.Message, true
+			}
+		}
+	}
+	return found
 }
 
 // item writes one object as an element of its section.

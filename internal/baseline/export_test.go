@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -177,5 +178,29 @@ func TestDestroyKeepsWhatOthersUse(t *testing.T) {
 	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN blocked", "deleteLocation VPN blocked"}
 	if d := cmp.Diff(want, shape(actions)); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestExportLeavesOutWhatShowsOnlyTogether: what is wrong of objects beside each
+// other does not end the export, nor does a kind that could not be read.
+func TestExportLeavesOutWhatShowsOnlyTogether(t *testing.T) {
+	tn := newTenant()
+	for i := range MaxPolicies + 2 {
+		tn.put(entra.KindPolicy, "", doc(t, fmt.Sprintf(`{"displayName":"P%03d","state":"disabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"builtInControls":["mfa"]}}`, i)))
+	}
+	live := tn.read()
+	live.Locations = []entra.Document{{"id": entra.CompliantNetwork, "@odata.type": entra.TypeCompliantNetwork, "displayName": entra.CompliantNetworkName}}
+	live.Unread = []Unread{{entra.KindStrength, "GET /strengths: 403"}, {entra.KindAgreement, "GET /agreements: 403\n"}}
+	text, err := Export(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := load(t, string(text)); len(b.Policies) != MaxPolicies {
+		t.Errorf("%d policies", len(b.Policies))
+	}
+	for _, want := range []string{"a tenant holds at most 240 policies", "# could not be read: GET /strengths: 403\n", "ids stand in their place: GET /agreements: 403", "every tenant has it and nobody can make it"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%q is not in the export", want)
+		}
 	}
 }

@@ -17,6 +17,9 @@ type Live struct {
 	// ObjectNames names ids that live policies refer to, for texts; worth
 	// reading where NeedsNames says so.
 	ObjectNames map[string]entra.DirectoryObject
+	// Unread are the kinds that an export could not read; where a plan is made,
+	// everything was read.
+	Unread []Unread
 	// Members are the transitive members of the break-glass groups by group
 	// id; a group that could not be read is absent.
 	Members map[string][]entra.DirectoryObject
@@ -28,6 +31,12 @@ type Live struct {
 	// looked for by id: true is among the deleted items, false nowhere. An id
 	// that is not in it was not looked for, and nothing is concluded.
 	Deleted map[string]bool
+}
+
+// Unread is a kind of object that could not be read, and why.
+type Unread struct {
+	Kind   entra.ObjectKind
+	Reason string
 }
 
 func (l Live) list(kind entra.ObjectKind) []entra.Document {

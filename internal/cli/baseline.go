@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -168,7 +170,12 @@ func (c *command) printEntries(tenant string, r baseline.Result) {
 }
 
 func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
-	a, t, err := c.openOne(cmd, config.ToSweep)
+	if out != "" {
+		if _, err := os.Lstat(out); err == nil {
+			return usageError{fmt.Errorf("--out: %s exists already", out)}
+		}
+	}
+	a, t, err := c.openOne(cmd, config.ToExport)
 	if err != nil {
 		return err
 	}
@@ -186,12 +193,8 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 		live.Names = entra.Names{}
 	}
 	for refs := baseline.ExportRefs(live); len(refs) > 0; refs = baseline.ExportRefs(live) {
-		names, err := client.Resolve(cmd.Context(), refs)
-		if err != nil {
-			return fmt.Errorf("resolving names: %w", err)
-		}
-		for ref, n := range names {
-			live.Names[ref] = n
+		if err := nameForExport(cmd.Context(), client, refs, &live); err != nil {
+			return err
 		}
 	}
 	text, err := baseline.Export(live)
@@ -202,12 +205,40 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 		_, err = c.Out.Write(text)
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return usageError{fmt.Errorf("--out: %w", err)}
+	}
 	file, err := os.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return usageError{fmt.Errorf("--out: %w", err)}
 	}
 	_, err = file.Write(text)
 	return errors.Join(err, file.Close())
+}
+
+// nameForExport asks for names, one kind after the other. A kind that this
+// tenant does not let us read is noted in the export, where ids stand instead.
+func nameForExport(ctx context.Context, client *graph.Client, refs []entra.Ref, live *baseline.Live) error {
+	byKind := map[entra.ObjectKind][]entra.Ref{}
+	for _, ref := range refs {
+		byKind[ref.Kind] = append(byKind[ref.Kind], ref)
+	}
+	for kind, refs := range byKind {
+		names, err := client.Resolve(ctx, refs)
+		switch {
+		case sweep.NotOurs(err):
+			live.Unread = append(live.Unread, baseline.Unread{Kind: kind, Reason: err.Error()})
+			for _, ref := range refs {
+				live.Names[ref] = entra.Resolution{Ref: ref}
+			}
+		case err != nil:
+			return fmt.Errorf("resolving names: %w", err)
+		}
+		for ref, n := range names {
+			live.Names[ref] = n
+		}
+	}
+	return nil
 }
 
 func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool) error {

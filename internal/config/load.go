@@ -43,9 +43,10 @@ type LoadOptions struct {
 type Use int
 
 const (
-	ToSweep Use = iota // every file and secret must be there
-	ToCheck            // a secret that is not there is a warning
-	ToRead             // reports only: nothing is needed but the store's own
+	ToSweep  Use = iota // every file and secret must be there
+	ToCheck             // a secret that is not there is a warning
+	ToRead              // reports only: nothing is needed but the store's own
+	ToExport            // the tenant alone is asked: its baseline and triage file need not be there yet
 )
 
 // Load reads the configuration. The Config is complete only if the problems

@@ -171,6 +171,7 @@ func TestUse(t *testing.T) {
 		{"sweep", bare(ToSweep, with), []string{"CONTOSO_SECRET", "token.txt", "SLACK", "connectionString"}, nil},
 		{"check", bare(ToCheck, with), nil, []string{"CONTOSO_SECRET", "token.txt", "SLACK", "connectionString"}},
 		{"check without files", bare(ToCheck, only), []string{"baseline", "triage.yaml"}, []string{"CONTOSO_SECRET", "token.txt", "SLACK", "connectionString"}},
+		{"export without files", bare(ToExport, only), []string{"CONTOSO_SECRET", "token.txt", "SLACK", "connectionString"}, nil},
 		{"read", bare(ToRead, only), []string{"connectionString"}, nil},
 	} {
 		cfg, problems := Load(LoadOptions{File: c.in.named, Explicit: true, WorkDir: "/srv/job", Use: c.in.use, ReadFile: c.in.read})

@@ -101,9 +101,10 @@ func readTenant(r *reader, n *yamldoc.Node) (Tenant, map[string]*yamldoc.Node) {
 	return t, given
 }
 
-// exists reports a file that is named and is not there.
+// exists reports a file that is named and is not there. An export writes the
+// baseline that the configuration names.
 func (r *reader) exists(n *yamldoc.Node, path, what string, report func(*yamldoc.Node, string, ...any)) {
-	if n == nil || path == "" || r.unswept {
+	if n == nil || path == "" || r.unswept || r.opts.Use == ToExport {
 		return
 	}
 	switch _, err := r.opts.ReadFile(path); {

@@ -133,18 +133,49 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 			return Compared{}, err
 		}
 	}
+	if r.Baseline == nil {
+		live, err := r.readToExport(ctx)
+		return Compared{State: r.state, Live: live}, err
+	}
 	live, err := r.readLive(ctx)
 	if err != nil {
 		return Compared{}, err
 	}
 	c := Compared{State: r.state}
-	if r.Baseline != nil {
-		c.Result, err = r.planDrift(ctx, &live)
-	} else {
-		err = nameLive(ctx, r.Reader, &live)
-	}
+	c.Result, err = r.planDrift(ctx, &live)
 	c.Live = live
 	return c, err
+}
+
+// readToExport reads what an export writes. Only the policies must be there:
+// what else may not be read is noted, and the export goes on without it.
+func (r *run) readToExport(ctx context.Context) (baseline.Live, error) {
+	live := baseline.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}, Tenant: r.tenant}
+	for _, l := range []struct {
+		kind entra.ObjectKind
+		into *[]entra.Document
+	}{{entra.KindPolicy, &live.Policies}, {entra.KindLocation, &live.Locations}, {entra.KindStrength, &live.Strengths}} {
+		docs, err := r.Reader.Objects(ctx, l.kind)
+		switch {
+		case NotOurs(err) && l.kind != entra.KindPolicy:
+			live.Unread = append(live.Unread, baseline.Unread{Kind: l.kind, Reason: err.Error()})
+		case err != nil:
+			return live, fmt.Errorf("listing %s: %w", l.kind, err)
+		}
+		*l.into = docs
+	}
+	err := nameLive(ctx, r.Reader, &live)
+	if NotOurs(err) {
+		live.Unread, err = append(live.Unread, baseline.Unread{Kind: entra.KindUser, Reason: err.Error()}), nil
+	}
+	return live, err
+}
+
+// NotOurs reports whether an error says of one part of the tenant that it is
+// not there for us to read, while others may be: a permission, a licence or a
+// cloud is missing.
+func NotOurs(err error) bool {
+	return errors.Is(err, entra.ErrForbidden) || errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported)
 }
 
 // missingOwned looks by id for the recorded objects that a list does not show:
