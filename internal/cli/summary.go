@@ -146,9 +146,29 @@ func (c *command) printRefusals(r sweep.Result) {
 			c.line("refused", c.paint(red, printable(v.Text)))
 		}
 	}
+	c.printHeldBack(r)
 	for _, s := range r.Skipped {
 		c.line("skipped", printable(s))
 	}
+}
+
+// printHeldBack names the users on whom an order of an earlier run may still
+// take effect: nothing is ordered for them in this run.
+func (c *command) printHeldBack(r sweep.Result) {
+	var names []string
+	for _, o := range r.Settled {
+		if o.Status == plan.SettledPending {
+			names = append(names, nameOf(o.Subject))
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	list := names
+	if len(names) > shownPeople && !c.wide {
+		list = append(names[:shownPeople:shownPeople], fmt.Sprintf("and %d more", len(names)-shownPeople))
+	}
+	c.line("held back", printable(fmt.Sprintf("%s, because an order of an earlier run may still take effect: %s", report.Number(len(names), "user"), strings.Join(list, ", "))))
 }
 
 // printUserActions lists what is done, or would be, to users.

@@ -58,6 +58,9 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 		if !w.intended(kind, user) {
 			w.breaks("an intent is stored before the effect", "%s of %s", kind, user)
 		}
+		if run := w.undecided(p, user); run != "" {
+			w.breaks("who may still be under an earlier order is held back", "%s of %s, though nobody knows what became of the intent of run %s", kind, user, run)
+		}
 		if w.never[user] {
 			w.breaks("who is protected, privileged or break-glass is left alone", "%s of %s", kind, user)
 		}
@@ -211,6 +214,30 @@ func (w *world) journals() []ledger.Entry {
 // without a later outcome in the same.
 func (w *world) intended(kind plan.Kind, user string) bool {
 	return w.anyIntent(func(e ledger.Entry) bool { return e.Kind == kind && e.Subject.ID == user })
+}
+
+// undecided names another run that intended something for a user, as long ago
+// by the process's clock as is still to be waited for, and of which no journal
+// says what became; empty if there is none. A process that stood still, or whose
+// clock was put back, looked when it was earlier.
+func (w *world) undecided(p *process, user string) string {
+	open := map[string]time.Time{}
+	for _, e := range w.journals() {
+		switch {
+		case !e.Kind.OnUser() || e.Subject.ID != user || e.Run == p.run:
+		case e.Type == ledger.EntryIntent:
+			open[e.Run+"/"+e.Action] = e.At
+		case e.Type == ledger.EntryOutcome && e.Outcome != nil && e.Outcome.Status != plan.Unknown:
+			delete(open, e.Run+"/"+e.Action)
+		}
+	}
+	for action, at := range open {
+		run, _, _ := strings.Cut(action, "/")
+		if p.now().Sub(at) < settle+min(p.jump, 0) && w.intents[action].Before(p.began) {
+			return run
+		}
+	}
+	return ""
 }
 
 func (w *world) intendedObject(id, name string) bool {

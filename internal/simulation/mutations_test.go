@@ -29,6 +29,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"a lost create is not recognised", "apply/recognise.go", "case n == 0:", "case n == 0 && false:"},
 	{"a row that comes twice counts twice", "sweep/read.go", "if !seen.add(hash.key(u.ID)) {", "if !seen.add(hash.key(u.ID)) && false {"},
 	{"an order that is done is not recognised", "runs/execute.go", "return err == nil, err\n", "return false, err\n"},
+	{"who is still under an order is not held back", "sweep/settle.go", "s, ok := h.by[strings.ToLower(userID)]", "s, ok := h.by[strings.ToLower(userID)+\"?\"]"},
 	{"one covered detection is enough", "triage/decide.go", "if len(uncovered) > 0 {", "if len(uncovered) == len(e.Detections) {"},
 }
 

@@ -38,6 +38,9 @@ type process struct {
 	name string
 	skew atomic.Int64 // of its clock, a time.Duration
 
+	began time.Time // its run, or its last one
+	run   string    // the run whose plan it stored last
+
 	mu       sync.Mutex
 	net, fs  *rand.Rand // what happens to requests, and to the store
 	faulty   int        // faults in a hundred requests
@@ -88,6 +91,7 @@ func (credential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.
 
 // sweeper wires a run as the composition root does.
 func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
+	p.began = time.Now()
 	client, err := graph.New(graph.Options{Credential: credential{}, Endpoint: "http://127.0.0.1/v1.0", RequestsPerSecond: 1, Timeout: 30 * time.Second,
 		Transport: p, Now: p.now, Jitter: func() float64 { return 0.5 }})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -53,6 +54,45 @@ func TestAStoreThatFillsUpWhileARunBegins(t *testing.T) {
 				t.Errorf("%s: the next run: %v", file, res.Err)
 			}
 		})
+	}
+}
+
+// A run that died between the intent and the order left users behind on whom the
+// next one acted at once, though it said of them that they were still pending.
+func TestAnOrderThatMayStillTakeEffectHoldsItsUserBack(t *testing.T) {
+	pending := 0
+	for at := 10; at < 40; at++ {
+		calm(t, func(w *world) {
+			first := w.process("dies", 10)
+			first.dieAt = at
+			w.run(t, first, 0)
+			p, err := w.process("plan", 20).sweeper(w.bases[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := p.Run(context.Background(), sweep.Request{Mode: sweep.Plan})
+			if err != nil || res.Err != nil {
+				t.Fatal(err, res.Err)
+			}
+			for _, s := range res.Settled {
+				if s.Status != plan.SettledPending {
+					continue
+				}
+				pending++
+				for _, a := range res.Plan.Actions {
+					if a.Subject.ID == s.Subject.ID && a.Status == plan.Ready {
+						t.Errorf("died at request %d: the plan has %s of %s ready, who is pending", at, a.Kind, a.Subject.Name)
+					}
+				}
+			}
+			w.run(t, w.process("next", 30), 0) // the oracle looks on
+			time.Sleep(settle + time.Minute)
+			w.run(t, w.process("later", 40), 0)
+			w.settled(t, 0)
+		})
+	}
+	if pending == 0 {
+		t.Error("no run died between an intent and its order")
 	}
 }
 

@@ -1,13 +1,16 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/ledger"
 )
 
 // store is the store as one process sees it.
@@ -95,6 +98,9 @@ func (s *store) PutNew(ctx context.Context, name string, data []byte) error {
 	if before, _ := s.step("put new", name); before != nil {
 		return before
 	}
+	if dir, ok := strings.CutSuffix(name, "/plan.json"); ok {
+		s.p.run = dir[strings.LastIndex(dir, "/")+1:]
+	}
 	return s.Store.PutNew(ctx, name, data)
 }
 
@@ -138,7 +144,14 @@ type appender struct {
 }
 
 func (a *appender) Append(ctx context.Context, data []byte) error {
-	return act(a.s, "append to", a.name, func() error { return a.Appender.Append(ctx, data) })
+	return act(a.s, "append to", a.name, func() error {
+		for e := range ledger.ParseJournal(bytes.NewReader(data)) {
+			if e.Type == ledger.EntryIntent {
+				a.s.p.w.intents[e.Run+"/"+e.Action] = time.Now()
+			}
+		}
+		return a.Appender.Append(ctx, data)
+	})
 }
 
 func (s *store) List(ctx context.Context, prefix string) iter.Seq2[blobstore.Info, error] {

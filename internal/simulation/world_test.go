@@ -101,6 +101,7 @@ type world struct {
 
 	arrived        map[string]time.Time         // detection -> when it was raised by an event
 	ours           map[string]string            // policy or location id -> the displayName it was made with
+	intents        map[string]time.Time         // run/action -> when its intent was last written, by the true clock
 	edited         map[string]time.Time         // policy or user id -> last change by somebody else
 	dismissed      map[string][]map[string]bool // user -> detections open at each accepted dismissal
 	dismissals     []time.Time                  // accepted, of one user each
@@ -121,7 +122,7 @@ type world struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{seed: seed, events: rand.New(rand.NewPCG(seed, 1)), store: blobstore.NewMemory(), arrived: map[string]time.Time{}, ours: map[string]string{},
-		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}}
+		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, intents: map[string]time.Time{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}}
 	lag := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.events.IntN(4)]
 	var err error
 	if w.sim, err = graphsim.New(graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag}); err != nil {

@@ -23,6 +23,10 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 	if err := r.readTenant(ctx); err != nil {
 		return triage.Explanation{}, err
 	}
+	held, err := r.settleEarlier(ctx)
+	if err != nil {
+		return triage.Explanation{}, fmt.Errorf("settling what earlier runs left open: %w", err)
+	}
 	if why := r.noTriage(); why != "" {
 		return triage.Explanation{}, fmt.Errorf("triage is skipped: %s", why)
 	}
@@ -42,5 +46,5 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 			r.evidence.add(&page.Items[i])
 		}
 	}
-	return r.rules.Explain(r.userEvidence(u, r.evidence.of(u.ID)), r.serviceNow()), nil
+	return r.rules.Explain(r.userEvidence(u, r.evidence.of(u.ID), held), r.serviceNow()), nil
 }

@@ -38,6 +38,7 @@ func (r *run) finish(ctx context.Context, runErr error) {
 	r.Progress.Stage("report", 0)
 	defer r.Progress.Done()
 	r.res.Err, r.res.Status = runErr, r.status(runErr)
+	r.res.Settled = outcomesOf(r)
 	r.res.Stats = r.stats()
 	r.res.Finished, r.res.Complete = r.Now().UTC(), r.readAll
 	if r.res.Outcomes == nil && len(r.res.Plan.Actions) > 0 {

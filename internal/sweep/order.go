@@ -24,7 +24,7 @@ type Order struct {
 // readOrder reads the ordered users and their open detections and makes the
 // actions. A name that stands for no risky user, or for several, is an error
 // before anything is sent.
-func (r *run) readOrder(ctx context.Context) error {
+func (r *run) readOrder(ctx context.Context, held heldBack) error {
 	if err := r.readDirectory(ctx); err != nil {
 		return fmt.Errorf("resolving names: %w", err)
 	}
@@ -61,7 +61,7 @@ func (r *run) readOrder(ctx context.Context) error {
 		open := r.evidence.of(u.ID)
 		a := plan.Action{Kind: r.req.Order.Kind, Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName},
 			Rule: "order", Reasons: []string{orderReason(r.req.Order)}, Risk: seenRisk(u, open)}
-		if why := r.mayNotOrder(u); why != "" {
+		if why := r.mayNotOrder(u, held); why != "" {
 			a.Status = plan.Blocked
 			a.Reasons = append(a.Reasons, why)
 		}
@@ -98,7 +98,7 @@ func verdictOf(a plan.Action) triage.Verdict {
 }
 
 // mayNotOrder says why even a person's order does not hold for a user.
-func (r *run) mayNotOrder(u *entra.RiskyUser) string {
+func (r *run) mayNotOrder(u *entra.RiskyUser, held heldBack) string {
 	if r.rules != nil {
 		if why := r.rules.Protected(u.ID); why != "" {
 			return "the user is protected: " + why
@@ -107,10 +107,7 @@ func (r *run) mayNotOrder(u *entra.RiskyUser) string {
 	if why := r.breakGlass[u.ID]; why != "" {
 		return "the user is a break-glass account: " + why
 	}
-	if p, ok := r.pending[u.ID]; ok {
-		return fmt.Sprintf("the outcome of %s by run %s is not settled yet", p.Outcome.Kind, p.Outcome.Run)
-	}
-	return ""
+	return held.why(u.ID)
 }
 
 // orderedUsers finds the risky users that the order names.

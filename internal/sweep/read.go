@@ -141,7 +141,7 @@ func (r *run) readServicePrincipals(ctx context.Context) error {
 // readUsers streams the risky users, decides on each, and keeps only the
 // actions. A user that changes while the pages are read is decided on no
 // more in this run.
-func (r *run) readUsers(ctx context.Context) error {
+func (r *run) readUsers(ctx context.Context, held heldBack) error {
 	if r.Triage == nil {
 		r.skip("triage", "no triage file is configured")
 	} else if r.noTriage() != "" {
@@ -165,7 +165,7 @@ func (r *run) readUsers(ctx context.Context) error {
 			}
 			return nil
 		}
-		a, err := r.decide(u)
+		a, err := r.decide(u, held)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (r *run) noTriage() string {
 
 // decide lets triage judge one user, writes the row and gives the action, if
 // any.
-func (r *run) decide(u *entra.RiskyUser) (*plan.Action, error) {
+func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 	r.res.Counts["users"]++
 	open := r.evidence.of(u.ID)
 	row := report.UserRow{User: *u, OpenDetections: len(open)}
@@ -235,7 +235,7 @@ func (r *run) decide(u *entra.RiskyUser) (*plan.Action, error) {
 	}
 	var a *plan.Action
 	if r.rules != nil {
-		ev := r.userEvidence(u, open)
+		ev := r.userEvidence(u, open, held)
 		row.Decision = r.rules.Decide(ev, r.serviceNow())
 		r.tally.Decide(row.Decision)
 		r.res.Counts["decisions."+string(row.Decision.Verdict)]++
@@ -251,8 +251,8 @@ func (r *run) decide(u *entra.RiskyUser) (*plan.Action, error) {
 }
 
 // userEvidence is all that is known of one user.
-func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection) triage.Evidence {
-	ev := triage.Evidence{User: *u, Detections: open}
+func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection, held heldBack) triage.Evidence {
+	ev := triage.Evidence{User: *u, Detections: open, HeldBack: held.why(u.ID)}
 	keep := retentionFree
 	switch {
 	case r.tenant.PlanP2 || r.tenant.PlansUnknown:

@@ -87,8 +87,7 @@ type run struct {
 	full              bool
 	since             time.Time
 	settled           []apply.Settled
-	unsaid            []apply.Settled          // of them, what the journal does not hold yet
-	pending           map[string]apply.Settled // user id -> still undecided
+	unsaid            []apply.Settled // of them, what the journal does not hold yet
 	evidence          *evidence
 	tally             *report.Tally
 	checkpoint        *checkpoint
@@ -120,14 +119,13 @@ func (r *run) sweep(ctx context.Context) error {
 	if err := r.timed("tenant", func() error { return r.readTenant(ctx) }); err != nil {
 		return err
 	}
-	if r.req.Mode == Apply {
-		if err := r.timed("settle", func() error { return r.settleEarlier(ctx) }); err != nil {
-			return fmt.Errorf("settling what earlier runs left open: %w", err)
-		}
+	var held heldBack
+	if err := r.timed("settle", func() (err error) { held, err = r.settleEarlier(ctx); return err }); err != nil {
+		return fmt.Errorf("settling what earlier runs left open: %w", err)
 	}
 	switch {
 	case r.req.Order != nil:
-		if err := r.timed("order", func() error { return r.readOrder(ctx) }); err != nil {
+		if err := r.timed("order", func() error { return r.readOrder(ctx, held) }); err != nil {
 			return err
 		}
 	case r.req.Destroy:
@@ -135,7 +133,7 @@ func (r *run) sweep(ctx context.Context) error {
 			return fmt.Errorf("reading what the baseline owns: %w", err)
 		}
 	default:
-		if err := r.readRisk(ctx); err != nil {
+		if err := r.readRisk(ctx, held); err != nil {
 			return err
 		}
 		if err := r.timed("baseline", func() error { return r.compareBaseline(ctx) }); err != nil {
@@ -143,7 +141,7 @@ func (r *run) sweep(ctx context.Context) error {
 		}
 		r.readAll = true
 	}
-	if err := r.makePlan(ctx); err != nil {
+	if err := r.makePlan(ctx, held); err != nil {
 		return err
 	}
 	if r.req.Mode == Plan {
@@ -184,7 +182,7 @@ func (r *run) readTenant(ctx context.Context) (err error) {
 }
 
 // readRisk reads detections and users and lets triage decide on each.
-func (r *run) readRisk(ctx context.Context) error {
+func (r *run) readRisk(ctx context.Context, held heldBack) error {
 	if r.tenant.PlansUnknown {
 		r.warn("the tenant's licences could not be read")
 	}
@@ -198,7 +196,7 @@ func (r *run) readRisk(ctx context.Context) error {
 	if err := r.timed("directory", func() error { return r.readDirectory(ctx) }); err != nil {
 		return fmt.Errorf("resolving names: %w", err)
 	}
-	if err := r.timed("users", func() error { return r.readUsers(ctx) }); err != nil {
+	if err := r.timed("users", func() error { return r.readUsers(ctx, held) }); err != nil {
 		return fmt.Errorf("reading risky users: %w", err)
 	}
 	return nil
@@ -206,11 +204,12 @@ func (r *run) readRisk(ctx context.Context) error {
 
 // makePlan builds the plan, narrows it to a stored one if asked, and stores
 // it: a plan that cannot be stored is not carried out.
-func (r *run) makePlan(ctx context.Context) error {
+func (r *run) makePlan(ctx context.Context, held heldBack) error {
 	recent, err := r.Ledger.RecentActions(ctx, r.Now().Add(-24*time.Hour), r.state.Writers)
 	if err != nil {
 		return fmt.Errorf("counting the actions of the last 24 hours: %w", err)
 	}
+	held.block(r.users)
 	actions := append(r.users, r.drift.Actions...)
 	if actions == nil {
 		actions = []plan.Action{}

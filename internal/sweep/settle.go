@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
@@ -26,16 +27,57 @@ type journalDetail struct {
 	ServiceTime time.Time `json:"serviceTime,omitzero"`
 }
 
+// heldBack are the users on whom an order of an earlier run may still take
+// effect: nobody knows yet what became of it, so that nothing more is ordered
+// for them. Only settleEarlier makes one, and every path that decides about
+// users takes one.
+type heldBack struct {
+	settled bool // what earlier runs left open was looked at
+	by      map[string]apply.Settled
+}
+
+// why says why nothing may be ordered for a user now, or nothing. A value that
+// settling did not make holds everybody back.
+func (h heldBack) why(userID string) string {
+	if !h.settled {
+		return "what earlier runs left open was not looked at"
+	}
+	s, ok := h.by[strings.ToLower(userID)]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("held back: what became of the %s by run %s is not known yet (%s)", s.Outcome.Kind, s.Outcome.Run, s.Outcome.Detail)
+}
+
+// block takes the readiness from the actions on users who are held back.
+func (h heldBack) block(actions []plan.Action) {
+	for i := range actions {
+		a := &actions[i]
+		if !a.Kind.OnUser() || a.Status != plan.Ready {
+			continue
+		}
+		if why := h.why(a.Subject.ID); why != "" {
+			a.Status = plan.Blocked
+			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], why)
+		}
+	}
+}
+
 // settleEarlier takes in what runs that did not end properly have done: made
 // objects enter the state, and intents without an outcome are looked at in the
-// tenant. What is still undecided stays open and holds its subject back.
-func (r *run) settleEarlier(ctx context.Context) error {
-	r.pending = map[string]apply.Settled{}
+// tenant. What is still undecided stays open, and its users are held back. A
+// plan looks too, so that it says who is held back, but it only looks at users
+// and writes nothing down.
+func (r *run) settleEarlier(ctx context.Context) (heldBack, error) {
+	held := heldBack{by: map[string]apply.Settled{}}
 	var open []string
 	for _, earlier := range r.state.OpenRuns {
 		intents, err := r.readEarlier(ctx, earlier)
 		if err != nil {
-			return fmt.Errorf("run %s: %w", earlier, err)
+			return held, fmt.Errorf("run %s: %w", earlier, err)
+		}
+		if r.req.Mode == Plan { // what else is under way its own run looks for
+			intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return !in.Action.Kind.OnUser() })
 		}
 		if len(intents) == 0 {
 			continue
@@ -43,17 +85,22 @@ func (r *run) settleEarlier(ctx context.Context) error {
 		settled, err := apply.Settle(ctx, r.Reader, intents,
 			apply.Patience{Now: r.Now, Pending: r.Settings.Settle, Visibility: r.Settings.Visibility}, ownedIDs(r.state))
 		if err != nil {
-			return fmt.Errorf("run %s: %w", earlier, err)
+			return held, fmt.Errorf("run %s: %w", earlier, err)
 		}
 		for _, s := range settled {
 			r.recordSettled(s)
-			if s.Outcome.Status == plan.SettledPending && !slices.Contains(open, earlier) {
+			if s.Outcome.Status != plan.SettledPending {
+				continue
+			}
+			held.by[strings.ToLower(s.Outcome.Subject.ID)] = s
+			if !slices.Contains(open, earlier) {
 				open = append(open, earlier)
 			}
 		}
 	}
 	r.state.OpenRuns = open
-	return nil
+	held.settled = true
+	return held, nil
 }
 
 // readEarlier folds one earlier run's journal into the state and returns its
@@ -128,7 +175,6 @@ func (r *run) recordSettled(s apply.Settled) {
 	r.Log.Info("settled", "run", s.Outcome.Run, "action", s.Outcome.Action, "kind", s.Outcome.Kind,
 		"subject", nameOf(s.Outcome.Subject), "status", s.Outcome.Status, "detail", s.Outcome.Detail, "tenant", r.Name)
 	if s.Outcome.Status == plan.SettledPending {
-		r.pending[s.Outcome.Subject.ID] = s
 		return
 	}
 	if s.Made != nil {
@@ -136,7 +182,9 @@ func (r *run) recordSettled(s apply.Settled) {
 	}
 	r.rememberUser(s.Action, s.Outcome, s.Outcome.Run)
 	r.state.SettledActions = append(r.state.SettledActions, s.Outcome.Run+"/"+s.Outcome.Action)
-	r.unsaid = append(r.unsaid, s)
+	if r.req.Mode == Apply {
+		r.unsaid = append(r.unsaid, s)
+	}
 }
 
 // journalSettled writes down what was settled, once the run is this process's

@@ -145,13 +145,15 @@ func (q Request) Kind() ledger.RunKind {
 
 // Result is what came of a run. As JSON it is the answer of `plan -o json`.
 type Result struct {
-	Run      string           `json:"run"`
-	Tenant   string           `json:"tenant"`
-	Mode     Mode             `json:"mode"`
-	Kind     ledger.RunKind   `json:"kind"`
-	Status   Status           `json:"status"`
-	Plan     plan.Plan        `json:"plan"`
-	Outcomes []plan.Outcome   `json:"outcomes"`
+	Run      string         `json:"run"`
+	Tenant   string         `json:"tenant"`
+	Mode     Mode           `json:"mode"`
+	Kind     ledger.RunKind `json:"kind"`
+	Status   Status         `json:"status"`
+	Plan     plan.Plan      `json:"plan"`
+	Outcomes []plan.Outcome `json:"outcomes"`
+	// Settled are the actions of earlier runs whose answer was lost.
+	Settled  []plan.Outcome   `json:"settled"`
 	Entries  []baseline.Entry `json:"policies"`
 	Findings []string         `json:"warnings"` // of triage and baseline
 	// Hold is the text of HOLD, empty if nobody has set it.

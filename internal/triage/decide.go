@@ -72,6 +72,9 @@ func (r *Rules) notNow(d *Decision, e Evidence, now time.Time) bool {
 	case *u.IsProcessing:
 		return d.leave(CodeProcessing, false, "the service is still processing the user")
 	}
+	if e.HeldBack != "" {
+		return d.leave(CodePending, false, "%s", e.HeldBack)
+	}
 	for _, past := range slices.Concat(e.Dismissals, e.Confirmations) {
 		if past.Pending && sameRisk(past, e) && now.Sub(past.At) < effectWithin {
 			return d.leave(CodePending, false, "an order of %s is not settled yet and no new detection came since", past.At.UTC().Format(time.RFC3339))

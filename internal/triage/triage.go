@@ -85,8 +85,11 @@ type Past struct {
 type Evidence struct {
 	User entra.RiskyUser
 	// Detections are the open ones, all of them unless Incomplete says why not.
-	Detections    []Detection
-	Incomplete    string
+	Detections []Detection
+	Incomplete string
+	// HeldBack says why nothing may be ordered for the user now: an earlier
+	// order may still take effect, and nobody knows.
+	HeldBack      string
 	Dismissals    []Past
 	Confirmations []Past
 }
