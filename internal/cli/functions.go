@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -104,7 +103,7 @@ func (c *command) timer() (*schedule.Schedule, error) {
 	}
 	s, err := schedule.ParseNCRONTAB(spec, zone)
 	if err != nil {
-		return nil, errors.Join(errors.New(config.EnvNCRONTAB), err)
+		return nil, fmt.Errorf("%s: %w", config.EnvNCRONTAB, err)
 	}
 	return s, nil
 }

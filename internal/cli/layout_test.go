@@ -106,3 +106,18 @@ func TestStatusLine(t *testing.T) {
 		t.Errorf("left: %q", got)
 	}
 }
+
+// What others wrote is one readable line.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"schedule\nNCRONTAB":         "schedule NCRONTAB",
+		"a\r\n\tb\u00a0c\u2028d":     "a b c d",
+		"\ufeffAda\u200b":            "Ada",
+		"\x1b[31mred\u202egnp.exe":   "\ufffd[31mred\ufffdgnp.exe",
+		"Ada Lovelace, plain as day": "Ada Lovelace, plain as day",
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("printable(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -159,7 +158,7 @@ func scheduleOf(s config.Schedule) (*schedule.Schedule, error) {
 	}
 	parsed, err := schedule.Parse(s.Cron, s.TimeZone)
 	if err != nil {
-		return nil, errors.Join(errors.New("schedule.cron"), err)
+		return nil, fmt.Errorf("schedule.cron: %w", err)
 	}
 	return parsed, nil
 }

@@ -126,10 +126,17 @@ func wrap(text string, width, indent int) string {
 	return b.String()
 }
 
-// printable takes control characters out of what a service sent: a display name
-// must not move the cursor.
+// printable makes one readable line of what somebody else wrote: a display name
+// must not move the cursor. Breaks and odd blanks become a blank, what has no
+// width goes, and what else is no text shows as a sign for it.
 func printable(s string) string {
+	if strings.ContainsAny(s, "\r\n\t\v\f\u0085\u00a0\u2028\u2029") {
+		s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("\r\n\t\v\f\u0085\u00a0\u2028\u2029", r) }), " ")
+	}
 	return strings.Map(func(r rune) rune {
+		if r == '\ufeff' || r == '\u200b' || r == '\u2060' {
+			return -1
+		}
 		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x2028 && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
 			return '\uFFFD'
 		}
