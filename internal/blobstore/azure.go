@@ -46,6 +46,10 @@ type Azure struct {
 	prefix   string
 	timeout  time.Duration
 	leaseFor time.Duration
+
+	by        string // how it signs in
+	signature signature
+	now       func() time.Time
 }
 
 // OpenAzure opens a container, and makes it where it is missing and the identity
@@ -59,7 +63,8 @@ func OpenAzure(ctx context.Context, o AzureOptions) (*Azure, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Azure{client: client, address: at.service + "/" + at.container, prefix: at.prefix, timeout: o.CallTimeout, leaseFor: o.LeaseFor}
+	a := &Azure{client: client, address: at.service + "/" + at.container, prefix: at.prefix, timeout: o.CallTimeout, leaseFor: o.LeaseFor,
+		by: o.signsInBy(), signature: readSignature(o.SAS, at.emulator), now: time.Now}
 	if at.prefix != "" {
 		a.address += "/" + strings.TrimSuffix(at.prefix, "/")
 	}
@@ -217,18 +222,18 @@ func (a *Azure) blob(name string) (string, error) {
 // say turns the service's errors into ours, with what to do about the common
 // ones.
 func (a *Azure) say(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if refused := a.refused(err); refused != nil {
+		return refused
+	}
 	var res *azcore.ResponseError
 	switch {
-	case err == nil:
-		return nil
 	case bloberror.HasCode(err, bloberror.BlobNotFound):
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
 	case bloberror.HasCode(err, bloberror.ContainerNotFound):
 		return fmt.Errorf("the container %s does not exist; create it, or name another in store.url: %w", a.address, ErrNotFound)
-	case bloberror.HasCode(err, bloberror.AuthorizationPermissionMismatch, bloberror.AuthorizationFailure):
-		return fmt.Errorf("the store %s refuses this identity; it needs the role Storage Blob Data Contributor on the container", a.address)
-	case bloberror.HasCode(err, bloberror.AuthenticationFailed):
-		return fmt.Errorf("the store %s does not accept the sign-in (a wrong key or signature, an expired token, or a clock that is off by more than 15 minutes)", a.address)
 	case errors.As(err, &res):
 		return fmt.Errorf("store %s: %s: %d %s", a.address, name, res.StatusCode, res.ErrorCode)
 	}

@@ -317,3 +317,83 @@ func TestAServerErrorAfterTheEffect(t *testing.T) {
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What is wrong with a signature decides what helps: a new role never does.
+func TestWhatASignatureLacks(t *testing.T) {
+	server := azuritetest.Shared(t)
+	url, other := server.Container(), server.Container()
+	azure(t, url, nil)
+	azure(t, other, nil)
+	key, err := container.NewSharedKeyCredential(azuritetest.Account, azuritetest.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := sas.ContainerPermissions{Read: true, Write: true, Create: true, List: true, Delete: true, Add: true}
+	sign := func(of string, p sas.ContainerPermissions, starts, ends time.Duration) string {
+		client, err := container.NewClientWithSharedKeyCredential(of, key, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now().Add(starts)
+		signed, err := client.GetSASURL(p, time.Now().Add(ends), &container.GetSASURLOptions{StartTime: &start})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, query, _ := strings.Cut(signed, "?")
+		return query
+	}
+	right := sign(url, all, -time.Hour, time.Hour)
+	for name, c := range map[string]struct{ sas, problem, fix string }{
+		"read only":                {sign(url, sas.ContainerPermissions{Read: true, List: true}, -time.Hour, time.Hour), "permissions rl, not a, c, w, d", "sp=racwdl"},
+		"ended":                    {sign(url, all, -2*time.Hour, -time.Hour), "ended at", "later end"},
+		"to come":                  {sign(url, all, time.Hour, 2*time.Hour), "yet to come", "clock"},
+		"foreign":                  {sign(other, all, -time.Hour, time.Hour), "another container", "store.url"},
+		"cut":                      {right[:strings.Index(right, "&sig=")], "not whole", "end of sig="},
+		"changed":                  {strings.Replace(right, "sig=", "sig=AA", 1), "another container or account", "copy all"},
+		"an account's, for queues": {"sv=2022-11-02&ss=q&srt=sco&sp=rwdlacup&se=2099-01-01T00:00:00Z&sig=AAAA", "not for blobs", "ss=b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := blobstore.OpenAzure(t.Context(), blobstore.AzureOptions{URL: url, SAS: c.sas})
+			if err == nil {
+				err = s.Put(t.Context(), "a", []byte("b"))
+			}
+			var refused *blobstore.AccessError
+			if !errors.As(err, &refused) || !strings.Contains(refused.Problem, c.problem) || !strings.Contains(refused.Fix, c.fix) ||
+				strings.Contains(err.Error(), "role") || strings.Contains(err.Error(), "sig=A") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// The service's words for a refusal, by how it was asked.
+func TestWhyAccessIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		code, want string
+		options    blobstore.AzureOptions
+	}{
+		{"AuthorizationFailure", "network rules", blobstore.AzureOptions{Credential: emulatorCredential{}}},
+		{"AuthorizationPermissionMismatch", "Storage Blob Data Contributor", blobstore.AzureOptions{Credential: emulatorCredential{}}},
+		{"InvalidAuthenticationInfo", "tenant of the storage account", blobstore.AzureOptions{Credential: emulatorCredential{}}},
+		{"AuthorizationFailure", "network rules", blobstore.AzureOptions{ConnectionString: "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=AAAA;EndpointSuffix=core.windows.net"}},
+		{"KeyBasedAuthenticationNotPermitted", "takes no keys", blobstore.AzureOptions{ConnectionString: "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=AAAA;EndpointSuffix=core.windows.net"}},
+		{"AuthorizationSourceIPMismatch", "198.51.100.1", blobstore.AzureOptions{SAS: "sv=2022-11-02&sr=c&sp=racwdl&se=2099-01-01T00:00:00Z&sip=198.51.100.1&sig=AAAA"}},
+		{"AuthorizationFailure", "network rules", blobstore.AzureOptions{SAS: "sv=2022-11-02&sr=c&sp=racwdl&se=2099-01-01T00:00:00Z&sig=AAAA"}},
+	} {
+		c.options.URL = "https://acct.blob.core.windows.net/reports"
+		c.options.Transport = answers(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 403, Header: http.Header{"X-Ms-Error-Code": {c.code}}, Body: http.NoBody, Request: r}, nil
+		})
+		s, err := blobstore.OpenAzure(t.Context(), c.options)
+		if err == nil {
+			err = s.Put(t.Context(), "a", nil)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.code, err, c.want)
+		}
+	}
+}
+
+type answers func(*http.Request) (*http.Response, error)
+
+func (f answers) Do(r *http.Request) (*http.Response, error) { return f(r) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ func (c *command) doctor(cmd *cobra.Command) error {
 	checks := []doctor.Check{c.checkSchedule(cfg), checkHTTP(cfg)}
 	a, err := app.Open(ctx, cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
 	if err != nil {
-		checks = append(checks, doctor.Check{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(cfg)})
+		checks = append(checks, doctor.Check{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(cfg, err)})
 		a = c.reading(cfg)
 	} else {
 		checks = append(checks, c.checkStore(ctx, a)...)
@@ -112,7 +113,7 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 // checkStore writes to the store and takes each tenant's lease for a moment.
 func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
 	if err := a.ProbeStore(ctx); err != nil {
-		return []doctor.Check{{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(a.Config)}}
+		return []doctor.Check{{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(a.Config, err)}}
 	}
 	checks := []doctor.Check{{Name: "store", Status: doctor.OK, Detail: "a file was written, read and deleted in " + a.Store.URL()}}
 	host, err := os.Hostname()
@@ -126,7 +127,7 @@ func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
 		case errors.Is(err, blobstore.ErrLeaseHeld):
 			k.Status, k.Detail, k.Fix = doctor.Warn, err.Error(), "wait for that run; the lease of a process that died ends within a minute"
 		case err != nil:
-			k.Status, k.Detail, k.Fix = doctor.Fail, err.Error(), storeFix(a.Config)
+			k.Status, k.Detail, k.Fix = doctor.Fail, err.Error(), storeFix(a.Config, err)
 		default:
 			if err := lease.Release(ctx); err != nil {
 				k.Status, k.Detail, k.Fix = doctor.Warn, "it could not be given back: "+err.Error(), "it ends by itself within a minute"
@@ -142,14 +143,20 @@ func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
 	return checks
 }
 
-func storeFix(cfg *config.Config) string {
-	if cfg.Store.Credential.Kind == config.KindConnectionString || cfg.Store.Credential.Kind == config.KindSAS {
-		return "check store.url and the secret of store.credential"
-	}
-	if len(cfg.Store.URL) > 5 && cfg.Store.URL[:5] == "file:" {
+// storeFix is what to do about a store that does not work. What a container
+// refuses says it itself.
+func storeFix(cfg *config.Config, err error) string {
+	var refused *blobstore.AccessError
+	switch {
+	case errors.As(err, &refused) && strings.Contains(refused.Fix, "Storage Blob Data Contributor"):
+		return refused.Fix + `:
+  az role assignment create --role "Storage Blob Data Contributor" --assignee OBJECT_ID_OF_THE_IDENTITY --scope ID_OF_THE_STORAGE_ACCOUNT`
+	case errors.As(err, &refused):
+		return refused.Fix
+	case strings.HasPrefix(cfg.Store.URL, "file:"):
 		return "make the folder writable for this user, or name another in store.url"
 	}
-	return `az role assignment create --role "Storage Blob Data Contributor" --assignee OBJECT_ID_OF_THE_IDENTITY --scope ID_OF_THE_STORAGE_ACCOUNT`
+	return "check store.url and store.credential"
 }
 
 // checkSchedule says when the next run is due, by serve and by the timer.
