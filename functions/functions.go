@@ -85,6 +85,9 @@ const Queue = "risksweep-runs"
 const (
 	// maxBody is more than a queue message or an order can be.
 	maxBody = 1 << 20
+	// maxDrain is how much is read on and thrown away of a call that is longer:
+	// the host takes requests of 100 MB, and JSON may need six bytes for one.
+	maxDrain = 640 << 20
 	// answerBefore is how long before the host's limit a call is answered at
 	// the latest, done or not.
 	answerBefore = 5 * time.Second
@@ -101,6 +104,7 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(LogHandler(o.Log.Handler()))
 	if o.Wait == 0 {
 		o.Wait = 75 * time.Second
 	}
@@ -162,7 +166,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.Header.Get("X-Azure-Functions-InvocationId")
 	name := strings.TrimPrefix(r.URL.Path, "/")
-	if strings.HasPrefix(name, "api/") {
+	if api := "api/"; len(name) >= len(api) && strings.EqualFold(name[:len(api)], api) {
 		h.forwarded(w, r, id)
 		return
 	}
@@ -185,7 +189,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve reads the call, runs it in time and answers.
 func (c *call) serve(w http.ResponseWriter, r *http.Request, handle func(*call) (answer, error)) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		// The host reads no answer before all is sent.
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxDrain)) // what is not sent is not missed
+		err = errTooLong
+		if strings.HasPrefix(c.function, "Run") {
+			c.log.Warn("a request is too large", "bytes", r.ContentLength)
+			reply(w, http.StatusOK, answer{Outputs: map[string]any{"res": problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", httpapi.MaxBody))}})
+			return
+		}
+	}
 	if err == nil {
 		c.in, err = parseInvocation(body)
 	}
@@ -196,7 +210,8 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request, handle func(*call) 
 	}
 	// A connection that breaks is no reason to stop: a run that was begun is
 	// carried to its end, so that a repeated delivery finds it done.
-	ctx := context.WithoutCancel(r.Context())
+	ctx := withAttrs(context.WithoutCancel(r.Context()), slog.String("function", c.function), slog.String("invocation", c.id))
+	ctx = runs.WithLog(ctx, c.log)
 	limit := c.o.Timeout - min(answerBefore, c.o.Timeout/4)
 	var cancel context.CancelFunc = func() {}
 	late := make(<-chan time.Time)
@@ -236,8 +251,9 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request, handle func(*call) 
 }
 
 var (
-	errLate  = errors.New("functionTimeout is near")
-	errPanic = errors.New("the call ended in a panic; the log says where")
+	errTooLong = fmt.Errorf("it is longer than %d bytes", maxBody)
+	errLate    = errors.New("functionTimeout is near")
+	errPanic   = errors.New("the call ended in a panic; the log says where")
 )
 
 // workWithin is how long the work of a call may take: what is left is for the

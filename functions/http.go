@@ -3,7 +3,9 @@ package functions
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -52,6 +54,10 @@ func (c *call) runsCreate() (answer, error) {
 		return answer{}, err
 	}
 	var a answer
+	if req.lostBody() {
+		a.Outputs = map[string]any{"res": problem(http.StatusLengthRequired, "no body arrived: the Functions host passes none on that is sent in chunks; send it with Content-Length")}
+		return a, nil
+	}
 	b, err := c.backendFor()
 	if err != nil {
 		c.log.Error("the call cannot be answered", "error", err)
@@ -86,14 +92,27 @@ func (c *call) httpGet() (answer, error) {
 		c.log.Error("the call cannot be answered", "error", err)
 		return answer{Outputs: map[string]any{"res": unusable}}, nil
 	}
-	res, err := c.through(c.api(b, &starter{book: b.Book}), http.MethodGet, path, req)
+	method := http.MethodGet
+	if strings.EqualFold(req.Method, http.MethodHead) {
+		method = http.MethodHead
+	}
+	res, err := c.through(c.api(b, &starter{book: b.Book}), method, path, req)
 	return answer{Outputs: map[string]any{"res": res}}, err
 }
 
 // unusable answers a caller while the configuration is broken: what is wrong
 // with it is for the log.
-var unusable = httpResult{StatusCode: http.StatusInternalServerError, Headers: map[string]string{"Content-Type": "application/json"},
-	Body: `{"error":"the function app's configuration cannot be used; its log says why"}`}
+var unusable = problem(http.StatusInternalServerError, "the function app's configuration cannot be used; its log says why")
+
+// problem is an answer with a status other than success, as package httpapi
+// writes them.
+func problem(status int, text string) httpResult {
+	data, err := json.Marshal(httpapi.Problem{Error: text})
+	if err != nil {
+		panic(err) // a text
+	}
+	return httpResult{StatusCode: status, Headers: map[string]string{"Content-Type": "application/json"}, Body: string(data)}
+}
 
 func (c *call) request() (request, error) {
 	raw, err := c.in.input("req")
@@ -119,7 +138,7 @@ func (c *call) through(api http.Handler, method, path string, in request) (httpR
 	}
 	r, err := http.NewRequestWithContext(ctx, method, "http://functions"+target, bytes.NewReader(in.body()))
 	if err != nil {
-		return httpResult{StatusCode: http.StatusBadRequest, Headers: map[string]string{"Content-Type": "application/json"}, Body: `{"error":"the request cannot be read"}`}, nil
+		return problem(http.StatusBadRequest, "the request cannot be read"), nil
 	}
 	w := &recorder{header: http.Header{}}
 	if err := w.serve(api, r); err != nil {
@@ -188,12 +207,12 @@ func (w *recorder) serve(h http.Handler, r *http.Request) (err error) {
 // stream, and no limit of JSON applies. Orders do not come this way: their
 // function has a queue to write to, so the host wraps them.
 func (h *Handler) forwarded(w http.ResponseWriter, r *http.Request, id string) {
-	ctx, cancel := context.WithTimeout(r.Context(), max(quick, h.o.Timeout))
+	ctx, cancel := context.WithTimeout(withAttrs(r.Context(), slog.String("function", "http"), slog.String("invocation", id)), max(quick, h.o.Timeout))
 	defer cancel()
-	c := &call{Handler: h, ctx: ctx, id: id, function: "http", log: h.o.Log.With("invocation", id)}
+	c := &call{Handler: h, ctx: ctx, id: id, function: "http", log: h.o.Log.With("function", "http", "invocation", id)}
 	if !slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method) {
 		w.Header().Set("Allow", http.MethodGet)
-		writeResult(w, httpResult{StatusCode: http.StatusMethodNotAllowed, Headers: map[string]string{"Content-Type": "application/json"}, Body: `{"error":"this route takes GET"}`})
+		writeResult(w, problem(http.StatusMethodNotAllowed, "this route takes GET"))
 		return
 	}
 	b, err := c.backendFor()
@@ -202,7 +221,26 @@ func (h *Handler) forwarded(w http.ResponseWriter, r *http.Request, id string) {
 		writeResult(w, unusable)
 		return
 	}
-	c.api(b, &starter{book: b.Book}).ServeHTTP(w, r.WithContext(ctx))
+	r = r.WithContext(ctx)
+	r.URL.Path, r.URL.RawPath = route(r.URL.EscapedPath())
+	c.api(b, &starter{book: b.Book}).ServeHTTP(w, r)
+}
+
+// route writes a path as the routes of the API are written: the host finds its
+// functions without regard to case and to a slash at the end.
+func route(escaped string) (path, raw string) {
+	parts := strings.Split(strings.TrimRight(escaped, "/"), "/")
+	for i, name := range map[int]string{1: "api", 2: "runs", 4: "files"} {
+		if i < len(parts) && strings.EqualFold(parts[i], name) {
+			parts[i] = name
+		}
+	}
+	raw = strings.Join(parts, "/")
+	path, err := url.PathUnescape(raw)
+	if err != nil {
+		return raw, ""
+	}
+	return path, raw
 }
 
 func writeResult(w http.ResponseWriter, res httpResult) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"strings"
 	"time"
 )
@@ -82,6 +83,24 @@ func message(raw json.RawMessage) []byte {
 		data = decoded
 	}
 	return data
+}
+
+// queueText is the text of a queue message as it was in the queue, whatever it
+// looks like. The binding says binary, so that the host gives its bytes as
+// base64; without that it gives a JSON text of a JSON text.
+func queueText(raw json.RawMessage) []byte {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return raw
+	}
+	if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
+		return decoded
+	}
+	var inner string
+	if json.Unmarshal([]byte(text), &inner) == nil {
+		return []byte(inner)
+	}
+	return []byte(text)
 }
 
 // timer is what a timer trigger carries.
@@ -162,14 +181,46 @@ func parseRequest(raw json.RawMessage) (request, error) {
 	return r, nil
 }
 
-// body is the request's body: absent, a text, or an object of a host that did
-// not put it into a text.
+// body is the request's body: absent, a text, the base64 of one that the host
+// does not take for text, or an object of a host that did not put it into a
+// text.
 func (r request) body() []byte {
 	var text string
-	if json.Unmarshal(r.Body, &text) == nil {
-		return []byte(text)
+	if json.Unmarshal(r.Body, &text) != nil {
+		return r.Body
 	}
-	return r.Body
+	kind, _, _ := mime.ParseMediaType(r.header("Content-Type"))
+	if kind == "application/octet-stream" || strings.HasPrefix(kind, "multipart/") {
+		if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
+			return decoded
+		}
+	}
+	return []byte(text)
+}
+
+// lostBody reports a body that the host did not pass on: it does so for one
+// that comes in chunks, without Content-Length.
+func (r request) lostBody() bool {
+	return len(r.body()) == 0 && r.header("Content-Length") == ""
+}
+
+// header is the first value of a header, whose name the host may write in any
+// case and whose value in a list or alone.
+func (r request) header(name string) string {
+	for k, raw := range r.Headers {
+		if !strings.EqualFold(k, name) {
+			continue
+		}
+		var values []string
+		var value string
+		if json.Unmarshal(raw, &values) == nil && len(values) > 0 {
+			return values[0]
+		}
+		if json.Unmarshal(raw, &value) == nil {
+			return value
+		}
+	}
+	return ""
 }
 
 // param is a value of the route; empty if the caller left it out.

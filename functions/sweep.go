@@ -9,8 +9,10 @@ import (
 	"github.com/risksweep/risksweep/internal/runs"
 )
 
-// skew is how far the host's clock may be ahead of ours.
-const skew = 2 * time.Minute
+// early is how long before its due time the host's timer may fire: it was seen
+// to be early by milliseconds. A due time further ahead is that of the next
+// occurrence, and the call was made by hand.
+const early = time.Second
 
 // nightly answers the timer: one message per tenant.
 func (c *call) nightly() (answer, error) {
@@ -28,10 +30,9 @@ func (c *call) nightly() (answer, error) {
 	}
 	now := c.o.Now().UTC()
 	due := t.due()
+	byHand := due.After(now.Add(early))
 	switch {
-	case due.After(now.Add(skew)):
-		// Called by hand: a run of its own, which must not pass for the one
-		// that will be due.
+	case byHand:
 		due = now.Truncate(time.Second)
 	case due.IsZero():
 		due = now.Truncate(time.Minute)
@@ -44,8 +45,17 @@ func (c *call) nightly() (answer, error) {
 	orders := make([]runs.Order, len(b.Tenants))
 	for i, tenant := range b.Tenants {
 		orders[i] = b.Book.Scheduled(tenant, due)
+		if !byHand {
+			continue
+		}
+		// A run of its own, which must not pass for one that was or will be due.
+		own, err := b.Book.Ordered(tenant, orders[i].Mode)
+		if err != nil {
+			return answer{}, err
+		}
+		orders[i].Run = own.Run
 	}
-	c.log.Info("runs are due", "due", due, "pastDue", t.IsPastDue, "tenants", len(orders))
+	c.log.Info("runs are due", "due", due, "byHand", byHand, "pastDue", t.IsPastDue, "tenants", len(orders))
 	if err := b.Book.Prune(c.ctx, b.KeepDays); err != nil {
 		c.log.Warn("records of old orders could not be deleted", "error", err)
 	}
@@ -119,7 +129,7 @@ func (c *call) sweepPoisoned() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	m := message(raw)
+	m := queueText(raw)
 	c.log.Error("a message was given up", "bytes", len(m))
 	return answer{}, b.Book.Poisoned(c.ctx, m, "the message was given up after repeated failures; the log of SweepTenant says why")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
 	"strings"
 )
@@ -26,7 +27,7 @@ func parseAnswer(res *http.Response, data []byte) (Answer, error) {
 	if len(trimmed) == 0 || string(trimmed) == "null" {
 		return a, &Failure{Reason: "an empty answer: the real host hangs until functionTimeout", Hung: true}
 	}
-	if ct := res.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/json") && !strings.HasPrefix(ct, "text/json") {
+	if ct, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err != nil || ct != "application/json" && ct != "text/json" {
 		return a, &Failure{Reason: fmt.Sprintf("the answer is %q, not JSON", ct)}
 	}
 	if err := json.Unmarshal(data, &a); err != nil {
@@ -45,8 +46,11 @@ type Response struct {
 // httpOutput reads an HTTP output binding.
 func httpOutput(a Answer, name string) (Response, error) {
 	raw, ok := a.Outputs[name]
+	if name == "$return" {
+		raw, ok = a.ReturnValue, len(a.ReturnValue) > 0 && string(a.ReturnValue) != "null"
+	}
 	switch {
-	case !ok && len(a.Outputs) == 0:
+	case !ok && (len(a.Outputs) == 0 || name == "$return"):
 		return Response{Status: http.StatusNoContent}, nil
 	case !ok:
 		return Response{}, &Failure{Reason: fmt.Sprintf("no output %q: the caller gets {}", name)}
@@ -54,6 +58,9 @@ func httpOutput(a Answer, name string) (Response, error) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		raw = json.RawMessage(text)
+		if t := bytes.TrimSpace(raw); len(t) == 0 || t[0] != '{' {
+			return Response{Status: http.StatusInternalServerError}, &Failure{Reason: fmt.Sprintf("output %q is the text %.80q: the caller gets 500", name, text)}
+		}
 	}
 	var out struct {
 		StatusCode json.RawMessage

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -182,7 +183,16 @@ func HTTPPayload(binding, method string, u *url.URL, params map[string]any, head
 	}
 	req := map[string]any{"Url": u.String(), "Method": method, "Query": query, "Headers": headers, "Params": params,
 		"Identities": []any{map[string]any{"AuthenticationType": nil, "IsAuthenticated": false, "Claims": []any{}}}}
-	if body != "" {
+	kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case header.Get("Transfer-Encoding") != "": // a body in chunks is lost
+		body = ""
+	case method == http.MethodPost || body != "":
+		headers["Content-Length"], flat["Content-Length"] = []string{itoa(len(body))}, itoa(len(body))
+	}
+	if body != "" && (kind == "application/octet-stream" || strings.HasPrefix(kind, "multipart/")) {
+		req["Body"] = base64.StdEncoding.EncodeToString([]byte(body))
+	} else if body != "" {
 		req["Body"] = body
 		// Members of a body overwrite what is in Metadata.
 		var members map[string]any

@@ -16,6 +16,7 @@ import (
 	"github.com/risksweep/risksweep/internal/notice"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -37,7 +38,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 		fresh, err := notice.New(ctx, a.Store, t.Name, e.People, r.Complete)
 		if err != nil {
 			// Better to be told twice than not at all.
-			a.opt.Log.Warn("who was named in earlier notices is not known", "tenant", t.Name, "error", err)
+			runs.Log(ctx, a.opt.Log).Warn("who was named in earlier notices is not known", "tenant", t.Name, "error", err)
 			fresh = e.People
 		}
 		e.People = fresh
@@ -72,7 +73,7 @@ func (a *App) send(ctx context.Context, e notice.Event) {
 				err = notice.Send(c, n.Kind, n.URL.Reveal(), body)
 			}
 			if err != nil {
-				a.opt.Log.Warn("a notice could not be sent", "tenant", e.Tenant, "kind", n.Kind, "error", err)
+				runs.Log(ctx, a.opt.Log).Warn("a notice could not be sent", "tenant", e.Tenant, "kind", n.Kind, "error", err)
 			}
 			return nil
 		})

@@ -50,7 +50,7 @@ func (c *command) functions(cmd *cobra.Command) error {
 	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
 		return usageError{err}
 	}
-	c.log = slog.New(slog.NewJSONHandler(c.Out, &slog.HandlerOptions{Level: level}))
+	c.log = slog.New(functions.LogHandler(slog.NewJSONHandler(c.Out, &slog.HandlerOptions{Level: level})))
 	timeout, err := functions.Timeout(c.Env)
 	if err != nil {
 		c.log.Error("functionTimeout cannot be read; the shortest default is assumed", "error", err)

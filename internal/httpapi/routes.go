@@ -56,10 +56,14 @@ func (a *api) order(body io.Reader) (Order, error) {
 	if err != nil {
 		return o, err
 	}
+	const example = `a JSON object such as {"tenant":"contoso","mode":"plan"}`
+	if len(strings.TrimSpace(string(data))) == 0 {
+		return o, errors.New("there is no body; it must be " + example)
+	}
 	var members map[string]json.RawMessage
 	dec := json.NewDecoder(strings.NewReader(string(data)))
 	if err := dec.Decode(&members); err != nil || members == nil {
-		return o, errors.New(`the body must be a JSON object such as {"tenant":"contoso","mode":"plan"}`)
+		return o, errors.New("the body must be " + example)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return o, errors.New("the body must be one JSON object and nothing more")

@@ -256,7 +256,7 @@ func (b *Book) Busy(ctx context.Context, tenant string) (bool, error) {
 			return false, fmt.Errorf("asking whether tenant %s is being swept: %w", tenant, err)
 		}
 		if err := l.Release(ctx); err != nil {
-			b.Log.Warn("a lease could not be given back; it ends by itself", "tenant", tenant, "error", err)
+			Log(ctx, b.Log).Warn("a lease could not be given back; it ends by itself", "tenant", tenant, "error", err)
 		}
 	}
 	return false, nil

@@ -32,7 +32,7 @@ func (b *Book) Execute(ctx context.Context, o Order) (*Result, error) {
 		c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		if err := lease.Release(c); err != nil {
-			b.Log.Warn("the lease could not be given back; it ends by itself", "tenant", o.Tenant, "run", o.Run, "error", err)
+			Log(ctx, b.Log).Warn("the lease could not be given back; it ends by itself", "tenant", o.Tenant, "run", o.Run, "error", err)
 		}
 	}()
 	// It may have ended while we waited for the lease.
@@ -41,7 +41,7 @@ func (b *Book) Execute(ctx context.Context, o Order) (*Result, error) {
 		return nil, err
 	}
 	if run != o.Run {
-		b.Log.Warn("the run was cut short after it began to write; another takes it up", "tenant", o.Tenant, "run", o.Run, "attempt", run)
+		Log(ctx, b.Log).Warn("the run was cut short after it began to write; another takes it up", "tenant", o.Tenant, "run", o.Run, "attempt", run)
 		o.Run = run
 	}
 	// Who has lost the lease must stop: somebody else may be at it.
@@ -162,7 +162,7 @@ func (b *Book) wait(ctx context.Context, o Order, d, every time.Duration) (*Resu
 		if !errors.Is(err, ErrBusy) && !errors.Is(err, ErrSame) || !time.Now().Add(every).Before(deadline) {
 			return res, err
 		}
-		b.Log.Info("waiting for the tenant", "tenant", o.Tenant, "run", o.Run, "reason", err)
+		Log(ctx, b.Log).Info("waiting for the tenant", "tenant", o.Tenant, "run", o.Run, "reason", err)
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)

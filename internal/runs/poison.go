@@ -18,8 +18,8 @@ type Poison struct {
 	At            string `json:"at"`
 	Reason        string `json:"reason"`
 	// Message is what the message said; Bytes if that was no text.
-	Message string `json:"message,omitempty"`
-	Bytes   []byte `json:"bytes,omitempty"`
+	Message *string `json:"message,omitempty"`
+	Bytes   []byte  `json:"bytes,omitempty"`
 }
 
 // maxPoison bounds what is kept of a message: a queue holds 64 KiB.
@@ -32,7 +32,8 @@ func (b *Book) Poisoned(ctx context.Context, message []byte, reason string) erro
 	sum := sha256.Sum256(message)
 	p := Poison{SchemaVersion: 1, At: b.Now().UTC().Format("2006-01-02T15:04:05Z"), Reason: reason}
 	if utf8.Valid(message) {
-		p.Message = string(message)
+		text := string(message)
+		p.Message = &text
 	} else {
 		p.Bytes = message
 	}
