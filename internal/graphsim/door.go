@@ -256,6 +256,9 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 	if len(path) == 0 {
 		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "Empty Path. Please make sure that a valid request URL is specified."})
 	}
+	if path[0] == "me" {
+		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "/me request is only valid with delegated authentication flow."})
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := t.claimed(path)

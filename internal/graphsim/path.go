@@ -77,7 +77,7 @@ var segmentNames = sync.OnceValue(func() map[string]string {
 		authenticationStrengthPolicies conditionalAccessPolicies combinationConfigurations updateAllowedCombinations usage
 		identitySecurityDefaultsEnforcementPolicy
 		users groups servicePrincipals applications organization subscribedSkus directoryRoles directoryRoleTemplates
-		directoryObjects getByIds members transitiveMembers memberOf transitiveMemberOf owners
+		directoryObjects getByIds members transitiveMembers memberOf transitiveMemberOf owners manager directReports
 		checkMemberGroups getMemberGroups checkMemberObjects getMemberObjects
 		roleManagement directory roleAssignments roleDefinitions roleEligibilityScheduleInstances
 		roleAssignmentScheduleInstances roleEligibilitySchedules

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/graphsim/directory"
 	"github.com/risksweep/risksweep/internal/graphsim/oauth"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 )
@@ -44,6 +45,7 @@ type identity struct {
 	tenantID                            string
 	domains                             []string
 	clientID, clientSecret, principalID string
+	clientName                          string
 }
 
 // risker is the part of the risk workload that stands outside Graph: what
@@ -58,6 +60,8 @@ type parts struct {
 	identity  identity
 	workloads []workload
 	risk      risker
+	// people is nil in tests that have no directory.
+	people *directory.Workload
 }
 
 type workload struct {
@@ -124,12 +128,20 @@ func newTenant(opt Options, state []byte, make builder) (*Tenant, error) {
 	t.units = newUnits(opt.Rate > 0, opt.Users)
 	t.auth = oauth.New(oauth.Options{
 		TenantID: t.who.tenantID, Domains: t.who.domains,
-		ClientID: t.who.clientID, ClientSecret: t.who.clientSecret, PrincipalID: t.who.principalID,
-		Roles: opt.Roles, Lifetime: opt.TokenLifetime, Cloud: opt.Cloud,
+		ClientID: t.who.clientID, ClientSecret: t.who.clientSecret, PrincipalID: t.who.principalID, ClientName: t.who.clientName,
+		Resources: t.hasResource,
+		Roles:     opt.Roles, Lifetime: opt.TokenLifetime, Cloud: opt.Cloud,
 		Now: c.now, Wall: c.base, Certificates: opt.ClientCertificates,
 	})
 	t.ready = sync.OnceValue(t.readyToken)
 	return t, nil
+}
+
+// hasResource says whether tokens can be had for a name.
+func (t *Tenant) hasResource(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.parts.people != nil && t.parts.people.HasResource(name)
 }
 
 // begin puts everything to its first state.

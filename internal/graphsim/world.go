@@ -19,10 +19,10 @@ func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 	return &parts{
 		identity: identity{
 			tenantID: t.ID, domains: []string{t.Domain, t.InitialDomain},
-			clientID: t.Client.AppID, clientSecret: t.Client.Secret, principalID: t.Client.ObjectID,
+			clientID: t.Client.AppID, clientSecret: t.Client.Secret, principalID: t.Client.ObjectID, clientName: t.Client.DisplayName,
 		},
 		workloads: []workload{{"directory", people}, {"risk", risks}, {"conditionalAccess", access}},
-		risk:      outside{risks},
+		risk:      outside{risks}, people: people,
 	}, nil
 }
 

@@ -1,5 +1,5 @@
 // Package body writes JSON objects whose members keep the order in which they
-// were set, as the service writes them. It reads nothing and knows no types of
+// were set, as the service writes them. It parses nothing and knows no types of
 // Graph.
 package body
 
@@ -19,6 +19,16 @@ type Object struct {
 func (o *Object) Set(name string, value any) *Object {
 	o.names, o.values = append(o.names, name), append(o.values, value)
 	return o
+}
+
+// Get gives a member's value, false if it was not set.
+func (o *Object) Get(name string) (any, bool) {
+	for i, n := range o.names {
+		if n == name {
+			return o.values[i], true
+		}
+	}
+	return nil, false
 }
 
 // MarshalJSON writes the members in order, without HTML escapes.

@@ -70,14 +70,12 @@ const derivedType = "derivedType"
 var (
 	isOf   = regexp.MustCompile(`(?i)\bisof\s*\(\s*'(?:#?microsoft\.graph\.)?([A-Za-z0-9]+)'\s*\)`)
 	castTo = regexp.MustCompile(`(?i)\bmicrosoft\.graph\.(?:ip|country)NamedLocation/`)
-	hasFor = regexp.MustCompile(`(?i)\bscenarios\s+has\s+(?:microsoft\.graph\.templateScenarios)?('[^']*')`)
 )
 
 // rewritten turns the type tests and casts of a filter into plain ones.
 func rewritten(filter string) string {
 	filter = isOf.ReplaceAllString(filter, derivedType+" eq '$1'")
-	filter = castTo.ReplaceAllString(filter, "")
-	return hasFor.ReplaceAllString(filter, "scenarios/any(s:s eq $1)")
+	return castTo.ReplaceAllString(filter, "")
 }
 
 // times gives the members that stand beside the document.

@@ -71,6 +71,9 @@ func (w *Workload) strengthListing(r *wire.Request) listing {
 		if members[i].Name == "requirementsSatisfied" {
 			members[i].NoOrder = true
 		}
+		if members[i].Name == "allowedCombinations" { // flags, for has
+			members[i].Kind, members[i].Enum = odata.Enum, w.types.combinations
+		}
 	}
 	return listing{
 		collection: &odata.Collection{Type: "microsoft.graph.authenticationStrengthPolicy", Members: members, Filterable: true, DefaultTop: maxPage},

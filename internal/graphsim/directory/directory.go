@@ -45,6 +45,7 @@ type Workload struct {
 // index finds things by their keys, in lower case.
 type index struct {
 	people, upns, groups, principals, apps, roles, agreements map[string]int
+	resources                                                 map[string]bool
 }
 
 // New makes the directory of a generated tenant, which it shares and does not
@@ -62,7 +63,7 @@ func (w *Workload) Guard(when func() bool) { w.guarded = when }
 func (w *Workload) rebuild() {
 	i := index{
 		people: map[string]int{}, upns: map[string]int{}, groups: map[string]int{}, principals: map[string]int{},
-		apps: map[string]int{}, roles: map[string]int{}, agreements: map[string]int{},
+		apps: map[string]int{}, roles: map[string]int{}, agreements: map[string]int{}, resources: map[string]bool{},
 	}
 	for n, p := range w.t.People {
 		i.people[strings.ToLower(p.ID)] = n
@@ -76,6 +77,9 @@ func (w *Workload) rebuild() {
 	for n, sp := range w.t.ServicePrincipals {
 		i.principals[strings.ToLower(sp.ID)] = n
 		i.apps[strings.ToLower(sp.AppID)] = n
+		for _, name := range append([]string{sp.AppID}, sp.Names...) {
+			i.resources[strings.ToLower(strings.TrimRight(name, "/"))] = true
+		}
 	}
 	for n, r := range w.t.Roles.Templates {
 		i.roles[strings.ToLower(r.ID)] = n
@@ -84,7 +88,7 @@ func (w *Workload) rebuild() {
 		i.agreements[strings.ToLower(a.ID)] = n
 	}
 	w.index = i
-	w.sets = newSets()
+	w.sets = theSets()
 }
 
 // HasUser says whether a user exists and is not deleted.
@@ -101,6 +105,12 @@ func (w *Workload) HasRole(templateID string) bool { return has(w.index.roles, t
 
 // HasApplication says whether an application has a service principal here.
 func (w *Workload) HasApplication(appID string) bool { return has(w.index.apps, appID) }
+
+// HasResource says whether a service principal has a name, which is an
+// application id or an identifier URI, with or without a slash at its end.
+func (w *Workload) HasResource(name string) bool {
+	return w.index.resources[strings.ToLower(strings.TrimRight(name, "/"))]
+}
 
 // HasServicePrincipal says whether a service principal exists.
 func (w *Workload) HasServicePrincipal(id string) bool { return has(w.index.principals, id) }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,6 +33,9 @@ func (w *Workload) list(r *wire.Request, l listing) (*wire.Response, *wire.Error
 	o, bad := l.set.Parse(r.Query, r.UnknownEnums)
 	if bad != nil {
 		return nil, refusal(bad)
+	}
+	if e := w.readable(r, o, l.set, false); e != nil {
+		return nil, e
 	}
 	if l.countOnly && !r.Eventual {
 		return nil, badRequest("$count is not currently supported.")
@@ -165,9 +169,17 @@ func (w *Workload) one(r *wire.Request, x *row, context string) (*wire.Response,
 }
 
 func (w *Workload) oneOf(r *wire.Request, x *row, context string, typed bool) (*wire.Response, *wire.Error) {
-	o, bad := x.set.ParseOne(r.Query)
+	query := r.Query
+	if r.Eventual && query.Has("$count") {
+		query = maps.Clone(query)
+		query.Del("$count") // an advanced query of one object says so, and counts nothing
+	}
+	o, bad := x.set.ParseOne(query)
 	if bad != nil {
 		return nil, refusal(bad)
+	}
+	if e := w.readable(r, o, x.set, true); e != nil {
+		return nil, e
 	}
 	v, e := w.written(r, x, o, typed)
 	if e != nil {
@@ -222,21 +234,13 @@ func (w *Workload) setOf(context string) *set {
 
 // written is an object as this caller may see it, with what was expanded.
 func (w *Workload) written(r *wire.Request, x *row, o *odata.Options, typed bool) (*body.Object, *wire.Error) {
-	out := x.write(o, typed, sightOf(r.Roles, x.kind))
+	return w.writtenAs(r, x, o, typed, false)
+}
+
+func (w *Workload) writtenAs(r *wire.Request, x *row, o *odata.Options, typed, whole bool) (*body.Object, *wire.Error) {
+	out := x.write(o, typed, whole, sightOf(r.Roles, x.kind))
 	for _, e := range o.Expand {
-		if x.navigation == nil {
-			return nil, unsupported("The navigation property '%s' cannot be expanded.", e.Name)
-		}
-		target := x.navigation(e.Name)
-		if target == nil {
-			out.Set(e.Name, nil)
-			continue
-		}
-		inner, bad := target.set.ParseOne(e.Options)
-		if bad != nil {
-			return nil, refusal(bad)
-		}
-		v, refused := w.written(r, target, inner, e.Name == "principal")
+		v, refused := w.expanded(r, x, e)
 		if refused != nil {
 			return nil, refused
 		}

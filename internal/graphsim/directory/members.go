@@ -51,7 +51,11 @@ func (w *Workload) groupsOf(id string, transitive bool) []string {
 }
 
 func (w *Workload) memberOf(r *wire.Request, id string) (*wire.Response, *wire.Error) {
-	transitive := r.Path[2] == "transitiveMemberOf"
+	return w.objects(r, w.memberIDs(id, r.Path[2] == "transitiveMemberOf"), r.Path[3:])
+}
+
+// memberIDs are the groups and roles that something is a member of.
+func (w *Workload) memberIDs(id string, transitive bool) []string {
 	ids := w.groupsOf(id, transitive)
 	// Directory roles count as membership, too; those of a group reach its
 	// members only transitively.
@@ -64,7 +68,7 @@ func (w *Workload) memberOf(r *wire.Request, id string) (*wire.Response, *wire.E
 			ids = append(ids, role)
 		}
 	}
-	return w.objects(r, ids, r.Path[3:])
+	return ids
 }
 
 // objects lists directory objects of all sorts; rest may cut them down to one

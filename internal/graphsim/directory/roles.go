@@ -22,7 +22,7 @@ func (w *Workload) templateRows() []*row {
 			case "displayName":
 				return t.DisplayName
 			case "description":
-				return t.Description
+				return some(t.Description)
 			}
 			return nil
 		}}
@@ -61,7 +61,7 @@ func (w *Workload) roleRows() []*row {
 			case "displayName":
 				return t.DisplayName
 			case "description":
-				return t.Description
+				return some(t.Description)
 			case "roleTemplateId":
 				return t.ID
 			}
@@ -172,16 +172,18 @@ func (w *Workload) assignmentRow(a generate.RoleAssignment, kind string) *row {
 			}
 			return nil
 		},
-		navigation: func(name string) *row {
-			if name == "principal" {
-				return w.object(a.PrincipalID)
-			}
-			for _, d := range w.definitionRows() {
-				if d.id == a.RoleID {
-					return d
+		navigation: func(name string) ([]*row, bool) {
+			switch name {
+			case "principal":
+				return w.objectRows([]string{a.PrincipalID}), false
+			case "roleDefinition":
+				for _, d := range w.definitionRows() {
+					if d.id == a.RoleID {
+						return []*row{d}, false
+					}
 				}
 			}
-			return nil
+			return nil, false // no scope here is an object
 		},
 	}
 }
@@ -196,7 +198,7 @@ func (w *Workload) definitionRows() []*row {
 			case "displayName":
 				return t.DisplayName
 			case "description":
-				return t.Description
+				return some(t.Description)
 			case "isBuiltIn", "isEnabled":
 				return true
 			case "isPrivileged":

@@ -1,8 +1,8 @@
 package directory
 
 import (
-	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,13 +20,27 @@ type row struct {
 	set  *set
 	id   string
 	get  func(member string) any
-	// navigation gives what $expand may ask for.
-	navigation func(name string) *row
+	// navigation gives what $expand may ask for; many says that it is a list.
+	navigation func(name string) (rows []*row, many bool)
 }
 
-// value is a member for $filter and $orderby.
+// value is a member, by a path below it if it is complex, for $filter and
+// $orderby.
 func (r *row) value(member string) odata.Value {
-	switch v := r.get(member).(type) {
+	name, below, nested := strings.Cut(member, "/")
+	v := r.get(name)
+	if !nested {
+		return valueOf(v)
+	}
+	o, ok := v.(*body.Object)
+	if !ok {
+		return odata.Value{}
+	}
+	return fieldsOf(o)(below)
+}
+
+func valueOf(v any) odata.Value {
+	switch v := v.(type) {
 	case string:
 		return odata.Text(v)
 	case uuid.UUID:
@@ -39,22 +53,47 @@ func (r *row) value(member string) odata.Value {
 		return odata.Time(v)
 	case []string:
 		return odata.Texts(v)
+	case *body.Object:
+		return odata.Object(fieldsOf(v))
+	case []*body.Object:
+		items := make([]odata.Value, len(v))
+		for i, o := range v {
+			items[i] = valueOf(o)
+		}
+		return odata.List(items...)
 	}
 	return odata.Value{}
 }
 
+// fieldsOf gives the members of a complex value by their paths.
+func fieldsOf(o *body.Object) odata.Getter {
+	return func(member string) odata.Value {
+		name, below, nested := strings.Cut(member, "/")
+		v, _ := o.Get(name)
+		inner, complex := v.(*body.Object)
+		switch {
+		case !nested:
+			return valueOf(v)
+		case complex:
+			return fieldsOf(inner)(below)
+		}
+		return odata.Value{}
+	}
+}
+
 // write gives the object as an answer shows it. typed adds the type, as lists
-// of mixed objects do; what the caller may not see is null or left out.
-func (r *row) write(o *odata.Options, typed bool, seen sight) *body.Object {
+// of mixed objects do; whole adds to what is shown without $select all that the
+// tenant has; what the caller may not see is null or left out.
+func (r *row) write(o *odata.Options, typed, whole bool, seen sight) *body.Object {
 	out := &body.Object{}
 	if typed {
 		out.Set("@odata.type", "#microsoft.graph."+r.kind)
 	}
 	for _, m := range r.set.Members {
 		switch {
-		case seen == outline && m.Name != "id":
+		case m.Navigation, seen == outline && m.Name != "id":
 			continue
-		case o.Select == nil && !r.set.shown[m.Name]:
+		case o.Select == nil && !r.set.shown[m.Name] && !(whole && r.set.filled[m.Name]):
 			continue
 		case !o.Selected(m.Name):
 			continue
@@ -99,10 +138,21 @@ func some(s string) any {
 
 func (w *Workload) userRow(n int) *row {
 	p := &w.t.People[n]
-	return &row{kind: "user", set: w.sets.users, id: p.ID, get: func(member string) any { return userMember(p, member) }}
+	return &row{
+		kind: "user", set: w.sets.users, id: p.ID, get: func(member string) any { return w.userMember(p, member) },
+		navigation: func(name string) ([]*row, bool) {
+			switch name {
+			case "manager":
+				return w.managerOf(p), false
+			case "directReports":
+				return w.reportsOf(p), true
+			}
+			return w.memberships(name, p.ID)
+		},
+	}
 }
 
-func userMember(p *generate.Person, member string) any {
+func (w *Workload) userMember(p *generate.Person, member string) any {
 	switch member {
 	case "id":
 		return p.ID
@@ -160,8 +210,19 @@ func userMember(p *generate.Person, member string) any {
 			return []string{"SMTP:" + p.Mail}
 		}
 		return []string{}
+	case "lastPasswordChangeDateTime", "signInSessionsValidFromDateTime":
+		if !p.Guest {
+			return p.CreatedAt
+		}
 	case "identities":
-		return json.RawMessage(`[]`)
+		identity := func(kind, issuer string, id any) *body.Object {
+			return (&body.Object{}).Set("signInType", kind).Set("issuer", issuer).Set("issuerAssignedId", id)
+		}
+		all := []*body.Object{identity("userPrincipalName", w.t.InitialDomain, p.UserPrincipalName)}
+		if p.Guest {
+			all = append(all, identity("federated", "ExternalAzureAD", nil))
+		}
+		return all
 	}
 	return nil
 }
@@ -177,7 +238,20 @@ func mailNickname(upn string) string {
 
 func (w *Workload) groupRow(n int) *row {
 	g := &w.t.Groups[n]
-	return &row{kind: "group", set: w.sets.groups, id: g.ID, get: func(member string) any { return groupMember(g, member) }}
+	return &row{
+		kind: "group", set: w.sets.groups, id: g.ID, get: func(member string) any { return groupMember(g, member) },
+		navigation: func(name string) ([]*row, bool) {
+			switch name {
+			case "members":
+				return w.objectRows(g.Members), true
+			case "transitiveMembers":
+				return w.objectRows(w.within(*g)), true
+			case "createdOnBehalfOf":
+				return nil, false
+			}
+			return w.memberships(name, g.ID)
+		},
+	}
 }
 
 func groupMember(g *generate.Group, member string) any {
@@ -225,7 +299,10 @@ func groupMember(g *generate.Group, member string) any {
 
 func (w *Workload) principalRow(n int) *row {
 	sp := &w.t.ServicePrincipals[n]
-	return &row{kind: "servicePrincipal", set: w.sets.principals, id: sp.ID, get: func(member string) any { return principalMember(sp, member) }}
+	return &row{
+		kind: "servicePrincipal", set: w.sets.principals, id: sp.ID, get: func(member string) any { return principalMember(sp, member) },
+		navigation: func(name string) ([]*row, bool) { return w.memberships(name, sp.ID) },
+	}
 }
 
 func principalMember(sp *generate.ServicePrincipal, member string) any {

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/risksweep/risksweep/internal/graphsim/odata"
 )
@@ -11,12 +13,14 @@ import (
 type set struct {
 	*odata.Collection
 	shown map[string]bool
+	// filled are the members that this tenant has values for.
+	filled map[string]bool
 }
 
 // sets are the collections; objects holds the members of all directory objects
 // together, for lists that mix them.
 type sets struct {
-	users, groups, principals, objects                              *set
+	users, groups, principals, objects, applications                *set
 	templates, roles, assignments, eligible, instances, definitions *set
 	organization, skus, agreements, defaults                        *set
 }
@@ -52,13 +56,20 @@ func kind(like odata.Member, names []string) []odata.Member {
 }
 
 func newSet(c odata.Collection, shown, hidden []odata.Member) *set {
-	s := &set{Collection: &c, shown: map[string]bool{}}
+	s := &set{Collection: &c, shown: map[string]bool{}, filled: map[string]bool{}}
 	for _, m := range shown {
 		s.shown[m.Name] = true
 	}
 	c.Members = slices.Concat(shown, hidden)
+	for _, m := range c.Members {
+		s.filled[m.Name] = true
+	}
+	s.complete(strings.TrimPrefix(c.Type, "microsoft.graph."))
 	return s
 }
+
+// theSets are the same for all tenants.
+var theSets = sync.OnceValue(newSets)
 
 func newSets() sets {
 	// Pages of 100 up to 999, a chain of at most 15 clauses (graph-api §4).
@@ -78,6 +89,7 @@ func newSets() sets {
 		text("creationType", "department", "employeeId", "employeeType", "externalUserState"), texts("imAddresses"),
 		text("mailNickname", "onPremisesImmutableId"), flags("onPremisesSyncEnabled"), texts("otherMails"), text("postalCode"), texts("proxyAddresses"),
 		text("state", "streetAddress", "usageLocation", "userType"), opaque("assignedLicenses", "assignedPlans", "identities"),
+		times("lastPasswordChangeDateTime", "signInSessionsValidFromDateTime"),
 	))
 	groups := newSet(of("group"), slices.Concat(
 		text("id"), times("deletedDateTime"), text("classification"), times("createdDateTime"), texts("creationOptions"), text("description", "displayName"),
@@ -92,22 +104,31 @@ func newSets() sets {
 		texts("notificationEmailAddresses"), text("preferredSingleSignOnMode", "preferredTokenSigningKeyThumbprint"), texts("replyUrls", "servicePrincipalNames"), text("servicePrincipalType", "signInAudience"),
 		texts("tags"), text("tokenEncryptionKeyId"), opaque("addIns", "appRoles", "keyCredentials", "oauth2PermissionScopes", "passwordCredentials", "resourceSpecificApplicationPermissions"),
 	), nil)
+	applications := newSet(of("application"), slices.Concat(
+		text("id"), times("deletedDateTime"), text("appId", "applicationTemplateId", "createdByAppId"), times("createdDateTime"), text("description", "disabledByMicrosoftStatus", "displayName", "groupMembershipClaims"),
+		texts("identifierUris"), flags("isDeviceOnlyAuthSupported", "isFallbackPublicClient"), text("notes", "publisherDomain", "samlMetadataUrl", "serviceManagementReference", "signInAudience"), texts("tags"), text("tokenEncryptionKeyId", "uniqueName"),
+		opaque("addIns", "appRoles", "keyCredentials", "passwordCredentials", "requiredResourceAccess"), blob("api", "certification", "defaultRedirectUri", "info", "optionalClaims", "parentalControlSettings", "publicClient", "requestSignatureVerification", "servicePrincipalLockConfiguration", "spa", "verifiedPublisher", "web"),
+	), nil)
 	objects := newSet(of("directoryObject"), slices.Concat(text("id"), times("deletedDateTime")), nil)
+	objects.Members = slices.Clone(objects.Members)
 	for _, s := range []*set{users, groups, principals} {
 		for _, m := range s.Members {
+			if m.Navigation {
+				continue
+			}
 			if _, _, there := objects.Lookup(m.Name); !there {
 				objects.Members = append(objects.Members, m)
 			}
 		}
 	}
 	instance := func(name string, extra []odata.Member) *set {
-		return newSet(small(name, true, "principal", "roleDefinition"), slices.Concat(text("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"), times("startDateTime", "endDateTime"), extra), nil)
+		return newSet(small(name, true, "principal", "roleDefinition", "directoryScope", "appScope", "activatedUsing"), slices.Concat(text("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"), times("startDateTime", "endDateTime"), extra), nil)
 	}
 	return sets{
-		users: users, groups: groups, principals: principals, objects: objects,
+		users: users, groups: groups, principals: principals, objects: objects, applications: applications,
 		templates:   newSet(small("directoryRoleTemplate", false), slices.Concat(text("id"), times("deletedDateTime"), text("description", "displayName")), nil),
 		roles:       newSet(small("directoryRole", true), slices.Concat(text("id"), times("deletedDateTime"), text("description", "displayName", "roleTemplateId")), nil),
-		assignments: newSet(small("unifiedRoleAssignment", true, "principal", "roleDefinition"), text("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"), text("principalOrganizationId", "condition")),
+		assignments: newSet(odata.Collection{Type: "microsoft.graph.unifiedRoleAssignment", Filterable: true, DefaultTop: 10_000, MaxTop: 999, PageSizeMessage: pageSize, Expandable: []string{"principal", "roleDefinition", "directoryScope", "appScope"}}, text("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"), text("principalOrganizationId", "condition")),
 		definitions: newSet(small("unifiedRoleDefinition", true), slices.Concat(text("id", "description", "displayName"), flags("isBuiltIn", "isEnabled"), texts("resourceScopes"), text("templateId", "version"), opaque("rolePermissions")), flags("isPrivileged")),
 		eligible:    instance("unifiedRoleEligibilityScheduleInstance", text("memberType", "roleEligibilityScheduleId")),
 		instances:   instance("unifiedRoleAssignmentScheduleInstance", text("assignmentType", "memberType", "roleAssignmentOriginId", "roleAssignmentScheduleId")),

@@ -25,12 +25,12 @@ func (w *Workload) Claims(path []string) bool {
 	}
 	switch path[0] {
 	case "users":
-		return len(path) <= 2 || (at(2, "memberOf", "transitiveMemberOf") && cast(3)) || (len(path) == 3 && at(2, "checkMemberGroups", "getMemberGroups", "checkMemberObjects", "getMemberObjects"))
+		return len(path) <= 2 || (at(2, "memberOf", "transitiveMemberOf") && cast(3)) || (len(path) == 3 && at(2, "manager", "directReports", "checkMemberGroups", "getMemberGroups", "checkMemberObjects", "getMemberObjects"))
 	case "groups":
 		return len(path) <= 2 || at(2, "members", "transitiveMembers", "memberOf", "transitiveMemberOf") && cast(3)
 	case "servicePrincipals":
 		return len(path) <= 2 || at(2, "memberOf", "transitiveMemberOf") && cast(3)
-	case "directoryRoleTemplates", "organization", "subscribedSkus":
+	case "directoryRoleTemplates", "organization", "subscribedSkus", "applications":
 		return len(path) <= 2
 	case "directoryRoles":
 		return len(path) <= 2 || at(2, "members") && cast(3)
@@ -39,7 +39,7 @@ func (w *Workload) Claims(path []string) bool {
 	case "roleManagement":
 		return len(path) <= 4 && at(1, "directory") && at(2, "roleAssignments", "roleDefinitions", "roleEligibilityScheduleInstances", "roleAssignmentScheduleInstances")
 	case "policies":
-		return len(path) == 2 && path[1] == "identitySecurityDefaultsEnforcementPolicy"
+		return len(path) <= 2 && at(1, "identitySecurityDefaultsEnforcementPolicy")
 	case "identityGovernance":
 		return len(path) <= 4 && at(1, "termsOfUse") && at(2, "agreements")
 	case "directory":
@@ -73,7 +73,7 @@ func (w *Workload) Needs(method string, path []string) ([][]string, *wire.Error)
 		return any1("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", all, write), denied()
 	case "groups":
 		return any1(groups...), denied()
-	case "servicePrincipals":
+	case "servicePrincipals", "applications":
 		return any1("Application.Read.All", "Application.ReadWrite.All", all, write), denied()
 	case "directoryRoleTemplates", "directoryRoles":
 		return any1(append(roles, all, write)...), denied()
@@ -106,6 +106,9 @@ func (w *Workload) Needs(method string, path []string) ([][]string, *wire.Error)
 func (w *Workload) Serve(r *wire.Request) (*wire.Response, *wire.Error) {
 	p := r.Path
 	if p[0] == "policies" {
+		if len(p) == 1 {
+			return nil, noSegment(p)
+		}
 		return w.defaults(r)
 	}
 	if r.Method == http.MethodPost {
@@ -129,6 +132,8 @@ func (w *Workload) Serve(r *wire.Request) (*wire.Response, *wire.Error) {
 		return w.groups(r)
 	case "servicePrincipals":
 		return w.principals(r)
+	case "applications":
+		return w.applications(r)
 	case "directoryRoleTemplates":
 		return w.listOrOne(r, w.templateRows(), "directoryRoleTemplates", p[1:])
 	case "directoryRoles":
@@ -173,7 +178,22 @@ func (w *Workload) users(r *wire.Request) (*wire.Response, *wire.Error) {
 		return nil, notFound(key)
 	}
 	if len(r.Path) > 2 {
-		return w.memberOf(r, w.t.People[n].ID)
+		switch r.Path[2] {
+		case "manager":
+			if m := w.managerOf(&w.t.People[n]); m != nil {
+				return w.oneOf(r, m[0], "directoryObjects", true)
+			}
+			return nil, notFound("manager")
+		case "directReports":
+			var ids []string
+			for _, x := range w.reportsOf(&w.t.People[n]) {
+				ids = append(ids, x.id)
+			}
+			return w.objects(r, ids, nil)
+		case "memberOf", "transitiveMemberOf":
+			return w.memberOf(r, w.t.People[n].ID)
+		}
+		return nil, wrongMethod() // actions are POST
 	}
 	return w.one(r, w.userRow(n), "users")
 }

@@ -93,7 +93,7 @@ func (w *Workload) skuRows() []*row {
 
 func (w *Workload) organizationRow() *row {
 	since := odata.FormatTicks(odata.Ticks(w.t.CreatedAt.Add(48 * time.Hour)))
-	return &row{kind: "organization", set: w.sets.organization, id: w.t.ID, get: func(member string) any {
+	return &row{kind: "organization", set: w.sets.organization, id: w.t.ID, navigation: func(string) ([]*row, bool) { return nil, true }, get: func(member string) any {
 		switch member {
 		case "id":
 			return w.t.ID
@@ -140,7 +140,7 @@ func (w *Workload) organizationRow() *row {
 func (w *Workload) agreementRows() []*row {
 	var rows []*row
 	for _, a := range w.t.Agreements {
-		rows = append(rows, &row{kind: "agreement", set: w.sets.agreements, id: a.ID, get: func(member string) any {
+		rows = append(rows, &row{kind: "agreement", set: w.sets.agreements, id: a.ID, navigation: func(name string) ([]*row, bool) { return nil, name != "file" }, get: func(member string) any {
 			switch member {
 			case "id":
 				return a.ID

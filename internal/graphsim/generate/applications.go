@@ -70,6 +70,19 @@ var wellKnown = []struct{ appID, name string }{
 	{"fc780465-2017-40d4-a0c5-307022471b92", "WindowsDefenderATP"},
 }
 
+// resources are the addresses under which tokens for them are asked.
+var resources = map[string][]string{
+	"00000003-0000-0000-c000-000000000000": {"https://graph.microsoft.com"},
+	"00000002-0000-0000-c000-000000000000": {"https://graph.windows.net"},
+	"00000002-0000-0ff1-ce00-000000000000": {"https://outlook.office365.com", "https://outlook.office.com"},
+	"797f4846-ba00-4fd7-ba43-dac1f8f63013": {"https://management.core.windows.net/", "https://management.azure.com/"},
+	"cfa8b339-82a2-471a-a3c9-0fc0be7a4093": {"https://vault.azure.net"},
+	"e406a681-f3d4-42a8-90b6-c2b029497af1": {"https://storage.azure.com/"},
+	"c5393580-f805-4401-95e8-94b7a6ef2fc2": {"https://manage.office.com"},
+	"00000009-0000-0000-c000-000000000000": {"https://analysis.windows.net/powerbi/api"},
+	"fc780465-2017-40d4-a0c5-307022471b92": {"https://securitycenter.onmicrosoft.com/windowsatpservice"},
+}
+
 // applications adds Microsoft's applications, some of the tenant's own, and
 // the client's service principal.
 func applications(t *Tenant, s source, seed uint64) {
@@ -77,7 +90,7 @@ func applications(t *Tenant, s source, seed uint64) {
 	for _, w := range wellKnown {
 		t.ServicePrincipals = append(t.ServicePrincipals, ServicePrincipal{
 			ID: microsoft.id(), AppID: w.appID, DisplayName: w.name, OwnerTenant: microsoftTenant, Type: "Application",
-			Enabled: true, CreatedAt: t.CreatedAt, Names: []string{w.appID},
+			Enabled: true, CreatedAt: t.CreatedAt, Names: append([]string{w.appID}, resources[w.appID]...),
 		})
 	}
 	own := func(name, kind string, urls ...string) {

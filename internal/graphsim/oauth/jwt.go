@@ -20,6 +20,7 @@ import (
 // Claims is what a token of this tenant says.
 type Claims struct {
 	AppID    string   `json:"appid"`
+	Party    string   `json:"azp"`
 	ObjectID string   `json:"oid"`
 	TenantID string   `json:"tid"`
 	Roles    []string `json:"roles"`
@@ -54,9 +55,17 @@ func (s *Server) Issue(issuer, audience, version string, lifetime time.Duration)
 		"exp": now.Add(lifetime).Unix(),
 		"aio": uuid.NewString(), "uti": uuid.NewString(), "idtyp": "app",
 		"oid": s.opt.PrincipalID, "sub": s.opt.PrincipalID, "tid": s.opt.TenantID,
-		"roles": s.opt.Roles, "ver": version,
-		// v2 tokens call the client azp; Graph's own tokens always say appid.
-		"appid": s.opt.ClientID, "azp": s.opt.ClientID, "appidacr": "1",
+		"ver": version,
+	}
+	if acceptsAudience(audience, "") {
+		claims["roles"] = s.opt.Roles // they are Graph's
+	}
+	// The versions name the client differently.
+	if version == "2.0" {
+		claims["azp"], claims["azpacr"] = s.opt.ClientID, "1"
+	} else {
+		claims["appid"], claims["appidacr"], claims["app_displayname"] = s.opt.ClientID, "1", s.opt.ClientName
+		claims["idp"] = "https://sts.windows.net/" + s.opt.TenantID + "/"
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	token.Header["kid"] = keyID(key)
@@ -113,6 +122,11 @@ func (s *Server) parse(token string) (*Claims, error) {
 		return nil, &TokenError{"InvalidAuthenticationToken", "CompactToken parsing failed with error code: 80049217"}
 	case err != nil:
 		return nil, &TokenError{"InvalidAuthenticationToken", "Access token validation failure. Invalid signature."}
+	}
+	if claims.AppID == "" {
+		claims.AppID, claims.Party = claims.Party, ""
+	}
+	switch {
 	case claims.TenantID != s.opt.TenantID:
 		return nil, &TokenError{"InvalidAuthenticationToken", "Access token validation failure. Invalid tenant."}
 	}

@@ -31,6 +31,12 @@ type Options struct {
 	// ClientID, ClientSecret and PrincipalID are the registered
 	// application's id, its secret, and its service principal's object id.
 	ClientID, ClientSecret, PrincipalID string
+	// ClientName is the application's name.
+	ClientName string
+	// Resources says whether the tenant has a service principal with a name
+	// (an application id or an identifier URI): a token can be had for it,
+	// which Graph does not take. nil means that there are none but Graph.
+	Resources func(name string) bool
 	// Roles are the app roles that the client was granted.
 	Roles []string
 	// Lifetime is how long a token lives; 0 means the service's usual hour.
@@ -138,10 +144,15 @@ func origin(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
+// adfs stands in the place of a tenant for clients that sign in through
+// Active Directory Federation Services: there is one path of endpoints, and it
+// takes scopes.
+const adfs = "adfs"
+
 // knows says whether a tenant segment of a URL means this tenant.
 func (s *Server) knows(tenant string) bool {
 	switch tenant {
-	case "common", "organizations", strings.ToLower(s.opt.TenantID):
+	case "common", "organizations", adfs, strings.ToLower(s.opt.TenantID):
 		return true
 	}
 	for _, d := range s.opt.Domains {

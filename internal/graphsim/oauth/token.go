@@ -31,6 +31,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, tenant string, v2
 		s.refuse(w, r, http.StatusBadRequest, "invalid_request", 90002, "Tenant '"+tenant+"' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.")
 		return
 	}
+	v2 = v2 || tenant == adfs && r.PostForm.Get("resource") == ""
 	audience, f := s.grant(r, v2)
 	if f != nil {
 		s.fail(w, r, f)
@@ -104,6 +105,9 @@ func missing(parameter string) *failure {
 func (s *Server) audience(resource, host string) (string, *failure) {
 	if acceptsAudience(resource, host) {
 		return strings.TrimSuffix(resource, "/"), nil
+	}
+	if s.opt.Resources != nil && s.opt.Resources(resource) {
+		return resource, nil
 	}
 	return "", &failure{http.StatusBadRequest, "invalid_resource", 500011, "The resource principal named " + resource + " was not found in the tenant named " + s.opt.TenantID + ". This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant."}
 }

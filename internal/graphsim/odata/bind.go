@@ -22,7 +22,7 @@ type binder struct {
 type Use struct {
 	// Member is the declared path.
 	Member string
-	// Operator is eq, ne, gt, ge, lt, le, in, not, startswith, endswith,
+	// Operator is eq, ne, gt, ge, lt, le, has, in, not, startswith, endswith,
 	// contains, any, all or $count.
 	Operator string
 	// Negated says that a not stands somewhere above.
@@ -93,7 +93,7 @@ func (n *negation) bind(b *binder) (*Member, *Error) {
 	return boolType, err
 }
 
-var operatorKinds = map[string]string{"eq": "Equal", "ne": "NotEqual", "gt": "GreaterThan", "ge": "GreaterThanOrEqual", "lt": "LessThan", "le": "LessThanOrEqual", "in": "In"}
+var operatorKinds = map[string]string{"eq": "Equal", "ne": "NotEqual", "gt": "GreaterThan", "ge": "GreaterThanOrEqual", "lt": "LessThan", "le": "LessThanOrEqual", "in": "In", "has": "Has"}
 
 func incompatible(left, right *Member, op string) *Error {
 	return filterError("A binary operator with incompatible types was detected. Found operand types '%s' and '%s' for operator kind '%s'.", left.typeName(), right.typeName(), operatorKinds[op])
@@ -110,6 +110,9 @@ func (n *comparison) bind(b *binder) (*Member, *Error) {
 	}
 	leftLiteral, isLeft := n.left.(*literal)
 	rightLiteral, isRight := n.right.(*literal)
+	if n.op == "has" {
+		return b.flags(n, left, right)
+	}
 	switch {
 	case isLeft && isRight:
 		// Somebody quoted a property's name: taken, and never true.
@@ -138,6 +141,8 @@ func (n *comparison) bind(b *binder) (*Member, *Error) {
 func (b *binder) coerce(t *Member, l *literal, op string) (never bool, err *Error) {
 	given := &Member{Kind: l.value.kind}
 	switch {
+	case l.enum != "" && (t.Enum == nil || !strings.EqualFold(t.Enum.Name, l.enum)):
+		return false, filterError("A binary operator with incompatible types was detected. Found operand types '%s' and '%s' for operator kind '%s'.", t.typeName(), l.enum, operatorKinds[op])
 	case l.value.IsNull():
 		if t.Collection {
 			return false, incompatible(t, nullType, op)
@@ -146,11 +151,11 @@ func (b *binder) coerce(t *Member, l *literal, op string) (never bool, err *Erro
 	case t.Collection || t.Kind == Complex:
 		return false, incompatible(t, given, op)
 	case t.Kind == Enum && given.Kind == String:
-		name, ok := t.Enum.find(l.value.text, b.unknownEnums)
-		if !ok {
-			return false, filterError("The string '%s' is not a valid enumeration type constant.", l.value.text)
+		names, err := b.named(t, l)
+		if err != nil {
+			return false, err
 		}
-		l.text, l.value = "", EnumValue(name)
+		l.text, l.value = "", EnumValue(strings.Join(names, ","))
 	case t.Kind == DateTime && given.Kind == String:
 		return true, nil // a quoted date (graph-api §1.2)
 	case t.Kind == GUID && given.Kind == String:
@@ -164,6 +169,33 @@ func (b *binder) coerce(t *Member, l *literal, op string) (never bool, err *Erro
 		return false, incompatible(t, given, op)
 	}
 	return false, nil
+}
+
+// named gives the members of an enumeration that a literal names: one, or the
+// flags of a combination.
+func (b *binder) named(t *Member, l *literal) ([]string, *Error) {
+	var names []string
+	for part := range strings.SplitSeq(l.value.text, ",") {
+		name, ok := t.Enum.find(strings.TrimSpace(part), b.unknownEnums)
+		if !ok {
+			return nil, filterError("The string '%s' is not a valid enumeration type constant.", l.value.text)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// flags checks a has: flags on its left, a literal of their type on its right.
+// Flags are one text with commas, or a list where the collection declares so.
+func (b *binder) flags(n *comparison, left, right *Member) (*Member, *Error) {
+	l, literally := n.right.(*literal)
+	if left.Kind != Enum || !literally || right.Kind != String || (l.enum != "" && !strings.EqualFold(left.Enum.Name, l.enum)) {
+		return nil, incompatible(left, right, n.op)
+	}
+	var err *Error
+	n.flags, err = b.named(left, l)
+	b.use(n.left, n.op, false)
+	return boolType, err
 }
 
 func (n *membership) bind(b *binder) (*Member, *Error) {

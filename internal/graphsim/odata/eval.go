@@ -1,6 +1,9 @@
 package odata
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Filter is a checked $filter. It is safe for concurrent use.
 type Filter struct {
@@ -118,6 +121,9 @@ func (n *comparison) eval(s *scope) Value {
 	if n.never {
 		return Value{}
 	}
+	if n.op == "has" {
+		return n.has(s)
+	}
 	left, right := n.left.eval(s), n.right.eval(s)
 	if left.IsNull() || right.IsNull() {
 		same := left.IsNull() && right.IsNull()
@@ -145,6 +151,20 @@ func (n *comparison) eval(s *scope) Value {
 		return Boolean(order < 0)
 	}
 	return Boolean(order <= 0)
+}
+
+func (n *comparison) has(s *scope) Value {
+	v := n.left.eval(s)
+	set := strings.Split(v.text, ",")
+	for _, item := range v.items {
+		set = append(set, item.text)
+	}
+	for _, f := range n.flags {
+		if !slices.Contains(set, f) {
+			return Boolean(false)
+		}
+	}
+	return Boolean(!v.IsNull())
 }
 
 func (n *membership) eval(s *scope) Value {

@@ -35,6 +35,7 @@ type (
 		// service takes: a quoted date, a quoted property name.
 		never   bool
 		members *Enumeration
+		flags   []string // what has asks for
 	}
 	membership struct {
 		operand node
@@ -63,6 +64,7 @@ type (
 	literal struct {
 		text  string
 		value Value
+		enum  string // the type that it names, if it does
 	}
 )
 

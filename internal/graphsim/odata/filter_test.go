@@ -170,7 +170,6 @@ func TestFilterRefused(t *testing.T) {
 		{"riskLevel eq low", "Invalid filter clause: Could not find a property named 'low' on type 'microsoft.graph.thing'."},
 		{"riskLevel eq 'severe'", "Invalid filter clause: The string 'severe' is not a valid enumeration type constant."},
 		{"riskDetail eq 'm365DAdminDismissedDetection'", "Invalid filter clause: The string 'm365DAdminDismissedDetection' is not a valid enumeration type constant."},
-		{"riskLevel eq microsoft.graph.riskLevel'high'", "Invalid filter clause: Syntax error at position 38 in 'riskLevel eq microsoft.graph.riskLevel'high''."},
 		{"colour eq 'red'", "Invalid filter clause: Could not find a property named 'colour' on type 'microsoft.graph.thing'."},
 		{"location/planet eq 'x'", "Invalid filter clause: Could not find a property named 'planet' on type 'microsoft.graph.signInLocation'."},
 		{"displayName/x eq 'x'", "Invalid filter clause: Could not find a property named 'x' on type 'Edm.String'."},

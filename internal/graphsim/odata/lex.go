@@ -23,7 +23,9 @@ type token struct {
 	kind  tokenKind
 	text  string
 	value Value
-	at    int
+	// enum is the type that a literal names, as in microsoft.graph.riskLevel'low'.
+	enum string
+	at   int
 }
 
 var (
@@ -93,6 +95,13 @@ func scanOne(text string, at int) (token, int, *Error) {
 		return token{kind: tokenLiteral, text: "null", at: at}, at + size, nil
 	case "true", "false":
 		return token{kind: tokenLiteral, text: strings.ToLower(word), value: Boolean(strings.EqualFold(word, "true")), at: at}, at + size, nil
+	}
+	if size < len(rest) && rest[size] == '\'' && strings.Contains(word, ".") {
+		s, quoted, ok := scanString(rest[size:])
+		if !ok {
+			return token{}, 0, filterError("There is an unterminated string literal at position %d in '%s'.", len(text), text)
+		}
+		return token{kind: tokenLiteral, text: rest[:size+quoted], value: Text(s), enum: word, at: at}, at + size + quoted, nil
 	}
 	return token{kind: tokenName, text: word, at: at}, at + size, nil
 }

@@ -169,7 +169,10 @@ func (c *Collection) ParseExpand(value string) ([]Expand, *Error) {
 		e := Expand{Name: strings.TrimSpace(name), Options: url.Values{}}
 		i := slices.IndexFunc(c.Expandable, func(n string) bool { return strings.EqualFold(n, e.Name) })
 		if i < 0 {
-			if m, _, ok := c.Lookup(e.Name); ok && !m.Navigation {
+			switch m, _, ok := c.Lookup(e.Name); {
+			case ok && m.Navigation:
+				return nil, &Error{Option: "$expand", Unsupported: true, Message: "The navigation property '" + m.Name + "' on type '" + c.Type + "' cannot be expanded."}
+			case ok:
 				return nil, expandError("Property '%s' on type '%s' is not a navigation property or complex property. Only navigation properties can be expanded.", m.Name, c.Type)
 			}
 			return nil, expandError("Could not find a property named '%s' on type '%s'.", e.Name, c.Type)

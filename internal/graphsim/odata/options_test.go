@@ -42,7 +42,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("selected %s: %v", member, !want)
 		}
 	}
-	if got, want := o.Context("http://h/v1.0", "things"), "http://h/v1.0/$metadata#things(id,location/city,riskLevel)"; got != want {
+	if got, want := o.Context("http://h/v1.0", "things"), "http://h/v1.0/$metadata#things(id,location/city,riskLevel,manager(id))"; got != want {
 		t.Errorf("context %s, want %s", got, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,8 +79,12 @@ func origin(root string) string {
 // $metadata#, such as identityProtection/riskyUsers.
 func (o *Options) Context(root, path string) string {
 	s := root + "/$metadata#" + path
-	if len(o.Select) > 0 {
-		s += "(" + strings.Join(o.Select, ",") + ")"
+	parts := slices.Clone(o.Select)
+	for _, e := range o.Expand {
+		parts = append(parts, e.Name+"("+strings.ReplaceAll(e.Options.Get("$select"), " ", "")+")")
+	}
+	if len(parts) > 0 {
+		s += "(" + strings.Join(parts, ",") + ")"
 	}
 	return s
 }

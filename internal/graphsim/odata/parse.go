@@ -122,7 +122,7 @@ func (p *parser) compared() (node, *Error) {
 		return left, nil
 	}
 	switch op := strings.ToLower(t.text); op {
-	case "eq", "ne", "gt", "ge", "lt", "le":
+	case "eq", "ne", "gt", "ge", "lt", "le", "has":
 		p.next++
 		right, err := p.operand()
 		return &comparison{op: op, left: left, right: right}, err
@@ -144,7 +144,7 @@ func (p *parser) among(left node) (node, *Error) {
 			p.next = max(p.next-1, 0)
 			return nil, p.syntax()
 		}
-		n.values = append(n.values, &literal{t.text, t.value})
+		n.values = append(n.values, &literal{text: t.text, value: t.value, enum: t.enum})
 		if p.mark(")") {
 			return n, nil
 		}
@@ -157,7 +157,7 @@ func (p *parser) among(left node) (node, *Error) {
 func (p *parser) operand() (node, *Error) {
 	switch t := p.take(); t.kind {
 	case tokenLiteral:
-		return &literal{t.text, t.value}, nil
+		return &literal{text: t.text, value: t.value, enum: t.enum}, nil
 	case tokenName:
 		if p.mark("(") {
 			return p.call(t)
