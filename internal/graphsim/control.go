@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/risksweep/risksweep/internal/graphsim/directory"
 )
 
 // maxControl is the largest body that a control takes.
@@ -25,6 +27,7 @@ func (t *Tenant) control(w http.ResponseWriter, r *http.Request) {
 		"faults":     {http.MethodGet: t.controlShowFaults, http.MethodPost: t.controlFaults},
 		"detections": {http.MethodPost: t.controlRaise},
 		"remediate":  {http.MethodPost: t.controlRemediate},
+		"add":        {http.MethodPost: t.controlAdd},
 		"reset":      {http.MethodPost: t.controlReset},
 		"clock":      {http.MethodGet: t.controlClock, http.MethodPost: t.controlClock},
 	}
@@ -102,6 +105,19 @@ func (t *Tenant) controlRaise(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	controlAnswer(w, http.StatusCreated, map[string]string{"id": id})
+}
+
+func (t *Tenant) controlAdd(w http.ResponseWriter, r *http.Request) {
+	var in directory.Addition
+	if !controlInput(w, r, &in) {
+		return
+	}
+	object, err := t.Add(in)
+	if err != nil {
+		controlError(w, http.StatusBadRequest, err)
+		return
+	}
+	controlAnswer(w, http.StatusCreated, object)
 }
 
 func (t *Tenant) controlRemediate(w http.ResponseWriter, r *http.Request) {

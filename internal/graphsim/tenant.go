@@ -3,6 +3,7 @@ package graphsim
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -269,6 +270,17 @@ func (t *Tenant) Remediate(userPrincipalName, detail string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.parts.risk.remediate(userPrincipalName, detail)
+}
+
+// Add puts a group, an application, an agreement, a membership, a role
+// assignment or an eligibility into the directory, and returns the object.
+func (t *Tenant) Add(a directory.Addition) (any, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.parts.people == nil {
+		return nil, errors.New("this tenant has no directory")
+	}
+	return t.parts.people.Add(a)
 }
 
 // savedState is the whole tenant as /_sim/state gives it.
