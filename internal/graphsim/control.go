@@ -28,6 +28,7 @@ func (t *Tenant) control(w http.ResponseWriter, r *http.Request) {
 		"detections": {http.MethodPost: t.controlRaise},
 		"remediate":  {http.MethodPost: t.controlRemediate},
 		"add":        {http.MethodPost: t.controlAdd},
+		"act":        {http.MethodPost: t.controlAct},
 		"reset":      {http.MethodPost: t.controlReset},
 		"clock":      {http.MethodGet: t.controlClock, http.MethodPost: t.controlClock},
 	}

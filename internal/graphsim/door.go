@@ -84,6 +84,8 @@ type call struct {
 type caller struct {
 	appID, principalID string
 	roles              []string
+	// person says that somebody acts through the application.
+	person bool
 }
 
 // read takes the body in and unpacks it. It reports false if the connection
@@ -256,7 +258,7 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 	if len(path) == 0 {
 		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "Empty Path. Please make sure that a valid request URL is specified."})
 	}
-	if path[0] == "me" {
+	if path[0] == "me" && !c.caller.person {
 		return c.refusal(&wire.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "/me request is only valid with delegated authentication flow."})
 	}
 	t.mu.Lock()
@@ -279,7 +281,7 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 		return c.refusal(e)
 	}
 	var extra http.Header
-	if !limited(path) {
+	if !limited(path) && !c.caller.person {
 		header, e := t.units.spend(c.now, unitCost(path, query))
 		if e != nil {
 			return c.refusal(e)

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,6 +96,24 @@ func (w *Workload) rebuild() {
 func (w *Workload) HasUser(id string) bool {
 	n, ok := w.index.people[strings.ToLower(id)]
 	return ok && !w.t.People[n].Deleted
+}
+
+// Person finds a user who is not deleted by the user principal name, with the
+// templates of the directory roles that are active for the user, also through
+// groups; nil if there is none.
+func (w *Workload) Person(userPrincipalName string) (p *generate.Person, templates []string) {
+	n, ok := w.index.upns[strings.ToLower(userPrincipalName)]
+	if !ok {
+		return nil, nil
+	}
+	p = &w.t.People[n]
+	holders := append(w.groupsOf(p.ID, true), p.ID)
+	for _, a := range w.t.Roles.Active {
+		if a.Scope == "/" && (a.End.IsZero() || a.End.After(w.clock())) && slices.Contains(holders, a.PrincipalID) {
+			templates = append(templates, a.RoleID)
+		}
+	}
+	return p, templates
 }
 
 // HasGroup says whether a group exists.
