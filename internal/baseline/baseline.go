@@ -57,6 +57,10 @@ type Item struct {
 	// AllowUnknown are the paths that pass although the schema lacks them.
 	AllowUnknown []string
 
+	// oldID is the id that a pasted object has where it comes from: what refers
+	// to it by that id means this object.
+	oldID string
+
 	node *yamldoc.Node
 }
 

@@ -158,8 +158,15 @@ func describeTargets(d entra.Document, n namer) string {
 	if s := listed(d, apps+".includeAuthenticationContextClassReferences", nil, n); s != "" {
 		what = append(what, "to authentication context "+s)
 	}
-	if has(d, apps+".applicationFilter") {
-		what = append(what, "to the applications of a filter")
+	all := slices.Contains(strs(d, incApps), entra.WordAll)
+	switch mode := text(d, apps+".applicationFilter.mode"); {
+	case mode == "":
+	case mode == "exclude" && len(what) > 0:
+		what[0] += " except those that a filter matches"
+	case mode == "exclude":
+		what = append(what, "to the applications that a filter does not match")
+	case !all: // all are more than what a filter adds
+		what = append(what, "to the applications that a filter matches")
 	}
 	if len(what) == 0 {
 		return ""

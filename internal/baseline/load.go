@@ -129,6 +129,7 @@ func (l *loader) document(n *yamldoc.Node) {
 		l.pasted(l.wrapped(n))
 	case !isBaselineFile(n) && kindOf(n) != "":
 		l.item(kindOf(n), n)
+	case !isBaselineFile(n) && l.foreign(n):
 	default:
 		l.baselineFile(n)
 	}
@@ -185,6 +186,7 @@ func (l *loader) pasted(n *yamldoc.Node) {
 		switch kind := kindOf(it); {
 		case it.Kind != yamldoc.Mapping:
 			l.Add(it, "must be a policy, a named location or an authentication strength, not %s", it.Kind)
+		case kind == "" && l.foreign(it):
 		case kind == "":
 			l.Add(it, "is neither a policy (conditions), a named location (ipRanges, countriesAndRegions) nor an authentication strength (allowedCombinations)")
 		default:

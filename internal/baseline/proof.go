@@ -89,7 +89,7 @@ func (p *planner) proof() {
 			faults = append(faults, "it does not exclude the identity that the job runs as")
 		}
 		if blocksEveryone(o.doc, &trusted) && (o.own == nil || o.own.item == nil || !o.own.item.AcceptLockout) {
-			faults = append(faults, "it blocks all users on all applications without a further condition (acceptLockout)")
+			faults = append(faults, "it "+lockoutText(o.doc, p.shelter.isBreakGlass)+"; acceptLockout: true on the policy accepts that")
 		}
 		for _, f := range faults {
 			if o.own != nil && o.own.ready() {

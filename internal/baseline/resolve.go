@@ -20,6 +20,8 @@ func (p *planner) resolve(it Item) (want entra.Document, needs, problems []strin
 		}
 		var id, need, problem string
 		switch {
+		case p.isLiveWord(it.Kind, m.Name, name):
+			return name
 		case m.Ref == entra.KindLocation || m.Ref == entra.KindStrength:
 			id, need, problem = p.object(m.Ref, name)
 		case entra.IsID(name):
@@ -27,7 +29,9 @@ func (p *planner) resolve(it Item) (want entra.Document, needs, problems []strin
 		default:
 			var o entra.DirectoryObject
 			o, problem = lookUp(p.live.Names, entra.Ref{Kind: m.Ref, Name: name})
-			id = fold(o.ID)
+			if id = fold(o.ID); problem != "" && len(m.Words) > 0 && !strings.ContainsAny(name, " @") {
+				problem += fmt.Sprintf("; it is none of the special words that this program knows here (%s), and one that is newer needs a newer program", quoteAll(m.Words))
+			}
 		}
 		if problem != "" {
 			problems = append(problems, m.Name+": "+problem)
@@ -43,26 +47,72 @@ func (p *planner) resolve(it Item) (want entra.Document, needs, problems []strin
 	return entra.Canonical(it.Kind, d), needs, problems
 }
 
-// object finds a named location or strength: by id among the live ones, by key
-// or name in the baseline, by name among the live ones.
+// isLiveWord reports whether a text that is no id and no name that was found
+// stands in the same list of a policy of the tenant. The service shows nothing
+// but ids and special words there, so it is a word that is newer than this
+// program.
+func (p *planner) isLiveWord(kind entra.ObjectKind, member, name string) bool {
+	if kind != entra.KindPolicy || entra.IsID(name) {
+		return false
+	}
+	found := false
+	for _, d := range p.live.Policies {
+		eachRef(entra.SchemaOf(kind), entra.Canonical(kind, d), func(m *entra.Member, s string) {
+			found = found || m.Name == member && s == name && isDirectory(m.Ref) && len(p.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Objects) == 0
+		})
+	}
+	return found
+}
+
+// byOldID finds the object of the baseline that had an id where it was pasted
+// from.
+func (p *planner) byOldID(kind entra.ObjectKind, id string) (found []*entry) {
+	for _, e := range p.entries {
+		if e.item != nil && e.Kind == kind && e.item.oldID == id {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// standsFor is the id of an object of the baseline, or what stands for it until
+// it is made.
+func (e *entry) standsFor() (id, need string) {
+	switch {
+	case e.live != nil:
+		return fold(e.ID), ""
+	case e.Adopt != "": // blocked; this is what it would be
+		return fold(e.Adopt), e.item.ref()
+	}
+	return "{{" + e.item.ref() + "}}", e.item.ref()
+}
+
+// object finds a named location or strength: by id among those of the baseline
+// and the live ones, by key or name in the baseline, by name among the live
+// ones.
 func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem string) {
 	if entra.IsID(name) {
+		switch pasted := p.byOldID(kind, name); {
+		case len(pasted) > 1:
+			return "", "", fmt.Sprintf("%d objects of the baseline have the id %s; give the key of one", len(pasted), name)
+		case len(pasted) == 1 && (pasted[0].live != nil || p.live.byID(kind, name) == nil):
+			id, need = pasted[0].standsFor()
+			return id, need, ""
+		}
 		if kind == entra.KindLocation && (name == entra.LegacyTrustedIPs || name == entra.CompliantNetwork) || p.live.byID(kind, name) != nil {
 			return name, "", ""
 		}
-		return "", "", fmt.Sprintf("no %s has the id %s (1040)", kind, name)
+		if kind == entra.KindLocation {
+			return "", "", fmt.Sprintf("no %s has the id %s (1040)", kind, name)
+		}
+		return "", "", fmt.Sprintf("no %s has the id %s", kind, name)
 	}
 	for _, e := range p.entries {
 		if e.item == nil || e.Kind != kind || !strings.EqualFold(e.Key, name) && !strings.EqualFold(e.item.DisplayName(), name) {
 			continue
 		}
-		switch {
-		case e.live != nil:
-			return fold(e.ID), "", ""
-		case e.Adopt != "": // blocked; this is what it would be
-			return fold(e.Adopt), e.item.ref(), ""
-		}
-		return "{{" + e.item.ref() + "}}", e.item.ref(), ""
+		id, need = e.standsFor()
+		return id, need, ""
 	}
 	var found []string
 	var all []string

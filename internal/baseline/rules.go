@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,6 +120,9 @@ func (r rule) applications() {
 	if len(contexts) > 0 && len(included)+len(actions) > 0 {
 		r.warn(apps+".includeAuthenticationContextClassReferences", "authentication contexts stand instead of applications and user actions; exactly one of the three is expected")
 	}
+	if slices.Contains(included, entra.WordAll) && text(r.d, apps+".applicationFilter.mode") == "include" {
+		r.warn(apps+".applicationFilter", "all applications are included already: the filter adds none")
+	}
 	if n := len(included) + len(strs(r.d, apps+".excludeApplications")); n > MaxApplications {
 		r.warn(apps, "a policy names at most %d applications; these are %d", MaxApplications, n)
 	}
@@ -207,7 +211,7 @@ func (r rule) passwordChange() {
 		return
 	}
 	const who = "passwordChange "
-	if !slices.Contains(strs(r.d, grant), "mfa") || text(r.d, "grantControls.operator") != "AND" {
+	if !slices.Contains(strs(r.d, grant), "mfa") && !has(r.d, "grantControls.authenticationStrength") || text(r.d, "grantControls.operator") != "AND" {
 		r.warn("grantControls", who+"must stand with mfa and the operator AND")
 	}
 	if len(strs(r.d, "conditions.userRiskLevels")) == 0 {
@@ -232,7 +236,7 @@ func (r rule) session() {
 		r.frequency(freq)
 	}
 	if has(r.d, "sessionControls.persistentBrowser") {
-		if !slices.Equal(strs(r.d, incApps), []string{entra.WordAll}) || len(strs(r.d, apps+".excludeApplications")) > 0 {
+		if !slices.Equal(strs(r.d, incApps), []string{entra.WordAll}) {
 			r.warn("sessionControls.persistentBrowser", "a persistent browser session needs all applications")
 		}
 		if text(r.d, "sessionControls.persistentBrowser.mode") == "" {
@@ -282,14 +286,58 @@ func (r rule) lockout() {
 		}
 		return
 	}
-	const what = "the policy blocks all users on all applications without a further condition; "
+	what := "the policy " + lockoutText(r.d, nil) + "; "
 	switch {
 	case r.it.AcceptLockout:
 	case text(r.d, "state") == entra.PolicyEnabled:
-		r.fail(grant, what+"say acceptLockout: true if that is meant")
+		r.fail(grant, "%s", what+"say acceptLockout: true if that is meant")
 	default:
-		r.warn(grant, what+"enabling it will need acceptLockout: true")
+		r.warn(grant, "%s", what+"enabling it will need acceptLockout: true")
 	}
+}
+
+// lockoutText says what a policy blocks that blocks everyone, and what it
+// leaves out without being judged milder for it. Who is spared is not counted.
+func lockoutText(d map[string]any, spared func(id string) bool) string {
+	left := func(path, one, many string) (out []string) {
+		ids := 0
+		for _, s := range strs(d, path) {
+			switch {
+			case s == entra.WordGuests:
+				out = append(out, "guests")
+			case one == "application" && !entra.IsID(s): // a name, or a word such as Office365
+				out = append(out, s)
+			case spared == nil || !spared(s):
+				ids++
+			}
+		}
+		switch {
+		case ids == 1:
+			out = append(out, "1 "+one)
+		case ids > 1:
+			out = append(out, fmt.Sprintf("%d %s", ids, many))
+		}
+		return out
+	}
+	people := slices.Concat(left(users+".excludeUsers", "user", "users"), left(users+".excludeGroups", "group", "groups"), left(users+".excludeRoles", "role", "roles"))
+	if has(d, users+".excludeGuestsOrExternalUsers") {
+		people = append(people, "kinds of guest")
+	}
+	but := func(list []string) string {
+		if len(list) == 0 {
+			return ""
+		}
+		return " but " + few(list)
+	}
+	targets := left(apps+".excludeApplications", "application", "applications")
+	if text(d, apps+".applicationFilter.mode") == "exclude" {
+		targets = append(targets, "those of a filter")
+	}
+	s := "blocks all users" + but(people) + " on all applications" + but(targets) + " without a further condition"
+	if len(people)+len(targets) > 0 {
+		s += " (what it leaves out is not counted: for all others nothing is left)"
+	}
+	return s
 }
 
 // blocksEveryone reports whether a policy blocks all users on all applications

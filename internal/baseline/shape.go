@@ -44,6 +44,9 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	}
 	l.checkAllowUnknown(n.Get("allowUnknown"), kind)
 	it.Want = want(kind, n, c.special)
+	if id := n.Get("id"); id != nil && entra.IsID(id.Value) {
+		it.oldID = fold(id.Value)
+	}
 	if it.Key == "" {
 		it.Key = it.DisplayName()
 	}

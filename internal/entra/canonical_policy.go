@@ -111,6 +111,6 @@ var sessionMembers = members([]Member{
 		{Name: "type", Shape: Enum, Nullable: true, Values: []string{"days", "hours"}, Doc: "unit of value"},
 		{Name: "value", Shape: Whole, Nullable: true, Doc: "hours or days"},
 	}, Doc: "how often to sign in again"},
-}, beta("continuousAccessEvaluation", "globalSecureAccessFilteringProfile", "networkAccessSecurity"))
+}, beta("continuousAccessEvaluation", "globalSecureAccessFilteringProfile", "networkAccessSecurity", "blockSensitiveActions"))
 
 var isEnabled = Member{Name: "isEnabled", Shape: Bool, Nullable: true, Doc: "false or absent: the control counts as absent"}

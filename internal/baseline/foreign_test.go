@@ -1,0 +1,110 @@
+package baseline
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+const pasted = `{"displayName":"P","state":"disabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`
+
+// TestFilesOfOtherTools: one line says what a file is that is no baseline, or
+// the one policy within it is taken.
+func TestFilesOfOtherTools(t *testing.T) {
+	for _, c := range []struct {
+		name, text, want string
+		policies         int
+	}{
+		{"a wrapper", `{"ExportedAt":"2026-01-01","Assigned":{"Users":[]},"Config":` + pasted + `}`, "warning: Config: only what stands in Config is taken", 1},
+		{"a deeper wrapper", `{"a":{"b":` + pasted + `}}`, "warning: a.b: only what stands in a.b is taken", 1},
+		{"a wrapper in a list", `[{"meta":1,"policy":` + pasted + `}]`, "only what stands in policy is taken", 1},
+		{"a wrapper of several", `{"one":` + pasted + `,"more":[` + pasted + `]}`, "another tool's file with 2 policies", 0},
+		{"a template of the service", `{"id":"x","name":"Block","scenarios":"zeroTrust","details":{"conditions":{},"grantControls":{}}}`, "its policy stands in details without displayName and state", 0},
+		{"a policy as text", `{"name":"T","Raw":"{\"displayName\":\"P\",\"conditions\":{}}"}`, "its policy stands as text in Raw", 0},
+		{"PowerShell's members", `{"Id":"x","DisplayName":"P","State":"disabled","Conditions":{"Users":{"IncludeUsers":["All"]}}}`, "as the PowerShell modules write it", 0},
+		{"PowerShell's location", `{"DisplayName":"L","CountriesAndRegions":["DE"]}`, "as the PowerShell modules write it", 0},
+		{"a group", `{"displayName":"G","mailEnabled":false,"securityEnabled":true,"groupTypes":[]}`, "this is a group", 0},
+		{"groups", `{"value":[{"displayName":"G","securityEnabled":true}]}`, "this is a group", 0},
+		{"a table", `{"TenantId":"x","Objects":[{"Id":"y"}]}`, "this is neither a baseline nor a policy", 0},
+		{"a list response", `{"@odata.context":"x","value":[` + pasted + `]}`, "", 1},
+		{"a misspelt list", `{"polices":[` + pasted + `]}`, `unknown key (did you mean "policies"?)`, 0},
+		{"a policy and a wrapper's key", `{"policies":[` + pasted + `],"other":{}}`, "other: unknown key", 0},
+	} {
+		b, problems := Parse("f.json", []byte(c.text))
+		if len(problems) > 1 || len(problems) == 1 != (c.want != "") || !strings.Contains(problems.Error(), c.want) && !strings.Contains(problems[0].Error(), c.want) {
+			t.Errorf("%s: %d problems\n%s\nwant %q", c.name, len(problems), problems.Error(), c.want)
+		}
+		if b != nil && len(b.Policies) != c.policies || b == nil && c.policies > 0 {
+			t.Errorf("%s: %v", c.name, b)
+		}
+	}
+}
+
+// TestPastedIDsMeanTheObjectsOfTheSet: a policy that names a location or a
+// strength of the same files by its old id means the one that is made here.
+func TestPastedIDsMeanTheObjectsOfTheSet(t *testing.T) {
+	const place, strength = "aaaa0000-0000-0000-0000-0000000000a1", "aaaa0000-0000-0000-0000-0000000000a2"
+	set := `
+namedLocations: [{id: AAAA0000-0000-0000-0000-0000000000A1, displayName: Office, ipRanges: [{cidrAddress: 203.0.113.0/24}]}]
+authenticationStrengths: [{id: ` + strength + `, displayName: Keys, allowedCombinations: [fido2]}]
+policies:
+  - {displayName: P, state: disabled, conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All]}, locations: {includeLocations: [All], excludeLocations: [` + place + `]}},
+     grantControls: {operator: OR, authenticationStrength: {id: ` + strength + `, displayName: Keys}}}
+`
+	tn, b := applied(t, set)
+	live := tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["P"].ID]
+	if got := strs(live, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] != tn.owned[entra.KindLocation]["Office"].ID {
+		t.Errorf("the location is %v", got)
+	}
+	if got := text(live, "grantControls.authenticationStrength.id"); got != tn.owned[entra.KindStrength]["Keys"].ID {
+		t.Errorf("the strength is %v", got)
+	}
+	for _, e := range tn.plan(b, Settings{}).Entries {
+		if e.Status != InSync && e.Status != Unmanaged {
+			t.Error(RenderDiff(e, false))
+		}
+	}
+	// Where nothing has the id, neither here nor there, the policy is blocked.
+	other := newTenant()
+	r := other.plan(load(t, strings.Replace(set, "AAAA0000", "BBBB0000", 1)), Settings{})
+	if a := r.Actions[len(r.Actions)-1]; a.Status != "blocked" || !strings.Contains(strings.Join(a.Reasons, " "), "no namedLocation has the id "+place+" (1040)") {
+		t.Errorf("%s %v", a.Status, a.Reasons)
+	}
+}
+
+// TestWordsNewerThanTheProgram: a word that the tenant shows in the same list is
+// one, and a name that nothing has is none.
+func TestWordsNewerThanTheProgram(t *testing.T) {
+	wanted := policyOf("applications: {includeApplications: [AllNewThings]}", "")
+	tn, b := newTenant(), load(t, wanted)
+	tn.live.Names[entra.Ref{Kind: entra.KindApplication, Name: "AllNewThings"}] = entra.Resolution{}
+	r := tn.plan(b, Settings{})
+	if a := r.Actions[len(r.Actions)-1]; a.Status != "blocked" || !strings.Contains(strings.Join(a.Reasons, " "), `no application is named "AllNewThings"; it is none of the special words`) {
+		t.Errorf("%s %v", a.Status, a.Reasons)
+	}
+	d := b.Policies[0].Want.Clone()
+	d["displayName"] = "Made by hand"
+	tn.put(entra.KindPolicy, "", d)
+	r = tn.plan(b, Settings{})
+	if a := r.Actions[len(r.Actions)-1]; a.Status != "ready" || strs(a.Change.Body, incApps)[0] != "AllNewThings" {
+		t.Errorf("%s %v", a.Status, a.Reasons)
+	}
+}
+
+// TestLockoutSaysWhatItCounts: what a policy leaves out is named, and is said
+// not to be counted.
+func TestLockoutSaysWhatItCounts(t *testing.T) {
+	for _, c := range []struct{ apps, users, want string }{
+		{"", "", "the policy blocks all users on all applications without a further condition; enabling it"},
+		{", excludeApplications: [Office365]", "", "blocks all users on all applications but Office365 without a further condition (what it leaves out is not counted"},
+		{"", ", excludeGroups: [Finance], excludeUsers: [ada@contoso.com, bg1@contoso.com]", "blocks all users but 2 users, 1 group on all applications without"},
+		{", applicationFilter: {mode: exclude, rule: x}", ", excludeUsers: [GuestsOrExternalUsers]", "blocks all users but guests on all applications but those of a filter without"},
+	} {
+		text := "applications: {includeApplications: [All]" + c.apps + "}, users: {includeUsers: [All]" + c.users + "}"
+		_, problems := Parse("b.yaml", []byte(one(text, "grantControls: {operator: OR, builtInControls: [block]}")))
+		if !strings.Contains(problems.Error(), c.want) {
+			t.Errorf("%s\nwant %s", problems, c.want)
+		}
+	}
+}
