@@ -76,10 +76,16 @@ func said(a, b any, n namer) string {
 	return fmt.Sprintf("%s becomes %s", word(a, n), word(b, n))
 }
 
+// without are the elements of a that are not in b: a location holds thousands
+// of ranges, so they are looked up by their JSON.
 func without(a, b []any) []any {
+	known := make(map[string]bool, len(b))
+	for _, v := range b {
+		known[string(raw(v))] = true
+	}
 	var out []any
 	for _, v := range a {
-		if !slices.ContainsFunc(b, func(o any) bool { return reflect.DeepEqual(v, o) }) {
+		if !known[string(raw(v))] {
 			out = append(out, v)
 		}
 	}

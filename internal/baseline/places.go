@@ -2,7 +2,6 @@ package baseline
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/risksweep/risksweep/internal/entra"
 )
@@ -33,10 +32,24 @@ func places(d entra.Document) area {
 // within reports whether all of a is surely in b. Ranges that only several of
 // b's together cover count as outside: the careful side.
 func (a area) within(b area) bool {
+	held := make(map[netip.Prefix]bool, len(b.prefixes))
+	for _, q := range b.prefixes {
+		held[q.Masked()] = true
+	}
 	for _, p := range a.prefixes {
-		if !slices.ContainsFunc(b.prefixes, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) }) {
+		if !heldBy(held, p) {
 			return false
 		}
 	}
 	return subset(a.others, b.others) && subset(a.countries, b.countries) && (!a.unknown || b.unknown)
+}
+
+// heldBy reports whether one of the prefixes, masked, contains all of p.
+func heldBy(held map[netip.Prefix]bool, p netip.Prefix) bool {
+	for bits := p.Bits(); bits >= 0; bits-- {
+		if q, err := p.Addr().Prefix(bits); err == nil && held[q] {
+			return true
+		}
+	}
+	return false
 }
