@@ -41,6 +41,15 @@ func TestAdd(t *testing.T) {
 	holds("/users/ada@contoso.com/transitiveMemberOf", `"On Premises Directory Sync Account"`)
 	add(`{"kind":"eligibility","role":"62e90394-69f5-4237-9190-012177145e10","userPrincipalName":"ada@contoso.com","endDateTime":"2027-01-01T00:00:00Z"}`)
 	holds("/roleManagement/directory/roleEligibilityScheduleInstances?$expand=principal", `ada@contoso.com`)
+	may := add(`{"kind":"eligibility","group":"Tier 0","userPrincipalName":"ceo@contoso.com"}`)
+	if may["groupId"] != id || may["accessId"] != "member" {
+		t.Errorf("eligibility %v", may)
+	}
+	holds("/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances?$filter=groupId%20eq%20'"+id+"'&$expand=principal", `ceo@contoso.com`)
+	holds("/identityGovernance/privilegedAccess/group/assignmentScheduleInstances?$filter=groupId%20eq%20'"+id+"'&$expand=principal", `ada@contoso.com`)
+	if r := s.get("/v1.0/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances"); r.status != 400 {
+		t.Errorf("without a filter: %d", r.status)
+	}
 	app := add(`{"kind":"application","displayName":"Payments","appId":"0a1b2c3d-0000-4000-8000-000000000001","servicePrincipalNames":["https://payments.contoso.com"]}`)
 	holds("/servicePrincipals(appId='0a1b2c3d-0000-4000-8000-000000000001')", app["id"].(string))
 	holds("/applications(appId='0a1b2c3d-0000-4000-8000-000000000001')", `"Payments"`)
@@ -53,21 +62,24 @@ func TestAdd(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"kind":"grup"}`:  "one of group, application, agreement, membership, roleAssignment, eligibility can",
 		`{"kind":"group"}`: "group: displayName is missing",
-		`{"kind":"group","displayName":"x","colour":1}`:                                                     "colour",
-		`{"kind":"group","displayName":"x","id":"7"}`:                                                       "is not an id",
-		`{"kind":"group","displayName":"x","id":"` + id + `"}`:                                              "is taken",
-		`{"kind":"membership","groupId":"` + id + `","userPrincipalName":"ada@contoso.com"}`:                "a member of \\\"Tier 0\\\" already",
-		`{"kind":"membership","group":"Tier 0","principal":"VPN Users"}`:                                    "can have no groups",
-		`{"kind":"membership","group":"All Employees","userPrincipalName":"ada@contoso.com"}`:               "follow from its rule",
-		`{"kind":"membership","group":"Nobody","userPrincipalName":"ada@contoso.com"}`:                      "there is no group",
-		`{"kind":"membership","group":"Tier 0"}`:                                                            "is missing",
-		`{"kind":"membership","group":"Tier 0","principal":"a","member":"b"}`:                               "give one",
-		`{"kind":"roleAssignment","role":"Emperor","userPrincipalName":"ada@contoso.com"}`:                  "there is no directory role",
-		`{"kind":"roleAssignment","role":"Global Reader","principal":"VPN Users"}`:                          "is not assignable to roles",
-		`{"kind":"roleAssignment","role":"Global Reader","userPrincipalName":"nobody@contoso.com"}`:         "there is no user",
-		`{"kind":"application","displayName":"Graph again","appId":"00000003-0000-0000-c000-000000000000"}`: "is taken",
-		`{"kind":"application","displayName":"x","servicePrincipalType":"Robot"}`:                           "is not Application",
-		`{"kind":"eligibility","role":"Global Administrator","userPrincipalName":"ada@contoso.com"}`:        "already",
+		`{"kind":"group","displayName":"x","colour":1}`:                                                        "colour",
+		`{"kind":"group","displayName":"x","id":"7"}`:                                                          "is not an id",
+		`{"kind":"group","displayName":"x","id":"` + id + `"}`:                                                 "is taken",
+		`{"kind":"membership","groupId":"` + id + `","userPrincipalName":"ada@contoso.com"}`:                   "a member of \\\"Tier 0\\\" already",
+		`{"kind":"membership","group":"Tier 0","principal":"VPN Users"}`:                                       "can have no groups",
+		`{"kind":"membership","group":"All Employees","userPrincipalName":"ada@contoso.com"}`:                  "follow from its rule",
+		`{"kind":"membership","group":"Nobody","userPrincipalName":"ada@contoso.com"}`:                         "there is no group",
+		`{"kind":"membership","group":"Tier 0"}`:                                                               "is missing",
+		`{"kind":"membership","group":"Tier 0","principal":"a","member":"b"}`:                                  "give one",
+		`{"kind":"roleAssignment","role":"Emperor","userPrincipalName":"ada@contoso.com"}`:                     "there is no directory role",
+		`{"kind":"roleAssignment","role":"Global Reader","principal":"VPN Users"}`:                             "is not assignable to roles",
+		`{"kind":"roleAssignment","role":"Global Reader","userPrincipalName":"nobody@contoso.com"}`:            "there is no user",
+		`{"kind":"application","displayName":"Graph again","appId":"00000003-0000-0000-c000-000000000000"}`:    "is taken",
+		`{"kind":"eligibility","group":"Tier 0","role":"Global Reader","userPrincipalName":"ada@contoso.com"}`: "not for both",
+		`{"kind":"eligibility","group":"Tier 0","userPrincipalName":"ceo@contoso.com"}`:                        "already",
+		`{"kind":"eligibility","group":"Tier 0","userPrincipalName":"ada@contoso.com","accessId":"guest"}`:     "is not member or owner",
+		`{"kind":"application","displayName":"x","servicePrincipalType":"Robot"}`:                              "is not Application",
+		`{"kind":"eligibility","role":"Global Administrator","userPrincipalName":"ada@contoso.com"}`:           "already",
 	} {
 		if r := s.do("POST", "/_sim/add", body); r.status != 400 || !strings.Contains(r.body, want) {
 			t.Errorf("%s: %d %s, want %s", body, r.status, r.body, want)

@@ -24,6 +24,7 @@ func AllRoles() []string {
 		"Policy.ReadWrite.AuthenticationMethod",
 		"Policy.ReadWrite.ConditionalAccess",
 		"Policy.ReadWrite.SecurityDefaults",
+		"PrivilegedAssignmentSchedule.Read.AzureADGroup",
 		"PrivilegedEligibilitySchedule.Read.AzureADGroup",
 		"RoleAssignmentSchedule.Read.Directory",
 		"RoleEligibilitySchedule.Read.Directory",

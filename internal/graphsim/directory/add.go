@@ -50,6 +50,8 @@ type Addition struct {
 	RoleDefinitionID string    `json:"roleDefinitionId"`
 	DirectoryScopeID string    `json:"directoryScopeId"`
 	EndDateTime      time.Time `json:"endDateTime"`
+	// AccessID is member or owner, in an eligibility for a group.
+	AccessID string `json:"accessId"`
 }
 
 // Add puts something into the directory and gives it as Graph shows it.
@@ -238,6 +240,12 @@ func (w *Workload) addAssignment(a Addition) (any, error) {
 }
 
 func (w *Workload) addEligibility(a Addition) (any, error) {
+	if a.Group != "" || a.GroupID != "" {
+		if a.Role != "" || a.RoleDefinitionID != "" {
+			return nil, fmt.Errorf("an eligibility is for a role or for a group, not for both")
+		}
+		return w.addGroupEligibility(a)
+	}
 	return w.addRole(a, &w.t.Roles.Eligible, "unifiedRoleEligibilityScheduleInstance")
 }
 

@@ -224,11 +224,13 @@ func (w *Workload) listOrOne(r *wire.Request, rows []*row, context string, rest 
 func (w *Workload) setOf(context string) *set {
 	return map[string]*set{
 		"directoryRoleTemplates": w.sets.templates, "directoryRoles": w.sets.roles, "organization": w.sets.organization, "subscribedSkus": w.sets.skus,
-		"identityGovernance/termsOfUse/agreements":                  w.sets.agreements,
-		"roleManagement/directory/roleAssignments":                  w.sets.assignments,
-		"roleManagement/directory/roleDefinitions":                  w.sets.definitions,
-		"roleManagement/directory/roleEligibilityScheduleInstances": w.sets.eligible,
-		"roleManagement/directory/roleAssignmentScheduleInstances":  w.sets.instances,
+		"identityGovernance/termsOfUse/agreements":                               w.sets.agreements,
+		"identityGovernance/privilegedAccess/group/eligibilityScheduleInstances": w.sets.groupEligible,
+		"identityGovernance/privilegedAccess/group/assignmentScheduleInstances":  w.sets.groupAssigned,
+		"roleManagement/directory/roleAssignments":                               w.sets.assignments,
+		"roleManagement/directory/roleDefinitions":                               w.sets.definitions,
+		"roleManagement/directory/roleEligibilityScheduleInstances":              w.sets.eligible,
+		"roleManagement/directory/roleAssignmentScheduleInstances":               w.sets.instances,
 	}[context]
 }
 

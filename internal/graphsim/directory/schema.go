@@ -20,6 +20,7 @@ type set struct {
 // sets are the collections; objects holds the members of all directory objects
 // together, for lists that mix them.
 type sets struct {
+	groupEligible, groupAssigned                                    *set
 	users, groups, principals, objects, applications                *set
 	templates, roles, assignments, eligible, instances, definitions *set
 	organization, skus, agreements, defaults                        *set
@@ -124,8 +125,14 @@ func newSets() sets {
 	instance := func(name string, extra []odata.Member) *set {
 		return newSet(small(name, true, "principal", "roleDefinition", "directoryScope", "appScope", "activatedUsing"), slices.Concat(text("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"), times("startDateTime", "endDateTime"), extra), nil)
 	}
+	access := func(name string, extra ...string) *set {
+		c := odata.Collection{Type: "microsoft.graph." + name, Filterable: true, DefaultTop: 100, MaxTop: 999, PageSizeMessage: pageSize, Expandable: []string{"group", "principal", "activatedUsing"}}
+		return newSet(c, slices.Concat(text("id"), times("startDateTime", "endDateTime"), text("accessId", "groupId", "principalId", "memberType"), text(extra...)), nil)
+	}
 	return sets{
-		users: users, groups: groups, principals: principals, objects: objects, applications: applications,
+		groupEligible: access("privilegedAccessGroupEligibilityScheduleInstance", "eligibilityScheduleId"),
+		groupAssigned: access("privilegedAccessGroupAssignmentScheduleInstance", "assignmentScheduleId", "assignmentType"),
+		users:         users, groups: groups, principals: principals, objects: objects, applications: applications,
 		templates:   newSet(small("directoryRoleTemplate", false), slices.Concat(text("id"), times("deletedDateTime"), text("description", "displayName")), nil),
 		roles:       newSet(small("directoryRole", true), slices.Concat(text("id"), times("deletedDateTime"), text("description", "displayName", "roleTemplateId")), nil),
 		assignments: newSet(odata.Collection{Type: "microsoft.graph.unifiedRoleAssignment", Filterable: true, DefaultTop: 10_000, MaxTop: 999, PageSizeMessage: pageSize, Expandable: []string{"principal", "roleDefinition", "directoryScope", "appScope"}}, text("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"), text("principalOrganizationId", "condition")),

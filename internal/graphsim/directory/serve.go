@@ -41,6 +41,9 @@ func (w *Workload) Claims(path []string) bool {
 	case "policies":
 		return len(path) <= 2 && at(1, "identitySecurityDefaultsEnforcementPolicy")
 	case "identityGovernance":
+		if len(path) > 1 && path[1] == "privilegedAccess" {
+			return len(path) <= 5 && at(2, "group") && at(3, "eligibilityScheduleInstances", "assignmentScheduleInstances")
+		}
 		return len(path) <= 4 && at(1, "termsOfUse") && at(2, "agreements")
 	case "directory":
 		return len(path) <= 3 && at(1, "deletedItems")
@@ -97,6 +100,10 @@ func (w *Workload) Needs(method string, path []string) ([][]string, *wire.Error)
 		}
 		return [][]string{{"Policy.ReadWrite.SecurityDefaults"}, {"Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"}}, denied()
 	case "identityGovernance":
+		if len(path) > 3 && path[1] == "privilegedAccess" {
+			what := map[string]string{"eligibilityScheduleInstances": "PrivilegedEligibilitySchedule", "assignmentScheduleInstances": "PrivilegedAssignmentSchedule"}[path[3]]
+			return any1(what+".Read.AzureADGroup", what+".ReadWrite.AzureADGroup", "PrivilegedAccess.Read.AzureADGroup", "PrivilegedAccess.ReadWrite.AzureADGroup"), denied()
+		}
 		return any1("Agreement.Read.All", "Agreement.ReadWrite.All"), denied()
 	}
 	return any1("User.Read.All", all, write), denied()
@@ -147,6 +154,9 @@ func (w *Workload) Serve(r *wire.Request) (*wire.Response, *wire.Error) {
 	case "roleManagement":
 		return w.roleManagement(r)
 	case "identityGovernance":
+		if len(p) > 1 && p[1] == "privilegedAccess" {
+			return w.groupAccess(r)
+		}
 		if len(p) < 3 {
 			return nil, noSegment(p)
 		}

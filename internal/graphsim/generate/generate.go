@@ -36,6 +36,8 @@ type Tenant struct {
 	// ServicePrincipals include the client's own.
 	ServicePrincipals []ServicePrincipal `json:"servicePrincipals"`
 	Agreements        []Agreement        `json:"agreements"`
+	// GroupAccess are the eligible and timed memberships of groups.
+	GroupAccess []GroupAccess `json:"groupAccess,omitempty"`
 	// Contexts are the authentication contexts that were set up.
 	Contexts []AuthenticationContext `json:"contexts"`
 	// Locations and Policies are Conditional Access objects as they were at
@@ -116,6 +118,21 @@ type RoleAssignment struct {
 	Scope       string `json:"scope"`
 	// ScheduleID is the schedule that an instance belongs to.
 	ScheduleID string `json:"scheduleId"`
+	// End is zero for a permanent one.
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end,omitzero"`
+}
+
+// GroupAccess lets a principal be, or become, a member or owner of a group.
+type GroupAccess struct {
+	ID          string `json:"id"`
+	ScheduleID  string `json:"scheduleId"`
+	GroupID     string `json:"groupId"`
+	PrincipalID string `json:"principalId"`
+	// Access is member or owner.
+	Access string `json:"access"`
+	// Eligible says that it must be activated first.
+	Eligible bool `json:"eligible"`
 	// End is zero for a permanent one.
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end,omitzero"`
