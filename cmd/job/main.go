@@ -5,7 +5,6 @@ package main
 
 import (
 	"os"
-	_ "time/tzdata" // schedules name time zones; images and function hosts have none
 
 	"github.com/risksweep/risksweep/internal/cli"
 )

@@ -15,6 +15,7 @@ import (
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/doctor"
 	"github.com/risksweep/risksweep/internal/schedule"
+	"github.com/risksweep/risksweep/internal/zones"
 )
 
 // doctorCommand looks for what keeps a sweep from working.
@@ -171,6 +172,15 @@ func (c *command) checkSchedule(cfg *config.Config) doctor.Check {
 		k.Status, k.Detail = doctor.Skip, "schedule.cron is empty: serve sweeps when it is asked to"
 	default:
 		k.Detail = fmt.Sprintf("%s in %s, mode %s; next: %s", cfg.Schedule.Cron, cfg.Schedule.TimeZone, cfg.Schedule.Mode, s.Next(c.Now()).Format(time.RFC3339))
+	}
+	if data := zones.Current(); data.Older() && k.Status == doctor.OK {
+		of := "of no known release"
+		if data.Version != "" {
+			of = data.Version
+		}
+		k.Status = doctor.Warn
+		k.Detail += fmt.Sprintf("; the time zone data in use (%s, from %s) is older than the program's own (%s)", of, data.From, zones.Version)
+		k.Fix = "unset ZONEINFO, so that the program takes the newest data there is"
 	}
 	if spec, _ := c.Env(config.EnvNCRONTAB); spec != "" {
 		if _, err := c.timer(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/risksweep/risksweep/internal/yamldoc"
+	"github.com/risksweep/risksweep/internal/zones"
 )
 
 var (
@@ -51,7 +52,7 @@ func resourceID(r *reader, n *yamldoc.Node, s string) {
 }
 
 func timeZone(r *reader, n *yamldoc.Node, s string) {
-	if _, err := time.LoadLocation(s); err != nil || strings.EqualFold(s, "local") {
+	if _, err := zones.Load(s); err != nil || strings.EqualFold(s, "local") {
 		r.Suggest(n, s, commonZones, "must be a time zone such as Europe/Berlin, not %q", s)
 	}
 }

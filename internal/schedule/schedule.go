@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/risksweep/risksweep/internal/zones"
 )
 
 // Schedule is a parsed cron specification in a time zone.
@@ -35,7 +37,7 @@ func Parse(spec, zone string) (*Schedule, error) {
 		// cron v3.0.1 panics on a zone without a schedule after it.
 		return nil, errors.New("the time zone belongs into schedule.timeZone, not into the schedule")
 	}
-	loc, err := time.LoadLocation(zone)
+	loc, err := zones.Load(zone)
 	if err != nil {
 		return nil, fmt.Errorf("time zone %q: %w", zone, err)
 	}
