@@ -13,6 +13,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"github.com/risksweep/risksweep/internal/schedule"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 	"github.com/risksweep/risksweep/internal/zones"
 )
@@ -69,7 +70,7 @@ func cronSpec(r *reader, n *yamldoc.Node, s string) {
 		r.Add(n, "must not name a time zone; use schedule.timeZone")
 		return
 	}
-	schedule, err := cron.ParseStandard(s)
+	parsed, err := cron.ParseStandard(schedule.Sunday(s))
 	if err != nil {
 		fields := len(strings.Fields(s))
 		if fields != 5 && !strings.HasPrefix(s, "@") {
@@ -81,8 +82,12 @@ func cronSpec(r *reader, n *yamldoc.Node, s string) {
 	}
 	// A day that no month has, such as 31 February. The parser looks five
 	// years ahead, which any 29 February from 2026 on is within.
-	if schedule.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+	if parsed.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		r.Add(n, "%q is a day that never comes", s)
+		return
+	}
+	if surprise := schedule.Surprise(s); surprise != "" {
+		r.Warn(n, "%q: %s", s, surprise)
 	}
 }
 

@@ -29,7 +29,7 @@ func NCRONTAB(spec string) (string, error) {
 	if _, err := Parse(spec, "UTC"); err != nil {
 		return "", err
 	}
-	f := strings.Fields(spec)
+	f := strings.Fields(Sunday(spec))
 	if strings.Contains(spec, "?") {
 		return "", errors.New("NCRONTAB has no ?; write * instead")
 	}

@@ -41,7 +41,7 @@ func Parse(spec, zone string) (*Schedule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("time zone %q: %w", zone, err)
 	}
-	parsed, err := cron.ParseStandard(spec)
+	parsed, err := cron.ParseStandard(Sunday(spec))
 	if err != nil {
 		return nil, fmt.Errorf("schedule %q: %w", spec, err)
 	}

@@ -116,7 +116,7 @@ func TestMissed(t *testing.T) {
 func TestNCRONTAB(t *testing.T) {
 	for spec, want := range map[string]string{
 		"0 2 * * *": "0 0 2 * * *", "@daily": "0 0 0 * * *", "*/15 * * * 1-5": "0 */15 * * * 1-5", "@weekly": "0 0 0 * * 0",
-		"0 2 1 * 1": "", "@every 1h": "", "0 2 * * ?": "", "": "", "0 2 * * 7": "", "0 2 30 2 *": "",
+		"0 2 1 * 1": "", "@every 1h": "", "0 2 * * ?": "", "": "", "0 2 * * 7": "0 0 2 * * 0", "0 2 * * 6-7": "0 0 2 * * 6,0", "0 2 30 2 *": "",
 	} {
 		got, err := NCRONTAB(spec)
 		if got != want || (err != nil) != (want == "") {
