@@ -32,7 +32,9 @@ type Reader interface {
 
 // Writer changes the tenant. Each call is one request that is never repeated
 // after it may have had an effect; such a failure wraps
-// entra.ErrUnknownOutcome. The string is the service's request id.
+// entra.ErrUnknownOutcome. The string is the service's request id. Right before
+// a request leaves, the Writer asks entra.Depart and sends nothing on an error,
+// which the failure then wraps.
 type Writer interface {
 	Dismiss(ctx context.Context, userIDs []string) (requestID string, err error)
 	ConfirmCompromised(ctx context.Context, userIDs []string) (requestID string, err error)
@@ -71,8 +73,9 @@ type Options struct {
 	Reader  Reader
 	Writer  Writer
 	Journal Journal
-	// Gate is asked before every write that may take up to the given time.
-	// An error ends the run's writing; its text is the reason.
+	// Gate is asked before every write that may take up to the given time, and
+	// again when it leaves. An error ends the run's writing; its text is the
+	// reason.
 	Gate func(ctx context.Context, takes time.Duration) error
 	Now  func() time.Time
 	// ServiceTime is the service's time of its last answer: what a create makes

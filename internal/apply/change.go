@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -60,12 +61,9 @@ func (r *run) begin(ctx context.Context, t *task) bool {
 // fresh is tried again, for the service then has not seen that yet; a lost
 // answer is looked for in the list and never sent again.
 func (r *run) create(ctx context.Context, t *task) verdict {
-	if !r.begin(ctx, t) {
-		return settled
-	}
 	c := t.action.Change
 	var doc entra.Document
-	err := r.try(ctx, t, func(cc context.Context) (requestID string, err error) {
+	v, err := r.try(ctx, t, nil, func(cc context.Context) (requestID string, err error) {
 		doc, requestID, err = r.Writer.CreateObject(cc, c.Kind, t.body)
 		if err == nil && doc.ID() == "" {
 			err = fmt.Errorf("the answer holds no id: %w", entra.ErrUnknownOutcome)
@@ -73,6 +71,8 @@ func (r *run) create(ctx context.Context, t *task) verdict {
 		return requestID, err
 	})
 	switch {
+	case v != accepted:
+		return v
 	case errors.Is(err, entra.ErrUnknownOutcome):
 		t.lost, t.pause, t.until = err, 0, r.Now().Add(r.Visibility)
 		return r.lookFor(ctx, t)
@@ -120,19 +120,14 @@ func (r *run) stands(t *task, id string) {
 // PATCH of the same blocks has the same effect twice.
 func (r *run) update(ctx context.Context, t *task) verdict {
 	c := t.action.Change
-	if !r.unmoved(ctx, t) {
-		return settled
-	}
-	if !r.mayWrite(ctx) {
-		return waiting
-	}
-	if !r.begin(ctx, t) {
-		return settled
-	}
 	send := func(cc context.Context) (string, error) { return r.Writer.UpdateObject(cc, c.Kind, t.id, t.body) }
-	err := r.try(ctx, t, send)
+	v, err := r.try(ctx, t, r.unmoved, send)
+	if v != accepted {
+		return v
+	}
 	if errors.Is(err, entra.ErrUnknownOutcome) {
 		t.detail = "the answer was lost; read back"
+		looked := r.Now()
 		live, lookErr := r.object(ctx, c.Kind, t.id)
 		switch {
 		case lookErr != nil:
@@ -140,7 +135,7 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 		case entra.CanonicalHash(c.Kind, live) == entra.CanonicalHash(c.Kind, t.after):
 			err = nil
 		case r.expected(t.write, live) && r.mayWrite(ctx):
-			err = r.try(ctx, t, send)
+			err = r.tryOnceMore(ctx, t, looked, err, send)
 		}
 	}
 	if err != nil {
@@ -154,37 +149,22 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 }
 
 // remove deletes an object after a look that it is still what the plan saw.
-// One that is already gone is done.
 func (r *run) remove(ctx context.Context, t *task) verdict {
-	a, c := t.action, t.action.Change
-	live, err := r.object(ctx, c.Kind, t.id)
-	switch {
-	case errors.Is(err, entra.ErrNotFound):
-		r.settle(ctx, a, plan.Done, "", "already gone", &Made{Kind: c.Kind, Key: c.Key, ID: t.id, Deleted: true})
-		return settled
-	case err != nil:
-		r.fail(ctx, a, plan.Failed, "", "could not be read before the write: "+err.Error())
-		return settled
-	case !r.expected(t.write, live):
-		r.fail(ctx, a, plan.Moved, "", "left alone: the live object changed since the plan")
-		return settled
-	}
-	if !r.mayWrite(ctx) {
-		return waiting
-	}
-	if !r.begin(ctx, t) {
-		return settled
-	}
+	c := t.action.Change
 	send := func(cc context.Context) (string, error) { return r.Writer.DeleteObject(cc, c.Kind, t.id) }
-	err = r.try(ctx, t, send)
+	v, err := r.try(ctx, t, r.stillThere, send)
+	if v != accepted {
+		return v
+	}
 	if errors.Is(err, entra.ErrUnknownOutcome) {
 		t.detail = "the answer was lost; read back"
+		looked := r.Now()
 		live, lookErr := r.object(ctx, c.Kind, t.id)
 		switch {
 		case errors.Is(lookErr, entra.ErrNotFound):
 			err = nil
 		case lookErr == nil && r.expected(t.write, live) && r.mayWrite(ctx):
-			err = r.try(ctx, t, send)
+			err = r.tryOnceMore(ctx, t, looked, err, send)
 		}
 	}
 	if err != nil && !errors.Is(err, entra.ErrNotFound) {
@@ -193,11 +173,55 @@ func (r *run) remove(ctx context.Context, t *task) verdict {
 	return accepted
 }
 
-// try sends a change once.
-func (r *run) try(ctx context.Context, t *task, send func(context.Context) (string, error)) (err error) {
-	c, cancel := r.call(ctx)
-	defer cancel()
-	t.requestID, err = send(c)
+// try journals a change and sends it once, right after a look that it may
+// still be made (nil where there is nothing to look at); the look is taken
+// again if too much time passed until the change could leave. A verdict other
+// than accepted says that nothing was sent.
+func (r *run) try(ctx context.Context, t *task, look func(context.Context, *task) bool, send func(context.Context) (string, error)) (verdict, error) {
+	var held error
+	for range looks {
+		var looked time.Time
+		if look != nil {
+			looked = r.Now()
+			if !look(ctx, t) {
+				return settled, nil
+			}
+		}
+		if look != nil && !r.mayWrite(ctx) { // the look took time
+			return waiting, nil
+		}
+		if !r.begin(ctx, t) {
+			return settled, nil
+		}
+		err := r.leave(ctx, looked, func(c context.Context) (err error) {
+			t.requestID, err = send(c)
+			return err
+		})
+		switch {
+		case !unsent(err):
+			return accepted, err
+		case !late(err):
+			return waiting, nil // the writing has ended
+		}
+		held = err
+	}
+	r.fail(ctx, t.action, plan.NotAttempted, "", "not attempted: "+held.Error())
+	return settled, nil
+}
+
+// tryOnceMore sends a change again whose answer was lost. If that does not
+// leave, the loss stands.
+func (r *run) tryOnceMore(ctx context.Context, t *task, looked time.Time, lost error, send func(context.Context) (string, error)) error {
+	err := r.leave(ctx, looked, func(c context.Context) error {
+		requestID, err := send(c)
+		if requestID != "" {
+			t.requestID = requestID
+		}
+		return err
+	})
+	if unsent(err) {
+		return lost
+	}
 	return err
 }
 
@@ -256,6 +280,24 @@ func (r *run) unmoved(ctx context.Context, t *task) bool {
 		r.fail(ctx, t.action, plan.Failed, "", "could not be read before the write: "+err.Error())
 	case !r.expected(t.write, live):
 		r.fail(ctx, t.action, plan.Moved, "", "left alone: the live object changed since the plan")
+	default:
+		return true
+	}
+	return false
+}
+
+// stillThere looks whether an object that is to be deleted is still what the
+// plan saw. One that is already gone is done.
+func (r *run) stillThere(ctx context.Context, t *task) bool {
+	a, c := t.action, t.action.Change
+	live, err := r.object(ctx, c.Kind, t.id)
+	switch {
+	case errors.Is(err, entra.ErrNotFound):
+		r.settle(ctx, a, plan.Done, "", "already gone", &Made{Kind: c.Kind, Key: c.Key, ID: t.id, Deleted: true})
+	case err != nil:
+		r.fail(ctx, a, plan.Failed, "", "could not be read before the write: "+err.Error())
+	case !r.expected(t.write, live):
+		r.fail(ctx, a, plan.Moved, "", "left alone: the live object changed since the plan")
 	default:
 		return true
 	}

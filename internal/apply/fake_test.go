@@ -22,7 +22,8 @@ type tenant struct {
 	calls      []string
 	before     func(call string) error
 	after      func(call string) error
-	ignore     bool // accept risk orders without any effect
+	ignore     bool          // accept risk orders without any effect
+	wait       time.Duration // before a write leaves
 }
 
 func newTenant() *tenant {
@@ -77,6 +78,14 @@ func (t *tenant) Detections(_ context.Context, q entra.DetectionQuery) iter.Seq2
 	}
 }
 
+// depart is what a client does before a request leaves: it may have to wait.
+func (t *tenant) depart(ctx context.Context) error {
+	if t.wait > 0 {
+		time.Sleep(t.wait)
+	}
+	return entra.Depart(ctx)
+}
+
 func (t *tenant) hook(h func(string) error, call string) error {
 	if h == nil {
 		return nil
@@ -84,7 +93,10 @@ func (t *tenant) hook(h func(string) error, call string) error {
 	return h(call)
 }
 
-func (t *tenant) risk(call string, ids []string, state entra.RiskState) (string, error) {
+func (t *tenant) risk(ctx context.Context, call string, ids []string, state entra.RiskState) (string, error) {
+	if err := t.depart(ctx); err != nil {
+		return "", err
+	}
 	t.calls = append(t.calls, fmt.Sprintf("%s %v", call, ids))
 	if err := t.hook(t.before, call); err != nil {
 		return "req", err
@@ -110,16 +122,16 @@ func (t *tenant) risk(call string, ids []string, state entra.RiskState) (string,
 	return "req", t.hook(t.after, call)
 }
 
-func (t *tenant) Dismiss(_ context.Context, ids []string) (string, error) {
-	return t.risk("dismiss", ids, entra.StateDismissed)
+func (t *tenant) Dismiss(ctx context.Context, ids []string) (string, error) {
+	return t.risk(ctx, "dismiss", ids, entra.StateDismissed)
 }
 
-func (t *tenant) ConfirmCompromised(_ context.Context, ids []string) (string, error) {
-	return t.risk("confirmCompromised", ids, entra.StateConfirmedCompromised)
+func (t *tenant) ConfirmCompromised(ctx context.Context, ids []string) (string, error) {
+	return t.risk(ctx, "confirmCompromised", ids, entra.StateConfirmedCompromised)
 }
 
-func (t *tenant) ConfirmSafe(_ context.Context, ids []string) (string, error) {
-	return t.risk("confirmSafe", ids, entra.StateConfirmedSafe)
+func (t *tenant) ConfirmSafe(ctx context.Context, ids []string) (string, error) {
+	return t.risk(ctx, "confirmSafe", ids, entra.StateConfirmedSafe)
 }
 
 func (t *tenant) Objects(_ context.Context, kind entra.ObjectKind) ([]entra.Document, error) {
@@ -137,7 +149,10 @@ func (t *tenant) Object(_ context.Context, kind entra.ObjectKind, id string) (en
 	return nil, entra.ErrNotFound
 }
 
-func (t *tenant) CreateObject(_ context.Context, kind entra.ObjectKind, body entra.Document) (entra.Document, string, error) {
+func (t *tenant) CreateObject(ctx context.Context, kind entra.ObjectKind, body entra.Document) (entra.Document, string, error) {
+	if err := t.depart(ctx); err != nil {
+		return nil, "", err
+	}
 	t.calls = append(t.calls, "create "+body.DisplayName())
 	if err := t.hook(t.before, "create"); err != nil {
 		return nil, "req", err
@@ -153,7 +168,10 @@ func (t *tenant) CreateObject(_ context.Context, kind entra.ObjectKind, body ent
 	return d.Clone(), "req", nil
 }
 
-func (t *tenant) UpdateObject(_ context.Context, kind entra.ObjectKind, id string, body entra.Document) (string, error) {
+func (t *tenant) UpdateObject(ctx context.Context, kind entra.ObjectKind, id string, body entra.Document) (string, error) {
+	if err := t.depart(ctx); err != nil {
+		return "", err
+	}
 	t.calls = append(t.calls, "update "+id)
 	if err := t.hook(t.before, "update"); err != nil {
 		return "req", err
@@ -169,7 +187,10 @@ func (t *tenant) UpdateObject(_ context.Context, kind entra.ObjectKind, id strin
 	return "req", entra.ErrNotFound
 }
 
-func (t *tenant) DeleteObject(_ context.Context, kind entra.ObjectKind, id string) (string, error) {
+func (t *tenant) DeleteObject(ctx context.Context, kind entra.ObjectKind, id string) (string, error) {
+	if err := t.depart(ctx); err != nil {
+		return "", err
+	}
 	t.calls = append(t.calls, "delete "+id)
 	if err := t.hook(t.before, "delete"); err != nil {
 		return "req", err

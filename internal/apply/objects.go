@@ -78,6 +78,8 @@ func (r *run) objects(ctx context.Context) {
 			r.fail(ctx, t.action, plan.Unknown, t.requestID, t.lost.Error())
 		case t.refusal != nil:
 			r.fail(ctx, t.action, plan.Failed, t.requestID, t.refusal.Error())
+		case !t.since.IsZero(): // its intent stands, and nothing was sent
+			r.fail(ctx, t.action, plan.NotAttempted, t.requestID, "not attempted: "+r.stopped.Error())
 		}
 	}
 	r.verify(ctx, wrote)

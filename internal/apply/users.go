@@ -39,36 +39,14 @@ func (r *run) users(ctx context.Context, kind plan.Kind) {
 	r.readBack(ctx, kind, out)
 }
 
-// batch fences, journals and sends one batch. A batch that the service refuses
-// as a bad request had no effect; it is halved, and each half is fenced again,
-// so that one bad id costs only itself. False means that this kind of action
-// cannot go on.
+// batch sends one batch. A batch that the service refuses as a bad request had
+// no effect; it is halved, and each half is fenced again, so that one bad id
+// costs only itself. False means that this kind of action cannot go on.
 func (r *run) batch(ctx context.Context, kind plan.Kind, batch []plan.Action, out []sent) ([]sent, bool) {
-	if !r.mayWrite(ctx) {
-		return out, false
-	}
-	batch, err := r.fence(ctx, batch)
-	if err != nil {
-		// Without the fence nothing may be sent; the users are left as they are.
-		for _, a := range batch {
-			r.settle(ctx, a, plan.NotAttempted, "", "the user could not be read again before the write: "+err.Error(), nil)
-		}
-		return out, !errors.Is(err, context.Canceled)
-	}
+	batch, requestID, err := r.order(ctx, kind, batch)
 	if len(batch) == 0 {
-		return out, true
+		return out, r.stopped == nil && context.Cause(ctx) == nil
 	}
-	// The fence took time: the lease must still outlast the write.
-	if !r.mayWrite(ctx) || !r.intend(ctx, kind, batch) {
-		return out, false
-	}
-	ids := make([]string, len(batch))
-	for i, a := range batch {
-		ids[i] = a.Subject.ID
-	}
-	c, cancel := r.call(ctx)
-	requestID, err := r.send(c, kind, ids)
-	cancel()
 	switch {
 	case err == nil, errors.Is(err, entra.ErrUnknownOutcome):
 		for _, a := range batch {
@@ -87,9 +65,7 @@ func (r *run) batch(ctx context.Context, kind plan.Kind, batch []plan.Action, ou
 		}
 		return r.batch(ctx, kind, batch[half:], out)
 	}
-	for _, a := range batch {
-		r.settle(ctx, a, plan.Failed, requestID, err.Error(), nil)
-	}
+	r.settleAll(ctx, batch, plan.Failed, requestID, err.Error())
 	// What refuses one batch for its permission or its pace refuses the next.
 	stuck := errors.Is(err, entra.ErrForbidden) || errors.Is(err, entra.ErrUnlicensed) ||
 		errors.Is(err, entra.ErrUnauthorized) || errors.Is(err, entra.ErrThrottled)
@@ -108,6 +84,58 @@ func (r *run) refuseRest(ctx context.Context, kind plan.Kind, why error) {
 		if _, done := r.outcomes[a.ID]; !done {
 			r.settle(ctx, a, plan.NotAttempted, "", "not attempted after an earlier batch failed: "+why.Error(), nil)
 		}
+	}
+}
+
+// order fences, journals and sends one batch, and fences it again if too much
+// time passed until it could leave. It gives those whom the request named, and
+// settles the others; nobody if nothing was sent.
+func (r *run) order(ctx context.Context, kind plan.Kind, batch []plan.Action) (named []plan.Action, requestID string, err error) {
+	var held error // why nothing left after the intent
+	for n := 0; n < looks && r.mayWrite(ctx); n++ {
+		looked := r.Now()
+		fenced, err := r.fence(ctx, batch)
+		if err != nil {
+			// Without the fence nothing may be sent; the users are left as they are.
+			r.settleAll(ctx, batch, plan.NotAttempted, "", "the user could not be read again before the write: "+err.Error())
+			return nil, "", nil
+		}
+		batch = fenced
+		if len(batch) == 0 {
+			return nil, "", nil
+		}
+		// The fence took time: the lease must still outlast the write.
+		if !r.mayWrite(ctx) {
+			break
+		}
+		if held == nil && !r.intend(ctx, kind, batch) {
+			return nil, "", nil
+		}
+		ids := make([]string, len(batch))
+		for i, a := range batch {
+			ids[i] = a.Subject.ID
+		}
+		err = r.leave(ctx, looked, func(c context.Context) (err error) {
+			requestID, err = r.send(c, kind, ids)
+			return err
+		})
+		if !unsent(err) {
+			return batch, requestID, err
+		}
+		if held = err; !late(err) {
+			break
+		}
+	}
+	if held != nil {
+		r.settleAll(ctx, batch, plan.NotAttempted, requestID, "not attempted: "+r.whyHeld(held).Error())
+	}
+	return nil, "", nil
+}
+
+// settleAll gives several actions the same outcome.
+func (r *run) settleAll(ctx context.Context, actions []plan.Action, status plan.OutcomeStatus, requestID, detail string) {
+	for _, a := range actions {
+		r.settle(ctx, a, status, requestID, detail, nil)
 	}
 }
 

@@ -229,7 +229,7 @@ func TestGateStopsTheRest(t *testing.T) {
 	o := options(x, j, actions...)
 	asked := 0
 	o.Gate = func(context.Context, time.Duration) error {
-		if asked++; asked > 2 { // before the fence and after it
+		if asked++; asked > 3 { // before the fence, after it and at the departure
 			return errors.New("HOLD: incident 7")
 		}
 		return nil

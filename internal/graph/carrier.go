@@ -125,7 +125,8 @@ type departure struct {
 }
 
 // next waits for the turn of the exchange's first request, or of another one
-// after that was written. The deadline does not run meanwhile.
+// after that was written. The deadline does not run meanwhile. Whoever ordered
+// a write then has the last word on whether it leaves.
 func (d *departure) next(ctx context.Context) error {
 	d.mu.Lock()
 	held := d.pass != nil && !d.pass.used()
@@ -142,6 +143,10 @@ func (d *departure) next(ctx context.Context) error {
 		d.mu.Lock()
 		d.pass = p
 		d.mu.Unlock()
+	}
+	if err := entra.Depart(ctx); err != nil {
+		d.done() // the turn is the next one's
+		return err
 	}
 	x.sends++
 	d.client.count(d.label)

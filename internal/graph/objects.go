@@ -238,6 +238,9 @@ func (c *Client) UpdateObject(ctx context.Context, kind entra.ObjectKind, id str
 			return "", err
 		}
 		a, err := c.do(ctx, r)
+		if e, ok := asError(err); ok && e.unsent && len(rest) > 0 {
+			err = errors.Join(err, entra.ErrUnknownOutcome) // the first half stands
+		}
 		return requestIDOf(a, err), err
 	}
 	return requestID, nil

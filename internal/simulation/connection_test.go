@@ -88,6 +88,9 @@ func (p *process) meet(r *http.Request) (fault, error) {
 		p.w.say("%s: its clock jumps by %s", p.name, p.jump)
 		p.skew.Add(int64(p.jump))
 	}
+	if p.requests == p.holdAt && !p.w.quiet {
+		p.w.hold(p)
+	}
 	p.renew()
 	p.w.befall()
 	f := none

@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -30,6 +32,12 @@ func covered(d map[string]any) bool {
 // beforeWrite checks a write that is about to reach the tenant and gives what
 // checks it once it has.
 func (w *world) beforeWrite(p *process, method, path string, body []byte) func(int, []byte) {
+	if w.held != "" && w.held != fmt.Sprint(p.name, p.requests) {
+		w.breaks("nothing leaves while HOLD is set", "%s: %s %s", p.name, method, path)
+	}
+	if !p.leased() {
+		w.breaks("nothing leaves without the lease", "%s: %s %s", p.name, method, path)
+	}
 	switch {
 	case strings.HasSuffix(path, "/riskyUsers/dismiss"), strings.HasSuffix(path, "/riskyUsers/confirmCompromised"):
 		return w.onUsers(p, strings.HasSuffix(path, "/dismiss"), body)
@@ -65,7 +73,7 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 			w.breaks("who is protected, privileged or break-glass is left alone", "%s of %s", kind, user)
 		}
 		fence, fenced := p.fenced[user]
-		if !fenced || time.Since(fence) > 2*time.Minute {
+		if !fenced || time.Since(fence) > apply.LookAge+writeTimeout {
 			w.breaks("the fence is read right before", "%s of %s: read at %s", kind, user, fence)
 		}
 		escalates := false

@@ -50,6 +50,10 @@ type process struct {
 	calls    int // of the store
 	dieCall  int // call of the store at which it dies; 0: never
 	fullCall int // call from which on its store takes nothing more; 0: never
+	appends  int // to files of the store
+	slowFrom int // append that takes long, for slowFor; 0: none
+	slowFor  time.Duration
+	holdAt   int // request during which somebody sets HOLD; 0: never
 	jumpAt   int // request at which its clock jumps; 0: never
 	jump     time.Duration
 	dead     bool
@@ -57,6 +61,7 @@ type process struct {
 	outage   string // below this path the tenant answers nothing but 503
 	leases   []*lease
 	between  func(n int) // called before each request, for a second runner
+	slowly   func()      // what happens during the append that takes long
 	// lose says of a request whether it is lost on its way.
 	lose func(path string) bool
 
@@ -106,7 +111,7 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 			Baseline:    baseline.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
 			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxShareOfRiskyUsers: 1, MaxPolicyCreates: 50,
 				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20},
-			WriteTimeout: 20 * time.Second, ReadBack: time.Minute, Visibility: time.Minute},
+			WriteTimeout: writeTimeout, ReadBack: time.Minute, Visibility: time.Minute},
 		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},
 		Version: "sim", Host: p.name, PID: 1, Now: p.now, Log: slog.New(slog.DiscardHandler),
 	}, nil
@@ -178,4 +183,10 @@ func (p *process) renew() {
 			_ = l.Lease.Expires() // to look renews
 		}
 	}
+}
+
+// leased reports whether the process holds the lease, as the store sees it. The
+// caller holds the process's lock.
+func (p *process) leased() bool {
+	return len(p.leases) > 0 && !(p.stalled && time.Now().After(p.leases[len(p.leases)-1].ends))
 }

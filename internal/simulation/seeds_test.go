@@ -50,6 +50,7 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		w = newWorld(t, seed)
 		defer w.close()
 		course := rand.New(rand.NewPCG(seed, 2))
+		stands := rand.New(rand.NewPCG(seed, 3)) // when a run stands still, or is to
 		base := 0
 		for n := range 4 {
 			p := w.process(fmt.Sprint("run", n), uint64(10+n))
@@ -71,6 +72,16 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			case 1:
 				w.second(t, p, 1+course.IntN(40), course.IntN(2) == 0, base)
 			}
+			switch stands.IntN(4) {
+			case 0:
+				p.slowFrom, p.slowFor = 1+stands.IntN(6), []time.Duration{10 * time.Second, 40 * time.Second}[stands.IntN(2)]
+				p.slowly = func() { w.raise(); w.raise() }
+			case 1:
+				p.slowFrom = 1 + stands.IntN(6)
+				p.slowly = func() { w.stall(p); w.other(t, p, uint64(n)+2000, true, base) }
+			case 2:
+				p.holdAt = 1 + stands.IntN(40)
+			}
 			if course.IntN(3) == 0 {
 				base = course.IntN(len(w.bases))
 			}
@@ -79,6 +90,7 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			} else {
 				w.run(t, p, base)
 			}
+			w.release()
 			time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 8 * time.Hour, 26 * time.Hour}[course.IntN(4)])
 		}
 		w.quiet = true
@@ -140,17 +152,25 @@ func (w *world) second(t *testing.T, p *process, at int, lost bool, base int) {
 		if lost {
 			w.stall(p)
 		}
-		other := w.process(p.name+"b", uint64(at)+1000)
-		s, err := other.sweeper(w.bases[base])
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		res, err := s.Run(context.Background(), sweep.Request{Mode: sweep.Apply})
-		w.say("%s: %s %v %v", other.name, res.Status, res.Err, err)
-		if err == nil && !lost {
-			w.breaks("one run at a time", "%s ran while %s held the lease", other.name, p.name)
-		}
+		w.other(t, p, uint64(at)+1000, lost, base)
+	}
+}
+
+// other lets another runner carry out an apply.
+func (w *world) other(t *testing.T, p *process, n uint64, lost bool, base int) {
+	other := w.process(p.name+"b", n)
+	s, err := other.sweeper(w.bases[base])
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	p.mu.Lock()
+	lost = lost || !p.leased() // it stood still before
+	p.mu.Unlock()
+	res, err := s.Run(context.Background(), sweep.Request{Mode: sweep.Apply})
+	w.say("%s: %s %v %v", other.name, res.Status, res.Err, err)
+	if err == nil && !lost {
+		w.breaks("one run at a time", "%s ran while %s held the lease", other.name, p.name)
 	}
 }
 

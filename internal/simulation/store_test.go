@@ -144,6 +144,14 @@ type appender struct {
 }
 
 func (a *appender) Append(ctx context.Context, data []byte) error {
+	if p := a.s.p; !p.w.quiet {
+		if p.appends++; p.appends == p.slowFrom {
+			p.w.say("%s: an append takes %s", p.name, p.slowFor)
+			if time.Sleep(p.slowFor); p.slowly != nil {
+				p.slowly()
+			}
+		}
+	}
 	return act(a.s, "append to", a.name, func() error {
 		for e := range ledger.ParseJournal(bytes.NewReader(data)) {
 			if e.Type == ledger.EntryIntent {

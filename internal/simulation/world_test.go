@@ -79,6 +79,7 @@ policies:
 // limits of every run, which the oracle counts for itself.
 const (
 	maxConfirmed = 4
+	writeTimeout = 20 * time.Second
 	settle       = 15 * time.Minute
 	fullEvery    = 60 * 24 * time.Hour // one full sweep, or nothing late would prove anything
 )
@@ -117,6 +118,7 @@ type world struct {
 	pageSize       int                  // of the service's pages of risk
 	orders         []runs.Order         // that were delivered
 	processes      []*process
+	held           string // the request during which HOLD was set; empty: it is not set
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -353,6 +355,23 @@ func (w *world) edit() {
 	}
 	w.edited[id] = time.Now()
 	w.say("event: %v is edited by hand", p["displayName"])
+}
+
+// hold lets somebody set HOLD while a request of the process is under way.
+func (w *world) hold(p *process) {
+	if err := w.store.Put(context.Background(), "contoso/HOLD", []byte("an incident")); err != nil {
+		panic(err) // it is in memory
+	}
+	w.held = fmt.Sprint(p.name, p.requests)
+	w.say("event: HOLD is set")
+}
+
+// release takes HOLD away.
+func (w *world) release() {
+	if err := w.store.Delete(context.Background(), "contoso/HOLD"); err != nil {
+		panic(err) // it is in memory
+	}
+	w.held = ""
 }
 
 // stored reads a file of the store; empty if there is none.

@@ -83,16 +83,10 @@ func (r *run) carryOut(ctx context.Context) error {
 	return result.Stopped
 }
 
-// gate lets a write go out only if the run still holds its lease for longer
-// than the write may take, and nobody has set HOLD.
+// gate lets a write go out only if nobody has set HOLD and the run still holds
+// its lease for longer than the write may take. The lease is looked at last:
+// to look for HOLD may take a while.
 func (r *run) gate(ctx context.Context, takes time.Duration) error {
-	lease := r.led.Lease()
-	if err := context.Cause(lease.Context()); err != nil {
-		return fmt.Errorf("the lease is lost: %w", err)
-	}
-	if ends := lease.Expires(); !ends.IsZero() && r.Now().Add(takes).After(ends) {
-		return fmt.Errorf("the lease ends at %s, before a write could", ends.UTC().Format(time.RFC3339))
-	}
 	reason, held, err := r.Ledger.Hold(ctx)
 	switch {
 	case err != nil:
@@ -100,6 +94,15 @@ func (r *run) gate(ctx context.Context, takes time.Duration) error {
 	case held:
 		r.res.Hold = reason
 		return fmt.Errorf("HOLD: %s", reason)
+	}
+	lease := r.led.Lease()
+	if err := context.Cause(lease.Context()); err != nil {
+		return fmt.Errorf("the lease is lost: %w", err)
+	}
+	// Also by the wall clock: a machine that slept shows it there alone.
+	ends, then := lease.Expires(), r.Now().Add(takes)
+	if !ends.IsZero() && (then.After(ends) || then.Round(0).After(ends.Round(0))) {
+		return fmt.Errorf("the lease ends at %s, before a write could", ends.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -1,0 +1,111 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+var errHeld = errors.New("held back")
+
+// until lets writes leave for a time from its first question on.
+func until(d time.Duration, asked *int) func(context.Context) error {
+	var end time.Time
+	return func(context.Context) error {
+		*asked++
+		if end.IsZero() {
+			end = time.Now().Add(d)
+		}
+		if time.Now().After(end) {
+			return errHeld
+		}
+		return nil
+	}
+}
+
+// Every write asks at its departure: after it has waited for its turn, and
+// again before it is repeated after a wait that the service asked for. What is
+// held back was not sent, and nothing about it is unknown.
+func TestWritesAskAtTheirDeparture(t *testing.T) {
+	for name, write := range map[string]func(context.Context, *Client) error{
+		"dismiss": dismissUser, "create": createPolicy, "update": updatePolicy, "delete": deletePolicy,
+		"confirm": func(ctx context.Context, c *Client) error {
+			_, err := c.ConfirmCompromised(ctx, []string{userA})
+			return err
+		},
+		"confirm safe": func(ctx context.Context, c *Client) error {
+			_, err := c.ConfirmSafe(ctx, []string{userA})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			throttle := func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				w.Header().Set("Retry-After", "20")
+				refuseWith(w, 429, "TooManyRequests", "")
+			}
+			bubble(t, throttle, Options{RequestsPerSecond: 1}, func(t *testing.T, c *Client) {
+				asked := 0
+				err := write(entra.WithDeparture(ctx(t), until(10*time.Second, &asked)), c)
+				if !errors.Is(err, errHeld) || errors.Is(err, entra.ErrUnknownOutcome) {
+					t.Errorf("error %v, want held back and nothing unknown", err)
+				}
+				if requests.Load() != 1 || asked != 2 {
+					t.Errorf("%d requests, asked %d times; want 1 and 2", requests.Load(), asked)
+				}
+				// The turn was given on: a read finds the line free.
+				quick, cancel := context.WithTimeout(ctx(t), 5*time.Second)
+				defer cancel()
+				if err := readUser(quick, c); !errors.Is(err, entra.ErrThrottled) || requests.Load() < 2 {
+					t.Errorf("the read after it: %v, %d requests", err, requests.Load())
+				}
+			})
+		})
+	}
+}
+
+// The question comes after the wait for the pace.
+func TestDepartureIsAfterTheTurn(t *testing.T) {
+	var requests atomic.Int64
+	bubble(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		answerJSON(w, 200, `{"id":"`+userA+`"}`)
+	}, Options{RequestsPerSecond: 0.1}, func(t *testing.T, c *Client) {
+		if err := readUser(ctx(t), c); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		err := dismissUser(entra.WithDeparture(ctx(t), func(context.Context) error {
+			if time.Since(begin) > 5*time.Second {
+				return errHeld
+			}
+			return nil
+		}), c)
+		if !errors.Is(err, errHeld) || requests.Load() != 1 {
+			t.Errorf("error %v, %d requests", err, requests.Load())
+		}
+	})
+}
+
+// The combinations of a strength go in a request of their own. Once the first
+// half is done, holding the second back leaves the change half made.
+func TestHalfAnUpdateIsUnknown(t *testing.T) {
+	bubble(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, Options{}, func(t *testing.T, c *Client) {
+		n := 0
+		_, err := c.UpdateObject(entra.WithDeparture(ctx(t), func(context.Context) error {
+			if n++; n > 1 {
+				return errHeld
+			}
+			return nil
+		}), entra.KindStrength, "s1", entra.Document{"displayName": "s", "allowedCombinations": []any{"fido2"}})
+		if !errors.Is(err, entra.ErrUnknownOutcome) || !errors.Is(err, errHeld) {
+			t.Errorf("error %v, want an unknown outcome", err)
+		}
+	})
+}
