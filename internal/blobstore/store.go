@@ -36,6 +36,10 @@ type Store interface {
 	Get(ctx context.Context, name string) (data []byte, version string, err error)
 	// Open reads a file as a stream.
 	Open(ctx context.Context, name string) (io.ReadCloser, Info, error)
+	// Peek says whether there is anything at a name, in whatever form, and
+	// gives the beginning of its text if it is a file that can be read. What
+	// cannot be found out is an error.
+	Peek(ctx context.Context, name string, most int64) (beginning []byte, there bool, err error)
 	// Put replaces a file.
 	Put(ctx context.Context, name string, data []byte) error
 	// PutNew makes a file that must not exist, else ErrExists.

@@ -102,22 +102,6 @@ func (l *Ledger) runDir(id string) (string, error) {
 	return l.name("runs", t.Format("2006/01/02"), id), nil
 }
 
-// Hold says whether HOLD is set for the tenant, and its text.
-func (l *Ledger) Hold(ctx context.Context) (reason string, held bool, err error) {
-	data, _, err := l.store.Get(ctx, l.name("HOLD"))
-	switch {
-	case errors.Is(err, blobstore.ErrNotFound):
-		return "", false, nil
-	case err != nil:
-		return "", false, fmt.Errorf("looking for HOLD: %w", err)
-	}
-	text := strings.Join(strings.Fields(string(data)), " ")
-	if text == "" {
-		text = "no reason is given"
-	}
-	return text, true, nil
-}
-
 // Open opens a file of a run.
 func (l *Ledger) Open(ctx context.Context, run, file string) (io.ReadCloser, blobstore.Info, error) {
 	dir, err := l.runDir(run)

@@ -345,19 +345,6 @@ func TestRecentActionsOfARunThatWasDueLongAgo(t *testing.T) {
 	}
 }
 
-func TestHold(t *testing.T) {
-	w := newWorld(t, 0)
-	if _, held, err := w.Hold(t.Context()); held || err != nil {
-		t.Errorf("held %v, %v", held, err)
-	}
-	if err := w.Store().Put(t.Context(), "contoso/HOLD", []byte("incident 7\nask Ada\n")); err != nil {
-		t.Fatal(err)
-	}
-	if reason, held, err := w.Hold(t.Context()); !held || reason != "incident 7 ask Ada" || err != nil {
-		t.Errorf("%q %v %v", reason, held, err)
-	}
-}
-
 func FuzzParsers(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":1,"watermark":"2026-11-24T02:00:00Z"}`))
 	f.Add([]byte(`{"type":"intent","at":"2026-11-24T02:00:00Z","run":"r"}` + "\n"))

@@ -3,6 +3,7 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -80,6 +81,13 @@ func (s *store) Get(ctx context.Context, name string) ([]byte, string, error) {
 	}
 	g, err := do(s, "get", name, func() (got, error) { d, v, err := s.Store.Get(ctx, name); return got{d, v}, err })
 	return g.data, g.version, err
+}
+
+func (s *store) Peek(ctx context.Context, name string, most int64) ([]byte, bool, error) {
+	if before, after := s.step("peek", name); before != nil || after != nil {
+		return nil, false, errors.Join(before, after)
+	}
+	return s.Store.Peek(ctx, name, most)
 }
 
 func (s *store) Open(ctx context.Context, name string) (io.ReadCloser, blobstore.Info, error) {

@@ -29,7 +29,7 @@ func Run(t *testing.T, open func(testing.TB) Opened) {
 	for name, test := range map[string]func(*testing.T, Opened){
 		"Put": testPut, "Missing": testMissing, "PutNew": testPutNew, "PutIf": testPutIf, "PutIfRace": testPutIfRace,
 		"Create": testCreate, "Abort": testAbort, "Cancelled": testCancelled, "Large": testLarge, "Append": testAppend,
-		"List": testList, "ListDirs": testListDirs, "Delete": testDelete, "Names": testNames, "Lease": testLease, "LeaseRace": testLeaseRace,
+		"List": testList, "ListDirs": testListDirs, "Delete": testDelete, "Names": testNames, "Peek": testPeek, "Lease": testLease, "LeaseRace": testLeaseRace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -314,6 +314,34 @@ func testDelete(t *testing.T, o Opened) {
 		t.Errorf("%q, %v", dirs, err)
 	}
 	must(t, o.A.PutNew(ctx, "a/b", []byte("y")))
+}
+
+func testPeek(t *testing.T, o Opened) {
+	peek := func(name, want string, wantThere bool) {
+		t.Helper()
+		got, there, err := o.B.Peek(t.Context(), name, 8)
+		if string(got) != want || there != wantThere || err != nil {
+			t.Errorf("%s: %q, there %v, %v; want %q, %v", name, got, there, err, want, wantThere)
+		}
+	}
+	peek("a/absent", "", false)
+	must(t, o.A.Put(t.Context(), "a/short", []byte("why")))
+	must(t, o.A.Put(t.Context(), "a/empty", nil))
+	must(t, o.A.Put(t.Context(), "a/large", bytes.Repeat([]byte("x"), 1<<20)))
+	must(t, o.A.Put(t.Context(), "a/folder/file", []byte("why")))
+	must(t, o.A.Put(t.Context(), "a/longername", []byte("why")))
+	peek("a/short", "why", true)
+	peek("a/empty", "", true)
+	peek("a/large", "xxxxxxxx", true)
+	peek("a/folder", "", true)
+	peek("a/longer", "", false)
+	must(t, o.A.Delete(t.Context(), "a/short"))
+	peek("a/short", "", false)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, there, err := o.A.Peek(ctx, "a/empty", 8); err == nil {
+		t.Errorf("cancelled: there %v without an error", there)
+	}
 }
 
 func testNames(t *testing.T, o Opened) {
