@@ -369,7 +369,7 @@ func (c *checker) single(n *yamldoc.Node, m *entra.Member, path string) {
 		switch {
 		case !ok:
 		case strings.Contains(s, "{{"):
-			c.Add(n, "must not contain {{")
+			c.Add(n, "is the placeholder of a template and must not contain {{; put the name or id there")
 		case strings.TrimSpace(s) == "" && (m.Required || m.List):
 			c.Add(n, "must not be empty")
 		default:
