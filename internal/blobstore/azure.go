@@ -378,7 +378,8 @@ func (a *Azure) create(name string, cond *blob.ModifiedAccessConditions) (*azure
 // List yields blobs in the order of names.
 func (a *Azure) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		pager := a.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: to.Ptr(a.prefix + prefix)})
+		pager := a.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+			Prefix: to.Ptr(a.prefix + prefix), Include: container.ListBlobsInclude{Metadata: true}})
 		for pager.More() {
 			c, cancel := a.call(ctx)
 			page, err := pager.NextPage(c)
@@ -388,6 +389,9 @@ func (a *Azure) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 				return
 			}
 			for _, b := range page.Segment.BlobItems {
+				if isFolder(b.Metadata) {
+					continue
+				}
 				i := Info{Name: strings.TrimPrefix(deref(b.Name), a.prefix)}
 				if p := b.Properties; p != nil {
 					i.Size, i.Modified, i.Version = deref(p.ContentLength), deref(p.LastModified), string(deref(p.ETag))

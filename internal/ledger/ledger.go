@@ -131,19 +131,28 @@ type RunInfo struct {
 
 // Runs lists the runs, newest first; limit 0 is all.
 func (l *Ledger) Runs(ctx context.Context, limit int) ([]RunInfo, error) {
-	ids, err := l.runIDs(ctx, limit)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]RunInfo, 0, len(ids))
-	for _, id := range ids {
-		info, err := l.RunInfo(ctx, id)
+	for most := limit; ; most *= 2 {
+		ids, err := l.runIDs(ctx, most)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, info)
+		out := make([]RunInfo, 0, len(ids))
+		for _, id := range ids {
+			info, err := l.RunInfo(ctx, id)
+			if errors.Is(err, blobstore.ErrNotFound) {
+				continue // a folder without files
+			}
+			if err != nil {
+				return nil, err
+			}
+			if out = append(out, info); len(out) == limit {
+				return out, nil
+			}
+		}
+		if most == 0 || len(ids) < most {
+			return out, nil
+		}
 	}
-	return out, nil
 }
 
 // RunInfo describes one run; blobstore.ErrNotFound if there is none.
@@ -158,20 +167,30 @@ func (l *Ledger) RunInfo(ctx context.Context, id string) (RunInfo, error) {
 	case err == nil:
 		info.Mode, info.Kind, info.Status, info.Complete, info.StartedAt, info.FinishedAt = m.Mode, m.Kind, m.Status, true, m.StartedAt, m.FinishedAt
 	case errors.Is(err, blobstore.ErrNotFound):
-		dir, err := l.runDir(id)
-		if err != nil {
-			return info, err
+		exists, err := l.exists(ctx, id)
+		if err == nil && !exists {
+			err = fmt.Errorf("run %s: %w", id, blobstore.ErrNotFound)
 		}
-		for _, err := range l.store.List(ctx, dir+"/") {
-			return info, err
-		}
-		return info, fmt.Errorf("run %s: %w", id, blobstore.ErrNotFound)
+		return info, err
 	case isCorrupt(err):
 		info.Status = "corrupt"
 	default:
 		return info, err
 	}
 	return info, nil
+}
+
+// exists reports whether a run has any file: accounts with a hierarchical
+// namespace keep a folder when its last file is gone.
+func (l *Ledger) exists(ctx context.Context, id string) (bool, error) {
+	dir, err := l.runDir(id)
+	if err != nil {
+		return false, err
+	}
+	for _, err := range l.store.List(ctx, dir+"/") {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // runIDs lists run ids, newest first; limit 0 is all. It walks the folders of

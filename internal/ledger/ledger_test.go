@@ -1,9 +1,11 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -362,4 +364,60 @@ func FuzzParsers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// keepsFolders is a store whose folders stay when their last file is gone.
+type keepsFolders struct {
+	*blobstore.Memory
+	dirs map[string]bool
+}
+
+func (k keepsFolders) Put(ctx context.Context, name string, data []byte) error {
+	for at := strings.LastIndexByte(name, '/'); at > 0; at = strings.LastIndexByte(name[:at], '/') {
+		k.dirs[name[:at]] = true
+	}
+	return k.Memory.Put(ctx, name, data)
+}
+
+func (k keepsFolders) ListDirs(_ context.Context, dir string) ([]string, error) {
+	var out []string
+	for d := range k.dirs {
+		if rest, ok := strings.CutPrefix(d, dir+"/"); ok && !strings.Contains(rest, "/") {
+			out = append(out, rest)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// A folder without files is no run: not in a list, not for verify, and nothing
+// that retention would delete every night.
+func TestAFolderWithoutFilesIsNoRun(t *testing.T) {
+	ctx := t.Context()
+	store := keepsFolders{blobstore.NewMemory(), map[string]bool{}}
+	l := ledger.New(store, "contoso", ledger.Options{Now: func() time.Time { return time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC) }, KeepDays: 1})
+	put := func(run string) {
+		if err := store.Put(ctx, "contoso/runs/"+run[:4]+"/"+run[4:6]+"/"+run[6:8]+"/"+run+"/plan.json", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, run := range []string{"20261101T020000Z-aaaaaa", "20261102T020000Z-bbbbbb", "20261124T010000Z-cccccc"} {
+		put(run)
+	}
+	if gone, err := l.Prune(ctx); err != nil || len(gone) != 2 {
+		t.Fatalf("pruned %v, %v", gone, err)
+	}
+	for range 2 {
+		runs, err := l.Runs(ctx, 2)
+		if err != nil || len(runs) != 1 || runs[0].ID != "20261124T010000Z-cccccc" {
+			t.Errorf("runs %v, %v", runs, err)
+		}
+		v, err := l.Verify(ctx, "")
+		if err != nil || len(v.Incomplete) != 1 || len(v.Problems) > 0 {
+			t.Errorf("verified %+v, %v", v, err)
+		}
+		if gone, err := l.Prune(ctx); err != nil || len(gone) != 0 {
+			t.Errorf("pruned again %v, %v", gone, err)
+		}
+	}
 }

@@ -131,7 +131,13 @@ func (l *Ledger) Verify(ctx context.Context, head string) (Verification, error) 
 		m, sum, err := l.manifest(ctx, id)
 		switch {
 		case errors.Is(err, blobstore.ErrNotFound):
-			v.Incomplete = append(v.Incomplete, id)
+			exists, err := l.exists(ctx, id)
+			if err != nil {
+				return v, err
+			}
+			if exists {
+				v.Incomplete = append(v.Incomplete, id)
+			}
 			continue
 		case isCorrupt(err):
 			v.Runs++

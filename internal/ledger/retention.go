@@ -82,6 +82,11 @@ func (l *Ledger) Prune(ctx context.Context, keep ...string) ([]string, error) {
 			continue
 		}
 		if start.Before(edge) {
+			if exists, err := l.exists(ctx, id); err != nil {
+				return nil, err
+			} else if !exists {
+				continue
+			}
 			old = append(old, prunedRun{Run: id, SHA256: sum, At: l.opt.Now().UTC()})
 		}
 	}
@@ -169,5 +174,13 @@ func (l *Ledger) deleteRun(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	if f, ok := l.store.(folderStore); ok {
+		return f.DeleteEmptyDir(ctx, dir)
+	}
 	return nil
+}
+
+// folderStore is a store whose folders may stay when their last file is gone.
+type folderStore interface {
+	DeleteEmptyDir(ctx context.Context, dir string) error
 }
