@@ -234,6 +234,8 @@ func skipped(a plan.Action, stopped error) (plan.OutcomeStatus, string) {
 		return plan.SkippedLimits, last
 	case plan.Blocked:
 		return plan.SkippedBlocked, last
+	case plan.AlreadyDone:
+		return plan.SkippedAlready, last
 	}
 	if stopped != nil {
 		return plan.NotAttempted, "not attempted: " + stopped.Error()

@@ -56,6 +56,22 @@ func Moved(want *plan.Risk, live *Live) string {
 	return ""
 }
 
+// Already says in what a user shows the effect of an order before it is sent, or
+// nothing. While the service is at work on the user nobody knows.
+func Already(kind plan.Kind, u *entra.RiskyUser, open int) string {
+	if u.IsProcessing == nil || *u.IsProcessing {
+		return ""
+	}
+	switch {
+	case kind == plan.Dismiss && !u.RiskState.Open() && open == 0:
+		return fmt.Sprintf("nothing is open that could be dismissed: riskState is %s already", u.RiskState)
+	case kind == plan.ConfirmCompromised && u.RiskState == entra.StateConfirmedCompromised,
+		kind == plan.ConfirmSafe && u.RiskState == entra.StateConfirmedSafe && open == 0:
+		return fmt.Sprintf("riskState is %s already", u.RiskState)
+	}
+	return ""
+}
+
 // taken says whether an order on a user has had its effect, and whether
 // anything of it shows at all. The user's planned detections are the better
 // witness: risk that came after the order puts the user back atRisk.
@@ -69,9 +85,9 @@ func taken(kind plan.Kind, want *plan.Risk, live *Live) (done, begun bool) {
 	processing := u.IsProcessing == nil || *u.IsProcessing
 	switch kind {
 	case plan.ConfirmCompromised:
-		return !processing && u.RiskState == "confirmedCompromised", begun
-	case plan.ConfirmSafe:
-		return !processing && !u.RiskState.Open(), begun
+		return !processing && u.RiskState == entra.StateConfirmedCompromised, begun
+	case plan.ConfirmSafe: // a user whose risk was closed before shows nothing by that
+		return !processing && (u.RiskState == entra.StateConfirmedSafe || want.RiskState.Open() && !u.RiskState.Open()), begun
 	}
 	open := map[string]bool{}
 	for _, d := range live.Detections {

@@ -46,6 +46,9 @@ const (
 	NotEnabled Status = "notEnabled" // enforcement does not allow it; reported only
 	Refused    Status = "refused"    // beyond the limits: the whole kind is refused
 	Blocked    Status = "blocked"    // cannot be done safely; the reason says why
+	// AlreadyDone is an order for what the tenant shows already: nothing is
+	// sent, and nothing counts.
+	AlreadyDone Status = "alreadyDone"
 )
 
 // Plan is what one run would do.
@@ -162,6 +165,7 @@ type OutcomeStatus string
 // The outcomes of an action.
 const (
 	Done            OutcomeStatus = "done"            // carried out and seen in the tenant
+	SkippedAlready  OutcomeStatus = "alreadyDone"     // the tenant showed it before; nothing was sent
 	Processing      OutcomeStatus = "processing"      // accepted, not yet visible; not a failure
 	NotTaken        OutcomeStatus = "notTaken"        // accepted, but without effect
 	OverDismissed   OutcomeStatus = "overDismissed"   // our dismissal closed a detection that the plan did not cover

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
 )
 
 // Enforcement is what apply may do; everything else is planned and reported
@@ -43,11 +45,22 @@ type Input struct {
 	// Recent is how many actions of each kind were carried out in the
 	// trailing 24 hours, counted from the journal.
 	Recent map[Kind]int
-	// AtRisk is how many users are atRisk now.
-	AtRisk int
+	// AtRisk is how many users are atRisk now. Without a count no action on a
+	// user is within the share.
+	AtRisk Counted
 	// RequestsPerSecond is the allowed rate; zero is unpaced.
 	RequestsPerSecond float64
 }
+
+// Counted is a number that somebody counted. The zero value was not: that is
+// not the same as none.
+type Counted struct {
+	n     int
+	known bool
+}
+
+// Count is a number that was counted.
+func Count(n int) Counted { return Counted{n, true} }
 
 // BatchSize is how many users one risk action may name (riskyUser: dismiss).
 const BatchSize = 60
@@ -163,12 +176,15 @@ func sameLimit(a, b Kind) bool { return limitKind(a) == limitKind(b) }
 // Check says which limits the ready actions would go beyond. An action of a
 // kind beyond its limit is refused with its whole kind: a number that is too
 // high means that something is wrong, and half of wrong is wrong.
-func Check(actions []Action, l Limits, recent map[Kind]int, atRisk int) []Violation {
+func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Violation {
 	wanted, done := map[Kind]int{}, map[Kind]int{}
 	for _, a := range actions {
 		if a.Status == Ready {
 			wanted[limitKind(a.Kind)]++
 		}
+	}
+	if least := atRiskOf(actions); atRisk.known && atRisk.n < least { // they came while the users were counted
+		atRisk.n = least
 	}
 	for k, n := range recent {
 		done[limitKind(k)] += n
@@ -195,22 +211,40 @@ func Check(actions []Action, l Limits, recent map[Kind]int, atRisk int) []Violat
 	return append(out, checkShare(l.MaxShareOfRiskyUsers, wanted, done, atRisk)...)
 }
 
+// atRiskOf counts the users of the actions who were seen atRisk.
+func atRiskOf(actions []Action) int {
+	seen := map[string]bool{}
+	for _, a := range actions {
+		if a.Kind.OnUser() && a.Risk != nil && a.Risk.RiskState == entra.StateAtRisk {
+			seen[a.Subject.ID] = true
+		}
+	}
+	return len(seen)
+}
+
 // checkShare holds dismissals and confirmations together to a share of the
 // users at risk. Those that were settled within the 24 hours were at risk too
 // and stay in the base, so that a run cut short is not refused its other half.
-func checkShare(limit float64, wanted, done map[Kind]int, atRisk int) []Violation {
+func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Violation {
 	w, d := wanted[Dismiss]+wanted[ConfirmCompromised], done[Dismiss]+done[ConfirmCompromised]
-	base := atRisk + d
-	if w == 0 || base < shareFrom || float64(w+d) <= limit*float64(base) {
+	base := atRisk.n + d
+	if w == 0 || atRisk.known && (base < shareFrom || float64(w+d) <= limit*float64(base)) {
 		return nil
+	}
+	share := 1.0 // of what was not counted, all
+	if atRisk.known {
+		share = math.Round(float64(w+d)/float64(base)*1e4) / 1e4
 	}
 	text := fmt.Sprintf("limits.maxShareOfRiskyUsers allows %.0f %% of %d risky users in 24 h; %d done, %d wanted",
 		limit*100, base, d, w)
+	if !atRisk.known {
+		text = "limits.maxShareOfRiskyUsers cannot be checked: the users at risk were not counted"
+	}
 	var out []Violation
 	for _, k := range []Kind{Dismiss, ConfirmCompromised} {
 		if wanted[k] > 0 {
 			out = append(out, Violation{Kind: k, Limit: "limits.maxShareOfRiskyUsers", Allowed: limit, Done: d,
-				Wanted: math.Round(float64(w+d)/float64(base)*1e4) / 1e4, Text: text})
+				Wanted: share, Text: text})
 		}
 	}
 	return out

@@ -47,7 +47,7 @@ func TestEnforcementKeepsBack(t *testing.T) {
 		{"policies", Enforcement{Policies: true}, []Status{NotEnabled, NotEnabled, Ready, Blocked}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := Build(Input{Actions: acts, Enforcement: c.e, Limits: roomy, CreatedAt: time.Unix(0, 0)})
+			p := Build(Input{Actions: acts, Enforcement: c.e, Limits: roomy, AtRisk: Count(2), CreatedAt: time.Unix(0, 0)})
 			var got []Status
 			for _, a := range p.Actions {
 				got = append(got, a.Status)
@@ -80,7 +80,7 @@ func TestLimits(t *testing.T) {
 		{"locations count as policies", []Action{{Kind: CreateLocation, Status: Ready, Change: &Change{}}}, Limits{}, nil, 0, []string{"limits.maxPolicyCreates"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := Build(Input{Actions: c.acts, Enforcement: allOn, Limits: c.limits, Recent: c.recent, AtRisk: c.atRisk})
+			p := Build(Input{Actions: c.acts, Enforcement: allOn, Limits: c.limits, Recent: c.recent, AtRisk: Count(c.atRisk)})
 			var got []string
 			for _, v := range p.Violations {
 				got = append(got, v.Limit)
@@ -92,6 +92,22 @@ func TestLimits(t *testing.T) {
 				t.Errorf("part of a refused kind is still ready: %v", statuses(p))
 			}
 		})
+	}
+}
+
+// A path that forgot to count who is at risk had no share limit at all.
+func TestWithoutACountNothingIsWithinTheShare(t *testing.T) {
+	p := Build(Input{Actions: users(Dismiss, 40), Enforcement: allOn, Limits: roomy})
+	if len(p.Violations) != 1 || p.Violations[0].Limit != "limits.maxShareOfRiskyUsers" || statuses(p)[Ready] != 0 {
+		t.Errorf("%v, %v", p.Violations, statuses(p))
+	}
+	acts := users(Dismiss, 40)
+	for i := range acts {
+		acts[i].Risk = &Risk{RiskState: entra.StateAtRisk}
+	}
+	p = Build(Input{Actions: acts, Enforcement: allOn, Limits: Limits{MaxDismissals: 100, MaxShareOfRiskyUsers: 0.25}, AtRisk: Count(0)})
+	if len(p.Violations) != 1 || statuses(p)[Ready] != 0 {
+		t.Errorf("40 users at risk, none counted: %v, %v", p.Violations, statuses(p))
 	}
 }
 
@@ -113,7 +129,7 @@ func TestPlanSurvivesStorage(t *testing.T) {
 		for i := range acts {
 			acts[i].Risk = &Risk{RiskLevel: entra.LevelLow, Detections: []SeenDetection{{ID: rapid.String().Draw(t, "id")}}}
 		}
-		in := Input{Actions: acts, Enforcement: allOn, Limits: roomy, AtRisk: n, Run: "r", CreatedAt: time.Unix(1, 0)}
+		in := Input{Actions: acts, Enforcement: allOn, Limits: roomy, AtRisk: Count(n), Run: "r", CreatedAt: time.Unix(1, 0)}
 		p := Build(in)
 		text, err := json.Marshal(p)
 		if err != nil {
@@ -136,7 +152,7 @@ func TestPlanSurvivesStorage(t *testing.T) {
 
 func TestKeepDropsWhatMoved(t *testing.T) {
 	mk := func(state entra.RiskState) Plan {
-		return Build(Input{Enforcement: allOn, Limits: roomy, AtRisk: 2, Actions: []Action{
+		return Build(Input{Enforcement: allOn, Limits: roomy, AtRisk: Count(2), Actions: []Action{
 			{Kind: Dismiss, Status: Ready, Subject: Subject{ID: "u1"}, Risk: &Risk{RiskState: state}},
 			{Kind: Dismiss, Status: Ready, Subject: Subject{ID: "u2"}, Risk: &Risk{RiskState: entra.StateAtRisk}},
 		}})

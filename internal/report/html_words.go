@@ -203,6 +203,8 @@ func outcomeText(s plan.OutcomeStatus) string {
 		return "would be done"
 	case plan.SkippedEnforce:
 		return "not enabled"
+	case plan.SkippedAlready:
+		return "done before: nothing was sent"
 	case plan.OverDismissed:
 		return "dismissed too much"
 	case plan.NotAttempted:

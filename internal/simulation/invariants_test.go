@@ -41,6 +41,8 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	switch {
 	case strings.HasSuffix(path, "/riskyUsers/dismiss"), strings.HasSuffix(path, "/riskyUsers/confirmCompromised"):
 		return w.onUsers(p, strings.HasSuffix(path, "/dismiss"), body)
+	case w.confirmSafe && p.ordered && strings.HasSuffix(path, "/riskyUsers/confirmSafe"):
+		return func(int, []byte) {} // no rule orders it
 	case strings.HasPrefix(path, "/identity/conditionalAccess/"):
 		return w.onObject(p, method, path, body)
 	}
@@ -69,7 +71,11 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 		if run := w.undecided(p, user); run != "" {
 			w.breaks("who may still be under an earlier order is held back", "%s of %s, though nobody knows what became of the intent of run %s", kind, user, run)
 		}
-		if w.never[user] {
+		if p.ordered {
+			if slices.Contains(w.breakGlass, user) || w.protected[user] {
+				w.breaks("who is protected or break-glass no order reaches", "%s of %s", kind, user)
+			}
+		} else if w.never[user] {
 			w.breaks("who is protected, privileged or break-glass is left alone", "%s of %s", kind, user)
 		}
 		fence, fenced := p.fenced[user]
@@ -84,15 +90,26 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 			if arrived, later := w.arrived[id]; later && fenced && arrived.After(fence) {
 				continue // nobody could know
 			}
-			if dismiss && !covered(d) {
+			if dismiss && !p.ordered && !covered(d) {
 				w.breaks("every detection that could be known is covered", "user %s, detection %.8s: %v %v from %v", user, id, d["riskEventType"], d["riskLevel"], d["ipAddress"])
 			}
 		}
-		if dismiss && !w.vpn[user] {
+		if dismiss && !p.ordered && !w.vpn[user] {
 			w.breaks("only who is named is dismissed", "user %s", user)
 		}
-		if !dismiss && !escalates && !w.edited[user].After(fence) {
+		if !dismiss && !p.ordered && !escalates && !w.edited[user].After(fence) {
 			w.breaks("only what an escalation matches is confirmed", "user %s", user)
+		}
+	}
+	if share := p.share; share > 0 {
+		done, risky := 0, len(w.list("/identityProtection/riskyUsers?$filter=riskState eq 'atRisk'"))
+		for _, at := range slices.Concat(w.dismissals, w.confirmed) {
+			if time.Since(at) < 24*time.Hour {
+				done++
+			}
+		}
+		if base := risky + done; base >= 20 && float64(done+len(in.UserIDs)) > share*float64(base) {
+			w.breaks("the share of the users at risk holds", "%d of %d, %d at risk now", done+len(in.UserIDs), base, risky)
 		}
 	}
 	return func(code int, _ []byte) {
@@ -291,7 +308,7 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 		w.breaks("a finished run has a whole report", "report.json: %v", err)
 		return
 	}
-	if rep.Status == string(sweep.Succeeded) && !rep.Coverage.Complete {
+	if rep.Status == string(sweep.Succeeded) && !rep.Coverage.Complete && !p.ordered {
 		w.breaks("a run that could not read everything is not clean", "%s", res.Run)
 	}
 	for _, o := range rep.Outcomes {
@@ -397,7 +414,7 @@ func (w *world) atTheEnd() {
 	}
 	// What became of every effect is in a journal, or in a report if the journal
 	// took no more.
-	accounted := map[plan.Kind]map[string]bool{plan.Dismiss: {}, plan.ConfirmCompromised: {}}
+	accounted := map[plan.Kind]map[string]bool{plan.Dismiss: {}, plan.ConfirmCompromised: {}, plan.ConfirmSafe: {}}
 	var objects []plan.Subject
 	account := func(kind plan.Kind, subject plan.Subject) {
 		if kind.OnUser() {

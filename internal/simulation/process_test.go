@@ -38,8 +38,11 @@ type process struct {
 	name string
 	skew atomic.Int64 // of its clock, a time.Duration
 
-	began time.Time // its run, or its last one
-	run   string    // the run whose plan it stored last
+	share   float64              // of the users at risk that its limits allow; 0: the oracle does not count
+	ordered bool                 // it carries out what a person ordered for named users
+	change  func(*sweep.Sweeper) // what its configuration says otherwise; nil: nothing
+	began   time.Time            // its run, or its last one
+	run     string               // the run whose plan it stored last
 
 	mu       sync.Mutex
 	net, fs  *rand.Rand // what happens to requests, and to the store
@@ -102,7 +105,7 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sweep.Sweeper{
+	s := &sweep.Sweeper{
 		Name: "contoso", TenantID: p.w.sim.TenantID(), Cloud: "global", Reader: client, Writer: func() apply.Writer { return client },
 		Ledger: ledger.New(&store{p: p, Store: p.w.store}, "contoso", ledger.Options{Now: p.now}),
 		Triage: p.w.rules, Baseline: base,
@@ -114,7 +117,11 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 			WriteTimeout: writeTimeout, ReadBack: time.Minute, Visibility: time.Minute},
 		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},
 		Version: "sim", Host: p.name, PID: 1, Now: p.now, Log: slog.New(slog.DiscardHandler),
-	}, nil
+	}
+	if p.change != nil {
+		p.change(s)
+	}
+	return s, nil
 }
 
 func (p *process) die(where string) {

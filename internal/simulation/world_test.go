@@ -111,6 +111,8 @@ type world struct {
 	names          map[string]string    // UPN -> id
 	vpn            map[string]bool      // ids of who may be dismissed
 	never          map[string]bool      // ids of who may not
+	protected      map[string]bool      // ids of whom the triage file protects
+	confirmSafe    bool                 // a person may order it
 	breakGlass     []string             // ids
 	dismissals24   int                  // maxDismissals of this world
 	poison         string               // a user whom the service refuses to act on
@@ -171,6 +173,8 @@ func (w *world) learn(t *testing.T) {
 	for _, m := range w.list("/groups/" + groups["Executives"] + "/transitiveMembers?$top=999") {
 		w.never[m["id"].(string)] = true
 	}
+	w.protected = maps.Clone(w.never)
+	w.protected[w.names["ceo@contoso.com"]] = true
 	for _, upn := range []string{"ceo@contoso.com", "bg1@contoso.com", "bg2@contoso.com"} {
 		w.never[w.names[upn]] = true
 	}

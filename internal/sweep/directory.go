@@ -68,8 +68,9 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 	return nil
 }
 
-// triages reports whether triage runs at all.
-func (r *run) triages() bool { return r.Triage != nil && r.noTriage() == "" }
+// triages reports whether the rules are needed at all: to decide, or, whatever
+// the licence, to know whom an order must leave alone.
+func (r *run) triages() bool { return r.Triage != nil && (r.noTriage() == "" || r.req.Order != nil) }
 
 // readMembers reads a group's transitive members once. A group that cannot be
 // read is remembered with its reason: what needs it is blocked, the rest goes

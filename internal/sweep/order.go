@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -31,6 +32,9 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 	users, err := r.orderedUsers(ctx)
 	if err != nil {
 		return err
+	}
+	if r.atRisk, err = r.countAtRisk(ctx); err != nil {
+		return fmt.Errorf("counting the users at risk, of whom the limits allow a share: %w", err)
 	}
 	ids := make([]string, 0, plan.BatchSize)
 	for at := 0; at < len(users); at += plan.BatchSize {
@@ -61,9 +65,13 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 		open := r.evidence.of(u.ID)
 		a := plan.Action{Kind: r.req.Order.Kind, Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName},
 			Rule: "order", Reasons: []string{orderReason(r.req.Order)}, Risk: seenRisk(u, open)}
-		if why := r.mayNotOrder(u, held); why != "" {
+		switch why, already := r.mayNotOrder(u, held), apply.Already(a.Kind, u, len(open)); {
+		case why != "":
 			a.Status = plan.Blocked
 			a.Reasons = append(a.Reasons, why)
+		case already != "":
+			a.Status = plan.AlreadyDone
+			a.Reasons = append(a.Reasons, already)
 		}
 		r.users = append(r.users, a)
 		r.res.Counts["users"]++
@@ -78,6 +86,21 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 		}
 	}
 	return nil
+}
+
+// countAtRisk counts the users of the tenant who are atRisk now, as a sweep
+// does: an order is held to the same share of them.
+func (r *run) countAtRisk(ctx context.Context) (plan.Counted, error) {
+	seen := map[string]bool{}
+	for page, err := range r.Reader.RiskyUsers(ctx, entra.RiskyUserQuery{State: entra.StateAtRisk}) {
+		if err != nil {
+			return plan.Counted{}, err
+		}
+		for i := range page.Items {
+			seen[page.Items[i].ID] = true
+		}
+	}
+	return plan.Count(len(seen)), ctx.Err()
 }
 
 func orderReason(o *Order) string {
@@ -103,6 +126,9 @@ func (r *run) mayNotOrder(u *entra.RiskyUser, held heldBack) string {
 		if why := r.rules.Protected(u.ID); why != "" {
 			return "the user is protected: " + why
 		}
+	}
+	if why := r.breakGlassUnknown(); why != "" {
+		return "who is a break-glass account is not known: " + why
 	}
 	if why := r.breakGlass[u.ID]; why != "" {
 		return "the user is a break-glass account: " + why

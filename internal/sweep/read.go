@@ -203,6 +203,7 @@ func (r *run) readUsers(ctx context.Context, held heldBack) error {
 			return err
 		}
 	}
+	r.atRisk = plan.Count(r.res.Counts["usersAtRisk"])
 	if r.rules != nil {
 		for _, f := range r.rules.Unmatched() {
 			r.warn(f.Text)
@@ -226,7 +227,6 @@ func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 	open := r.evidence.of(u.ID)
 	row := report.UserRow{User: *u, OpenDetections: len(open)}
 	if u.RiskState == entra.StateAtRisk {
-		r.atRisk++
 		r.res.Counts["usersAtRisk"]++
 	}
 	if u.RiskState.Open() {

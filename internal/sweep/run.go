@@ -95,7 +95,7 @@ type run struct {
 	directory         directory
 	breakGlass        map[string]string // user id -> why
 	users             []plan.Action     // what triage asks for
-	atRisk            int
+	atRisk            plan.Counted      // users
 	lists             map[entra.ObjectKind][]entra.Document
 	drift             baseline.Result
 	planned           bool // plan.json is stored
