@@ -44,7 +44,8 @@ type Options struct {
 }
 
 // New makes the credential of a tenant. It reads certificate files but sends
-// nothing. Errors of the credential's GetToken are of type *Error, or wrap the
+// nothing. Secrets and certificates in files are read again at every sign-in.
+// The credential's method Renew has it forget a token that a service refused. Errors of the credential's GetToken are of type *Error, or wrap the
 // context's.
 func New(c config.Credential, opts Options) (azcore.TokenCredential, error) {
 	if opts.Now == nil {
@@ -60,12 +61,12 @@ func New(c config.Credential, opts Options) (azcore.TokenCredential, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner, err := build(c, opts, client)
-	if err != nil {
-		return nil, fmt.Errorf("credential of kind %s: %w", c.Kind, explainSetup(err))
+	client.PerRetryPolicies = append(client.PerRetryPolicies, noteThrottling{})
+	r := &renewing{credential: c, opts: opts, client: client}
+	if _, err := r.current(); err != nil {
+		return nil, err
 	}
-	secrets := []config.Secret{c.ClientSecret, c.CertificatePassword}
-	return newCached(&translated{inner: inner, kind: c.Kind, tenant: opts.TenantID, secrets: secrets}, opts.Now), nil
+	return newCached(r, opts.Now), nil
 }
 
 // Store makes the credential of a store. The kinds connectionString and sas

@@ -23,10 +23,12 @@ type cached struct {
 
 	mu     sync.Mutex
 	tokens map[string]azcore.AccessToken
+	got    map[string]time.Time
+	renew  bool // the next token must be a new one
 }
 
 func newCached(inner azcore.TokenCredential, now func() time.Time) *cached {
-	return &cached{inner: inner, now: now, turn: make(chan struct{}, 1), tokens: map[string]azcore.AccessToken{}}
+	return &cached{inner: inner, now: now, turn: make(chan struct{}, 1), tokens: map[string]azcore.AccessToken{}, got: map[string]time.Time{}}
 }
 
 // GetToken returns a token that is good for a while. Claims (continuous access
@@ -45,14 +47,36 @@ func (c *cached) GetToken(ctx context.Context, o policy.TokenRequestOptions) (az
 	if t, ok := c.fresh(key); ok && o.Claims == "" {
 		return t, nil
 	}
+	c.mu.Lock()
+	renew := c.renew
+	c.mu.Unlock()
+	if renew {
+		if r, ok := c.inner.(interface{ forget() }); ok {
+			r.forget()
+		}
+	}
 	t, err := c.inner.GetToken(ctx, o)
 	if err != nil {
 		return azcore.AccessToken{}, err
 	}
 	c.mu.Lock()
-	c.tokens[key] = t
+	c.tokens[key], c.got[key], c.renew = t, time.Now(), false
 	c.mu.Unlock()
 	return t, nil
+}
+
+// Renew forgets the tokens that a service may have refused: those that were
+// kept when the refused request asked for its own.
+func (c *cached) Renew(refused time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, at := range c.got {
+		if !at.After(refused) {
+			delete(c.tokens, key)
+			delete(c.got, key)
+			c.renew = true
+		}
+	}
 }
 
 func (c *cached) fresh(key string) (azcore.AccessToken, bool) {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -34,7 +35,11 @@ type Error struct {
 	TraceID  string // for support
 	Status   int    // HTTP status, 0 if there was no answer
 	sentinel error
+	wait     time.Duration
 }
+
+// Wait is how long the sign-in address asked to wait, 0 if it did not.
+func (e *Error) Wait() time.Duration { return e.wait }
 
 // Error is the message in one line.
 func (e *Error) Error() string {
@@ -96,6 +101,7 @@ type translated struct {
 
 // GetToken asks the inner credential.
 func (t *translated) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	ctx, throttled := watched(ctx)
 	token, err := t.inner.GetToken(ctx, o)
 	switch {
 	case err == nil && token.Token == "":
@@ -106,7 +112,9 @@ func (t *translated) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	if cause := context.Cause(ctx); cause != nil {
 		return azcore.AccessToken{}, fmt.Errorf("signing in with %s: %w", t.kind, cause)
 	}
-	return azcore.AccessToken{}, t.explain(err)
+	e := t.explain(err)
+	throttled.tell(e)
+	return azcore.AccessToken{}, e
 }
 
 func (t *translated) explain(err error) *Error {

@@ -14,24 +14,28 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// static is a token that was handed in. It cannot be refreshed.
+// static is a token that was handed in. It cannot be refreshed, but its file is
+// read anew each time.
 type static struct {
-	token   config.Secret
-	expires time.Time // zero: unknown
-	now     func() time.Time
+	token config.Secret
+	now   func() time.Time
 }
 
 func newStatic(token config.Secret, now func() time.Time) (azcore.TokenCredential, error) {
 	if token.IsZero() {
 		return nil, errors.New("credential of kind static: there is no token")
 	}
-	s := &static{token: token, now: now}
+	return &static{token: token, now: now}, nil
+}
+
+// expiry is the token's own, zero if it does not show it.
+func expiry(token string) time.Time {
 	// The signature is the service's to check; only the expiry matters here.
 	var claims jwt.RegisteredClaims
-	if _, _, err := jwt.NewParser().ParseUnverified(token.Reveal(), &claims); err == nil && claims.ExpiresAt != nil {
-		s.expires = claims.ExpiresAt.Time
+	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err == nil && claims.ExpiresAt != nil {
+		return claims.ExpiresAt.Time
 	}
-	return s, nil
+	return time.Time{}
 }
 
 // GetToken returns the token while it is good.
@@ -40,12 +44,13 @@ func (s *static) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (az
 		return azcore.AccessToken{}, err
 	}
 	now := s.now()
-	expires := s.expires
+	token := s.token.Reveal()
+	expires := expiry(token)
 	if expires.IsZero() {
 		expires = now.Add(time.Hour)
 	}
 	if !now.Before(expires) {
 		return azcore.AccessToken{}, &Error{Kind: config.KindStatic, Message: fmt.Sprintf("the token expired at %s", expires.UTC().Format(time.RFC3339)), sentinel: entra.ErrUnauthorized}
 	}
-	return azcore.AccessToken{Token: s.token.Reveal(), ExpiresOn: expires}, nil
+	return azcore.AccessToken{Token: token, ExpiresOn: expires}, nil
 }

@@ -148,7 +148,7 @@ func (c *command) checkTenants(a *app.App) error {
 }
 
 func authOf(h config.HTTP) (*httpapi.Auth, error) {
-	return httpapi.NewAuth(httpapi.AuthOptions{Token: h.Token.Reveal(), Issuer: h.Issuer, Audience: h.Audience, Role: h.Role})
+	return httpapi.NewAuth(httpapi.AuthOptions{Token: h.Token.Reveal(), NewToken: h.Token.Reveal, Issuer: h.Issuer, Audience: h.Audience, Role: h.Role})
 }
 
 // scheduleOf parses the schedule; nil if there is none.

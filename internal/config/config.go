@@ -17,7 +17,8 @@ import (
 // DefaultFile is the configuration file if none is named.
 const DefaultFile = "risksweep.yaml"
 
-// Config is the whole configuration. It does not change after Load.
+// Config is the whole configuration. It does not change after Load, but for the
+// texts of secrets that stand in files: Secret.Reveal reads them again.
 type Config struct {
 	// Dir is the folder of the configuration file, which its relative paths
 	// start from; the working folder if there is no file.

@@ -55,6 +55,11 @@ func Load(opts LoadOptions) (*Config, yamldoc.Problems) {
 	opts = withDefaults(opts)
 	r := &reader{opts: opts, named: map[string]bool{}}
 	cfg := &Config{}
+	if opts.Explicit {
+		if named, _ := opts.Env(EnvConfig); named == opts.File && !r.resolved(EnvConfig, named) {
+			return &Config{}, r.Problems()
+		}
+	}
 	root := r.file(cfg)
 	given := map[string]*yamldoc.Node{}
 
@@ -72,11 +77,12 @@ func Load(opts LoadOptions) (*Config, yamldoc.Problems) {
 
 	tenants := r.list("tenants", EnvTenants, root)
 	notices := r.list("notices", EnvNotices, root)
-	cfg.settings = append(cfg.settings, r.tenants(cfg, tenants, root != nil)...)
+	cfg.settings = append(cfg.settings, r.tenants(cfg, tenants, root != nil && r.text(EnvTenants) == "")...)
 	cfg.settings = append(cfg.settings, r.settings(cfg, given)...)
 	cfg.settings = append(cfg.settings, r.notices(cfg, notices, tenants)...)
 	r.crossCheck(cfg, given)
 	r.misspeltVariables()
+	r.unresolvedVariables(cfg)
 	return cfg, r.Problems()
 }
 
@@ -198,7 +204,7 @@ func readSection[T any](r *reader, n *yamldoc.Node, prefix string, fields []fiel
 func (r *reader) environment(cfg *Config, given map[string]*yamldoc.Node) {
 	for _, f := range keys {
 		name := EnvName(f.name)
-		if value, _ := r.opts.Env(name); value != "" {
+		if value, _ := r.opts.Env(name); value != "" && (f.secret || r.resolved(name, value)) {
 			n := f.node(name, f.name, value)
 			given[f.name] = n
 			f.set(r, n, cfg)
@@ -243,6 +249,9 @@ func (r *reader) list(key, env string, root *yamldoc.Node) *yamldoc.Node {
 	value, _ := r.opts.Env(env)
 	if value == "" {
 		return root.Get(key)
+	}
+	if !r.resolved(env, value) {
+		return nil
 	}
 	n, problems := yamldoc.Parse(env, []byte(value))
 	r.AddProblem(problems...)

@@ -51,10 +51,18 @@ func (r *reader) secret(n *yamldoc.Node, optional bool) Secret {
 			r.missing(n.Get("file"), "the secret file %s cannot be read: %s", path, reason(err))
 		case err != nil:
 			r.Add(n.Get("file"), "the secret file %s cannot be read: %s", path, reason(err))
-		case len(data) > 64<<10:
+		case len(data) > maxSecret:
 			r.Add(n.Get("file"), "the secret file %s is larger than 64 KiB", path)
 		default:
-			return r.reveal(n.Get("file"), string(data))
+			first := r.reveal(n.Get("file"), string(data))
+			if first.IsZero() {
+				return first
+			}
+			return fromFile(first.Reveal(), func() (string, bool) {
+				data, err := r.opts.ReadFile(path)
+				text, wrong := secretText(string(data))
+				return text, err == nil && len(data) <= maxSecret && wrong == ""
+			})
 		}
 	case n.Get("env") == nil && n.Get("file") == nil:
 		r.Add(n, "give env or file")
@@ -86,18 +94,32 @@ func (r *reader) text(variable string) string {
 }
 
 func (r *reader) reveal(n *yamldoc.Node, value string) Secret {
-	value = strings.TrimRight(value, "\r\n")
 	bare := *n
 	bare.Value = ""
+	text, wrong := secretText(value)
+	if wrong != "" {
+		r.Add(&bare, "%s", wrong)
+		return Secret{}
+	}
+	return NewSecret(text)
+}
+
+// maxSecret bounds the file of a secret.
+const maxSecret = 64 << 10
+
+// secretText is the secret in a variable or file, or what is wrong with it.
+func secretText(value string) (text, wrong string) {
+	value = strings.TrimRight(value, "\r\n")
 	switch {
 	case strings.TrimSpace(value) == "":
-		r.Add(&bare, "the secret is empty")
+		return "", "the secret is empty"
 	case strings.ContainsAny(value, "\r\n\x00"):
-		r.Add(&bare, "the secret has more than one line")
-	default:
-		return NewSecret(value)
+		return "", "the secret has more than one line"
 	}
-	return Secret{}
+	if service := unresolved(value); service != "" {
+		return "", "the secret is " + adviceUnresolved(service)
+	}
+	return value, ""
 }
 
 func variableName(s string) bool {

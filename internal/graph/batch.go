@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 
@@ -38,10 +39,12 @@ type batchResponse struct {
 }
 
 // lookUp carries lookups out, twenty to a request. An entry that is throttled
-// or fails on the service's side is asked again, alone with others like it.
+// or fails on the service's side is asked again, alone with others like it, and
+// once with a new token where the token was refused.
 // The error is that of a whole batch; those of single lookups are in them.
 func (c *Client) lookUp(ctx context.Context, lookups []*lookup) error {
 	var t tally
+	renewed := false
 	open := lookups
 	for {
 		var again []*lookup
@@ -51,7 +54,7 @@ func (c *Client) lookUp(ctx context.Context, lookups []*lookup) error {
 				return err
 			}
 			for _, l := range part {
-				if l.err != nil && retryable(l.err) {
+				if l.err != nil && retryable(l.err) && !(renewed && tokenRefused(l.err)) {
 					again = append(again, l)
 				}
 			}
@@ -63,14 +66,17 @@ func (c *Client) lookUp(ctx context.Context, lookups []*lookup) error {
 		worst := again[0].err
 		for _, l := range again {
 			c.note(l.err)
-			if retryAfterOf(l.err) > retryAfterOf(worst) {
+			c.renewToken(l.err)
+			renewed = renewed || tokenRefused(l.err)
+			if retryAfterOf(l.err) > retryAfterOf(worst) || tokenRefused(worst) && !tokenRefused(l.err) {
 				worst = l.err
 			}
 		}
 		wait, ok := c.retry.again(&t, worst, true)
-		if !ok || !lasts(ctx, wait) {
+		if !ok || !c.retry.lasts(ctx, wait, true) {
 			return nil
 		}
+		c.tellWait(ctx, wait, worst)
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
@@ -82,9 +88,14 @@ func (c *Client) lookUp(ctx context.Context, lookups []*lookup) error {
 	}
 }
 
+func tokenRefused(err error) bool {
+	e, ok := asError(err)
+	return ok && e.Status == http.StatusUnauthorized
+}
+
 func retryable(err error) bool {
 	e, ok := asError(err)
-	return ok && (e.Status == http.StatusTooManyRequests || e.Status >= 500 && e.Status != http.StatusNotImplemented)
+	return ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests || e.Status >= 500 && e.Status != http.StatusNotImplemented)
 }
 
 func retryAfterOf(err error) int64 {
@@ -129,6 +140,7 @@ func (c *Client) batch(ctx context.Context, lookups []*lookup) error {
 		}
 		return nil
 	}
+	asked := time.Now()
 	if _, err := c.do(ctx, r); err != nil {
 		return err
 	}
@@ -140,7 +152,9 @@ func (c *Client) batch(ctx context.Context, lookups []*lookup) error {
 			for k, v := range one.Headers {
 				header.Set(k, v)
 			}
-			l.body, l.err = nil, refusal(http.MethodGet, pathOf(l.url), one.Status, header, one.Body, nil, c.now())
+			e := refusal(http.MethodGet, pathOf(l.url), one.Status, header, one.Body, nil, c.now())
+			e.asked = asked
+			l.body, l.err = nil, e
 		}
 	}
 	return nil

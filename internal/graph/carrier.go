@@ -33,7 +33,9 @@ type exchange struct {
 	guard  error    // why the carrier refused to send
 	roles  []string // of the token, nil if it does not show them
 	waited time.Duration
-	sends  int // how often it was let out: a claims challenge makes it two
+	// challenged says that a new token was asked for with a claims challenge.
+	challenged bool
+	sends      int // how often it was let out: a claims challenge makes it two
 
 	honest  atomic.Bool // the transport reports what it does
 	headers atomic.Bool // the request began to leave

@@ -39,8 +39,9 @@ type Options struct {
 	// Timeout is the deadline of one request, from its being sent to the end
 	// of its answer; 0 means 100 s.
 	Timeout time.Duration
-	// MaxRetryAfter is the longest wait that the service may ask for; a
-	// longer one is an error at once. 0 means 5 min.
+	// MaxRetryAfter is the longest wait that the service may ask for in a write,
+	// or in a call whose context has no deadline; a longer one is an error at
+	// once. A read waits as long as its deadline allows. 0 means 5 min.
 	MaxRetryAfter time.Duration
 	// MaxBody bounds the bytes of one answer; 0 means 64 MiB.
 	MaxBody int64

@@ -31,6 +31,9 @@ type Error struct {
 	unknown bool  // a write that may have taken effect
 	cause   error
 	unsent  bool // nothing of the request left this machine
+
+	challenged bool      // the SDK answered a claims challenge with a new token already
+	asked      time.Time // when the refused request asked for its token
 }
 
 func (e *Error) Error() string {
@@ -50,6 +53,9 @@ func (e *Error) Error() string {
 	}
 	if e.kind != nil && (e.cause == nil || !strings.Contains(e.cause.Error(), e.kind.Error())) {
 		fmt.Fprintf(&b, " (%s)", e.kind)
+	}
+	if e.RetryAfter > 0 && (errors.Is(e.kind, entra.ErrThrottled) || errors.Is(e.kind, entra.ErrUnavailable)) && (e.cause == nil || !strings.Contains(e.cause.Error(), e.RetryAfter.String())) {
+		fmt.Fprintf(&b, " (it asks to wait %s)", e.RetryAfter.Round(time.Second))
 	}
 	if e.unknown {
 		fmt.Fprintf(&b, " (%s)", entra.ErrUnknownOutcome)

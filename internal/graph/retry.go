@@ -67,18 +67,22 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // tally counts the failures of one call by their kind.
-type tally struct{ throttles, failures, malformed int }
+type tally struct{ throttles, failures, malformed, refusedTokens int }
 
 // again decides whether a call is sent once more, and after what wait. Only a
-// 429 and a request of which nothing was sent are sure to have had no effect;
-// everything else is repeated for reads alone.
+// 401, a 429 and a request of which nothing was sent are sure to have had no
+// effect; everything else is repeated for reads alone.
 func (r retryRules) again(t *tally, err error, safe bool) (wait time.Duration, ok bool) {
 	var e *Error
 	if !errors.As(err, &e) {
 		return 0, false
 	}
 	switch {
-	case e.Status == http.StatusTooManyRequests:
+	case e.Status == http.StatusUnauthorized:
+		// Once, with a new token; do and lookUp see to that.
+		t.refusedTokens++
+		return 0, t.refusedTokens == 1 && !e.challenged
+	case e.Status == http.StatusTooManyRequests, e.Status == 0 && errors.Is(err, entra.ErrThrottled):
 		t.throttles++
 		wait, ok = r.backoff(throttleBase, t.throttles), t.throttles <= maxThrottles
 		if e.RetryAfter > 0 {
@@ -92,15 +96,17 @@ func (r retryRules) again(t *tally, err error, safe bool) (wait time.Duration, o
 		wait, ok = r.backoff(failureBase, t.failures), t.failures <= maxFailures
 		wait = max(wait, e.RetryAfter)
 	}
-	if max(wait, e.RetryAfter) > r.maxRetryAfter+r.maxRetryAfter/4 || e.RetryAfter > r.maxRetryAfter {
-		return 0, false
-	}
 	return wait, ok
 }
 
-// lasts reports whether ctx outlives a wait; there is no use in waiting for
-// what cannot be sent any more.
-func lasts(ctx context.Context, wait time.Duration) bool {
+// lasts reports whether there is time for a wait: for a read whatever the run
+// still has. A write must not rest on what was read long ago, and without a
+// deadline nothing else ends the wait: they have maxRetryAfter. There is no use
+// in waiting for what cannot be sent any more.
+func (r retryRules) lasts(ctx context.Context, wait time.Duration, safe bool) bool {
 	deadline, ok := ctx.Deadline()
+	if (!ok || !safe) && wait >= r.maxRetryAfter+time.Second {
+		return false
+	}
 	return !ok || time.Until(deadline) > wait
 }

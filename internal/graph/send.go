@@ -108,13 +108,14 @@ func (c *Client) do(ctx context.Context, r request) (*answer, error) {
 			return nil, err
 		}
 		wait, again := c.retry.again(&t, err, r.safe)
-		if !again || !lasts(ctx, wait) {
+		if !again || !c.retry.lasts(ctx, wait, r.safe) {
 			return nil, err
 		}
+		c.renewToken(err)
 		if paced && errors.Is(err, entra.ErrThrottled) {
 			c.gate.hold(wait)
 		}
-		c.log.LogAttrs(ctx, slog.LevelDebug, "waiting before another try", slog.Duration("wait", wait), slog.String("why", kindName(err)))
+		c.tellWait(ctx, wait, err)
 		begin := time.Now()
 		slept := sleep(ctx, wait)
 		c.mu.Lock()
@@ -127,6 +128,17 @@ func (c *Client) do(ctx context.Context, r request) (*answer, error) {
 			return nil, errors.Join(err, slept)
 		}
 	}
+}
+
+// longWait is from when on a wait is told to whoever watches the run.
+const longWait = 30 * time.Second
+
+func (c *Client) tellWait(ctx context.Context, wait time.Duration, err error) {
+	level := slog.LevelDebug
+	if wait >= longWait {
+		level = slog.LevelWarn
+	}
+	c.log.LogAttrs(ctx, level, "waiting before another try", slog.Duration("wait", wait), slog.String("why", kindName(err)))
 }
 
 // kindName keeps names and ids of people out of the log.
@@ -164,6 +176,7 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced boo
 
 	callCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	asked := time.Now()
 	x := &exchange{timer: time.AfterFunc(c.timeout, func() { cancel(errDeadline) })}
 	defer x.timer.Stop()
 	handler := abs.NewRequestHandlerOption()
@@ -192,9 +205,12 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced boo
 		e := &Error{Method: method, Path: where, cause: err, unsent: true}
 		if errors.Is(err, entra.ErrUnauthorized) {
 			e.kind = entra.ErrUnauthorized
+		} else if errors.Is(err, entra.ErrThrottled) {
+			e.kind = entra.ErrThrottled
 		} else {
 			e.kind = entra.ErrUnavailable
 		}
+		e.RetryAfter = waitAsked(err)
 		return nil, isPaced, e
 	case x.guard != nil:
 		e := fail(0, nil, x.guard)
@@ -229,6 +245,7 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced boo
 	}
 	if x.status < 200 || x.status >= 300 {
 		e := refusal(method, where, x.status, x.header, x.body, x.roles, c.now())
+		e.asked, e.challenged = asked, x.challenged
 		if write && (x.status < 400 || x.status == http.StatusRequestTimeout || x.status >= 500 && x.status != http.StatusNotImplemented) {
 			e.unknown = true
 		}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -53,17 +55,62 @@ func (c claims) permissions() []string {
 }
 
 func (c *Client) claims(ctx context.Context) (claims, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errDeadline)
-	defer cancel()
-	t, err := c.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.scope}, EnableCAE: true})
+	t, err := c.signIn(ctx)
 	if err != nil {
-		return claims{}, signInError(ctx, err)
+		return claims{}, err
 	}
 	parsed, ok := parseClaims(t.Token)
 	if !ok {
 		return claims{}, fmt.Errorf("reading the access token: %w", entra.ErrOpaqueToken)
 	}
 	return parsed, nil
+}
+
+// signIn asks for a token, and again where that is throttled or unavailable.
+func (c *Client) signIn(ctx context.Context) (azcore.AccessToken, error) {
+	var t tally
+	for {
+		one, cancel := context.WithTimeoutCause(ctx, c.timeout, errDeadline)
+		token, err := c.credential.GetToken(one, policy.TokenRequestOptions{Scopes: []string{c.scope}, EnableCAE: true})
+		if err != nil {
+			err = signInError(one, err)
+		}
+		cancel()
+		if err == nil || ctx.Err() != nil || waitAsked(err) == 0 {
+			return token, err
+		}
+		failed := &Error{RetryAfter: waitAsked(err), kind: entra.ErrUnavailable, cause: err, unsent: true}
+		wait, again := c.retry.again(&t, failed, true)
+		if !again || !c.retry.lasts(ctx, wait, true) {
+			return token, err
+		}
+		c.tellWait(ctx, wait, err)
+		if slept := sleep(ctx, wait); slept != nil {
+			return token, errors.Join(err, slept)
+		}
+	}
+}
+
+// waitAsked is how long the sign-in address asked to wait, 0 if it did not.
+func waitAsked(err error) time.Duration {
+	var asked interface{ Wait() time.Duration }
+	if errors.As(err, &asked) {
+		return asked.Wait()
+	}
+	return 0
+}
+
+// renewToken has the credential forget the token that the service refused, so
+// that the next request asks for a new one. A token that was got since then
+// stays.
+func (c *Client) renewToken(err error) {
+	e, ok := asError(err)
+	if !ok || e.Status != http.StatusUnauthorized {
+		return
+	}
+	if r, ok := c.credential.(interface{ Renew(refused time.Time) }); ok {
+		r.Renew(e.asked)
+	}
 }
 
 // TokenRoles lists the app roles of the token, or the scopes of a person's. A
@@ -83,7 +130,7 @@ func signInError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("signing in: %w", context.Cause(ctx))
-	case errors.Is(err, entra.ErrUnauthorized), errors.Is(err, entra.ErrUnavailable):
+	case errors.Is(err, entra.ErrUnauthorized), errors.Is(err, entra.ErrUnavailable), errors.Is(err, entra.ErrThrottled):
 		return err // the credential has said what it is about
 	case errors.As(err, &network):
 		return fmt.Errorf("signing in: %w: %w", entra.ErrUnavailable, err)
@@ -98,6 +145,7 @@ type noting struct{ azcore.TokenCredential }
 func (n noting) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	t, err := n.TokenCredential.GetToken(ctx, o)
 	if x := exchangeOf(ctx); x != nil {
+		x.challenged = x.challenged || o.Claims != ""
 		if err != nil {
 			x.signIn = err
 		} else if parsed, ok := parseClaims(t.Token); ok {

@@ -18,8 +18,10 @@ import (
 
 // AuthOptions say who may call. At least one of Token and Issuer is set.
 type AuthOptions struct {
-	// Token is the bearer token of the API itself.
-	Token string
+	// Token is the bearer token of the API itself. NewToken, if set, gives it
+	// anew for each request, so that a rotated one holds at once.
+	Token    string
+	NewToken func() string
 	// Issuer, Audience and Role are what a token of Microsoft Entra ID must
 	// carry: who signed it, whom it is for, and the app role of the caller.
 	Issuer, Audience, Role string
@@ -31,7 +33,6 @@ type AuthOptions struct {
 // Auth decides who may call.
 type Auth struct {
 	AuthOptions
-	sum [sha256.Size]byte
 
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
@@ -61,7 +62,7 @@ func NewAuth(o AuthOptions) (*Auth, error) {
 			// Whose keys are believed is configured, and no answer says otherwise.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &Auth{AuthOptions: o, sum: sha256.Sum256([]byte(o.Token))}, nil
+	return &Auth{AuthOptions: o}, nil
 }
 
 // bounded cuts answers off at a megabyte: an issuer's keys are small, and what
@@ -117,8 +118,12 @@ func (a *Auth) check(r *http.Request) error {
 		return errBadToken
 	}
 	// Hashes have one length, so that neither length nor content shows in time.
-	sum := sha256.Sum256([]byte(token))
-	if subtle.ConstantTimeCompare(sum[:], a.sum[:]) == 1 && a.Token != "" {
+	own := a.Token
+	if a.NewToken != nil {
+		own = a.NewToken()
+	}
+	given, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(own))
+	if subtle.ConstantTimeCompare(given[:], want[:]) == 1 && own != "" {
 		return nil
 	}
 	if a.Issuer == "" || strings.Count(token, ".") != 2 {
