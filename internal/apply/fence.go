@@ -89,14 +89,15 @@ func taken(kind plan.Kind, want *plan.Risk, live *Live) (done, begun bool) {
 	case plan.ConfirmSafe: // a user whose risk was closed before shows nothing by that
 		return !processing && (u.RiskState == entra.StateConfirmedSafe || want.RiskState.Open() && !u.RiskState.Open()), begun
 	}
-	open := map[string]bool{}
+	open := map[string]plan.SeenDetection{}
 	for _, d := range live.Detections {
 		if d.RiskState.Open() {
-			open[d.ID] = true
+			open[d.ID] = d
 		}
 	}
 	for _, d := range want.Detections {
-		if open[d.ID] {
+		now, still := open[d.ID]
+		if still && !(entra.Returns(d.RiskEventType) && now.LastUpdatedDateTime != d.LastUpdatedDateTime) {
 			return false, begun
 		}
 	}

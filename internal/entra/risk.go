@@ -1,6 +1,9 @@
 package entra
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // RiskLevel is a riskLevel. Levels compare low < medium < high by Rank, never
 // by the number of the enum member.
@@ -72,23 +75,35 @@ const (
 	DetailUserSecuredPasswordReset RiskDetail = "userPerformedSecuredPasswordReset"
 )
 
-// EventTypes lists the riskEventType values of user detections that Microsoft
-// documents. The service may send others; the list is for suggestions and
-// warnings only.
+// EventTypes lists the riskEventType values of user detections that this
+// version knows. The service may send others.
 var EventTypes = []string{
-	"adminConfirmedUserCompromised", "anomalousToken", "anomalousUserActivity", "anonymizedIPAddress",
+	"adminConfirmedUserCompromised", "aiCompoundAccountRisk", "anomalousToken", "anomalousUserActivity", "anonymizedIPAddress",
 	"attackerinTheMiddle", "attemptedPrtAccess", "generic", "impossibleTravel", "investigationsThreatIntelligence",
 	"investigationsThreatIntelligenceSigninLinked", "leakedCredentials", "maliciousIPAddress",
 	"maliciousIPAddressValidCredentialsBlockedIP", "malwareInfectedIPAddress", "mcasFinSuspiciousFileAccess",
 	"mcasImpossibleTravel", "mcasSuspiciousInboxManipulationRules", "nationStateIP", "newCountry", "passwordSpray",
-	"riskyIPAddress", "suspiciousAPITraffic", "suspiciousBrowser", "suspiciousInboxForwarding", "suspiciousIPAddress",
-	"suspiciousSendingPatterns", "tokenIssuerAnomaly", "unfamiliarFeatures", "unlikelyTravel",
+	"riskyIPAddress", "suspiciousAPITraffic", "suspiciousAuthAppApproval", "suspiciousBrowser", "suspiciousInboxForwarding", "suspiciousIPAddress",
+	"suspiciousSendingPatterns", "tokenIssuerAnomaly", "unfamiliarFeatures", "unifiedAgentRisk", "unlikelyTravel",
 	"userReportedSuspiciousActivity",
 }
+
+// KnownEventType reports whether this version knows an event type.
+func KnownEventType(eventType string) bool {
+	return slices.ContainsFunc(EventTypes, func(known string) bool { return strings.EqualFold(known, eventType) })
+}
+
+// Returns reports whether risk of an event type comes back after a dismissal, for
+// as long as an account that is linked to the user is under attack.
+// https://learn.microsoft.com/entra/id-protection/concept-identity-protection-unified-risk
+func Returns(eventType string) bool { return strings.EqualFold(eventType, "aiCompoundAccountRisk") }
 
 // NeverAllowed reports whether an event type may not be allow-listed: what it
 // says is not a matter of where somebody signed in from.
 func NeverAllowed(eventType string) bool {
+	if Returns(eventType) {
+		return true
+	}
 	t := strings.ToLower(eventType)
 	switch t {
 	case "leakedcredentials", "adminconfirmedusercompromised", "attackerinthemiddle", "generic":

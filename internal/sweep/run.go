@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
@@ -199,7 +201,17 @@ func (r *run) readRisk(ctx context.Context, held heldBack) error {
 	if err := r.timed("users", func() error { return r.readUsers(ctx, held) }); err != nil {
 		return fmt.Errorf("reading risky users: %w", err)
 	}
+	r.nameUnknownTypes()
 	return nil
+}
+
+// nameUnknownTypes says which types of detection this version does not know.
+func (r *run) nameUnknownTypes() {
+	for _, t := range slices.Sorted(maps.Keys(r.tally.ByType)) {
+		if t != report.UnknownKey && t != report.OtherKey && !entra.KnownEventType(t) {
+			r.warn(fmt.Sprintf("riskEventType %s is not known to this version: it is allow-listed only where an entry says unknownRiskAccepted", t))
+		}
+	}
 }
 
 // makePlan builds the plan, narrows it to a stored one if asked, and stores

@@ -315,6 +315,7 @@ func (r *Rules) repeated(d *Decision, e Evidence, now time.Time) bool {
 		unmoved := past.RiskLastUpdated == e.User.RiskLastUpdatedDateTime
 		switch {
 		case past.Effective && !unmoved:
+		case returned(past, e): // it had its effect
 		case age >= effectWithin && (unmoved || anyOpen(past, e)):
 			return d.leave(CodeIneffective, true, "the dismissal of %s had no effect", past.At.UTC().Format(time.RFC3339))
 		case age < effectWithin && sameRisk(past, e):
@@ -330,6 +331,14 @@ func (r *Rules) repeated(d *Decision, e Evidence, now time.Time) bool {
 // anyOpen reports whether something is still open that was dismissed.
 func anyOpen(p Past, e Evidence) bool {
 	return slices.ContainsFunc(e.Detections, func(d Detection) bool { return slices.Contains(p.Detections, d.ID) })
+}
+
+// returned reports whether something that was dismissed is open again because
+// risk of its type returns while a linked account is under attack.
+func returned(p Past, e Evidence) bool {
+	return slices.ContainsFunc(e.Detections, func(d Detection) bool {
+		return entra.Returns(d.EventType) && slices.Contains(p.Detections, d.ID)
+	})
 }
 
 func openSince(detections []Detection) time.Time {

@@ -192,7 +192,7 @@ func TestProblemsHavePositions(t *testing.T) {
 	want := []string{
 		`triage.yaml:2:5: allowlist[0]: names nobody: give users, groups or both`,
 		`triage.yaml:3:5: allowlist[0].usrs: unknown key (did you mean "users"?)`,
-		`triage.yaml:4:29: warning: allowlist[0].when.riskEventTypes[0]: unknown riskEventType "passwordSpary" (did you mean "passwordSpray"?)`,
+		`triage.yaml:4:29: allowlist[0].when.riskEventTypes[0]: unknown riskEventType "passwordSpary" (did you mean "passwordSpray"?); what this version does not know is allow-listed only with unknownRiskAccepted: true in the entry`,
 		`triage.yaml:4:78: allowlist[0].when.ipRanges[0]: "203.0.113.5/24" has bits beyond its length; the network is 203.0.113.0/24`,
 		`triage.yaml:4:94: allowlist[0].when.ipRanges[1]: "2001:db8::1/32" has bits beyond its length; the network is 2001:db8::/32`,
 		`triage.yaml:7:14: warning: allowlist[0].expires: the entry "vpn" expires on 2026-11-24, within 14 days`,
@@ -258,7 +258,7 @@ func TestUnknownValuesInEscalations(t *testing.T) {
 func TestNeverAllowListed(t *testing.T) {
 	rules, _ := parse(t, file).Bind(world(), now)
 	for _, event := range []string{"leakedCredentials", "LeakedCredentials", "adminConfirmedUserCompromised", "investigationsThreatIntelligence",
-		"investigationsThreatIntelligenceSigninLinked", "investigationsThreatIntelligenceOfTomorrow", "attackerinTheMiddle", "generic"} {
+		"investigationsThreatIntelligenceSigninLinked", "investigationsThreatIntelligenceOfTomorrow", "attackerinTheMiddle", "generic", "aiCompoundAccountRisk"} {
 		_, problems := triage.Parse("t.yaml", []byte(strings.Replace(file, "unfamiliarFeatures", event, 1)), now)
 		if problems.Err() == nil || !strings.Contains(problems.Err().Error(), "cannot be allow-listed") {
 			t.Errorf("%s in the allowlist: %v", event, problems)
@@ -267,5 +267,40 @@ func TestNeverAllowListed(t *testing.T) {
 		if got := rules.Explain(e, now).Text(); !strings.Contains(got, "riskEventType "+event+" cannot be allow-listed") {
 			t.Errorf("explained as\n%s", got)
 		}
+	}
+}
+
+// What this version does not know is covered only where somebody said so.
+func TestTypesThatThisVersionDoesNotKnow(t *testing.T) {
+	newer := strings.Replace(file, "unfamiliarFeatures", "quantumTravel", 1)
+	_, problems := triage.Parse("t.yaml", []byte(newer), now)
+	if err := problems.Err(); err == nil || !strings.Contains(err.Error(), "unknownRiskAccepted: true") {
+		t.Errorf("got %v", problems)
+	}
+	accepted := strings.Replace(newer, "groupRiskAccepted: true", "groupRiskAccepted: true\n    unknownRiskAccepted: true", 1)
+	p, problems := triage.Parse("t.yaml", []byte(accepted), now)
+	if err := problems.Err(); err != nil || !strings.Contains(problems[0].Error(), `"quantumTravel" is not known to this version`) {
+		t.Fatalf("got %v", problems)
+	}
+	rules, _ := p.Bind(world(), now)
+	e := triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{det("d", "quantumTravel", "low", "203.0.113.9", "")}}
+	if got := rules.Decide(e, now); got.Verdict != triage.Dismiss {
+		t.Errorf("got %s %s", got.Verdict, got.Reasons)
+	}
+	_, problems = triage.Parse("t.yaml", []byte(strings.Replace(file, "groupRiskAccepted: true", "groupRiskAccepted: true\n    unknownRiskAccepted: true", 1)), now)
+	if len(problems) == 0 || !strings.Contains(problems[0].Error(), "says nothing") {
+		t.Errorf("got %v", problems)
+	}
+}
+
+// A dismissal whose risk returned while a linked account is under attack did
+// not fail: a person looks at the account, not at the dismissal.
+func TestRiskThatReturnsIsNoFailedDismissal(t *testing.T) {
+	rules, _ := parse(t, file).Bind(world(), now)
+	e := triage.Evidence{User: user("ada", "high"), Detections: []triage.Detection{det("d", "aiCompoundAccountRisk", "high", "203.0.113.9", "")},
+		Dismissals: []triage.Past{{At: now.Add(-48 * time.Hour), RiskLastUpdated: "2026-11-20T00:00:00Z", Detections: []string{"d"}}}}
+	got := rules.Decide(e, now)
+	if got.Verdict != triage.Leave || got.Code != triage.CodeUncovered {
+		t.Errorf("got %s %s %s", got.Verdict, got.Code, got.Reasons)
 	}
 }

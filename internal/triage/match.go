@@ -82,6 +82,9 @@ func (w *allowWhen) fails(d *Detection) condition {
 func (w *allowWhen) uncovered(d *Detection) string {
 	switch w.fails(d) {
 	case neverAllowed:
+		if entra.Returns(d.EventType) {
+			return fmt.Sprintf("riskEventType %s cannot be allow-listed: it returns while a linked account is under attack", d.EventType)
+		}
 		return fmt.Sprintf("riskEventType %s cannot be allow-listed", d.EventType)
 	case eventType:
 		return fmt.Sprintf("riskEventType %s is not among %s", orUnknown(d.EventType), shorten(w.eventTypes, 5))

@@ -104,7 +104,7 @@ func (p *parser) text(n *yamldoc.Node, key string) string {
 }
 
 func (p *parser) allow(n *yamldoc.Node) allowEntry {
-	if !p.Fields(n, "id", "users", "groups", "groupRiskAccepted", "privileged", "when", "reason", "owner", "expires") {
+	if !p.Fields(n, "id", "users", "groups", "groupRiskAccepted", "unknownRiskAccepted", "privileged", "when", "reason", "owner", "expires") {
 		return allowEntry{}
 	}
 	e := allowEntry{id: p.id(n), users: p.names(n.Get("users")), groups: p.names(n.Get("groups")),
@@ -124,7 +124,9 @@ func (p *parser) allow(n *yamldoc.Node) allowEntry {
 	if when == nil || !p.Fields(when, "riskEventTypes", "maxRiskLevel", "ipRanges", "countries") {
 		return e
 	}
-	e.when.eventTypes = p.eventTypes(p.Require(when, "riskEventTypes"), true)
+	types := p.Require(when, "riskEventTypes")
+	e.when.eventTypes = p.eventTypes(types, true)
+	p.unknownTypes(n.Get("unknownRiskAccepted"), types, e.when.eventTypes)
 	e.when.maxLevel = p.level(p.Require(when, "maxRiskLevel"))
 	e.when.ranges = p.ranges(when.Get("ipRanges"))
 	e.when.countries = p.countries(when.Get("countries"))
@@ -184,14 +186,10 @@ func (p *parser) eventTypes(n *yamldoc.Node, allow bool) []string {
 		if i < len(n.Items) {
 			at = n.Items[i]
 		}
-		known := false
-		for _, k := range entra.EventTypes {
-			known = known || strings.EqualFold(k, t)
-		}
 		switch {
 		case allow && entra.NeverAllowed(t):
 			p.Add(at, "%s cannot be allow-listed: what it says is not a matter of where somebody signed in from", t)
-		case !known:
+		case !allow && !entra.KnownEventType(t):
 			if near := yamldoc.Nearest(t, entra.EventTypes); near != "" {
 				p.Warn(at, "unknown riskEventType %q (did you mean %q?)", t, near)
 			} else {
@@ -200,6 +198,35 @@ func (p *parser) eventTypes(n *yamldoc.Node, allow bool) []string {
 		}
 	}
 	return list
+}
+
+// unknownTypes refuses types in an allowlist entry that this version does not
+// know, for it cannot know what they say, unless the entry accepts that.
+func (p *parser) unknownTypes(leave, types *yamldoc.Node, list []string) {
+	accepted, _ := p.Bool(leave)
+	found := false
+	for i, t := range list {
+		if entra.KnownEventType(t) || entra.NeverAllowed(t) {
+			continue
+		}
+		found = true
+		at := types
+		if i < len(types.Items) {
+			at = types.Items[i]
+		}
+		hint := ""
+		if near := yamldoc.Nearest(t, entra.EventTypes); near != "" {
+			hint = fmt.Sprintf(" (did you mean %q?)", near)
+		}
+		if accepted {
+			p.Warn(at, "riskEventType %q is not known to this version%s; unknownRiskAccepted lets the entry cover it", t, hint)
+		} else {
+			p.Add(at, "unknown riskEventType %q%s; what this version does not know is allow-listed only with unknownRiskAccepted: true in the entry", t, hint)
+		}
+	}
+	if accepted && !found {
+		p.Warn(leave, "says nothing: this version knows all riskEventTypes of the entry")
+	}
 }
 
 func (p *parser) level(n *yamldoc.Node) entra.RiskLevel {
