@@ -233,7 +233,7 @@ func (a *Azure) say(name string, err error) error {
 	case bloberror.HasCode(err, bloberror.BlobNotFound):
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
 	case bloberror.HasCode(err, bloberror.ContainerNotFound):
-		return fmt.Errorf("the container %s does not exist; create it, or name another in store.url: %w", a.address, ErrNotFound)
+		return fmt.Errorf("the container %s does not exist; create it, or name another in store.url: %w", a.address, ErrGone)
 	case errors.As(err, &res):
 		return fmt.Errorf("store %s: %s: %d %s", a.address, name, res.StatusCode, res.ErrorCode)
 	}
@@ -280,11 +280,7 @@ func (a *Azure) Open(ctx context.Context, name string) (io.ReadCloser, Info, err
 	}
 	res, err := a.client.NewBlobClient(full).DownloadStream(ctx, nil)
 	if err != nil {
-		err = a.say(name, err)
-		if errors.Is(err, ErrNotFound) {
-			err = fmt.Errorf("%s: %w", name, ErrNotFound)
-		}
-		return nil, Info{}, err
+		return nil, Info{}, a.say(name, err)
 	}
 	info := Info{Name: name, Size: deref(res.ContentLength), Modified: deref(res.LastModified), Version: string(deref(res.ETag))}
 	return res.NewRetryReader(ctx, &blob.RetryReaderOptions{MaxRetries: 3}), info, nil

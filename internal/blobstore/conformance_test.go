@@ -2,6 +2,7 @@ package blobstore_test
 
 import (
 	"net/http"
+	"os"
 	"testing"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -19,14 +20,14 @@ func TestDirHoldsTheContract(t *testing.T) {
 			}
 			return s
 		}
-		return blobstoretest.Opened{A: open(), B: open()}
+		return blobstoretest.Opened{A: open(), B: open(), Vanish: func() error { return os.RemoveAll(dir) }}
 	})
 }
 
 func TestMemoryHoldsTheContract(t *testing.T) {
 	blobstoretest.Run(t, func(testing.TB) blobstoretest.Opened {
 		m := blobstore.NewMemory()
-		return blobstoretest.Opened{A: m, B: m}
+		return blobstoretest.Opened{A: m, B: m, Vanish: func() error { m.Vanish(); return nil }}
 	})
 }
 
@@ -49,7 +50,8 @@ func TestAzureHoldsTheContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			blobstoretest.Run(t, func(t testing.TB) blobstoretest.Opened {
 				url := azuritetest.Shared(t).Container() + prefix
-				return blobstoretest.Opened{A: azure(t, url, nil), B: azure(t, url, nil)}
+				a := azure(t, url, nil)
+				return blobstoretest.Opened{A: a, B: azure(t, url, nil), Vanish: func() error { return a.RemoveContainer(t.Context()) }}
 			})
 		})
 	}
@@ -73,11 +75,12 @@ func TestAzureByToken(t *testing.T) {
 	transport.TLSClientConfig = tlsConfig(server.Pool)
 	blobstoretest.Run(t, func(t testing.TB) blobstoretest.Opened {
 		url := server.Container()
-		open := func() blobstore.Store {
+		open := func() *blobstore.Azure {
 			return azure(t, url, func(o *blobstore.AzureOptions) {
 				o.ConnectionString, o.Credential, o.Transport = "", emulatorCredential{}, smallPages{&http.Client{Transport: transport}}
 			})
 		}
-		return blobstoretest.Opened{A: open(), B: open()}
+		a := open()
+		return blobstoretest.Opened{A: a, B: open(), Vanish: func() error { return a.RemoveContainer(t.Context()) }}
 	})
 }

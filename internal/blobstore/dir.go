@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,18 +11,24 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // Dir is a store in a folder. Files are written beside their place, synced and
 // renamed; conditional writes are serialised by a lock on the folder, so that
-// they hold between processes of one machine.
+// they hold between processes of one machine. The folder must stay the one that
+// was opened: where it is removed, replaced or unmounted, everything that is
+// asked of the store is ErrGone from then on.
 type Dir struct {
-	root string
-	mu   sync.Mutex
+	root   string
+	opened fs.FileInfo // the folder as it was opened
+	mu     sync.Mutex
 }
 
 // OpenDir opens a folder as a store and makes it if it is missing.
@@ -35,7 +40,59 @@ func OpenDir(root string) (*Dir, error) {
 	if err := os.MkdirAll(abs, 0o755); err != nil {
 		return nil, err
 	}
-	return &Dir{root: abs}, nil
+	opened, err := os.Stat(abs)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{root: abs, opened: opened}, nil
+}
+
+// present proves that the path of the store still leads to the folder that was
+// opened. A folder that was removed and made again is another one.
+func (d *Dir) present() error {
+	now, err := os.Stat(d.root)
+	switch {
+	case err == nil && os.SameFile(now, d.opened):
+		return nil
+	case err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("the folder %s was removed, replaced or unmounted since it was opened: %w", d.root, ErrGone)
+	}
+	return err
+}
+
+// leadsTo proves that a name in the store still leads to a file that is open.
+func (d *Dir) leadsTo(p string, open fs.FileInfo) error {
+	if err := d.present(); err != nil {
+		return err
+	}
+	now, err := os.Stat(p)
+	switch {
+	case err == nil && os.SameFile(now, open):
+		return nil
+	case err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%s was removed or replaced while it was open: %w", p, ErrGone)
+	}
+	return err
+}
+
+// missing is the error for a file that is not there, once it is proved that the
+// store itself is.
+func (d *Dir) missing(name string, err error) error {
+	err = notFound(name, err)
+	if errors.Is(err, ErrNotFound) {
+		if gone := d.present(); gone != nil {
+			return gone
+		}
+	}
+	return err
+}
+
+// makeFor makes the folder of a file, but never the store's own again.
+func (d *Dir) makeFor(p string) error {
+	if err := d.present(); err != nil {
+		return err
+	}
+	return os.MkdirAll(filepath.Dir(p), 0o755)
 }
 
 // URL is the folder as a file: address.
@@ -67,7 +124,7 @@ func (d *Dir) Get(ctx context.Context, name string) ([]byte, string, error) {
 	}
 	data, err := os.ReadFile(p)
 	if err != nil {
-		return nil, "", notFound(name, err)
+		return nil, "", d.missing(name, err)
 	}
 	return data, versionOf(data), nil
 }
@@ -88,7 +145,7 @@ func (d *Dir) Open(ctx context.Context, name string) (io.ReadCloser, Info, error
 	}
 	f, err := os.Open(p)
 	if err != nil {
-		return nil, Info{}, notFound(name, err)
+		return nil, Info{}, d.missing(name, err)
 	}
 	st, err := f.Stat()
 	if err == nil && st.IsDir() {
@@ -141,18 +198,24 @@ func (d *Dir) PutIf(ctx context.Context, name string, data []byte, version strin
 // serialise keeps conditional writes of all processes in a row.
 func (d *Dir) serialise() (func(), error) {
 	d.mu.Lock()
-	f, err := os.Open(d.root)
+	lock := flock.New(d.root, flock.SetFlag(os.O_RDONLY))
+	if runtime.GOOS == "windows" { // where a folder cannot be locked
+		lock = flock.New(filepath.Join(d.root, tempPrefix+"lock"))
+	}
+	err := d.present()
 	if err == nil {
-		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-			err = errors.Join(err, f.Close())
-		}
+		err = lock.Lock()
+	}
+	if err == nil {
+		err = d.present() // it may have gone while we waited
 	}
 	if err != nil {
+		err = errors.Join(err, lock.Close())
 		d.mu.Unlock()
 		return nil, err
 	}
 	return func() {
-		_ = f.Close() // closing gives the lock back
+		_ = lock.Close() // closing gives the lock back
 		d.mu.Unlock()
 	}, nil
 }
@@ -166,17 +229,18 @@ func (d *Dir) Create(ctx context.Context, name string) (Writer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+	if err := d.makeFor(p); err != nil {
 		return nil, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(p), tempPrefix+"*")
 	if err != nil {
 		return nil, err
 	}
-	return &dirWriter{f: f, to: p}, nil
+	return &dirWriter{d: d, f: f, to: p}, nil
 }
 
 type dirWriter struct {
+	d    *Dir
 	f    *os.File
 	to   string
 	err  error
@@ -212,9 +276,12 @@ func (w *dirWriter) Commit(ctx context.Context) error {
 		err = os.Rename(w.f.Name(), w.to)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(w.f.Name()))
+		return errors.Join(w.d.present(), err, remove(w.f.Name()))
 	}
-	return syncDir(filepath.Dir(w.to))
+	if err := syncDir(filepath.Dir(w.to)); err != nil {
+		return errors.Join(w.d.present(), err)
+	}
+	return w.d.present()
 }
 
 func (w *dirWriter) Abort() error {
@@ -222,11 +289,22 @@ func (w *dirWriter) Abort() error {
 		return nil
 	}
 	w.done = true
-	return errors.Join(w.f.Close(), os.Remove(w.f.Name()))
+	return errors.Join(w.f.Close(), remove(w.f.Name()))
+}
+
+// remove deletes a file that may have gone with its folder.
+func remove(p string) error {
+	if err := os.Remove(p); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // syncDir makes a rename in a folder survive a crash.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // which offers this for files alone
+		return nil
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -243,7 +321,7 @@ func (d *Dir) Append(ctx context.Context, name string) (Appender, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+	if err := d.makeFor(p); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(p, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -253,12 +331,14 @@ func (d *Dir) Append(ctx context.Context, name string) (Appender, error) {
 	if err := syncDir(filepath.Dir(p)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &dirAppender{f: f}, nil
+	return &dirAppender{d: d, f: f, path: p}, nil
 }
 
 type dirAppender struct {
-	mu sync.Mutex
-	f  *os.File
+	d    *Dir
+	mu   sync.Mutex
+	f    *os.File
+	path string
 }
 
 func (a *dirAppender) Append(ctx context.Context, data []byte) error {
@@ -275,7 +355,11 @@ func (a *dirAppender) Append(ctx context.Context, data []byte) error {
 		// A full disk may have taken a part: what is not whole goes away.
 		return errors.Join(err, a.f.Truncate(st.Size()))
 	}
-	return a.f.Sync()
+	if err := a.f.Sync(); err != nil {
+		return err
+	}
+	// A file that was removed takes what is written to it, and nobody finds it.
+	return a.d.leadsTo(a.path, st)
 }
 
 func (a *dirAppender) Close() error { return a.f.Close() }
@@ -315,6 +399,9 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 			all = append(all, Info{Name: filepath.ToSlash(rel), Size: st.Size(), Modified: st.ModTime()})
 			return nil
 		})
+		if err == nil {
+			err = d.present()
+		}
 		if err != nil {
 			yield(Info{}, err)
 			return
@@ -339,7 +426,7 @@ func (d *Dir) ListDirs(ctx context.Context, dir string) ([]string, error) {
 	}
 	entries, err := os.ReadDir(p)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, nil
+		return nil, d.present()
 	}
 	if err != nil {
 		return nil, err
@@ -350,7 +437,7 @@ func (d *Dir) ListDirs(ctx context.Context, dir string) ([]string, error) {
 			out = append(out, e.Name())
 		}
 	}
-	return out, ctx.Err()
+	return out, errors.Join(d.present(), ctx.Err())
 }
 
 // Delete removes a file, and its folders where that leaves them empty.
@@ -362,6 +449,9 @@ func (d *Dir) Delete(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := d.present(); err != nil {
+		return err
+	}
 	if err := os.Remove(p); err != nil && !errors.Is(notFound(name, err), ErrNotFound) {
 		return err
 	}
@@ -371,38 +461,4 @@ func (d *Dir) Delete(ctx context.Context, name string) error {
 		}
 	}
 	return nil
-}
-
-// Lease locks a file for as long as the process lives; its text is the holder.
-func (d *Dir) Lease(ctx context.Context, name string, holder Holder) (Lease, error) {
-	p, err := d.path(name)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(p, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.Join(err, f.Close())
-		}
-		held := heldBy(ctx, func() ([]byte, error) { return io.ReadAll(io.NewSectionReader(f, 0, 4096)) })
-		return nil, errors.Join(held, f.Close())
-	}
-	text, err := json.Marshal(holder)
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(text, 0)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	leaseCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	return &dirLease{f: f, ctx: leaseCtx, cancel: cancel}, nil
 }

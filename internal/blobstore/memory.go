@@ -30,6 +30,15 @@ type Memory struct {
 	files  map[string]memFile
 	leases map[string]*memLease
 	next   int
+	gone   bool
+}
+
+// Vanish takes the store away, as a folder is removed or unmounted: what is
+// asked of it from then on is ErrGone, and its leases are lost.
+func (m *Memory) Vanish() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gone, m.files, m.leases = true, map[string]memFile{}, map[string]*memLease{}
 }
 
 type memFile struct {
@@ -65,6 +74,12 @@ func (m *Memory) begin(ctx context.Context, op, name string) (late, err error) {
 		if err := CheckName(name); err != nil {
 			return nil, err
 		}
+	}
+	m.mu.Lock()
+	gone := m.gone
+	m.mu.Unlock()
+	if gone {
+		return nil, fmt.Errorf("the store in memory was taken away: %w", ErrGone)
 	}
 	if m.Fault != nil {
 		if err := m.Fault(op, name); err != nil {

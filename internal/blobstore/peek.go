@@ -3,7 +3,6 @@ package blobstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -27,10 +26,7 @@ func (d *Dir) Peek(ctx context.Context, name string, most int64) (beginning []by
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, false, err
 		}
-		if st, err := os.Stat(d.root); err != nil || !st.IsDir() {
-			return nil, false, fmt.Errorf("the folder %s is gone", d.root)
-		}
-		return nil, false, nil
+		return nil, false, d.present()
 	}
 	// A pipe, for one, would keep its reader waiting.
 	if st, err := os.Stat(p); err != nil || !st.Mode().IsRegular() {

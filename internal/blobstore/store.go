@@ -26,7 +26,10 @@ var (
 	ErrChanged   = errors.New("changed in the store since it was read")
 	ErrLeaseHeld = errors.New("another run holds the lease")
 	ErrLeaseLost = errors.New("the lease was lost")
-	ErrName      = errors.New("not a name for a file in the store")
+	// ErrGone says that the store itself, or a file that is open in it, is no
+	// longer where it was: nothing can be known of what is in it.
+	ErrGone = errors.New("the store is not what it was when it was opened")
+	ErrName = errors.New("not a name for a file in the store")
 )
 
 // Store keeps named files. Names are slash-separated paths without empty, dot

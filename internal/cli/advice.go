@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
@@ -18,6 +19,8 @@ func adviceFor(err error) (entra.Advice, bool) {
 	var typed usageError
 	switch {
 	case errors.As(err, &typed): // a file that was named on the command line
+	case errors.Is(err, blobstore.ErrGone):
+		return entra.Advice{Means: "the place where reports and state are kept was removed, replaced or unmounted, so nothing is known of HOLD and of earlier runs", Do: "mount it, or put it back from a backup, and run again; a run that finds no state takes the tenant for a new one"}, true
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return entra.Advice{Means: "this user may not write in the store's folder", Do: "make the folder of store.url writable for it, or name another; doctor tries it"}, true
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -21,15 +21,19 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 )
 
-// Opened is one store, opened twice as two processes would.
-type Opened struct{ A, B blobstore.Store }
+// Opened is one store, opened twice as two processes would. Vanish takes it
+// away behind their backs.
+type Opened struct {
+	A, B   blobstore.Store
+	Vanish func() error
+}
 
 // Run runs the suite; open gives an empty store each time.
 func Run(t *testing.T, open func(testing.TB) Opened) {
 	for name, test := range map[string]func(*testing.T, Opened){
 		"Put": testPut, "Missing": testMissing, "PutNew": testPutNew, "PutIf": testPutIf, "PutIfRace": testPutIfRace,
 		"Create": testCreate, "Abort": testAbort, "Cancelled": testCancelled, "Large": testLarge, "Append": testAppend,
-		"List": testList, "ListDirs": testListDirs, "Delete": testDelete, "Names": testNames, "Peek": testPeek, "Lease": testLease, "LeaseRace": testLeaseRace,
+		"List": testList, "ListDirs": testListDirs, "Delete": testDelete, "Names": testNames, "Peek": testPeek, "Lease": testLease, "LeaseRace": testLeaseRace, "Vanished": testVanished,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -437,5 +441,50 @@ func testLeaseRace(t *testing.T, o Opened) {
 		for l := range leases {
 			must(t, l.Release(t.Context()))
 		}
+	}
+}
+
+// Of a store that was taken away nothing can be known: what is not found in it
+// is not "not there", and no write to it succeeds.
+func testVanished(t *testing.T, o Opened) {
+	ctx := t.Context()
+	must(t, o.A.Put(ctx, "t/state.json", []byte("{}")))
+	journal, err := o.A.Append(ctx, "t/journal.jsonl")
+	must(t, err)
+	must(t, journal.Append(ctx, []byte("before\n")))
+	file, err := o.A.Create(ctx, "t/report.json")
+	must(t, err)
+	_, err = io.WriteString(file, "{}")
+	must(t, err)
+	must(t, o.Vanish())
+
+	_, _, err = o.A.Get(ctx, "t/HOLD")
+	gone := []error{err}
+	_, _, err = o.A.Peek(ctx, "t/HOLD", 8)
+	gone = append(gone, err)
+	_, _, err = o.A.Open(ctx, "t/HOLD")
+	gone = append(gone, err, o.A.Put(ctx, "t/x", nil), o.A.PutNew(ctx, "t/y", nil))
+	_, err = o.A.PutIf(ctx, "t/z", nil, "")
+	gone = append(gone, err)
+	_, err = o.A.ListDirs(ctx, "t")
+	gone = append(gone, err)
+	for _, err = range o.A.List(ctx, "t/") {
+		gone = append(gone, err)
+	}
+	a, err := o.A.Append(ctx, "t/other.jsonl")
+	if err == nil { // a container says so at the first line
+		err = a.Append(ctx, []byte("x\n"))
+	}
+	gone = append(gone, err)
+	for i, err := range gone {
+		if !errors.Is(err, blobstore.ErrGone) || errors.Is(err, blobstore.ErrNotFound) {
+			t.Errorf("%d: got %v", i, err)
+		}
+	}
+	if err := journal.Append(ctx, []byte("after\n")); err == nil {
+		t.Error("a line went into a journal that is no more")
+	}
+	if err := file.Commit(ctx); err == nil {
+		t.Error("a file was committed into a store that is no more")
 	}
 }
