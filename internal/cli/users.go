@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -301,7 +301,7 @@ type rows struct {
 	// tenant stands before each row where there are several.
 	tenant string
 	table  *table
-	csv    *csv.Writer
+	csv    *report.CSV
 	n      int
 }
 
@@ -331,14 +331,9 @@ func (r *rows) add(raw json.RawMessage, cells ...string) error {
 		_, err = fmt.Fprintf(r.c.Out, "%s%s", sep, raw)
 	case "csv":
 		if r.csv == nil {
-			r.csv = csv.NewWriter(r.c.Out)
-			r.csv.UseCRLF = true
-			err = r.csv.Write(r.heads)
+			r.csv = report.NewCSV(r.c.Out, r.heads)
 		}
-		for i := range cells {
-			cells[i] = formulaSafe(cells[i])
-		}
-		err = errors.Join(err, r.csv.Write(cells))
+		err = r.csv.Row(cells)
 	default:
 		if r.table == nil {
 			r.table = newTable(r.tableHeads()...)
@@ -380,14 +375,6 @@ func minute(d entra.DateTime) string {
 	return t.UTC().Format("2006-01-02 15:04Z")
 }
 
-// formulaSafe keeps a spreadsheet from taking a cell for a formula.
-func formulaSafe(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
 // end prints what is left to print.
 func (r *rows) end() error {
 	switch r.form {
@@ -401,14 +388,9 @@ func (r *rows) end() error {
 		return err
 	case "csv":
 		if r.csv == nil {
-			r.csv = csv.NewWriter(r.c.Out)
-			r.csv.UseCRLF = true
-			if err := r.csv.Write(r.heads); err != nil {
-				return err
-			}
+			r.csv = report.NewCSV(r.c.Out, r.heads)
 		}
-		r.csv.Flush()
-		return r.csv.Error()
+		return r.csv.Flush()
 	default:
 		if r.table == nil && r.cut {
 			return nil // that nothing was read does not mean that nothing is there

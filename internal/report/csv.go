@@ -7,11 +7,13 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -39,6 +41,24 @@ func newCSV(w io.Writer, columns []string) *csvWriter {
 	return c
 }
 
+// CSV writes a table whose cells are texts under the same guard.
+type CSV struct{ w *csvWriter }
+
+// NewCSV begins a table with its heads.
+func NewCSV(w io.Writer, columns []string) *CSV { return &CSV{newCSV(w, columns)} }
+
+// Row adds one line.
+func (c *CSV) Row(cells []string) error {
+	for _, s := range cells {
+		c.w.text(s)
+	}
+	c.w.end()
+	return c.w.err
+}
+
+// Flush writes what is gathered.
+func (c *CSV) Flush() error { return c.w.flush() }
+
 // text adds one cell.
 func (c *csvWriter) text(s string) {
 	if c.cell > 0 {
@@ -62,6 +82,7 @@ func appendCell(b []byte, s string) []byte {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	mark := marked(s)
+	s = fit(s, mark)
 	if !quote && !mark && (s == "" || s[0] != ' ') {
 		return append(b, s...)
 	}
@@ -76,6 +97,45 @@ func appendCell(b []byte, s string) []byte {
 		b = append(b, s[i])
 	}
 	return append(b, '"')
+}
+
+// maxCell is the most that a cell of a spreadsheet holds, in UTF-16 units; what
+// is longer is cut, or runs over into the cells below.
+const maxCell = 32767
+
+// fit cuts a text that no cell holds, and says so at its end.
+func fit(s string, mark bool) string {
+	room := maxCell
+	if mark {
+		room--
+	}
+	if len(s) <= room { // no text has more units than bytes
+		return s
+	}
+	n := units(s)
+	if n <= room {
+		return s
+	}
+	note := func(cut int) string {
+		return fmt.Sprintf(" … [cut: %d of %d characters do not fit into a cell; the JSON form has all]", cut, n)
+	}
+	left, kept := room-units(note(n)), 0
+	for i, r := range s {
+		if kept+utf16.RuneLen(r) > left {
+			return s[:i] + note(n-kept)
+		}
+		kept += utf16.RuneLen(r)
+	}
+	return s
+}
+
+// units counts as spreadsheets do.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
 }
 
 // marked reports whether a cell needs an apostrophe before it.
