@@ -90,7 +90,7 @@ func TestVerify(t *testing.T) {
 	w := newWorld(t, 0)
 	first, second, third := w.run(t, "apply"), w.run(t, "plan"), w.run(t, "apply")
 	clean := w.verify(t, "")
-	if len(clean.Problems) != 0 || clean.Runs != 3 || clean.HeadRun != third {
+	if len(clean.Problems) != 0 || clean.Runs != 3 || clean.HeadRun != third || clean.Chained != 2 || clean.Alone != 1 || !clean.StateRecords {
 		t.Fatalf("a store in order: %+v", clean)
 	}
 	for name, c := range map[string]struct {
@@ -109,6 +109,7 @@ func TestVerify(t *testing.T) {
 		}, want: "the manifest of run " + first + " was changed"},
 		"chain cut": {do: func() error { return os.RemoveAll(w.path(first, "")) }, want: "which is missing from the store"},
 		"head cut":  {do: func() error { return os.RemoveAll(w.path(third, "")) }, want: "the state records the head"},
+		"state":     {do: func() error { return os.Remove(filepath.Join(w.root, "contoso/state.json")) }, want: "state.json is missing or records no head"},
 		"head":      {do: func() error { return nil }, head: "abc", want: "not abc as given"},
 	} {
 		t.Run(name, func(t *testing.T) {

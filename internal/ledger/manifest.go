@@ -110,6 +110,15 @@ type Verification struct {
 	HeadRun    string   `json:"headRun"`
 	Problems   []string `json:"problems"`
 	Incomplete []string `json:"incomplete"`
+	// Chained are the complete runs whose deletion or change would show in the
+	// runs after them or in the state; Alone those that only their own manifest
+	// speaks for.
+	Chained int `json:"chained"`
+	Alone   int `json:"alone"`
+	// HeadGiven and StateRecords say what the newest manifest of the chain was
+	// compared with.
+	HeadGiven    bool `json:"headGiven"`
+	StateRecords bool `json:"stateRecords"`
 }
 
 // Verify checks every complete run's files against its manifest and the chain
@@ -147,6 +156,11 @@ func (l *Ledger) Verify(ctx context.Context, head string) (Verification, error) 
 			return v, err
 		}
 		v.Runs++
+		if m.Mode == "apply" {
+			v.Chained++
+		} else {
+			v.Alone++
+		}
 		manifests[id], hashes[id] = m, sum
 		problems, err := l.verifyRun(ctx, id, m)
 		if err != nil {
@@ -261,6 +275,15 @@ func (l *Ledger) verifyHead(ctx context.Context, v *Verification, head string) {
 	s, _, err := l.State(ctx)
 	if err != nil {
 		v.Problems = append(v.Problems, err.Error())
+		return
+	}
+	v.HeadGiven, v.StateRecords = head != "", s.Head != ""
+	if s.Head == "" && v.HeadRun != "" {
+		// Only the first run of a chain can have died before it made a state.
+		m, _, err := l.manifest(ctx, v.HeadRun)
+		if err != nil || m.Previous != nil {
+			v.Problems = append(v.Problems, fmt.Sprintf("%s is missing or records no head, though run %s followed others", l.name("state.json"), v.HeadRun))
+		}
 		return
 	}
 	// A run that died between its manifest and its state is ahead of the state.
