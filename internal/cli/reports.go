@@ -26,7 +26,7 @@ func (c *command) reportCommand() *cobra.Command {
 	list.Flags().IntVar(&limit, "limit", 20, "how many runs, 0 for all")
 	var file string
 	show := &cobra.Command{
-		Use: "show [RUN]", Short: "Show a run's summary, or one of its files; the last complete run if none is named", Args: cobra.MaximumNArgs(1),
+		Use: "show [RUN]", Short: "Show a run's summary, or one of its files; the last complete sweep if none is named", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.showRun(cmd, append(args, "")[0], file) },
 	}
 	show.Flags().StringVar(&file, "file", "", "print this file of the run: report.json, users.csv, …")
@@ -58,7 +58,7 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 		ledger.RunInfo
 	}
 	items := []item{}
-	t := newTable("TENANT", "RUN", "MODE", "STATUS", "STARTED", "TOOK")
+	t := newTable("TENANT", "RUN", "MODE", "KIND", "STATUS", "STARTED", "TOOK")
 	for _, tenant := range a.Config.Tenants {
 		runs, err := a.Ledger(tenant.Name).Runs(cmd.Context(), limit)
 		if err != nil {
@@ -70,7 +70,7 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 			if !r.Complete {
 				status, took = "incomplete", ""
 			}
-			t.row(tenant.Name, r.ID, r.Mode, status, r.StartedAt.UTC().Format(time.RFC3339), took)
+			t.row(tenant.Name, r.ID, r.Mode, string(r.Kind), status, r.StartedAt.UTC().Format(time.RFC3339), took)
 		}
 	}
 	if form == "json" {
@@ -84,32 +84,59 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 	return nil
 }
 
-// findRun gives the id of a run: the one named, or the last complete one.
+// lookBack is how many runs are looked at for the last sweep, and for a name
+// near to the one that was given.
+const lookBack = 500
+
+// findRun gives the id of a run: the one named, or the last complete sweep. An
+// order or a destroy run says nothing of the tenant as a whole.
 func findRun(cmd *cobra.Command, l *ledger.Ledger, run string) (string, error) {
-	if run != "" { // the list reads every manifest
-		if _, err := l.Manifest(cmd.Context(), run); err == nil {
-			return run, nil
-		}
+	if run == "" {
+		return lastSweep(cmd, l)
 	}
-	runs, err := l.Runs(cmd.Context(), 0)
-	if err != nil {
+	_, err := l.RunInfo(cmd.Context(), run)
+	if err == nil {
+		return run, nil
+	}
+	if !errors.Is(err, blobstore.ErrNotFound) {
 		return "", err
 	}
-	ids := make([]string, 0, len(runs))
-	for _, r := range runs {
-		if run == "" && r.Complete || run == r.ID {
-			return r.ID, nil
-		}
-		ids = append(ids, r.ID)
-	}
-	if run == "" {
-		return "", errors.New("no complete run in the store yet")
+	ids, err := l.RunIDs(cmd.Context(), lookBack)
+	if err != nil {
+		return "", err
 	}
 	err = fmt.Errorf("there is no run %s in the store: risksweep report list names those there are", run)
 	if near := yamldoc.Nearest(run, ids); near != "" {
 		err = fmt.Errorf("%w (did you mean %q?)", err, near)
 	}
 	return "", usageError{err}
+}
+
+func lastSweep(cmd *cobra.Command, l *ledger.Ledger) (string, error) {
+	ids, err := l.RunIDs(cmd.Context(), lookBack)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range ids {
+		r, err := l.RunInfo(cmd.Context(), id)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			continue // deleted while we looked
+		}
+		if err != nil {
+			return "", err
+		}
+		// Manifests of earlier versions name no kind.
+		if r.Complete && r.Kind != ledger.KindOrder && r.Kind != ledger.KindDestroy {
+			return id, nil
+		}
+	}
+	switch {
+	case len(ids) == lookBack:
+		return "", fmt.Errorf("none of the last %d runs is a complete sweep; name the run to show", lookBack)
+	case len(ids) > 0:
+		return "", errors.New("no complete sweep in the store yet; risksweep report list names the other runs")
+	}
+	return "", errors.New("no complete run in the store yet")
 }
 
 func (c *command) showRun(cmd *cobra.Command, run, file string) error {
@@ -197,6 +224,9 @@ func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 			fmt.Fprintf(c.Out, "%s: run %s is incomplete: it has no manifest\n", t.Name, id)
 		}
 		fmt.Fprintf(c.Out, "%s: %s checked, %s, head %s\n", t.Name, report.Number(v.Runs, "run"), report.Number(len(v.Problems), "problem"), orElse(v.Head, "none"))
+		for _, s := range provedBy(v) {
+			fmt.Fprintf(c.Out, "%s: %s\n", t.Name, s)
+		}
 	}
 	if form == "json" {
 		if err := printJSON(c.Out, all); err != nil {
@@ -207,4 +237,25 @@ func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 		return exitError{code: ExitFailed}
 	}
 	return nil
+}
+
+// provedBy says what of a store stands on what.
+func provedBy(v ledger.Verification) []string {
+	var out []string
+	if v.Chained > 0 {
+		by := "by nothing but itself: give --head to see whether its newest runs were deleted"
+		switch {
+		case v.HeadGiven && v.StateRecords:
+			by = "by state.json and by the head that was given"
+		case v.HeadGiven:
+			by = "by the head that was given; state.json records none"
+		case v.StateRecords:
+			by = "by state.json; whoever can write to the store can change both, so give --head as well"
+		}
+		out = append(out, fmt.Sprintf("%s proved by the chain, and the chain's end %s", report.Number(v.Chained, "apply run"), by))
+	}
+	if v.Alone > 0 {
+		out = append(out, fmt.Sprintf("%s proved by the run's own manifest alone: a run that was deleted whole, or rewritten with its manifest, does not show", report.Number(v.Alone, "plan run")))
+	}
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -175,22 +176,28 @@ func (b *Book) Runs(ctx context.Context, tenant string, limit int) ([]httpapi.Ru
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	waiting, err := b.waiting(ctx, tenant, all)
+	sortPlaces(all)
+	waiting, err := b.waiting(ctx, tenant, all, limit)
 	if err != nil {
 		return nil, err
 	}
 	all = append(all, waiting...)
+	sortPlaces(all)
+	return b.showAll(ctx, all[:min(limit, len(all))])
+}
+
+// place is where a run is.
+type place struct{ tenant, run string }
+
+// sortPlaces puts the newest run first.
+func sortPlaces(all []place) {
 	sort.Slice(all, func(i, j int) bool {
 		if all[i].run != all[j].run {
 			return all[i].run > all[j].run
 		}
 		return all[i].tenant < all[j].tenant
 	})
-	return b.showAll(ctx, all[:min(limit, len(all))])
 }
-
-// place is where a run is.
-type place struct{ tenant, run string }
 
 // showAll reads the runs at their places, in the same order.
 func (b *Book) showAll(ctx context.Context, places []place) ([]httpapi.Run, error) {
@@ -254,36 +261,50 @@ func (b *Book) listed(ctx context.Context, tenant string, info ledger.RunInfo) (
 }
 
 // waiting are the orders whose run is not in the store yet: those of late that
-// no folder stands for.
-func (b *Book) waiting(ctx context.Context, tenant string, begun []place) ([]place, error) {
+// no folder stands for. They are looked for from the newest to the oldest that
+// a list of so many runs, newest first, can hold.
+func (b *Book) waiting(ctx context.Context, tenant string, begun []place, limit int) ([]place, error) {
 	seen := make(map[place]bool, len(begun))
 	ids := make(map[string]bool, len(begun))
-	for _, p := range begun {
+	oldest := b.Now().Add(-2 * b.Timeout).UTC().Format(orderTime)
+	for i, p := range begun {
 		seen[p], ids[p.run] = true, true
+		if i == limit-1 {
+			oldest = max(oldest, p.run)
+		}
 	}
 	var out []place
-	since := b.Now().Add(-2 * b.Timeout).UTC().Format("20060102T150405Z")
-	for file, err := range b.Store.List(ctx, "_orders/") {
-		if err != nil {
-			return nil, err
+	// A clock elsewhere may be ahead of ours, and it is tomorrow there.
+	for day := b.Now().UTC().AddDate(0, 0, 1); day.Format("20060102") >= oldest[:8]; day = day.AddDate(0, 0, -1) {
+		var late []string
+		for file, err := range b.Store.List(ctx, "_orders/"+day.Format("20060102")) {
+			if err != nil {
+				return nil, err
+			}
+			if id, ok := orderID(file.Name); ok && id >= oldest && (!ids[id] || len(b.Tenants) > 1) {
+				late = append(late, id)
+			}
 		}
-		id, ok := orderID(file.Name)
-		if !ok || id < since || ids[id] && len(b.Tenants) == 1 {
-			continue
-		}
-		o, err := b.order(ctx, id)
-		if errors.Is(err, blobstore.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if p := (place{o.Tenant, id}); (tenant == "" || o.Tenant == tenant) && !seen[p] {
-			out = append(out, p)
+		for _, id := range slices.Backward(late) {
+			o, err := b.order(ctx, id)
+			if errors.Is(err, blobstore.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if p := (place{o.Tenant, id}); (tenant == "" || o.Tenant == tenant) && !seen[p] {
+				if out = append(out, p); len(out) == limit {
+					return out, nil
+				}
+			}
 		}
 	}
 	return out, nil
 }
+
+// orderTime is how the id of an order begins.
+const orderTime = "20060102T150405Z"
 
 func orderID(name string) (string, bool) {
 	const prefix, suffix = "_orders/", ".json"
