@@ -34,6 +34,8 @@ type AuthOptions struct {
 type Auth struct {
 	AuthOptions
 
+	refusals refusals
+
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
 	failed   error
@@ -189,7 +191,13 @@ func (a *Auth) guard(api *api, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		api.Log.Warn("a call was refused", "method", r.Method, "from", r.RemoteAddr, "reason", err)
+		if say, untold := a.refusals.count(a.Now()); say {
+			args := []any{"method", r.Method, "from", r.RemoteAddr, "reason", err}
+			if untold > 0 {
+				args = append(args, "refusedBefore", untold)
+			}
+			api.Log.Warn("a call was refused", args...)
+		}
 		switch {
 		case errors.Is(err, errNoToken):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep"`)
@@ -205,4 +213,30 @@ func (a *Auth) guard(api *api, next http.Handler) http.Handler {
 			api.fail(w, r, http.StatusUnauthorized, errBadToken.Error())
 		}
 	})
+}
+
+// refusals keeps a caller without a token from filling the log: of a minute it
+// tells the first ten, and with the next that it tells how many were not told.
+type refusals struct {
+	mu     sync.Mutex
+	since  time.Time
+	n      int
+	untold int
+}
+
+// toldPerMinute is how many refusals of a minute are logged.
+const toldPerMinute = 10
+
+func (c *refusals) count(now time.Time) (say bool, untold int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.since); age < 0 || age >= time.Minute {
+		c.since, c.n = now, 0
+	}
+	if c.n++; c.n > toldPerMinute {
+		c.untold++
+		return false, 0
+	}
+	untold, c.untold = c.untold, 0
+	return true, untold
 }
