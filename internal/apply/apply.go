@@ -190,7 +190,7 @@ func (r *run) settle(ctx context.Context, a plan.Action, status plan.OutcomeStat
 	o := plan.Outcome{Action: a.ID, Kind: a.Kind, Subject: a.Subject, Rule: a.Rule, Status: status,
 		Detail: detail, At: r.Now().UTC(), RequestID: requestID}
 	if made != nil {
-		o.Subject.ID = made.ID
+		o.Subject.ID = entra.NewID(made.ID)
 		r.made = append(r.made, *made)
 	}
 	r.outcomes[a.ID] = o

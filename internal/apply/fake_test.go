@@ -24,6 +24,7 @@ type tenant struct {
 	after      func(call string) error
 	ignore     bool          // accept risk orders without any effect
 	wait       time.Duration // before a write leaves
+	astray     bool          // answer also with detections of nobody
 }
 
 func newTenant() *tenant {
@@ -32,16 +33,16 @@ func newTenant() *tenant {
 
 func (t *tenant) user(id string, detections ...string) plan.Action {
 	no := false
-	t.users[id] = &entra.RiskyUser{ID: id, UserPrincipalName: id + "@contoso.com", IsDeleted: &no, IsProcessing: &no,
+	t.users[id] = &entra.RiskyUser{ID: entra.NewID(id), UserPrincipalName: id + "@contoso.com", IsDeleted: &no, IsProcessing: &no,
 		RiskLevel: "medium", RiskState: "atRisk", RiskLastUpdatedDateTime: "2026-01-01T00:00:00Z"}
 	risk := &plan.Risk{RiskLevel: "medium", RiskState: "atRisk", RiskLastUpdatedDateTime: "2026-01-01T00:00:00Z"}
 	for _, d := range detections {
-		t.detections[d] = &entra.Detection{ID: d, UserID: id, RiskEventType: "unfamiliarFeatures", RiskLevel: "medium", RiskState: "atRisk",
+		t.detections[d] = &entra.Detection{ID: d, UserID: entra.NewID(id), RiskEventType: "unfamiliarFeatures", RiskLevel: "medium", RiskState: "atRisk",
 			LastUpdatedDateTime: "2026-01-01T00:00:00Z"}
 		risk.Detections = append(risk.Detections, plan.SeenDetection{ID: d, RiskEventType: "unfamiliarFeatures", RiskLevel: "medium",
 			RiskState: "atRisk", LastUpdatedDateTime: "2026-01-01T00:00:00Z"})
 	}
-	return plan.Action{ID: "a-" + id, Kind: plan.Dismiss, Status: plan.Ready, Subject: plan.Subject{ID: id, Name: id}, Risk: risk}
+	return plan.Action{ID: "a-" + id, Kind: plan.Dismiss, Status: plan.Ready, Subject: plan.Subject{ID: entra.NewID(id), Name: id}, Risk: risk}
 }
 
 func (t *tenant) RiskyUsers(_ context.Context, q entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error] {
@@ -52,7 +53,7 @@ func (t *tenant) RiskyUsers(_ context.Context, q entra.RiskyUserQuery) iter.Seq2
 		}
 		var p entra.Page[entra.RiskyUser]
 		for _, id := range q.IDs {
-			if u := t.users[id]; u != nil {
+			if u := t.users[string(id)]; u != nil {
 				p.Items = append(p.Items, *u)
 			}
 		}
@@ -70,7 +71,7 @@ func (t *tenant) Detections(_ context.Context, q entra.DetectionQuery) iter.Seq2
 		for _, d := range t.detections {
 			at, _ := d.LastUpdatedDateTime.Time()
 			since := !q.UpdatedSince.IsZero() && !at.Before(q.UpdatedSince)
-			if slices.Contains(q.UserIDs, d.UserID) && (d.RiskState.Open() || since) {
+			if (slices.Contains(q.UserIDs, d.UserID) || t.astray && d.UserID == "") && (d.RiskState.Open() || since) {
 				p.Items = append(p.Items, *d)
 			}
 		}
@@ -114,7 +115,7 @@ func (t *tenant) risk(ctx context.Context, call string, ids []string, state entr
 	for _, id := range ids {
 		t.users[id].RiskState, t.users[id].RiskLastUpdatedDateTime = state, now
 		for _, d := range t.detections {
-			if d.UserID == id && d.RiskState.Open() && state == entra.StateDismissed {
+			if string(d.UserID) == id && d.RiskState.Open() && state == entra.StateDismissed {
 				d.RiskState, d.LastUpdatedDateTime = state, now
 			}
 		}

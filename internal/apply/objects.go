@@ -48,7 +48,7 @@ func (r *run) objects(ctx context.Context) {
 	var queue []*task
 	for _, a := range r.Plan.Actions {
 		if !a.Kind.OnUser() && a.Status == plan.Ready && a.Change != nil {
-			queue = append(queue, &task{write: write{action: a, id: a.Subject.ID}})
+			queue = append(queue, &task{write: write{action: a, id: string(a.Subject.ID)}})
 		}
 	}
 	var wrote []write

@@ -401,7 +401,7 @@ func TestDeleteWaitsForWhatUsedTheObject(t *testing.T) {
 	used["id"] = "p"
 	x.objects[entra.KindPolicy] = []entra.Document{used}
 	remove := func(id string, kind plan.Kind, object entra.ObjectKind, d entra.Document, key string) plan.Action {
-		return plan.Action{ID: id, Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: d.ID(), Key: key},
+		return plan.Action{ID: id, Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: entra.NewID(d.ID()), Key: key},
 			Change: &plan.Change{Kind: object, Key: key, Before: d, BeforeHash: entra.CanonicalHash(object, d)}}
 	}
 	refused := 0

@@ -55,7 +55,7 @@ func Settle(ctx context.Context, reader Reader, intents []Intent, p Patience, ow
 			users = append(users, in.Action)
 		}
 	}
-	live := map[string]*Live{}
+	live := map[entra.ID]*Live{}
 	if len(users) > 0 {
 		var err error
 		if live, err = readUsers(ctx, reader, users, time.Time{}); err != nil {
@@ -126,7 +126,7 @@ func lookForObjects(ctx context.Context, reader Reader, intents []Intent, out []
 			delete(open, i)
 			out[i].Made = made
 			out[i].taken()
-			out[i].Outcome.Subject.ID = made.ID
+			out[i].Outcome.Subject.ID = entra.NewID(made.ID)
 			owned[made.ID] = true
 			if in.IDs != nil && !made.Deleted {
 				in.IDs[keyOf(c)] = made.ID
@@ -154,7 +154,7 @@ func settledUser(in Intent, live *Live) bool {
 
 func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Made, bool) {
 	c := in.Action.Change
-	w := write{action: in.Action, id: in.Action.Subject.ID}
+	w := write{action: in.Action, id: string(in.Action.Subject.ID)}
 	var byID entra.Document
 	for _, d := range live {
 		if w.id != "" && d.ID() == w.id {

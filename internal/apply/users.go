@@ -113,7 +113,7 @@ func (r *run) order(ctx context.Context, kind plan.Kind, batch []plan.Action) (n
 		}
 		ids := make([]string, len(batch))
 		for i, a := range batch {
-			ids[i] = a.Subject.ID
+			ids[i] = string(a.Subject.ID)
 		}
 		err = r.leave(ctx, looked, func(c context.Context) (err error) {
 			requestID, err = r.send(c, kind, ids)
@@ -177,13 +177,21 @@ type Live struct {
 	Detections []plan.SeenDetection
 }
 
+// notAsked is the error of a row that belongs to none of the users who were
+// asked for: it may be one of theirs under a name that is not understood, so
+// what is known of them is not complete.
+func notAsked(what string, owner entra.ID, row string) error {
+	return fmt.Errorf("the answer holds the %s %q of the user %q, for whom nobody asked: %w", what, row, owner, entra.ErrMalformed)
+}
+
 // readUsers reads the users of the actions and their detections: the open
-// ones, and besides those that changed since the given time, if any.
-func readUsers(ctx context.Context, reader Reader, actions []plan.Action, since time.Time) (map[string]*Live, error) {
-	out := make(map[string]*Live, len(actions))
+// ones, and besides those that changed since the given time, if any. A row of
+// anybody else is an error.
+func readUsers(ctx context.Context, reader Reader, actions []plan.Action, since time.Time) (map[entra.ID]*Live, error) {
+	out := make(map[entra.ID]*Live, len(actions))
 	for len(actions) > 0 {
 		n := min(len(actions), plan.BatchSize)
-		ids := make([]string, n)
+		ids := make([]entra.ID, n)
 		for i, a := range actions[:n] {
 			ids[i] = a.Subject.ID
 			out[a.Subject.ID] = &Live{}
@@ -195,9 +203,11 @@ func readUsers(ctx context.Context, reader Reader, actions []plan.Action, since 
 			}
 			for i := range page.Items {
 				u := page.Items[i]
-				if l := out[u.ID]; l != nil {
-					l.User = &u
+				l := out[u.ID]
+				if l == nil {
+					return nil, notAsked("risky user", u.ID, string(u.ID))
 				}
+				l.User = &u
 			}
 		}
 		q := entra.DetectionQuery{UserIDs: ids, Open: true, UpdatedSince: since}
@@ -207,10 +217,12 @@ func readUsers(ctx context.Context, reader Reader, actions []plan.Action, since 
 			}
 			for i := range page.Items {
 				d := &page.Items[i]
-				if l := out[d.UserID]; l != nil {
-					l.Detections = append(l.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.RiskEventType,
-						RiskLevel: d.RiskLevel, RiskState: d.RiskState, LastUpdatedDateTime: d.LastUpdatedDateTime})
+				l := out[d.UserID]
+				if l == nil {
+					return nil, notAsked("detection", d.UserID, d.ID)
 				}
+				l.Detections = append(l.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.RiskEventType,
+					RiskLevel: d.RiskLevel, RiskState: d.RiskState, LastUpdatedDateTime: d.LastUpdatedDateTime})
 			}
 		}
 	}

@@ -41,6 +41,23 @@ func TestDismissIsFencedJournaledAndReadBack(t *testing.T) {
 	}
 }
 
+// A row of nobody in the fence's answer may be anybody's of the batch.
+func TestAFenceWithARowOfNobodyLetsNobodyThrough(t *testing.T) {
+	x, j := newTenant(), &diary{}
+	acts := []plan.Action{x.user("u1", "d1"), x.user("u2", "d2")}
+	x.astray, x.detections["d9"] = true, &entra.Detection{ID: "d9", RiskState: "atRisk", RiskLevel: "low"}
+	res, err := run(t, options(x, j, acts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a-u1": plan.NotAttempted, "a-u2": plan.NotAttempted}, statuses(res)); d != "" {
+		t.Error(d)
+	}
+	if len(x.calls) > 0 {
+		t.Errorf("written: %v", x.calls)
+	}
+}
+
 func TestFenceDropsWhoMoved(t *testing.T) {
 	for name, move := range map[string]func(*tenant){
 		"new detection": func(x *tenant) {

@@ -137,7 +137,7 @@ func DirectoryIDs(policies []entra.Document, names entra.Names) []string {
 	known := map[string]bool{}
 	for _, r := range names {
 		for _, o := range r.Objects {
-			known[fold(o.ID)] = true
+			known[string(o.ID)] = true
 		}
 	}
 	var ids []string

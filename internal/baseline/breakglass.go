@@ -10,9 +10,9 @@ import (
 
 // shelter is the resolved break-glass part of a plan.
 type shelter struct {
-	users, groups []string          // ids to exclude
-	why           map[string]string // user id -> why it is a break-glass account
-	enabled       []string          // ids of the enabled accounts, direct or by group
+	users, groups []string            // ids to exclude
+	why           map[entra.ID]string // user id -> why it is a break-glass account
+	enabled       []string            // ids of the enabled accounts, direct or by group
 	// refused is why no policy for people may be written at all, unsure why
 	// none may be enabled.
 	refused, unsure []string
@@ -22,19 +22,19 @@ type shelter struct {
 
 // BreakGlassUsers are the ids of the break-glass accounts, direct or members
 // of a break-glass group, with the reason, as far as names and members tell.
-func (b *Baseline) BreakGlassUsers(names entra.Names, members map[string][]entra.DirectoryObject) map[string]string {
+func (b *Baseline) BreakGlassUsers(names entra.Names, members map[entra.ID][]entra.DirectoryObject) map[entra.ID]string {
 	return b.shelter(names, members).why
 }
 
-func (b *Baseline) shelter(names entra.Names, members map[string][]entra.DirectoryObject) shelter {
-	s := shelter{why: map[string]string{}}
+func (b *Baseline) shelter(names entra.Names, members map[entra.ID][]entra.DirectoryObject) shelter {
+	s := shelter{why: map[entra.ID]string{}}
 	for _, u := range b.BreakGlass.Users {
 		o, problem := lookUp(names, entra.Ref{Kind: entra.KindUser, Name: u})
 		if problem != "" {
 			s.refused = append(s.refused, "break-glass: "+problem)
 			continue
 		}
-		s.users = append(s.users, fold(o.ID))
+		s.users = append(s.users, string(o.ID))
 		s.account(o, "breakGlass.users: "+u)
 	}
 	for _, g := range b.BreakGlass.Groups {
@@ -43,7 +43,7 @@ func (b *Baseline) shelter(names entra.Names, members map[string][]entra.Directo
 			s.refused = append(s.refused, "break-glass: "+problem)
 			continue
 		}
-		s.groups = append(s.groups, fold(o.ID))
+		s.groups = append(s.groups, string(o.ID))
 		s.group(o, g, members)
 	}
 	slices.Sort(s.enabled)
@@ -54,11 +54,8 @@ func (b *Baseline) shelter(names entra.Names, members map[string][]entra.Directo
 	return s
 }
 
-func (s *shelter) group(o entra.DirectoryObject, name string, members map[string][]entra.DirectoryObject) {
+func (s *shelter) group(o entra.DirectoryObject, name string, members map[entra.ID][]entra.DirectoryObject) {
 	list, ok := members[o.ID]
-	if !ok {
-		list, ok = members[fold(o.ID)]
-	}
 	switch {
 	case !ok:
 		s.unsure = append(s.unsure, fmt.Sprintf("the members of the break-glass group %q could not be read", name))
@@ -77,9 +74,8 @@ func (s *shelter) group(o entra.DirectoryObject, name string, members map[string
 }
 
 func (s *shelter) account(o entra.DirectoryObject, why string) {
-	id := fold(o.ID)
-	if _, known := s.why[id]; !known {
-		s.why[id] = why
+	if _, known := s.why[o.ID]; !known {
+		s.why[o.ID] = why
 	}
 	switch {
 	case o.AccountEnabled == nil:
@@ -87,7 +83,7 @@ func (s *shelter) account(o entra.DirectoryObject, why string) {
 	case !*o.AccountEnabled:
 		s.warnings = append(s.warnings, fmt.Sprintf("the break-glass account %s is disabled (%s)", display(o), why))
 	default:
-		s.enabled = append(s.enabled, id)
+		s.enabled = append(s.enabled, string(o.ID))
 	}
 }
 
@@ -97,7 +93,7 @@ func display(o entra.DirectoryObject) string {
 			return s
 		}
 	}
-	return o.ID
+	return string(o.ID)
 }
 
 // force excludes the break-glass accounts from a policy for people, and the
@@ -152,7 +148,7 @@ func forPeople(d entra.Document) bool {
 
 // isBreakGlass reports whether an excluded id is one of ours to exclude.
 func (s *shelter) isBreakGlass(id string) bool {
-	return s.self != "" && id == s.self || slices.Contains(s.users, id) || slices.Contains(s.groups, id) || s.why[id] != ""
+	return s.self != "" && id == s.self || slices.Contains(s.users, id) || slices.Contains(s.groups, id) || s.why[entra.NewID(id)] != ""
 }
 
 // lookUp gives the one object that a name stands for, or says why there is
@@ -169,7 +165,7 @@ func lookUp(names entra.Names, ref entra.Ref) (entra.DirectoryObject, string) {
 	}
 	ids := make([]string, len(r.Objects))
 	for i, o := range r.Objects {
-		ids[i] = o.ID
+		ids[i] = string(o.ID)
 	}
 	slices.Sort(ids)
 	return entra.DirectoryObject{}, fmt.Sprintf("%d objects of kind %s are named %q (%s); give the id", len(ids), ref.Kind, ref.Name, strings.Join(ids, ", "))

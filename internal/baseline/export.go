@@ -254,7 +254,7 @@ func (x exporter) known(kind entra.ObjectKind, id string) string {
 	}
 	if kind == entra.KindApplication { // app ids are no object ids
 		for _, r := range x.live.Names {
-			if o, ok := r.Resolved(); ok && o.Kind == kind && fold(o.ID) == id {
+			if o, ok := r.Resolved(); ok && o.Kind == kind && string(o.ID) == id {
 				return o.DisplayName
 			}
 		}
@@ -299,7 +299,7 @@ func (x *exporter) refName(m *entra.Member, id string) (text, comment string) {
 			return name, ""
 		}
 	default:
-		if o, ok := x.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Resolved(); ok && fold(o.ID) == id {
+		if o, ok := x.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Resolved(); ok && string(o.ID) == id {
 			return name, ""
 		}
 	}

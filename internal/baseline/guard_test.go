@@ -201,7 +201,7 @@ func TestGuardsOnCreateAndPrune(t *testing.T) {
 // TestPreconditions: what keeps an enabled policy from being written at all.
 func TestPreconditions(t *testing.T) {
 	user := func(id string, on *bool) entra.DirectoryObject {
-		return entra.DirectoryObject{Kind: entra.KindUser, ID: id, AccountEnabled: on}
+		return entra.DirectoryObject{Kind: entra.KindUser, ID: entra.NewID(id), AccountEnabled: on}
 	}
 	for _, c := range []struct {
 		name   string
@@ -249,7 +249,7 @@ func TestBreakGlassGroups(t *testing.T) {
 	members := func(n int, on bool) []entra.DirectoryObject {
 		var out []entra.DirectoryObject
 		for i := range n {
-			out = append(out, entra.DirectoryObject{Kind: entra.KindUser, ID: fmt.Sprintf("b1000000-0000-0000-0000-%012d", i), AccountEnabled: yes(on)})
+			out = append(out, entra.DirectoryObject{Kind: entra.KindUser, ID: entra.NewID(fmt.Sprintf("b1000000-0000-0000-0000-%012d", i)), AccountEnabled: yes(on)})
 		}
 		return out
 	}
@@ -268,7 +268,7 @@ func TestBreakGlassGroups(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tn := newTenant()
-			tn.live.Members = map[string][]entra.DirectoryObject{}
+			tn.live.Members = map[entra.ID][]entra.DirectoryObject{}
 			if c.members != nil {
 				tn.live.Members[bgGroup] = c.members
 			}

@@ -22,7 +22,7 @@ type Live struct {
 	Unread []Unread
 	// Members are the transitive members of the break-glass groups by group
 	// id; a group that could not be read is absent.
-	Members map[string][]entra.DirectoryObject
+	Members map[entra.ID][]entra.DirectoryObject
 	Tenant  entra.Tenant
 	// Self is the service principal that the job runs as, or the person who is
 	// signed in; only where NeedsSelf says so.
@@ -132,7 +132,7 @@ type Result struct {
 	// that do not exclude break-glass, disabled break-glass accounts.
 	Warnings []string
 	// BreakGlass says of each break-glass user id why it is one.
-	BreakGlass map[string]string
+	BreakGlass map[entra.ID]string
 }
 
 // NeedsNames reports whether the result puts differences of live objects into
@@ -159,7 +159,7 @@ func newNamer(l Live) namer {
 			name = o.DisplayName
 		}
 		if name != "" {
-			n[fold(o.ID)] = name
+			n[string(o.ID)] = name
 		}
 	}
 	for _, o := range l.ObjectNames {
@@ -193,8 +193,8 @@ func (n namer) name(s string) string {
 	return s
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
+func sortedKeys[K ~string, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
 	}

@@ -76,7 +76,7 @@ func (e *entry) ready() bool { return e.writes() && len(e.blocked) == 0 && len(e
 func (b *Baseline) Plan(live Live, s Settings) Result {
 	p := &planner{b: b, live: live, s: s, shelter: b.shelter(live.Names, live.Members), names: newNamer(live)}
 	if live.Self.Kind != entra.KindUser { // a person who is signed in is no workload
-		p.shelter.self = fold(live.Self.ID)
+		p.shelter.self = string(live.Self.ID)
 	}
 	p.problems = append(p.problems, p.shelter.refused...)
 	p.warnings = append(p.warnings, p.shelter.warnings...)
@@ -359,7 +359,7 @@ func (p *planner) result() Result {
 // change is the part of an action that all kinds share.
 func (p *planner) change(e *entry, kind plan.Kind) plan.Action {
 	a := plan.Action{Kind: kind, Status: plan.Ready, Rule: e.Key, Reasons: slices.Clone(e.Reasons),
-		Subject: plan.Subject{ID: e.ID, Key: e.Key, Name: e.DisplayName},
+		Subject: plan.Subject{ID: entra.NewID(e.ID), Key: e.Key, Name: e.DisplayName},
 		Change:  &plan.Change{Kind: e.Kind, Key: e.Key, Differences: e.Differences, Needs: e.needs}}
 	if e.live != nil {
 		a.Change.Before, a.Change.BeforeHash = e.live.Clone(), entra.CanonicalHash(e.Kind, e.live)

@@ -143,7 +143,8 @@ func (p *planner) reached(d entra.Document) []string {
 	}
 	all := slices.Contains(strs(u, "includeUsers"), entra.WordAll) || len(strs(u, "includeRoles")) > 0
 	var out []string
-	for _, id := range sortedKeys(p.shelter.why) {
+	for _, account := range sortedKeys(p.shelter.why) {
+		id := string(account)
 		groups := p.groupsOf(id)
 		switch {
 		case slices.Contains(strs(u, "excludeUsers"), id), len(both(groups, strs(u, "excludeGroups"))) > 0:
@@ -159,7 +160,7 @@ func (p *planner) groupsOf(user string) []string {
 	var out []string
 	for _, g := range p.shelter.groups {
 		for id, members := range p.live.Members {
-			if fold(id) == g && slices.ContainsFunc(members, func(m entra.DirectoryObject) bool { return fold(m.ID) == user }) {
+			if string(id) == g && slices.ContainsFunc(members, func(m entra.DirectoryObject) bool { return string(m.ID) == user }) {
 				out = append(out, g)
 			}
 		}

@@ -120,7 +120,7 @@ func (s *simulated) apply(tb testing.TB, actions []plan.Action) {
 		if a.Status != plan.Ready {
 			s.fatal(a.Kind, a.Rule, a.Status, a.Reasons)
 		}
-		c, id := a.Change, a.Subject.ID
+		c, id := a.Change, string(a.Subject.ID)
 		one := append(append([]string{}, paths[c.Kind]...), id)
 		body := c.Body
 		if body != nil {
@@ -225,7 +225,7 @@ func TestExportOfAGeneratedTenant(t *testing.T) {
 	}
 	id := owned[entra.KindPolicy][b.Policies[0].Key].ID
 	s.call(http.MethodPatch, append(slices.Clone(paths[entra.KindPolicy]), id), map[string]any{"displayName": "by hand"})
-	if r := s.plan(b); len(r.Actions) != 1 || r.Actions[0].Subject.ID != id {
+	if r := s.plan(b); len(r.Actions) != 1 || r.Actions[0].Subject.ID != entra.NewID(id) {
 		t.Error(shape(r.Actions))
 	}
 }

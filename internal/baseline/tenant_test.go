@@ -42,7 +42,7 @@ func newTenant() *tenant {
 	t.docs[entra.KindStrength][entra.StrengthPhishingResistant] = entra.Document{"id": entra.StrengthPhishingResistant,
 		"displayName": "Phishing-resistant MFA", "policyType": "builtIn", "allowedCombinations": []any{"fido2"}}
 	user := func(id, upn string) entra.DirectoryObject {
-		return entra.DirectoryObject{Kind: entra.KindUser, ID: id, UserPrincipalName: upn, AccountEnabled: yes(true)}
+		return entra.DirectoryObject{Kind: entra.KindUser, ID: entra.NewID(id), UserPrincipalName: upn, AccountEnabled: yes(true)}
 	}
 	one := func(kind entra.ObjectKind, name string, o entra.DirectoryObject) (entra.Ref, entra.Resolution) {
 		o.Kind = kind
@@ -55,7 +55,7 @@ func newTenant() *tenant {
 		names[r] = x
 	}
 	for name, id := range map[string]string{"CA Break Glass": bgGroup, "Finance": finance} {
-		r, x := one(entra.KindGroup, name, entra.DirectoryObject{ID: id, DisplayName: name})
+		r, x := one(entra.KindGroup, name, entra.DirectoryObject{ID: entra.NewID(id), DisplayName: name})
 		names[r] = x
 	}
 	for i, name := range []string{"Global Administrator", "Directory Synchronization Accounts", "Security Administrator", "Conditional Access Administrator",
@@ -66,13 +66,13 @@ func newTenant() *tenant {
 		if name == "Directory Synchronization Accounts" {
 			id = entra.DirectorySyncRole
 		}
-		r, x := one(entra.KindRole, name, entra.DirectoryObject{ID: id, DisplayName: name})
+		r, x := one(entra.KindRole, name, entra.DirectoryObject{ID: entra.NewID(id), DisplayName: name})
 		names[r] = x
 	}
 	names[entra.Ref{Kind: entra.KindGroup, Name: "Twice"}] = entra.Resolution{Objects: []entra.DirectoryObject{{ID: "x1"}, {ID: "x2"}}}
 	names[entra.Ref{Kind: entra.KindGroup, Name: "Nobody"}] = entra.Resolution{}
 	t.live = Live{Names: names, ObjectNames: map[string]entra.DirectoryObject{}, Deleted: map[string]bool{},
-		Members: map[string][]entra.DirectoryObject{bgGroup: {user(bg1, "bg1@contoso.com"), user(bg2, "bg2@contoso.com")}},
+		Members: map[entra.ID][]entra.DirectoryObject{bgGroup: {user(bg1, "bg1@contoso.com"), user(bg2, "bg2@contoso.com")}},
 		Tenant:  entra.Tenant{PlanP1: true, PlanP2: true, WorkloadPremium: true, SecurityDefaults: yes(false)},
 		Self:    entra.DirectoryObject{ID: self, DisplayName: "risksweep"}}
 	return t
@@ -136,28 +136,28 @@ func (t *tenant) apply(tb testing.TB, actions []plan.Action) (writes int) {
 		fill := func(d entra.Document) entra.Document { return t.fill(tb, d) }
 		switch a.Kind {
 		case plan.DeletePolicy, plan.DeleteLocation, plan.DeleteStrength:
-			if t.docs[c.Kind][a.Subject.ID]["isTrusted"] == true {
+			if t.docs[c.Kind][string(a.Subject.ID)]["isTrusted"] == true {
 				tb.Fatalf("%s is still trusted", a.Subject.Name)
 			}
-			delete(t.docs[c.Kind], a.Subject.ID)
+			delete(t.docs[c.Kind], string(a.Subject.ID))
 			delete(t.owned[c.Kind], c.Key)
 			continue
 		case plan.CreatePolicy, plan.CreateLocation, plan.CreateStrength:
-			a.Subject.ID = t.put(c.Kind, "", fill(c.Body))
+			a.Subject.ID = entra.NewID(t.put(c.Kind, "", fill(c.Body)))
 		default:
-			live := t.docs[c.Kind][a.Subject.ID].Clone()
+			live := t.docs[c.Kind][string(a.Subject.ID)].Clone()
 			if t.merge {
 				merge(live, fill(c.Body))
 			} else {
 				maps.Copy(live, fill(c.Body))
 			}
-			t.put(c.Kind, a.Subject.ID, live)
+			t.put(c.Kind, string(a.Subject.ID), live)
 		}
-		live := t.docs[c.Kind][a.Subject.ID]
+		live := t.docs[c.Kind][string(a.Subject.ID)]
 		if got, want := entra.CanonicalHash(c.Kind, live), entra.CanonicalHash(c.Kind, fill(c.After)); got != want {
 			tb.Fatalf("%s %s leaves\n%s\nnot\n%s", a.Kind, c.Key, encode(entra.Canonical(c.Kind, live)), encode(fill(c.After)))
 		}
-		t.owned[c.Kind][c.Key] = Owned{ID: a.Subject.ID, Hash: entra.CanonicalHash(c.Kind, live), Wanted: entra.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
+		t.owned[c.Kind][c.Key] = Owned{ID: string(a.Subject.ID), Hash: entra.CanonicalHash(c.Kind, live), Wanted: entra.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
 	}
 	return writes
 }

@@ -89,7 +89,7 @@ func outcomes(r sweep.Result) map[string]plan.Outcome {
 }
 
 func nameOf(s plan.Subject) string {
-	return printable(orElse(s.Name, orElse(s.Key, s.ID)))
+	return printable(orElse(s.Name, orElse(s.Key, string(s.ID))))
 }
 
 func first(s []string) string {

@@ -91,7 +91,7 @@ func (c *command) listDetections(cmd *cobra.Command, f riskFilter) error {
 	q := entra.DetectionQuery{Level: entra.RiskLevel(f.level), State: entra.RiskState(f.state), DetectedSince: since, Filter: f.raw}
 	switch {
 	case entra.IsID(f.user):
-		q.UserIDs = []string{strings.ToLower(f.user)}
+		q.UserIDs = []entra.ID{entra.NewID(f.user)}
 	case strings.Contains(f.user, "@"):
 		q.UserPrincipalName = f.user
 	default:
@@ -159,7 +159,7 @@ func (c *command) listUsers(cmd *cobra.Command, f riskFilter) error {
 	q := entra.RiskyUserQuery{Level: entra.RiskLevel(f.level), State: entra.RiskState(f.state), UpdatedSince: since, Filter: f.raw}
 	switch {
 	case entra.IsID(f.user):
-		q.IDs = []string{strings.ToLower(f.user)}
+		q.IDs = []entra.ID{entra.NewID(f.user)}
 	case f.user != "" && !strings.Contains(f.user, "@"):
 		q.Filter = "userDisplayName eq '" + strings.ReplaceAll(f.user, "'", "''") + "'"
 		if f.raw != "" {
@@ -184,7 +184,7 @@ func (c *command) listUsers(cmd *cobra.Command, f riskFilter) error {
 				u := &page.Items[i]
 				cells := []string{u.UserPrincipalName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail), string(u.RiskLastUpdatedDateTime)}
 				if rows.wide {
-					cells = append(cells, u.UserDisplayName, tristate(u.IsProcessing), tristate(u.IsDeleted), u.ID)
+					cells = append(cells, u.UserDisplayName, tristate(u.IsProcessing), tristate(u.IsDeleted), string(u.ID))
 				}
 				if err := rows.add(u.Raw, cells...); err != nil {
 					return err
@@ -208,7 +208,7 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 		return err
 	}
 	return c.eachTenant(cmd, rows, func(t reading) error {
-		id := strings.ToLower(user)
+		id := entra.NewID(user)
 		if !entra.IsID(user) {
 			found := 0
 			for page, err := range t.client.RiskyUsers(cmd.Context(), entra.RiskyUserQuery{UserPrincipalName: user}) {
@@ -226,7 +226,7 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 				return fmt.Errorf("%s stands for %d risky users; name the object id", user, found)
 			}
 		}
-		items, err := t.client.UserHistory(cmd.Context(), id)
+		items, err := t.client.UserHistory(cmd.Context(), string(id))
 		if err != nil {
 			return err
 		}

@@ -138,7 +138,7 @@ func (e *examination) permissions(ctx context.Context) {
 	for _, p := range For(e.Parts...) {
 		if !p.Has(e.roles) {
 			missing++
-			e.denied("permission "+p.Role, p.grant(self.ID), "missing: it is needed to %s", p.Why)
+			e.denied("permission "+p.Role, p.grant(string(self.ID)), "missing: it is needed to %s", p.Why)
 		}
 	}
 	if missing == 0 {
@@ -271,7 +271,7 @@ func (e *examination) breakGlass(ctx context.Context) {
 		e.failed(name, err)
 		return
 	}
-	enabled, trouble := map[string]bool{}, []string(nil)
+	enabled, trouble := map[entra.ID]bool{}, []string(nil)
 	count := func(o entra.DirectoryObject) {
 		if o.AccountEnabled != nil && *o.AccountEnabled {
 			enabled[o.ID] = true
@@ -287,7 +287,7 @@ func (e *examination) breakGlass(ctx context.Context) {
 		case ref.Kind == entra.KindUser:
 			count(o)
 		default:
-			members, err := e.Reader.Members(ctx, o.ID)
+			members, err := e.Reader.Members(ctx, string(o.ID))
 			if err != nil {
 				e.failed(name, err)
 				return

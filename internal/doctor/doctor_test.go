@@ -80,7 +80,7 @@ func healthy() (fake, Patient) {
 	yes := true
 	user := func(name string) (entra.Ref, entra.Resolution) {
 		r := entra.Ref{Kind: entra.KindUser, Name: name}
-		return r, entra.Resolution{Ref: r, Objects: []entra.DirectoryObject{{ID: name, UserPrincipalName: name, AccountEnabled: &yes}}}
+		return r, entra.Resolution{Ref: r, Objects: []entra.DirectoryObject{{ID: entra.NewID(name), UserPrincipalName: name, AccountEnabled: &yes}}}
 	}
 	names := entra.Names{}
 	for _, n := range []string{"bg1@contoso.com", "bg2@contoso.com"} {

@@ -28,7 +28,7 @@ type Ref struct {
 // DirectoryObject is what a name resolved to.
 type DirectoryObject struct {
 	Kind              ObjectKind `json:"kind"`
-	ID                string     `json:"id"`
+	ID                ID         `json:"id"`
 	AppID             string     `json:"appId,omitempty"`
 	DisplayName       string     `json:"displayName,omitempty"`
 	UserPrincipalName string     `json:"userPrincipalName,omitempty"`
@@ -74,8 +74,8 @@ type Tenant struct {
 // Privileged is every principal that holds a directory role, active or
 // eligible: users directly, and the groups through which their members do.
 type Privileged struct {
-	Users  map[string][]string // user object id -> role template ids
-	Groups map[string][]string // role-assignable group id -> role template ids
+	Users  map[ID][]string // user object id -> role template ids
+	Groups map[ID][]string // role-assignable group id -> role template ids
 }
 
 // RequestStats counts what one client sent.

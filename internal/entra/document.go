@@ -29,8 +29,9 @@ func ParseDocument(data []byte) (Document, error) {
 	return d, nil
 }
 
-// ID is the id member, empty if there is none.
-func (d Document) ID() string { return d.Text("id") }
+// ID is the id member in the form in which ids are compared, empty if there is
+// none.
+func (d Document) ID() string { return string(NewID(d.Text("id"))) }
 
 // DisplayName is the displayName member, empty if there is none.
 func (d Document) DisplayName() string { return d.Text("displayName") }

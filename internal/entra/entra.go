@@ -67,12 +67,12 @@ type Detection struct {
 	Source              string
 	TokenIssuerType     string
 	UserDisplayName     string
-	UserID              string
+	UserID              ID
 	UserPrincipalName   string
 
 	AppID                       string
 	KeyIDs                      []string
-	ServicePrincipalID          string
+	ServicePrincipalID          ID
 	ServicePrincipalDisplayName string
 
 	// Raw is the document as Graph sent it.
@@ -82,7 +82,7 @@ type Detection struct {
 // RiskyUser is a riskyUser. IsDeleted and IsProcessing are nil when null or
 // absent; nil is never taken for false.
 type RiskyUser struct {
-	ID                      string
+	ID                      ID
 	IsDeleted               *bool
 	IsProcessing            *bool
 	RiskDetail              RiskDetail
@@ -99,7 +99,7 @@ type RiskyUser struct {
 // RiskHistoryItem is a riskyUserHistoryItem.
 type RiskHistoryItem struct {
 	RiskyUser
-	UserID         string
+	UserID         ID
 	InitiatedBy    string
 	ActivityDetail RiskDetail
 	RiskEventTypes []string
@@ -107,7 +107,7 @@ type RiskHistoryItem struct {
 
 // RiskyServicePrincipal is a riskyServicePrincipal.
 type RiskyServicePrincipal struct {
-	ID                      string
+	ID                      ID
 	AppID                   string
 	DisplayName             string
 	IsEnabled               *bool
@@ -139,7 +139,7 @@ type DetectionQuery struct {
 	Open              bool      // open states only (RiskState.Open)
 	UpdatedSince      time.Time // lastUpdatedDateTime not before
 	DetectedSince     time.Time // detectedDateTime not before
-	UserIDs           []string  // at most 60
+	UserIDs           []ID      // at most 60
 	UserPrincipalName string
 	UserDisplayName   string
 	Level             RiskLevel
@@ -153,7 +153,7 @@ type DetectionQuery struct {
 type RiskyUserQuery struct {
 	Open              bool
 	UpdatedSince      time.Time // riskLastUpdatedDateTime not before
-	IDs               []string  // at most 60
+	IDs               []ID      // at most 60
 	UserPrincipalName string
 	Level             RiskLevel
 	State             RiskState

@@ -13,6 +13,13 @@ func text[S ~string](r *rowReader, dst *S) error {
 	return err
 }
 
+// ident reads an id.
+func ident(r *rowReader, dst *entra.ID) error {
+	s, err := r.str()
+	*dst = entra.NewID(s)
+	return err
+}
+
 // word does the same for an enum, of which equal values share one copy.
 func word[S ~string](r *rowReader, dst *S) error {
 	s, err := r.name()
@@ -60,7 +67,7 @@ func decodeDetection(r *rowReader, d *entra.Detection) (err error) {
 		case "userDisplayName":
 			return text(r, &d.UserDisplayName)
 		case "userId":
-			return text(r, &d.UserID)
+			return ident(r, &d.UserID)
 		case "userPrincipalName":
 			return text(r, &d.UserPrincipalName)
 		case "appId":
@@ -69,7 +76,7 @@ func decodeDetection(r *rowReader, d *entra.Detection) (err error) {
 			d.KeyIDs, err = r.strs()
 			return err
 		case "servicePrincipalId":
-			return text(r, &d.ServicePrincipalID)
+			return ident(r, &d.ServicePrincipalID)
 		case "servicePrincipalDisplayName":
 			return text(r, &d.ServicePrincipalDisplayName)
 		}
@@ -119,7 +126,7 @@ func decodeLocation(r *rowReader, l *entra.Location) error {
 func userMember(r *rowReader, u *entra.RiskyUser, name string) (known bool, err error) {
 	switch name {
 	case "id":
-		return true, text(r, &u.ID)
+		return true, ident(r, &u.ID)
 	case "isDeleted":
 		u.IsDeleted, err = r.boolean()
 		return true, err
@@ -157,7 +164,7 @@ func decodeHistoryItem(r *rowReader, h *entra.RiskHistoryItem) (err error) {
 	h.Raw, err = r.document(func(name string) error {
 		switch name {
 		case "userId":
-			return text(r, &h.UserID)
+			return ident(r, &h.UserID)
 		case "initiatedBy":
 			return text(r, &h.InitiatedBy)
 		case "activity":
@@ -191,7 +198,7 @@ func decodeRiskyServicePrincipal(r *rowReader, p *entra.RiskyServicePrincipal) (
 	p.Raw, err = r.document(func(name string) (err error) {
 		switch name {
 		case "id":
-			return text(r, &p.ID)
+			return ident(r, &p.ID)
 		case "appId":
 			return text(r, &p.AppID)
 		case "displayName":

@@ -16,7 +16,7 @@ import (
 
 // directory describes a collection of directory objects.
 func (c *Client) directory(first request) collection[directoryItem] {
-	return collection[directoryItem]{first: first, row: decodeJSON[directoryItem], id: func(i *directoryItem) string { return i.ID }}
+	return collection[directoryItem]{first: first, row: decodeJSON[directoryItem], id: func(i *directoryItem) string { return string(i.ID) }}
 }
 
 // decodeJSON reads an item by encoding/json: for the small lists of the
@@ -68,7 +68,7 @@ func (c *Client) Members(ctx context.Context, groupID string) ([]entra.Directory
 // assignment is a role assignment or an eligible one.
 type assignment struct {
 	ID               string         `json:"id"`
-	PrincipalID      string         `json:"principalId"`
+	PrincipalID      entra.ID       `json:"principalId"`
 	RoleDefinitionID string         `json:"roleDefinitionId"`
 	Principal        *directoryItem `json:"principal"`
 }
@@ -87,8 +87,8 @@ func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 		return nil, fmt.Errorf("reading eligible roles: %w", err)
 	}
 	held := slices.Concat(active, eligible)
-	kinds := map[string]entra.ObjectKind{}
-	var untold []string
+	kinds := map[entra.ID]entra.ObjectKind{}
+	var untold []entra.ID
 	for _, a := range held {
 		switch {
 		case a.PrincipalID == "" || a.RoleDefinitionID == "":
@@ -99,9 +99,9 @@ func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 			untold = append(untold, a.PrincipalID)
 		}
 	}
-	untold = slices.DeleteFunc(untold, func(id string) bool { _, known := kinds[id]; return known })
+	untold = slices.DeleteFunc(untold, func(id entra.ID) bool { _, known := kinds[id]; return known })
 	if len(untold) > 0 {
-		objects, err := c.byIDs(ctx, untold)
+		objects, err := c.byIDs(ctx, texts(untold))
 		if err != nil {
 			return nil, fmt.Errorf("reading the holders of roles: %w", err)
 		}
@@ -112,7 +112,7 @@ func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 			kinds[o.ID] = kindOfType(o.Type)
 		}
 	}
-	p := &entra.Privileged{Users: map[string][]string{}, Groups: map[string][]string{}}
+	p := &entra.Privileged{Users: map[entra.ID][]string{}, Groups: map[entra.ID][]string{}}
 	for _, a := range held {
 		holders := p.Users // also of a holder that is gone from the directory
 		if kind, known := kinds[a.PrincipalID]; known {
@@ -128,7 +128,7 @@ func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 			holders[a.PrincipalID] = append(holders[a.PrincipalID], a.RoleDefinitionID)
 		}
 	}
-	for _, m := range []map[string][]string{p.Users, p.Groups} {
+	for _, m := range []map[entra.ID][]string{p.Users, p.Groups} {
 		for _, roles := range m {
 			slices.Sort(roles)
 		}
@@ -140,6 +140,14 @@ func (c *Client) assignments(ctx context.Context, path string) ([]assignment, er
 	r := get(path+"{?%24expand}", nil)
 	r.query = query{Expand: []string{"principal"}}
 	return all(ctx, c, collection[assignment]{first: r, row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }})
+}
+
+func texts(ids []entra.ID) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
 }
 
 // maxByIDs is how many ids getByIds takes (graph-api §4).
@@ -197,7 +205,7 @@ func (c *Client) ObjectNames(ctx context.Context, ids []string) (map[string]entr
 	}
 	for _, i := range items {
 		if kind := kindOfType(i.Type); kind != "" {
-			note(i.ID, i.object(kind))
+			note(string(i.ID), i.object(kind))
 		}
 	}
 	var lookups []*lookup

@@ -215,7 +215,7 @@ func TestResolveCostAndThrottles(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, r := range refs {
-			if o, ok := names[r].Resolved(); !ok || o.ID != fmt.Sprintf("id-%d", i) {
+			if o, ok := names[r].Resolved(); !ok || o.ID != entra.NewID(fmt.Sprint("id-", i)) {
 				t.Errorf("%v is %v", r, names[r])
 			}
 		}
@@ -307,7 +307,7 @@ func TestPrivileged(t *testing.T) {
 			"/directoryObjects/getByIds": `{"value":[{"@odata.type":"#microsoft.graph.user","id":"u3"}]}`,
 		}
 	}
-	want := &entra.Privileged{Users: map[string][]string{"u1": {"r1", "r2"}, "u2": {"r1"}, "u3": {"r9"}, "gone": {"r9"}}, Groups: map[string][]string{"g1": {"r1"}}}
+	want := &entra.Privileged{Users: map[entra.ID][]string{"u1": {"r1", "r2"}, "u2": {"r1"}, "u3": {"r9"}, "gone": {"r9"}}, Groups: map[entra.ID][]string{"g1": {"r1"}}}
 	s := &scripted{t: t, answers: answers()}
 	s.bubble(Options{}, func(t *testing.T, c *Client) {
 		got, err := c.Privileged(ctx(t))

@@ -17,13 +17,13 @@ const maxIDs = 60
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // among selects the rows whose member is one of values.
-func among(member string, values []string) string {
+func among[S ~string](member string, values []S) string {
 	if len(values) == 1 {
-		return member + " eq " + literal(values[0])
+		return member + " eq " + literal(string(values[0]))
 	}
 	quoted := make([]string, len(values))
 	for i, v := range values {
-		quoted[i] = literal(v)
+		quoted[i] = literal(string(v))
 	}
 	return member + " in (" + strings.Join(quoted, ",") + ")"
 }
@@ -72,7 +72,7 @@ func (c *conjunction) equal(member, value string) {
 	}
 }
 
-func (c *conjunction) among(member string, values []string) error {
+func (c *conjunction) among(member string, values []entra.ID) error {
 	switch {
 	case values == nil:
 		return nil

@@ -28,8 +28,8 @@ func TestQueries(t *testing.T) {
 		{"open or updated", entra.DetectionQuery{Open: true, UpdatedSince: at, Level: "high"},
 			"((" + open + ") or lastUpdatedDateTime ge 2026-11-20T07:00:00.1234567Z) and riskLevel eq 'high'"},
 		{"detected", entra.DetectionQuery{DetectedSince: at}, "detectedDateTime ge 2026-11-20T07:00:00.1234567Z"},
-		{"one user, open", entra.DetectionQuery{Open: true, UserIDs: []string{"u1"}}, open + " and userId eq 'u1'"},
-		{"users", entra.DetectionQuery{UserIDs: []string{"u1", "u2"}}, "userId in ('u1','u2')"},
+		{"one user, open", entra.DetectionQuery{Open: true, UserIDs: []entra.ID{"u1"}}, open + " and userId eq 'u1'"},
+		{"users", entra.DetectionQuery{UserIDs: []entra.ID{"u1", "u2"}}, "userId in ('u1','u2')"},
 		{"names", entra.DetectionQuery{UserPrincipalName: "o'brien#EXT#@contoso.com", UserDisplayName: "O'Brien & Söhne"},
 			"userPrincipalName eq 'o''brien#EXT#@contoso.com' and userDisplayName eq 'O''Brien & Söhne'"},
 		{"state", entra.DetectionQuery{State: "atRisk"}, "riskState eq 'atRisk'"},
@@ -57,7 +57,7 @@ func TestQueries(t *testing.T) {
 			})
 		})
 	}
-	f, err := riskyUserFilter(entra.RiskyUserQuery{Open: true, UpdatedSince: at, IDs: []string{"a", "b"}, State: "atRisk"})
+	f, err := riskyUserFilter(entra.RiskyUserQuery{Open: true, UpdatedSince: at, IDs: []entra.ID{"a", "b"}, State: "atRisk"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +75,10 @@ func TestImpossibleQueries(t *testing.T) {
 	}
 	bubble(t, func(http.ResponseWriter, *http.Request) { t.Error("a request") }, Options{}, func(t *testing.T, c *Client) {
 		for _, ids := range [][]string{{}, many} {
-			if _, err := readDetections(t, c, entra.DetectionQuery{UserIDs: ids}); err == nil {
+			if _, err := readDetections(t, c, entra.DetectionQuery{UserIDs: entra.NewIDs(ids)}); err == nil {
 				t.Errorf("%d ids: no error", len(ids))
 			}
-			for _, err := range c.RiskyUsers(ctx(t), entra.RiskyUserQuery{IDs: ids}) {
+			for _, err := range c.RiskyUsers(ctx(t), entra.RiskyUserQuery{IDs: entra.NewIDs(ids)}) {
 				if err == nil {
 					t.Errorf("%d ids: no error", len(ids))
 				}
@@ -110,7 +110,7 @@ func TestLongestQuery(t *testing.T) {
 		}
 		answerJSON(w, 200, list(""))
 	}, Options{}, func(t *testing.T, c *Client) {
-		if _, err := readDetections(t, c, entra.DetectionQuery{Open: true, UserIDs: ids}); err != nil {
+		if _, err := readDetections(t, c, entra.DetectionQuery{Open: true, UserIDs: entra.NewIDs(ids)}); err != nil {
 			t.Error(err)
 		}
 	})

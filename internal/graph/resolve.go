@@ -17,8 +17,8 @@ import (
 // directoryItem is what is read of an object of the directory.
 type directoryItem struct {
 	Type               string   `json:"@odata.type"`
-	ID                 string   `json:"id"`
-	AppID              string   `json:"appId"`
+	ID                 entra.ID `json:"id"`
+	AppID              entra.ID `json:"appId"`
 	DisplayName        string   `json:"displayName"`
 	UserPrincipalName  string   `json:"userPrincipalName"`
 	AccountEnabled     *bool    `json:"accountEnabled"`
@@ -34,7 +34,7 @@ const (
 
 // object turns an item into the domain's words.
 func (i directoryItem) object(kind entra.ObjectKind) entra.DirectoryObject {
-	o := entra.DirectoryObject{Kind: kind, ID: i.ID, AppID: i.AppID, DisplayName: i.DisplayName,
+	o := entra.DirectoryObject{Kind: kind, ID: i.ID, AppID: string(i.AppID), DisplayName: i.DisplayName,
 		UserPrincipalName: i.UserPrincipalName, AccountEnabled: i.AccountEnabled}
 	switch kind {
 	case entra.KindApplication:
@@ -143,7 +143,7 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 func matching(list []entra.DirectoryObject, name string) []entra.DirectoryObject {
 	hits := []entra.DirectoryObject{}
 	for _, o := range list {
-		if equalID(o.ID, name) {
+		if o.ID == entra.NewID(name) {
 			return []entra.DirectoryObject{o}
 		}
 		if strings.EqualFold(o.DisplayName, name) {
@@ -272,7 +272,7 @@ func (c *Client) listNames(ctx context.Context, kind entra.ObjectKind) ([]entra.
 	}
 	objects := make([]entra.DirectoryObject, len(docs))
 	for i, d := range docs {
-		objects[i] = entra.DirectoryObject{Kind: kind, ID: d.ID(), DisplayName: d.DisplayName()}
+		objects[i] = entra.DirectoryObject{Kind: kind, ID: entra.NewID(d.ID()), DisplayName: d.DisplayName()}
 	}
 	c.handOver(kind, docs)
 	return objects, nil

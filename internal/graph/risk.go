@@ -57,7 +57,7 @@ func (c *Client) RiskyUsers(ctx context.Context, q entra.RiskyUserQuery) iter.Se
 	}
 	return listRisk(ctx, c, collection[entra.RiskyUser]{
 		first: pathed(abs.GET, c.protection().RiskyUsers().BaseRequestBuilder),
-		row:   decodeRiskyUser, id: func(u *entra.RiskyUser) string { return u.ID },
+		row:   decodeRiskyUser, id: func(u *entra.RiskyUser) string { return string(u.ID) },
 		endsInBadRequest: true,
 	}, filter, q.Resume)
 }
@@ -67,7 +67,7 @@ func (c *Client) RiskyUsers(ctx context.Context, q entra.RiskyUserQuery) iter.Se
 func (c *Client) RiskyServicePrincipals(ctx context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error] {
 	return listRisk(ctx, c, collection[entra.RiskyServicePrincipal]{
 		first: pathed(abs.GET, c.protection().RiskyServicePrincipals().BaseRequestBuilder),
-		row:   decodeRiskyServicePrincipal, id: func(p *entra.RiskyServicePrincipal) string { return p.ID },
+		row:   decodeRiskyServicePrincipal, id: func(p *entra.RiskyServicePrincipal) string { return string(p.ID) },
 	}, nil, "")
 }
 
@@ -97,7 +97,7 @@ func (c *Client) RiskyUser(ctx context.Context, id string) (entra.RiskyUser, err
 		if u, err = decodeOne(a.body, decodeRiskyUser); err != nil {
 			return err
 		}
-		return sameID(u.ID, id)
+		return sameID(string(u.ID), id)
 	}
 	if _, err := c.do(ctx, r); err != nil {
 		return entra.RiskyUser{}, err
@@ -116,7 +116,7 @@ func (c *Client) UserHistory(ctx context.Context, userID string) ([]entra.RiskHi
 	}
 	return all(ctx, c, collection[entra.RiskHistoryItem]{
 		first: pathed(abs.GET, c.protection().RiskyUsers().ByRiskyUserId(userID).History().BaseRequestBuilder),
-		row:   decodeHistoryItem, id: func(h *entra.RiskHistoryItem) string { return h.ID },
+		row:   decodeHistoryItem, id: func(h *entra.RiskHistoryItem) string { return string(h.ID) },
 	})
 }
 

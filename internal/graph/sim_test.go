@@ -124,7 +124,7 @@ func TestSimulatedRiskIsReadWhole(t *testing.T) {
 		at, ok := d.LastUpdatedDateTime.Time()
 		return !ok || !at.Before(since)
 	}
-	someone := []string{all[0].UserID, all[1].UserID, all[2].UserID}
+	someone := []entra.ID{all[0].UserID, all[1].UserID, all[2].UserID}
 	for _, tc := range []struct {
 		name string
 		q    entra.DetectionQuery
@@ -166,11 +166,11 @@ func TestSimulatedRiskIsReadWhole(t *testing.T) {
 			t.Errorf("%+v", u)
 		}
 	}
-	one, err := c.RiskyUser(t.Context(), risky[0].ID)
+	one, err := c.RiskyUser(t.Context(), string(risky[0].ID))
 	if err != nil || one.ID != risky[0].ID || one.RiskState != risky[0].RiskState {
 		t.Errorf("%+v, %v", one, err)
 	}
-	history, err := c.UserHistory(t.Context(), risky[0].ID)
+	history, err := c.UserHistory(t.Context(), string(risky[0].ID))
 	if err != nil || len(history) == 0 {
 		t.Errorf("%d history rows, %v", len(history), err)
 	}
@@ -209,26 +209,26 @@ func TestSimulatedDismissal(t *testing.T) {
 		t.Fatalf("%+v", risky)
 	}
 	id := risky[0].ID
-	requestID, err := c.Dismiss(t.Context(), []string{id})
+	requestID, err := c.Dismiss(t.Context(), []string{string(id)})
 	if err != nil || requestID == "" {
 		t.Fatalf("request id %q, %v", requestID, err)
 	}
-	u, err := c.RiskyUser(t.Context(), id)
+	u, err := c.RiskyUser(t.Context(), string(id))
 	if err != nil || u.RiskState != entra.StateDismissed || u.RiskLevel != entra.LevelNone || u.RiskDetail != entra.DetailAdminDismissedAllRisk {
 		t.Errorf("%+v, %v", u, err)
 	}
-	for _, d := range detections(t, c, entra.DetectionQuery{UserIDs: []string{id}}) {
+	for _, d := range detections(t, c, entra.DetectionQuery{UserIDs: []entra.ID{id}}) {
 		if d.RiskState != entra.StateDismissed || d.RiskDetail != entra.DetailAdminDismissedAllRisk {
 			t.Errorf("%+v", d)
 		}
 	}
-	if _, err := c.ConfirmCompromised(t.Context(), []string{id}); err != nil {
+	if _, err := c.ConfirmCompromised(t.Context(), []string{string(id)}); err != nil {
 		t.Error(err)
 	}
-	if u, err = c.RiskyUser(t.Context(), id); err != nil || u.RiskState != entra.StateConfirmedCompromised || u.RiskLevel != entra.LevelHigh {
+	if u, err = c.RiskyUser(t.Context(), string(id)); err != nil || u.RiskState != entra.StateConfirmedCompromised || u.RiskLevel != entra.LevelHigh {
 		t.Errorf("%+v, %v", u, err)
 	}
-	history, err := c.UserHistory(t.Context(), id)
+	history, err := c.UserHistory(t.Context(), string(id))
 	if err != nil || !slices.ContainsFunc(history, func(h entra.RiskHistoryItem) bool {
 		return h.ActivityDetail == entra.DetailAdminDismissedAllRisk && h.InitiatedBy != ""
 	}) {
@@ -286,14 +286,14 @@ func TestSimulatedFaults(t *testing.T) {
 		t.Run("dismiss "+tc.name, func(t *testing.T) {
 			faults := fmt.Sprintf("faults: [{match: {method: POST, path: /identityProtection/riskyUsers/dismiss, times: 1}, do: {%s}}]", tc.do)
 			bubble(t, graphsim.Options{Seed: 1, Users: 50, Detections: 100, Faults: []byte(faults)}, 0, func(t *testing.T, sim *graphsim.Tenant, c *graph.Client) {
-				var id string
+				var id entra.ID
 				for page, err := range c.RiskyUsers(t.Context(), entra.RiskyUserQuery{State: entra.StateAtRisk, Filter: "isDeleted eq false"}) {
 					if err != nil || len(page.Items) == 0 {
 						t.Fatalf("%d users, %v", len(page.Items), err)
 					}
 					id = page.Items[0].ID
 				}
-				_, err := c.Dismiss(t.Context(), []string{id})
+				_, err := c.Dismiss(t.Context(), []string{string(id)})
 				if (err != nil) != tc.fails || errors.Is(err, entra.ErrUnknownOutcome) != tc.unknown {
 					t.Errorf("error %v", err)
 				}

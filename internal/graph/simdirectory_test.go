@@ -72,7 +72,7 @@ func TestSimulatedNames(t *testing.T) {
 	for ref, ids := range want {
 		got := map[string]bool{}
 		for _, o := range names[ref].Objects {
-			got[o.ID] = true
+			got[string(o.ID)] = true
 		}
 		if fmt.Sprint(got) != fmt.Sprint(ids) || len(names[ref].Objects) != len(ids) {
 			t.Errorf("%v is %v, want %v", ref, names[ref].Objects, ids)
@@ -101,7 +101,7 @@ func TestSimulatedMembersAndRoles(t *testing.T) {
 		}
 		ids := []string{}
 		for _, m := range got {
-			ids = append(ids, m.ID)
+			ids = append(ids, string(m.ID))
 			if m.AccountEnabled == nil || m.UserPrincipalName == "" {
 				t.Errorf("%+v", m)
 			}
@@ -125,7 +125,7 @@ func TestSimulatedMembersAndRoles(t *testing.T) {
 	for _, set := range []string{"roleAssignments", "roleEligibilityScheduleInstances"} {
 		for _, a := range list("/roleManagement/directory/" + set) {
 			id, role := text(a, "principalId"), text(a, "roleDefinitionId")
-			if slices.Contains(p.Users[id], role) || slices.Contains(p.Groups[id], role) {
+			if slices.Contains(p.Users[entra.NewID(id)], role) || slices.Contains(p.Groups[entra.NewID(id)], role) {
 				held++
 			} else if found, err := c.ObjectNames(t.Context(), []string{id}); err != nil || found[id].Kind != entra.KindServicePrincipal {
 				t.Errorf("%s of %s is not among the privileged: %v, %v", role, id, found, err)
@@ -136,11 +136,11 @@ func TestSimulatedMembersAndRoles(t *testing.T) {
 		t.Errorf("%d roles held, %d users, %d groups", held, len(p.Users), len(p.Groups))
 	}
 	for id := range p.Groups {
-		found, err := c.Resolve(t.Context(), []entra.Ref{{Kind: entra.KindGroup, Name: id}})
+		found, err := c.Resolve(t.Context(), []entra.Ref{{Kind: entra.KindGroup, Name: string(id)}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o, ok := found[entra.Ref{Kind: entra.KindGroup, Name: id}].Resolved(); !ok || !o.RoleAssignable {
+		if o, ok := found[entra.Ref{Kind: entra.KindGroup, Name: string(id)}].Resolved(); !ok || !o.RoleAssignable {
 			t.Errorf("%+v holds a role and is not role-assignable", o)
 		}
 	}

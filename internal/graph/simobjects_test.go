@@ -69,7 +69,7 @@ func TestSimulatedObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	for ref, id := range map[entra.Ref]string{{Kind: entra.KindLocation, Name: "Office"}: location.ID(), {Kind: entra.KindStrength, Name: "Keys"}: strength.ID(), {Kind: entra.KindPolicy, Name: "CA010"}: policy.ID()} {
-		if o, ok := names[ref].Resolved(); !ok || o.ID != id {
+		if o, ok := names[ref].Resolved(); !ok || o.ID != entra.NewID(id) {
 			t.Errorf("%v is %v", ref, names[ref])
 		}
 	}

@@ -33,7 +33,7 @@ type State struct {
 	Dismissals    []Dismissal    `json:"dismissals,omitempty"`
 	Confirmations []Confirmation `json:"confirmations,omitempty"`
 	// GroupMembers are the members of allow-listed groups at the last run.
-	GroupMembers map[string][]string `json:"groupMembers,omitempty"`
+	GroupMembers map[entra.ID][]entra.ID `json:"groupMembers,omitempty"`
 	// OpenRuns began to write and have intents without an outcome;
 	// SettledActions ("run/action") are those of them that are settled.
 	OpenRuns       []string `json:"openRuns,omitempty"`
@@ -72,8 +72,8 @@ func (s *State) Unpruned() []string {
 
 // Owned is the live object that stands for a key.
 type Owned struct {
-	ID          string `json:"id"`
-	DisplayName string `json:"displayName,omitempty"`
+	ID          entra.ID `json:"id"`
+	DisplayName string   `json:"displayName,omitempty"`
 	// Hash is that of the live canonical form after our last write, Wanted
 	// that of the form that was asked for.
 	Hash   string `json:"hash,omitempty"`
@@ -83,7 +83,7 @@ type Owned struct {
 
 // Dismissal is a dismissal that a run sent.
 type Dismissal struct {
-	UserID string    `json:"userId"`
+	UserID entra.ID  `json:"userId"`
 	At     time.Time `json:"at"`
 	Run    string    `json:"run"`
 	// RiskLastUpdatedDateTime and Detections are the risk that was dismissed.
@@ -95,7 +95,7 @@ type Dismissal struct {
 
 // Confirmation is a confirmation as compromised that a run sent.
 type Confirmation struct {
-	UserID                  string         `json:"userId"`
+	UserID                  entra.ID       `json:"userId"`
 	At                      time.Time      `json:"at"`
 	Run                     string         `json:"run"`
 	RiskLastUpdatedDateTime entra.DateTime `json:"riskLastUpdatedDateTime"`

@@ -92,9 +92,9 @@ type Action struct {
 
 // Subject is what an action is about.
 type Subject struct {
-	ID   string `json:"id,omitempty"` // object id; empty for something not yet created
-	Key  string `json:"key,omitempty"`
-	Name string `json:"name,omitempty"` // UPN or displayName
+	ID   entra.ID `json:"id,omitempty"` // object id; empty for something not yet created
+	Key  string   `json:"key,omitempty"`
+	Name string   `json:"name,omitempty"` // UPN or displayName
 }
 
 // Risk is the evidence of one user at the time of the plan.

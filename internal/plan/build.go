@@ -213,7 +213,7 @@ func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Vi
 
 // atRiskOf counts the users of the actions who were seen atRisk.
 func atRiskOf(actions []Action) int {
-	seen := map[string]bool{}
+	seen := map[entra.ID]bool{}
 	for _, a := range actions {
 		if a.Kind.OnUser() && a.Risk != nil && a.Risk.RiskState == entra.StateAtRisk {
 			seen[a.Subject.ID] = true

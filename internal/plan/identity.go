@@ -5,18 +5,21 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"sort"
+
+	"github.com/risksweep/risksweep/internal/entra"
 )
 
 // identity is what must not have changed for an action of a stored plan to
 // still hold: what it does to whom by which rule, and what it was based on.
 func identity(a Action) string {
 	key := struct {
-		Kind    Kind
-		ID, Key string
-		Rule    string
-		Risk    *Risk
-		Hash    string
-		Body    any
+		Kind Kind
+		ID   entra.ID
+		Key  string
+		Rule string
+		Risk *Risk
+		Hash string
+		Body any
 	}{Kind: a.Kind, ID: a.Subject.ID, Key: a.Subject.Key, Rule: a.Rule, Risk: a.Risk}
 	if a.Change != nil {
 		key.Hash, key.Body = a.Change.BeforeHash, a.Change.Body

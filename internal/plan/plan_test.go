@@ -18,7 +18,7 @@ var roomy = Limits{MaxDismissals: 50, MaxConfirmCompromised: 10, MaxShareOfRisky
 func users(kind Kind, n int) []Action {
 	out := make([]Action, n)
 	for i := range out {
-		out[i] = Action{Kind: kind, Status: Ready, Subject: Subject{ID: fmt.Sprint(i)}}
+		out[i] = Action{Kind: kind, Status: Ready, Subject: Subject{ID: entra.NewID(fmt.Sprint(i))}}
 	}
 	return out
 }

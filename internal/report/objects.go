@@ -70,7 +70,7 @@ func WriteActions(w io.Writer, p plan.Plan, outcomes, settled []plan.Outcome) er
 		byID[o.Action] = o
 	}
 	row := func(o plan.Outcome, planned plan.Status, reasons []string) {
-		for _, s := range [...]string{o.Action, string(o.Kind), string(o.Status), string(planned), o.Subject.ID, o.Subject.Key, o.Subject.Name, o.Rule,
+		for _, s := range [...]string{o.Action, string(o.Kind), string(o.Status), string(planned), string(o.Subject.ID), o.Subject.Key, o.Subject.Name, o.Rule,
 			strings.Join(reasons, "; "), o.Detail, o.At.UTC().Format(time.RFC3339), o.RequestID, o.Run} {
 			c.text(s)
 		}

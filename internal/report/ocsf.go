@@ -147,10 +147,10 @@ func (o *OCSF) Detection(d *entra.Detection) error {
 		o.redact.detection(&hidden)
 		d = &hidden
 	}
-	who := ocsfUser{UID: d.UserID, Name: d.UserPrincipalName, FullName: d.UserDisplayName}
+	who := ocsfUser{UID: string(d.UserID), Name: d.UserPrincipalName, FullName: d.UserDisplayName}
 	kind := "User"
 	if d.ServicePrincipalID != "" {
-		who, kind = ocsfUser{UID: d.ServicePrincipalID, Name: d.ServicePrincipalDisplayName}, "Service principal"
+		who, kind = ocsfUser{UID: string(d.ServicePrincipalID), Name: d.ServicePrincipalDisplayName}, "Service principal"
 	}
 	f := o.finding(d.RiskLevel, d.RiskState)
 	f.ActivityID, f.ActivityName = activity(d)
@@ -205,15 +205,15 @@ func (o *OCSF) Decision(row UserRow) error {
 	f.IsAlert = d.NeedsPerson
 	f.StatusDetail = d.Code
 	verdict := cmp.Or(string(d.Verdict), unknownWord)
-	f.FindingInfo = ocsfInfo{UID: strings.TrimRight("riskyUser/"+u.ID+"/"+string(u.RiskLastUpdatedDateTime), "/"), Title: "Risky user: " + verdict,
+	f.FindingInfo = ocsfInfo{UID: strings.TrimRight("riskyUser/"+string(u.ID)+"/"+string(u.RiskLastUpdatedDateTime), "/"), Title: "Risky user: " + verdict,
 		Desc: strings.Join(d.Reasons, "; "), Types: []string{"riskyUser"}, ModifiedTime: millis(u.RiskLastUpdatedDateTime), DataSources: []string{provider}}
 	if !d.OpenSince.IsZero() {
 		f.FindingInfo.CreatedTime, f.StartTime = d.OpenSince.UnixMilli(), d.OpenSince.UnixMilli()
 	}
-	f.Message = fmt.Sprintf("%s: %s (%s)", cmp.Or(u.UserPrincipalName, u.ID, unknownWord), verdict, cmp.Or(d.Code, unknownWord))
-	f.Metadata = o.metadata(o.source.Run+"/"+u.ID, u.RiskLastUpdatedDateTime)
+	f.Message = fmt.Sprintf("%s: %s (%s)", cmp.Or(u.UserPrincipalName, string(u.ID), unknownWord), verdict, cmp.Or(d.Code, unknownWord))
+	f.Metadata = o.metadata(o.source.Run+"/"+string(u.ID), u.RiskLastUpdatedDateTime)
 	f.Metadata.LogProvider = "risksweep"
-	f.Resources = []ocsfResource{{UID: u.ID, Name: u.UserPrincipalName, Type: "User"}}
+	f.Resources = []ocsfResource{{UID: string(u.ID), Name: u.UserPrincipalName, Type: "User"}}
 	f.observe("resources[].name", 4, "User Name", u.UserPrincipalName)
 	f.unmapped("verdict", verdict)
 	f.unmapped("code", d.Code)

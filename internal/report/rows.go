@@ -90,7 +90,7 @@ func (w *Detections) Write(d *entra.Detection) error {
 		return err
 	}
 	c := w.csv
-	for _, s := range [...]string{d.ID, string(d.DetectedDateTime), string(d.ActivityDateTime), string(d.LastUpdatedDateTime), d.UserID,
+	for _, s := range [...]string{d.ID, string(d.DetectedDateTime), string(d.ActivityDateTime), string(d.LastUpdatedDateTime), string(d.UserID),
 		d.UserPrincipalName, d.UserDisplayName, d.RiskEventType, string(d.RiskLevel), string(d.RiskState), string(d.RiskDetail), d.IPAddress,
 		d.Location.City, d.Location.State, d.Location.CountryOrRegion} {
 		c.text(s)
@@ -194,7 +194,7 @@ func (w *Users) Write(row UserRow) error {
 	}
 	w.lines.buf = append(b, text[1:]...)
 	c := w.csv
-	for _, s := range [...]string{u.ID, u.UserPrincipalName, u.UserDisplayName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail),
+	for _, s := range [...]string{string(u.ID), u.UserPrincipalName, u.UserDisplayName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail),
 		string(u.RiskLastUpdatedDateTime)} {
 		c.text(s)
 	}

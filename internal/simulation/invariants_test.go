@@ -58,6 +58,9 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 	if err := json.Unmarshal(body, &in); err != nil || len(in.UserIDs) == 0 || len(in.UserIDs) > 60 {
 		w.breaks("a batch names 1 to 60 users", "%s", body)
 	}
+	for i, user := range in.UserIDs {
+		in.UserIDs[i] = strings.ToLower(user)
+	}
 	kind, max, done := plan.Dismiss, w.dismissals24, &w.dismissals
 	if !dismiss {
 		kind, max, done = plan.ConfirmCompromised, maxConfirmed, &w.confirmed
@@ -238,7 +241,7 @@ func (w *world) journals() []ledger.Entry {
 // intended says whether an intent on a user stands in some run's journal
 // without a later outcome in the same.
 func (w *world) intended(kind plan.Kind, user string) bool {
-	return w.anyIntent(func(e ledger.Entry) bool { return e.Kind == kind && e.Subject.ID == user })
+	return w.anyIntent(func(e ledger.Entry) bool { return e.Kind == kind && string(e.Subject.ID) == user })
 }
 
 // undecided names another run that intended something for a user, as long ago
@@ -249,7 +252,7 @@ func (w *world) undecided(p *process, user string) string {
 	open := map[string]time.Time{}
 	for _, e := range w.journals() {
 		switch {
-		case !e.Kind.OnUser() || e.Subject.ID != user || e.Run == p.run:
+		case !e.Kind.OnUser() || string(e.Subject.ID) != user || e.Run == p.run:
 		case e.Type == ledger.EntryIntent:
 			open[e.Run+"/"+e.Action] = e.At
 		case e.Type == ledger.EntryOutcome && e.Outcome != nil && e.Outcome.Status != plan.Unknown:
@@ -267,7 +270,7 @@ func (w *world) undecided(p *process, user string) string {
 
 func (w *world) intendedObject(id, name string) bool {
 	return w.anyIntent(func(e ledger.Entry) bool {
-		return !e.Kind.OnUser() && (e.Subject.ID == id || name != "" && e.Subject.Name == name || w.ours[id] != "" && e.Subject.Name == w.ours[id])
+		return !e.Kind.OnUser() && (string(e.Subject.ID) == id || name != "" && e.Subject.Name == name || w.ours[id] != "" && e.Subject.Name == w.ours[id])
 	})
 }
 
@@ -312,10 +315,10 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 		w.breaks("a run that could not read everything is not clean", "%s", res.Run)
 	}
 	for _, o := range rep.Outcomes {
-		if o.Kind == plan.Dismiss && o.Status == plan.Failed && o.Subject.ID != w.poison && strings.Contains(o.Detail, "not valid") {
+		if o.Kind == plan.Dismiss && o.Status == plan.Failed && string(o.Subject.ID) != w.poison && strings.Contains(o.Detail, "not valid") {
 			w.breaks("one bad id costs only itself", "%s: %s", o.Subject.ID, o.Detail)
 		}
-		if o.Kind == plan.Dismiss && o.Status == plan.Done && len(w.dismissed[o.Subject.ID]) == 0 {
+		if o.Kind == plan.Dismiss && o.Status == plan.Done && len(w.dismissed[string(o.Subject.ID)]) == 0 {
 			w.breaks("the report agrees with the tenant", "%s of %s was done, and no effect was seen", o.Kind, o.Subject.ID)
 		}
 	}
@@ -370,10 +373,11 @@ func (w *world) rows(dir, kind string, counted int) map[string]bool {
 			break
 		}
 		lines++
-		if ids[row.ID] {
+		id := strings.ToLower(row.ID) // the report keeps the service's spelling
+		if ids[id] {
 			w.breaks("nothing is counted twice", "%s is in %s.jsonl twice", row.ID, kind)
 		}
-		ids[row.ID] = true
+		ids[id] = true
 	}
 	if lines != counted {
 		w.breaks("the numbers of a report agree", "%d lines in %s.jsonl, %d counted", lines, kind, counted)
@@ -418,7 +422,7 @@ func (w *world) atTheEnd() {
 	var objects []plan.Subject
 	account := func(kind plan.Kind, subject plan.Subject) {
 		if kind.OnUser() {
-			accounted[kind][subject.ID] = true
+			accounted[kind][string(subject.ID)] = true
 		} else {
 			objects = append(objects, subject)
 		}
@@ -442,7 +446,7 @@ func (w *world) atTheEnd() {
 		}
 	}
 	for id, name := range w.ours {
-		if !slices.ContainsFunc(objects, func(s plan.Subject) bool { return s.ID == id || s.Name == name }) {
+		if !slices.ContainsFunc(objects, func(s plan.Subject) bool { return string(s.ID) == id || s.Name == name }) {
 			w.breaks("every effect is accounted for", "%s (%s) has no outcome in any journal or report", name, id)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -157,8 +158,24 @@ func (w *world) serve(p *process, r *http.Request, body []byte, path string) *ht
 		after(rec.Code, rec.Body.Bytes())
 	} else {
 		p.remember(path, r.URL.Query(), rec)
+		w.shout(path, rec)
 	}
 	return rec
+}
+
+var personIDs = regexp.MustCompile(`"(userId|id)":"[0-9a-f]{8}-[^"]*"`)
+
+// shout writes the ids of people in the risk lists in upper case, in one world
+// of four: the service does not promise either case.
+func (w *world) shout(path string, rec *httptest.ResponseRecorder) {
+	if w.seed%4 != 0 || !strings.HasPrefix(path, "/identityProtection/risk") {
+		return
+	}
+	body := personIDs.ReplaceAllFunc(rec.Body.Bytes(), func(m []byte) []byte {
+		name, id, _ := bytes.Cut(m, []byte(":"))
+		return slices.Concat(name, []byte(":"), bytes.ToUpper(id))
+	})
+	rec.Body = bytes.NewBuffer(body)
 }
 
 var userIDs = regexp.MustCompile(`userId eq '([^']+)'|userId in \(([^)]*)\)`)

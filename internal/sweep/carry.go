@@ -113,7 +113,7 @@ func (r *run) take(m apply.Made, by string) {
 		r.state.Owned = map[entra.ObjectKind]map[string]ledger.Owned{}
 	}
 	if m.Deleted {
-		if r.state.Owned[m.Kind][m.Key].ID == m.ID {
+		if r.state.Owned[m.Kind][m.Key].ID == entra.NewID(m.ID) {
 			delete(r.state.Owned[m.Kind], m.Key)
 		}
 		return
@@ -121,7 +121,7 @@ func (r *run) take(m apply.Made, by string) {
 	if r.state.Owned[m.Kind] == nil {
 		r.state.Owned[m.Kind] = map[string]ledger.Owned{}
 	}
-	r.state.Owned[m.Kind][m.Key] = ledger.Owned{ID: m.ID, Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by}
+	r.state.Owned[m.Kind][m.Key] = ledger.Owned{ID: entra.NewID(m.ID), Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by}
 }
 
 // notAttempted gives every ready action the outcome of a run that may not
@@ -141,7 +141,7 @@ func idsOf(s ledger.State) map[string]string {
 	out := map[string]string{}
 	for kind, owned := range s.Owned {
 		for key, o := range owned {
-			out[string(kind)+":"+key] = o.ID
+			out[string(kind)+":"+key] = string(o.ID)
 		}
 	}
 	return out
@@ -151,7 +151,7 @@ func ownedIDs(s ledger.State) map[string]bool {
 	out := map[string]bool{}
 	for _, owned := range s.Owned {
 		for _, o := range owned {
-			out[o.ID] = true
+			out[string(o.ID)] = true
 		}
 	}
 	return out

@@ -16,9 +16,9 @@ import (
 // decided by object id.
 type directory struct {
 	names   entra.Names
-	members map[string][]entra.DirectoryObject
-	errors  map[string]error // group id -> why its members could not be read
-	groups  map[string][]string
+	members map[entra.ID][]entra.DirectoryObject
+	errors  map[entra.ID]error // group id -> why its members could not be read
+	groups  map[entra.ID][]entra.ID
 }
 
 // readDirectory resolves every name of the triage file and the baseline in one
@@ -31,7 +31,7 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 	if r.Baseline != nil {
 		refs = append(refs, r.Baseline.Refs()...)
 	}
-	r.directory = directory{members: map[string][]entra.DirectoryObject{}, errors: map[string]error{}, groups: map[string][]string{}}
+	r.directory = directory{members: map[entra.ID][]entra.DirectoryObject{}, errors: map[entra.ID]error{}, groups: map[entra.ID][]entra.ID{}}
 	if r.directory.names, err = r.Reader.Resolve(ctx, refs); err != nil {
 		return err
 	}
@@ -75,11 +75,11 @@ func (r *run) triages() bool { return r.Triage != nil && (r.noTriage() == "" || 
 // readMembers reads a group's transitive members once. A group that cannot be
 // read is remembered with its reason: what needs it is blocked, the rest goes
 // on.
-func (r *run) readMembers(ctx context.Context, id string) error {
+func (r *run) readMembers(ctx context.Context, id entra.ID) error {
 	if _, ok := r.directory.members[id]; ok || r.directory.errors[id] != nil {
 		return nil
 	}
-	members, err := r.Reader.Members(ctx, id)
+	members, err := r.Reader.Members(ctx, string(id))
 	switch {
 	case err == nil:
 		r.directory.members[id] = members
@@ -114,7 +114,7 @@ func (r *run) readPrivileged(ctx context.Context) (*entra.Privileged, error) {
 
 // readBreakGlass reads the members of the break-glass groups and says which
 // users they protect.
-func (r *run) readBreakGlass(ctx context.Context) (map[string]string, error) {
+func (r *run) readBreakGlass(ctx context.Context) (map[entra.ID]string, error) {
 	for _, id := range r.groupIDs(r.Baseline.DirectoryNeeds()) {
 		if err := r.readMembers(ctx, id); err != nil {
 			return nil, err
@@ -148,8 +148,8 @@ func (r *run) breakGlassUnknown() string {
 }
 
 // groupIDs are the ids of the groups among the refs that resolved.
-func (r *run) groupIDs(refs []entra.Ref) []string {
-	var out []string
+func (r *run) groupIDs(refs []entra.Ref) []entra.ID {
+	var out []entra.ID
 	for _, ref := range refs {
 		if ref.Kind != entra.KindGroup {
 			continue
@@ -161,8 +161,8 @@ func (r *run) groupIDs(refs []entra.Ref) []string {
 	return out
 }
 
-func memberIDs(members []entra.DirectoryObject) []string {
-	out := make([]string, 0, len(members))
+func memberIDs(members []entra.DirectoryObject) []entra.ID {
+	out := make([]entra.ID, 0, len(members))
 	for _, m := range members {
 		out = append(out, m.ID)
 	}

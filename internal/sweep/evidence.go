@@ -52,7 +52,7 @@ func newEvidence() *evidence {
 // detection that comes again replaces what was known of it.
 func (e *evidence) add(d *entra.Detection) (fresh bool) {
 	fresh = e.seen.add(e.hash.key(d.ID))
-	user := e.hash.key(d.UserID)
+	user := e.hash.key(string(d.UserID))
 	if !fresh {
 		e.forget(user, d.ID)
 	}
@@ -86,9 +86,9 @@ func (e *evidence) forget(user key, id string) {
 }
 
 // of gives the open detections of a user.
-func (e *evidence) of(userID string) []triage.Detection {
+func (e *evidence) of(userID entra.ID) []triage.Detection {
 	var out []triage.Detection
-	for i := e.heads[e.hash.key(userID)]; i != 0; {
+	for i := e.heads[e.hash.key(string(userID))]; i != 0; {
 		o := e.open.at(int(i - 1))
 		if !o.dead {
 			out = append(out, triage.Detection{

@@ -18,7 +18,7 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := newEvidence()
 		type model struct {
-			user string
+			user entra.ID
 			d    triage.Detection
 			open bool
 		}
@@ -28,7 +28,7 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 			id := rapid.SampledFrom([]string{"", "ab", "abc", "AB", "00ff00ff", "x'y", "détection", fmt.Sprintf("%064x", rapid.IntRange(0, 20).Draw(t, "hex"))}).Draw(t, "id")
 			when := entra.NewDateTime(time.Unix(rapid.Int64Range(1, 2e9).Draw(t, "at"), 0))
 			d := entra.Detection{
-				ID: id, UserID: rapid.SampledFrom([]string{"u1", "u2", "u3"}).Draw(t, "user"),
+				ID: id, UserID: rapid.SampledFrom([]entra.ID{"u1", "u2", "u3"}).Draw(t, "user"),
 				RiskEventType:    rapid.SampledFrom([]string{"passwordSpray", "", "new"}).Draw(t, "event"),
 				IPAddress:        rapid.SampledFrom([]string{"", "203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7", "fe80::1%eth0", "not an address", "010.0.0.1"}).Draw(t, "ip"),
 				Location:         entra.Location{CountryOrRegion: rapid.SampledFrom([]string{"", "US", "DE"}).Draw(t, "country")},
@@ -46,7 +46,7 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 			want[id] = model{user: d.UserID, open: d.RiskState.Open(), d: triage.Detection{ID: id, EventType: d.RiskEventType, IP: d.IPAddress,
 				Country: d.Location.CountryOrRegion, Level: d.RiskLevel, State: d.RiskState, Detected: when, Updated: when}}
 		}
-		for _, user := range []string{"u1", "u2", "u3", "nobody"} {
+		for _, user := range []entra.ID{"u1", "u2", "u3", "nobody"} {
 			var w []triage.Detection
 			for _, m := range want {
 				if m.user == user && m.open {
@@ -71,7 +71,7 @@ func BenchmarkEvidenceAdd(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		d.ID = fmt.Sprintf("%064x", i)
-		d.UserID = fmt.Sprintf("%08x-0000-4000-8000-000000000000", i%1000)
+		d.UserID = entra.NewID(fmt.Sprintf("%08x-0000-4000-8000-000000000000", i%1000))
 		e.add(&d)
 	}
 }

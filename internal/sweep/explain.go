@@ -38,12 +38,16 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 		return triage.Explanation{}, err
 	}
 	u := &users[0]
-	for page, err := range s.Reader.Detections(ctx, entra.DetectionQuery{Open: true, UserIDs: []string{u.ID}}) {
+	for page, err := range s.Reader.Detections(ctx, entra.DetectionQuery{Open: true, UserIDs: []entra.ID{u.ID}}) {
 		if err != nil {
 			return triage.Explanation{}, fmt.Errorf("reading risk detections: %w", err)
 		}
 		for i := range page.Items {
-			r.evidence.add(&page.Items[i])
+			if d := &page.Items[i]; d.UserID == u.ID {
+				r.evidence.add(d)
+			} else {
+				return triage.Explanation{}, fmt.Errorf("detection %q of the user %q, for whom nobody asked: %w", d.ID, d.UserID, entra.ErrMalformed)
+			}
 		}
 	}
 	return r.rules.Explain(r.userEvidence(u, r.evidence.of(u.ID), held), r.serviceNow()), nil

@@ -117,7 +117,7 @@ type Compared struct {
 // without a run: nothing is stored. Without a baseline only the live side is
 // read.
 func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
-	r := &run{Sweeper: s, started: s.Now().UTC(), directory: directory{members: map[string][]entra.DirectoryObject{}, errors: map[string]error{}, groups: map[string][]string{}}}
+	r := &run{Sweeper: s, started: s.Now().UTC(), directory: directory{members: map[entra.ID][]entra.DirectoryObject{}, errors: map[entra.ID]error{}, groups: map[entra.ID][]entra.ID{}}}
 	if err := r.readState(ctx); err != nil {
 		return Compared{}, err
 	}
@@ -187,10 +187,10 @@ func missingOwned(ctx context.Context, reader PolicyReader, kind entra.ObjectKin
 		listed[d.ID()] = true
 	}
 	for key, o := range owned {
-		if listed[o.ID] {
+		if listed[string(o.ID)] {
 			continue
 		}
-		doc, err := reader.Object(ctx, kind, o.ID)
+		doc, err := reader.Object(ctx, kind, string(o.ID))
 		switch {
 		case err == nil:
 			*list = append(*list, doc)
@@ -198,11 +198,11 @@ func missingOwned(ctx context.Context, reader PolicyReader, kind entra.ObjectKin
 		case !errors.Is(err, entra.ErrNotFound):
 			return fmt.Errorf("reading %s %s (%s): %w", kind, key, o.ID, err)
 		}
-		gone, err := reader.Deleted(ctx, kind, o.ID)
+		gone, err := reader.Deleted(ctx, kind, string(o.ID))
 		if err != nil {
 			return fmt.Errorf("looking for %s %s among the deleted items: %w", kind, key, err)
 		}
-		deleted[o.ID] = gone
+		deleted[string(o.ID)] = gone
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/apply"
@@ -36,7 +37,7 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 	if r.atRisk, err = r.countAtRisk(ctx); err != nil {
 		return fmt.Errorf("counting the users at risk, of whom the limits allow a share: %w", err)
 	}
-	ids := make([]string, 0, plan.BatchSize)
+	ids := make([]entra.ID, 0, plan.BatchSize)
 	for at := 0; at < len(users); at += plan.BatchSize {
 		ids = ids[:0]
 		for _, u := range users[at:min(at+plan.BatchSize, len(users))] {
@@ -48,6 +49,9 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 			}
 			for i := range page.Items {
 				d := &page.Items[i]
+				if !slices.Contains(ids, d.UserID) {
+					return fmt.Errorf("reading risk detections: detection %q of the user %q, for whom nobody asked: %w", d.ID, d.UserID, entra.ErrMalformed)
+				}
 				if !r.evidence.add(d) {
 					continue
 				}
@@ -91,7 +95,7 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 // countAtRisk counts the users of the tenant who are atRisk now, as a sweep
 // does: an order is held to the same share of them.
 func (r *run) countAtRisk(ctx context.Context) (plan.Counted, error) {
-	seen := map[string]bool{}
+	seen := map[entra.ID]bool{}
 	for page, err := range r.Reader.RiskyUsers(ctx, entra.RiskyUserQuery{State: entra.StateAtRisk}) {
 		if err != nil {
 			return plan.Counted{}, err
@@ -140,11 +144,11 @@ func (r *run) mayNotOrder(u *entra.RiskyUser, held heldBack) string {
 func (r *run) orderedUsers(ctx context.Context) ([]entra.RiskyUser, error) {
 	var out []entra.RiskyUser
 	var missing []string
-	seen := map[string]bool{}
+	seen := map[entra.ID]bool{}
 	for _, name := range r.req.Order.Users {
 		q := entra.RiskyUserQuery{UserPrincipalName: name}
 		if looksLikeGUID(name) {
-			q = entra.RiskyUserQuery{IDs: []string{strings.ToLower(name)}}
+			q = entra.RiskyUserQuery{IDs: []entra.ID{entra.NewID(name)}}
 		}
 		var found []entra.RiskyUser
 		for page, err := range r.Reader.RiskyUsers(ctx, q) {
@@ -152,6 +156,11 @@ func (r *run) orderedUsers(ctx context.Context) ([]entra.RiskyUser, error) {
 				return nil, fmt.Errorf("reading %s: %w", name, err)
 			}
 			found = append(found, page.Items...)
+		}
+		for _, u := range found {
+			if u.ID != entra.NewID(name) && !strings.EqualFold(u.UserPrincipalName, name) {
+				return nil, fmt.Errorf("reading %s: the answer holds the risky user %q (%s), for whom nobody asked: %w", name, u.ID, u.UserPrincipalName, entra.ErrMalformed)
+			}
 		}
 		switch {
 		case len(found) == 0:

@@ -38,7 +38,7 @@ func (r *run) writePage(ctx context.Context, rep report.Report) error {
 
 // shownDetections are a user's open detections as the page may show them.
 func (r *run) shownDetections(userID string) []triage.Detection {
-	list := r.evidence.of(userID)
+	list := r.evidence.of(entra.NewID(userID))
 	for i := range list {
 		list[i].IP = r.Output.Redaction.Text(list[i].IP)
 	}

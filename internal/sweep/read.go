@@ -91,7 +91,9 @@ func (r *run) takeDetections(c *checkpoint, items []entra.Detection, old bool) e
 		if old && r.evidence.knows(d.ID) {
 			continue
 		}
-		if !r.evidence.add(d) {
+		fresh := r.evidence.add(d)
+		r.ownerOf(d)
+		if !fresh {
 			continue // read before: only its state is news
 		}
 		if c != nil {
@@ -151,7 +153,7 @@ func (r *run) readUsers(ctx context.Context, held heldBack) error {
 	if !r.full {
 		q.Open, q.UpdatedSince = true, r.since
 	}
-	began := map[string]entra.DateTime{} // users with an action
+	began := map[entra.ID]entra.DateTime{} // users with an action
 	var seen keySet
 	hash := newHasher()
 	pages := 0
@@ -159,7 +161,7 @@ func (r *run) readUsers(ctx context.Context, held heldBack) error {
 		if u.ID == "" {
 			return fmt.Errorf("a risky user without id: %w", entra.ErrMalformed)
 		}
-		if !seen.add(hash.key(u.ID)) {
+		if !seen.add(hash.key(string(u.ID))) {
 			if at, ok := began[u.ID]; ok && at != u.RiskLastUpdatedDateTime {
 				r.dropAction(u.ID, "left alone: the user's risk changed while it was read")
 			}
@@ -252,7 +254,7 @@ func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 
 // userEvidence is all that is known of one user.
 func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection, held heldBack) triage.Evidence {
-	ev := triage.Evidence{User: *u, Detections: open, HeldBack: held.why(u.ID)}
+	ev := triage.Evidence{User: *u, Detections: open, Incomplete: r.ownerless(), HeldBack: held.why(u.ID)}
 	keep := retentionFree
 	switch {
 	case r.tenant.PlanP2 || r.tenant.PlansUnknown:
@@ -310,7 +312,7 @@ func seenRisk(u *entra.RiskyUser, open []triage.Detection) *plan.Risk {
 }
 
 // dropAction blocks the action on a user.
-func (r *run) dropAction(userID, why string) {
+func (r *run) dropAction(userID entra.ID, why string) {
 	for i := range r.users {
 		if a := &r.users[i]; a.Subject.ID == userID && a.Status == plan.Ready {
 			a.Status = plan.Blocked

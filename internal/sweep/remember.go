@@ -94,7 +94,7 @@ func owned(s ledger.State) baseline.OwnedObjects {
 	for kind, byKey := range s.Owned {
 		out[kind] = map[string]baseline.Owned{}
 		for key, o := range byKey {
-			out[kind][key] = baseline.Owned{ID: o.ID, Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName, Run: o.Run}
+			out[kind][key] = baseline.Owned{ID: string(o.ID), Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName, Run: o.Run}
 		}
 	}
 	return out
@@ -114,7 +114,7 @@ func Own(s *ledger.State, objects baseline.OwnedObjects) {
 			if s.Owned[kind] == nil {
 				s.Owned[kind] = map[string]ledger.Owned{}
 			}
-			s.Owned[kind][key] = ledger.Owned{ID: o.ID, Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName, Run: o.Run}
+			s.Owned[kind][key] = ledger.Owned{ID: entra.NewID(o.ID), Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName, Run: o.Run}
 		}
 	}
 }

@@ -91,13 +91,14 @@ type run struct {
 	settled           []apply.Settled
 	unsaid            []apply.Settled // of them, what the journal does not hold yet
 	evidence          *evidence
+	nobodys           map[string]bool // ids of open detections without a user
 	tally             *report.Tally
 	checkpoint        *checkpoint
 	rules             *triage.Rules
 	directory         directory
-	breakGlass        map[string]string // user id -> why
-	users             []plan.Action     // what triage asks for
-	atRisk            plan.Counted      // users
+	breakGlass        map[entra.ID]string // user id -> why
+	users             []plan.Action       // what triage asks for
+	atRisk            plan.Counted        // users
 	lists             map[entra.ObjectKind][]entra.Document
 	drift             baseline.Result
 	planned           bool // plan.json is stored
@@ -192,6 +193,7 @@ func (r *run) readRisk(ctx context.Context, held heldBack) error {
 	if err := r.timed("detections", func() error { return r.readDetections(ctx) }); err != nil {
 		return fmt.Errorf("reading risk detections: %w", err)
 	}
+	r.sayOwnerless()
 	if err := r.timed("servicePrincipals", func() error { return r.readServicePrincipals(ctx) }); err != nil {
 		return fmt.Errorf("reading risky service principals: %w", err)
 	}
@@ -282,7 +284,7 @@ func nameOf(s plan.Subject) string {
 	case s.Key != "":
 		return s.Key
 	}
-	return s.ID
+	return string(s.ID)
 }
 
 func looksLikeGUID(s string) bool {

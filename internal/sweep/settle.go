@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
@@ -33,16 +32,16 @@ type journalDetail struct {
 // users takes one.
 type heldBack struct {
 	settled bool // what earlier runs left open was looked at
-	by      map[string]apply.Settled
+	by      map[entra.ID]apply.Settled
 }
 
 // why says why nothing may be ordered for a user now, or nothing. A value that
 // settling did not make holds everybody back.
-func (h heldBack) why(userID string) string {
+func (h heldBack) why(userID entra.ID) string {
 	if !h.settled {
 		return "what earlier runs left open was not looked at"
 	}
-	s, ok := h.by[strings.ToLower(userID)]
+	s, ok := h.by[userID]
 	if !ok {
 		return ""
 	}
@@ -69,7 +68,7 @@ func (h heldBack) block(actions []plan.Action) {
 // plan looks too, so that it says who is held back, but it only looks at users
 // and writes nothing down.
 func (r *run) settleEarlier(ctx context.Context) (heldBack, error) {
-	held := heldBack{by: map[string]apply.Settled{}}
+	held := heldBack{by: map[entra.ID]apply.Settled{}}
 	var open []string
 	for _, earlier := range r.state.OpenRuns {
 		intents, err := r.readEarlier(ctx, earlier)
@@ -92,7 +91,7 @@ func (r *run) settleEarlier(ctx context.Context) (heldBack, error) {
 			if s.Outcome.Status != plan.SettledPending {
 				continue
 			}
-			held.by[strings.ToLower(s.Outcome.Subject.ID)] = s
+			held.by[s.Outcome.Subject.ID] = s
 			if !slices.Contains(open, earlier) {
 				open = append(open, earlier)
 			}

@@ -15,17 +15,17 @@ type Directory struct {
 	Names entra.Names
 	// Members are the transitive members of groups by group id; MemberErrors
 	// says why a group's could not be read.
-	Members      map[string][]entra.DirectoryObject
-	MemberErrors map[string]error
+	Members      map[entra.ID][]entra.DirectoryObject
+	MemberErrors map[entra.ID]error
 	// Privileged is nil if roles could not be read, with the reason.
 	Privileged      *entra.Privileged
 	PrivilegedError string
 	// BreakGlass says of each break-glass user id why it is one;
 	// BreakGlassError says why somebody may be missing there.
-	BreakGlass      map[string]string
+	BreakGlass      map[entra.ID]string
 	BreakGlassError string
 	// PreviousMembers are the members of groups at the last run.
-	PreviousMembers map[string][]string
+	PreviousMembers map[entra.ID][]entra.ID
 }
 
 // Finding is something that a person should know of the rules. Blocked says
@@ -39,18 +39,18 @@ type Finding struct {
 // Rules are a policy bound to the ids of one tenant.
 type Rules struct {
 	policy          *Policy
-	protected       map[string]string // user id -> by what
+	protected       map[entra.ID]string // user id -> by what
 	protectionError string
 	privileged      *entra.Privileged
 	privilegedError string
-	breakGlass      map[string]string
+	breakGlass      map[entra.ID]string
 	entries         []boundEntry
 }
 
 // boundEntry is an allowlist entry with ids. A blocked one covers nothing.
 type boundEntry struct {
 	*allowEntry
-	users   map[string]bool
+	users   map[entra.ID]bool
 	groups  []boundGroup
 	blocked string
 	expired bool
@@ -59,15 +59,15 @@ type boundEntry struct {
 
 type boundGroup struct {
 	name    string
-	members map[string]bool
+	members map[entra.ID]bool
 }
 
 // Bind resolves the policy's names. A name that stands for nothing or for
 // several objects blocks the entry that uses it; in the protected section it
 // keeps every rule from deciding about anybody.
 func (p *Policy) Bind(d Directory, now time.Time) (*Rules, []Finding) {
-	b := &binder{Directory: d, sets: map[string]map[string]bool{}}
-	r := &Rules{policy: p, protected: map[string]string{}, privileged: d.Privileged, privilegedError: d.PrivilegedError, breakGlass: d.BreakGlass}
+	b := &binder{Directory: d, sets: map[entra.ID]map[entra.ID]bool{}}
+	r := &Rules{policy: p, protected: map[entra.ID]string{}, privileged: d.Privileged, privilegedError: d.PrivilegedError, breakGlass: d.BreakGlass}
 	if r.privileged == nil {
 		if r.privilegedError == "" {
 			r.privilegedError = "unknown reason"
@@ -83,7 +83,7 @@ func (p *Policy) Bind(d Directory, now time.Time) (*Rules, []Finding) {
 
 type binder struct {
 	Directory
-	sets     map[string]map[string]bool
+	sets     map[entra.ID]map[entra.ID]bool
 	findings []Finding
 }
 
@@ -105,7 +105,7 @@ func (b *binder) resolve(kind entra.ObjectKind, name string) (entra.DirectoryObj
 }
 
 // members gives a group's members as a set, or why it has none.
-func (b *binder) members(g entra.DirectoryObject, name string) (map[string]bool, string) {
+func (b *binder) members(g entra.DirectoryObject, name string) (map[entra.ID]bool, string) {
 	if set, ok := b.sets[g.ID]; ok {
 		return set, ""
 	}
@@ -118,7 +118,7 @@ func (b *binder) members(g entra.DirectoryObject, name string) (map[string]bool,
 		}
 		return nil, fmt.Sprintf("the members of the group %q could not be read: %s", name, why)
 	}
-	set := make(map[string]bool, len(list))
+	set := make(map[entra.ID]bool, len(list))
 	for _, m := range list {
 		set[m.ID] = true
 	}
@@ -161,7 +161,7 @@ func (b *binder) protected(p *Policy, r *Rules) {
 }
 
 func (b *binder) entry(e *allowEntry, now time.Time) boundEntry {
-	out := boundEntry{allowEntry: e, users: map[string]bool{}, expired: !now.Before(e.expires)}
+	out := boundEntry{allowEntry: e, users: map[entra.ID]bool{}, expired: !now.Before(e.expires)}
 	var broken []string
 	for _, name := range e.users {
 		o, why := b.resolve(entra.KindUser, name)
@@ -179,7 +179,7 @@ func (b *binder) entry(e *allowEntry, now time.Time) boundEntry {
 		if why == "" && !g.RoleAssignable && !e.groupRiskAccepted {
 			why = fmt.Sprintf("the group %q is not role-assignable, so its owners can widen the allowlist; say groupRiskAccepted: true if that is meant", name)
 		}
-		var set map[string]bool
+		var set map[entra.ID]bool
 		if why == "" {
 			set, why = b.members(g, name)
 		}
@@ -199,12 +199,12 @@ func (b *binder) entry(e *allowEntry, now time.Time) boundEntry {
 
 // joined names the members who came into an allow-listed group since the last
 // run.
-func (b *binder) joined(entry, name, id string) {
+func (b *binder) joined(entry, name string, id entra.ID) {
 	before, ok := b.PreviousMembers[id]
 	if !ok {
 		return
 	}
-	was := make(map[string]bool, len(before))
+	was := make(map[entra.ID]bool, len(before))
 	for _, m := range before {
 		was[m] = true
 	}
@@ -213,7 +213,7 @@ func (b *binder) joined(entry, name, id string) {
 		if !was[m.ID] {
 			who := m.UserPrincipalName
 			if who == "" {
-				who = m.ID
+				who = string(m.ID)
 			}
 			fresh = append(fresh, who)
 		}
@@ -231,7 +231,7 @@ func (b *binder) joined(entry, name, id string) {
 }
 
 // names says how an entry names a user: directly, by a group, or not at all.
-func (e *boundEntry) names(userID string) string {
+func (e *boundEntry) names(userID entra.ID) string {
 	if e.users[userID] {
 		return "direct"
 	}
@@ -244,7 +244,7 @@ func (e *boundEntry) names(userID string) string {
 }
 
 // Protected says why no rule may decide about a user, or nothing.
-func (r *Rules) Protected(userID string) string {
+func (r *Rules) Protected(userID entra.ID) string {
 	if r.protectionError != "" {
 		return "who is protected is not known: " + r.protectionError
 	}

@@ -94,7 +94,7 @@ func sameRisk(p Past, e Evidence) bool {
 }
 
 // roles says why a user counts as privileged, or nothing.
-func (r *Rules) roles(userID string) string {
+func (r *Rules) roles(userID entra.ID) string {
 	if r.privileged == nil {
 		return "" // handled where it matters: nobody is dismissed
 	}
@@ -105,7 +105,7 @@ func (r *Rules) roles(userID string) string {
 }
 
 // untouchable says why no rule may decide about a user whatever it finds.
-func (r *Rules) untouchable(userID string) (code, why string) {
+func (r *Rules) untouchable(userID entra.ID) (code, why string) {
 	switch {
 	case r.protectionError != "":
 		return CodeProtectionBroken, "who is protected is not known: " + r.protectionError
@@ -277,7 +277,7 @@ func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered []
 }
 
 // noEntry says of uncovered detections which entries might have covered them.
-func (r *Rules) noEntry(userID string, n int) string {
+func (r *Rules) noEntry(userID entra.ID, n int) string {
 	var dead []string
 	named := false
 	for i := range r.entries {

@@ -56,7 +56,7 @@ func parse(t interface{ Fatal(...any) }, text string) *triage.Policy {
 // world is a directory in which the user's own id is its name before the @.
 func world() triage.Directory {
 	user := func(name string) entra.Resolution {
-		return entra.Resolution{Ref: entra.Ref{Kind: entra.KindUser, Name: name + "@contoso.com"}, Objects: []entra.DirectoryObject{{Kind: entra.KindUser, ID: name}}}
+		return entra.Resolution{Ref: entra.Ref{Kind: entra.KindUser, Name: name + "@contoso.com"}, Objects: []entra.DirectoryObject{{Kind: entra.KindUser, ID: entra.NewID(name)}}}
 	}
 	names := entra.Names{}
 	for _, r := range []entra.Resolution{user("ada"), user("admin"), user("ceo"),
@@ -65,14 +65,14 @@ func world() triage.Directory {
 		names[r.Ref] = r
 	}
 	return triage.Directory{Names: names,
-		Members:    map[string][]entra.DirectoryObject{"g-vpn": {{ID: "bob", UserPrincipalName: "bob@contoso.com"}, {ID: "exec"}}, "g-exec": {{ID: "exec"}}},
-		Privileged: &entra.Privileged{Users: map[string][]string{"admin": {"role"}, "root": {"role"}}},
-		BreakGlass: map[string]string{"bg": "breakGlass.users"}}
+		Members:    map[entra.ID][]entra.DirectoryObject{"g-vpn": {{ID: "bob", UserPrincipalName: "bob@contoso.com"}, {ID: "exec"}}, "g-exec": {{ID: "exec"}}},
+		Privileged: &entra.Privileged{Users: map[entra.ID][]string{"admin": {"role"}, "root": {"role"}}},
+		BreakGlass: map[entra.ID]string{"bg": "breakGlass.users"}}
 }
 
 func user(id string, level entra.RiskLevel) entra.RiskyUser {
 	f := false
-	return entra.RiskyUser{ID: id, IsDeleted: &f, IsProcessing: &f, RiskLevel: level, RiskState: entra.StateAtRisk, RiskLastUpdatedDateTime: "2026-11-23T00:00:00Z"}
+	return entra.RiskyUser{ID: entra.NewID(id), IsDeleted: &f, IsProcessing: &f, RiskLevel: level, RiskState: entra.StateAtRisk, RiskLastUpdatedDateTime: "2026-11-23T00:00:00Z"}
 }
 
 func det(id, event string, level entra.RiskLevel, ip, country string) triage.Detection {
@@ -175,7 +175,7 @@ func TestNobodyIsDismissedWhoMustNotBe(t *testing.T) {
 			dir.Privileged = nil
 		}
 		rules, _ := policy.Bind(dir, now)
-		u := entra.RiskyUser{ID: rapid.SampledFrom([]string{"ada", "bob", "admin", "ceo", "exec", "bg", "eve"}).Draw(t, "id"),
+		u := entra.RiskyUser{ID: rapid.SampledFrom([]entra.ID{"ada", "bob", "admin", "ceo", "exec", "bg", "eve"}).Draw(t, "id"),
 			IsDeleted: tri.Draw(t, "deleted"), IsProcessing: tri.Draw(t, "processing"),
 			RiskLevel: rapid.SampledFrom([]entra.RiskLevel{"low", "medium", "high", "hidden", "none", ""}).Draw(t, "level"),
 			RiskState: rapid.SampledFrom([]entra.RiskState{"atRisk", "atRisk", "atRisk", "dismissed", "confirmedCompromised", "new"}).Draw(t, "state")}
@@ -195,7 +195,7 @@ func TestNobodyIsDismissedWhoMustNotBe(t *testing.T) {
 		}
 		if got.Verdict == triage.ConfirmCompromised {
 			match := slices.ContainsFunc(e.Detections, func(d triage.Detection) bool { return d.EventType == "passwordSpray" && d.Level == "high" })
-			if !match || u.RiskState != "atRisk" || slices.Contains([]string{"ceo", "exec", "bg", "admin"}, u.ID) {
+			if !match || u.RiskState != "atRisk" || slices.Contains([]entra.ID{"ceo", "exec", "bg", "admin"}, u.ID) {
 				t.Fatalf("confirmed: %+v", e)
 			}
 		}
@@ -238,7 +238,7 @@ func mustNotDismiss(dir triage.Directory, e triage.Evidence) string {
 
 func TestBindFindings(t *testing.T) {
 	d := world()
-	d.PreviousMembers = map[string][]string{"g-vpn": {"exec"}}
+	d.PreviousMembers = map[entra.ID][]entra.ID{"g-vpn": {"exec"}}
 	_, findings := parse(t, file).Bind(d, now)
 	if len(findings) != 1 || findings[0].Blocked || !strings.Contains(findings[0].Text, "bob@contoso.com") {
 		t.Errorf("findings %+v, want the member who joined", findings)

@@ -40,7 +40,7 @@ type ExplainedDetection struct {
 
 // Explain decides on a user and says why, entry by entry.
 func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
-	x := Explanation{UserID: e.User.ID, UserPrincipalName: e.User.UserPrincipalName, RiskLevel: string(e.User.RiskLevel),
+	x := Explanation{UserID: string(e.User.ID), UserPrincipalName: e.User.UserPrincipalName, RiskLevel: string(e.User.RiskLevel),
 		RiskState: string(e.User.RiskState), Decision: r.Decide(e, now), Guards: []string{}, Entries: []ExplainedEntry{},
 		Escalations: []ExplainedEntry{}, Detections: append([]Detection{}, e.Detections...)}
 	for _, guard := range []func(*Decision) bool{

@@ -122,7 +122,7 @@ func TestExplain(t *testing.T) {
 func TestWhoIsProtectedMustBeKnown(t *testing.T) {
 	for name, broken := range map[string]func(*triage.Directory){
 		"members refused": func(d *triage.Directory) {
-			d.MemberErrors = map[string]error{"g-exec": errors.New("refused")}
+			d.MemberErrors = map[entra.ID]error{"g-exec": errors.New("refused")}
 		},
 		"no such user": func(d *triage.Directory) { delete(d.Names, entra.Ref{Kind: entra.KindUser, Name: "ceo@contoso.com"}) },
 		"break-glass":  func(d *triage.Directory) { d.BreakGlassError = `the group "CA Break Glass" does not exist` },

@@ -70,9 +70,9 @@ type modelGroup struct {
 }
 
 func (t modelTenant) directory(p *triage.Policy) triage.Directory {
-	d := triage.Directory{Names: entra.Names{}, Members: map[string][]entra.DirectoryObject{}, MemberErrors: map[string]error{}, BreakGlass: map[string]string{}}
+	d := triage.Directory{Names: entra.Names{}, Members: map[entra.ID][]entra.DirectoryObject{}, MemberErrors: map[entra.ID]error{}, BreakGlass: map[entra.ID]string{}}
 	for _, ref := range p.Refs() {
-		o := entra.DirectoryObject{Kind: ref.Kind, ID: ref.Name}
+		o := entra.DirectoryObject{Kind: ref.Kind, ID: entra.NewID(ref.Name)}
 		if g, ok := t.groups[ref.Name]; ok && ref.Kind == entra.KindGroup {
 			o.Dynamic, o.RoleAssignable = g.dynamic, g.assignable
 		}
@@ -86,22 +86,22 @@ func (t modelTenant) directory(p *triage.Policy) triage.Directory {
 	}
 	for name, g := range t.groups {
 		if g.error {
-			d.MemberErrors[name] = fmt.Errorf("refused")
+			d.MemberErrors[entra.NewID(name)] = fmt.Errorf("refused")
 			continue
 		}
-		d.Members[name] = []entra.DirectoryObject{}
+		d.Members[entra.NewID(name)] = []entra.DirectoryObject{}
 		for _, m := range g.members {
-			d.Members[name] = append(d.Members[name], entra.DirectoryObject{ID: m})
+			d.Members[entra.NewID(name)] = append(d.Members[entra.NewID(name)], entra.DirectoryObject{ID: entra.NewID(m)})
 		}
 	}
 	if !t.noRoles {
-		d.Privileged = &entra.Privileged{Users: map[string][]string{}}
+		d.Privileged = &entra.Privileged{Users: map[entra.ID][]string{}}
 		for _, u := range t.privileged {
-			d.Privileged.Users[u] = []string{"role"}
+			d.Privileged.Users[entra.NewID(u)] = []string{"role"}
 		}
 	}
 	for _, u := range t.breakGlass {
-		d.BreakGlass[u] = "breakGlass.users"
+		d.BreakGlass[entra.NewID(u)] = "breakGlass.users"
 	}
 	return d
 }
@@ -165,10 +165,10 @@ func model(f modelFile, t modelTenant, e triage.Evidence) triage.Verdict {
 	if u.RiskState != "atRisk" || u.IsDeleted == nil || *u.IsDeleted || u.IsProcessing == nil || *u.IsProcessing {
 		return triage.Leave
 	}
-	if t.broken(f.Protected) || t.names(f.Protected, u.ID) || slices.Contains(t.breakGlass, u.ID) || e.Incomplete != "" || modelRank[string(u.RiskLevel)] == 0 {
+	if t.broken(f.Protected) || t.names(f.Protected, string(u.ID)) || slices.Contains(t.breakGlass, string(u.ID)) || e.Incomplete != "" || modelRank[string(u.RiskLevel)] == 0 {
 		return triage.Leave
 	}
-	privileged := slices.Contains(t.privileged, u.ID)
+	privileged := slices.Contains(t.privileged, string(u.ID))
 	escalated := false
 	for _, rule := range f.Escalate {
 		for _, d := range e.Detections {
@@ -193,7 +193,7 @@ func model(f modelFile, t modelTenant, e triage.Evidence) triage.Verdict {
 				return t.groups[g].dynamic || !t.groups[g].assignable && !a.GroupRiskAccepted
 			})
 			c := conditions(a.When, d)
-			return !dead && t.names(a.modelNames, u.ID) && !slices.Contains(c, "no") && !slices.Contains(c, "?") && (!privileged || a.Privileged)
+			return !dead && t.names(a.modelNames, string(u.ID)) && !slices.Contains(c, "no") && !slices.Contains(c, "?") && (!privileged || a.Privileged)
 		})
 		if !covered {
 			return triage.Leave
@@ -299,7 +299,7 @@ func drawEvidence(t *rapid.T) triage.Evidence {
 		return new(bool)
 	}
 	text := func(label string, values ...string) string { return rapid.SampledFrom(values).Draw(t, label) }
-	e := triage.Evidence{User: entra.RiskyUser{ID: text("user", modelUsers...), IsDeleted: flag("deleted"), IsProcessing: flag("processing"),
+	e := triage.Evidence{User: entra.RiskyUser{ID: entra.NewID(text("user", modelUsers...)), IsDeleted: flag("deleted"), IsProcessing: flag("processing"),
 		RiskLevel:               entra.RiskLevel(text("level", "low", "low", "medium", "medium", "high", "high", "hidden", "none", "", "brandNew")),
 		RiskState:               entra.RiskState(text("state", "atRisk", "atRisk", "atRisk", "atRisk", "atRisk", "atRisk", "dismissed", "confirmedCompromised", "brandNew", "")),
 		RiskLastUpdatedDateTime: "2026-11-23T00:00:00Z"}}

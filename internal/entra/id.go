@@ -1,0 +1,30 @@
+package entra
+
+import "strings"
+
+// ID is the id of a user, group, service principal, role or other object of
+// the tenant, in the one form in which ids are compared: the service takes and
+// may send the same id in either case. NewID and decoding are the only ways to
+// make one of text; a document as Graph sent it keeps its own spelling.
+type ID string
+
+// NewID folds an id. Text of white space alone is no id.
+func NewID(s string) ID { return ID(strings.ToLower(strings.TrimSpace(s))) }
+
+// NewIDs folds a list of ids; nil stays nil.
+func NewIDs(list []string) []ID {
+	if list == nil {
+		return nil
+	}
+	out := make([]ID, len(list))
+	for i, s := range list {
+		out[i] = NewID(s)
+	}
+	return out
+}
+
+// UnmarshalText makes decoded ids, also those that are keys, the folded ones.
+func (id *ID) UnmarshalText(text []byte) error {
+	*id = NewID(string(text))
+	return nil
+}
