@@ -16,7 +16,7 @@ import (
 var mutations = []struct{ name, file, old, new string }{
 	{"the fence is removed", "apply/users.go", `why := Moved(a.Risk, live[a.Subject.ID]); why != ""`, `why := Moved(a.Risk, live[a.Subject.ID]); why != "" && false`},
 	{"users are written before the intent", "apply/users.go", "held == nil && !r.intend(ctx, kind, batch)", "false"},
-	{"an old look is as good as a new one", "apply/departure.go", "return max(age, wall) > LookAge || min(age, wall) < 0", "return false"},
+	{"an old look is as good as a new one", "apply/departure.go", "return max(age, wall) > LookAge || min(age, wall) < 0", "return age != age || wall != wall"},
 	{"nothing is asked at the departure", "graph/carrier.go", "entra.Depart(ctx); err != nil", "entra.Depart(ctx); err != nil && false"},
 	{"HOLD set in mid-run is ignored", "sweep/carry.go", "\tcase held:\n", "\tcase held && false:\n"},
 	{"objects are made without an intent", "apply/change.go", "if !r.intend(ctx, a.Kind, []plan.Action{a}) {", "if _ = a; false {"},

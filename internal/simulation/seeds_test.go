@@ -75,7 +75,12 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			switch stands.IntN(4) {
 			case 0:
 				p.slowFrom, p.slowFor = 1+stands.IntN(6), []time.Duration{10 * time.Second, 40 * time.Second}[stands.IntN(2)]
-				p.slowly = func() { w.raise(); w.raise() }
+				p.slowly = func() {
+					p.mu.Lock()
+					defer p.mu.Unlock()
+					w.raise()
+					w.raise()
+				}
 			case 1:
 				p.slowFrom = 1 + stands.IntN(6)
 				p.slowly = func() { w.stall(p); w.other(t, p, uint64(n)+2000, true, base) }

@@ -151,13 +151,24 @@ type appender struct {
 	name string
 }
 
+// slowNow counts an append and says whether it is the one that takes its time.
+func (p *process) slowNow() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.w.quiet {
+		return false
+	}
+	p.appends++
+	if p.appends == p.slowFrom {
+		p.w.say("%s: an append takes %s", p.name, p.slowFor)
+	}
+	return p.appends == p.slowFrom
+}
+
 func (a *appender) Append(ctx context.Context, data []byte) error {
-	if p := a.s.p; !p.w.quiet {
-		if p.appends++; p.appends == p.slowFrom {
-			p.w.say("%s: an append takes %s", p.name, p.slowFor)
-			if time.Sleep(p.slowFor); p.slowly != nil {
-				p.slowly()
-			}
+	if p := a.s.p; p.slowNow() {
+		if time.Sleep(p.slowFor); p.slowly != nil {
+			p.slowly()
 		}
 	}
 	return act(a.s, "append to", a.name, func() error {
