@@ -23,17 +23,17 @@ const looks = 3
 // errLate says that a write came to its departure too late.
 var errLate = errors.New("too much time passed between the look at the tenant and the write")
 
-// heldBack is the error of a write of which nothing was sent.
-type heldBack struct{ why error }
+// notSent is the error of a write of which nothing was sent.
+type notSent struct{ why error }
 
-func (e *heldBack) Error() string { return "nothing was sent: " + e.why.Error() }
-func (e *heldBack) Unwrap() error { return e.why }
+func (e *notSent) Error() string { return "nothing was sent: " + e.why.Error() }
+func (e *notSent) Unwrap() error { return e.why }
 
 // leave sends one write. Whatever time passed since the gate was asked (for the
 // journal, for the pace, for a wait that the service asked for, or because the
 // process stood still), each request asks again at its departure: whether the
 // run goes on, HOLD, the lease, and the age of the look that the write rests
-// on, which is zero for one that rests on none. A *heldBack error means that
+// on, which is zero for one that rests on none. A *notSent error means that
 // nothing was sent; unless it was only late, the run's writing has then ended.
 func (r *run) leave(ctx context.Context, looked time.Time, send func(context.Context) error) error {
 	c, cancel := r.call(ctx)
@@ -53,7 +53,7 @@ func (r *run) leave(ctx context.Context, looked time.Time, send func(context.Con
 	if errors.Is(err, entra.ErrUnknownOutcome) {
 		return err // another request of the same write has left
 	}
-	return &heldBack{why}
+	return &notSent{why}
 }
 
 // lastLook is what stands between a write and the tenant at the very end. What
@@ -87,13 +87,13 @@ func stale(looked, now time.Time) bool {
 // late reports whether nothing was sent only because it came too late: after
 // another look it may be tried again.
 func late(err error) bool {
-	var held *heldBack
+	var held *notSent
 	return errors.As(err, &held) && errors.Is(err, errLate)
 }
 
 // unsent reports whether nothing of a write was sent.
 func unsent(err error) bool {
-	var held *heldBack
+	var held *notSent
 	return errors.As(err, &held)
 }
 
