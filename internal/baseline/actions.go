@@ -121,9 +121,9 @@ func withUntrust(a plan.Action, before entra.Document) []plan.Action {
 }
 
 // refersTo reports whether a canonical policy names an id.
-func refersTo(policy entra.Document, id string) bool {
+func refersTo(d entra.Document, id string) bool {
 	found := false
-	eachRef(entra.SchemaOf(entra.KindPolicy), policy, func(_ *entra.Member, s string) {
+	eachRef(entra.SchemaOf(entra.KindPolicy), d, func(_ *entra.Member, s string) {
 		found = found || strings.EqualFold(s, id)
 	})
 	return found

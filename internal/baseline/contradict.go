@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
 )
@@ -34,9 +35,9 @@ func (r rule) excludedAgain() {
 		switch {
 		case len(twice) == 0:
 		case len(twice) == len(in) && r.only(p.include):
-			r.warn(p.exclude, "everything that is included is excluded again (%s): the policy never applies", quoteAll(twice))
+			r.warn(p.exclude, "everything that is included is excluded again (%s): the policy never applies", strings.Join(twice, ", "))
 		default:
-			r.warn(p.exclude, "%s is included and excluded; the exclusion wins", quoteAll(twice))
+			r.warn(p.exclude, "%s is included and excluded; the exclusion wins", strings.Join(twice, ", "))
 		}
 	}
 	for _, p := range []string{"platforms", "locations"} {
@@ -71,7 +72,7 @@ func (r rule) redundant() {
 		{"conditions.locations.includeLocations", entra.WordAll}, {spns + ".includeServicePrincipals", entra.WordOwnTenant},
 	} {
 		if list := strs(r.d, c.path); len(list) > 1 && slices.Contains(list, c.all) {
-			r.warn(c.path, "%s stands for itself; %s beside it contradicts it or adds nothing", c.all, quoteAll(minus(list, []string{c.all})))
+			r.warn(c.path, "%s stands for itself; %s beside it contradicts it or adds nothing", c.all, strings.Join(minus(list, []string{c.all}), ", "))
 		}
 	}
 	if slices.Contains(strs(r.d, users+".includeUsers"), entra.WordAll) {

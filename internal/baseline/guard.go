@@ -151,7 +151,7 @@ func (p *planner) policyEffects(e *entry) (changes, weakens []string) {
 			changes = append(changes, "it changes the effect of an enabled policy")
 		}
 		if enabled(e.before) {
-			weakens = weakening(e.before, e.want, &p.shelter)
+			weakens = weakening(e.before, e.want, p.shelter.isBreakGlass)
 		}
 	}
 	return changes, weakens

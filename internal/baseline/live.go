@@ -153,25 +153,16 @@ type namer map[string]string
 
 func newNamer(l Live) namer {
 	n := namer{}
-	say := func(o entra.DirectoryObject) {
-		name := o.UserPrincipalName
-		if name == "" {
-			name = o.DisplayName
-		}
-		if name != "" {
-			n[string(o.ID)] = name
-		}
-	}
 	for _, o := range l.ObjectNames {
-		say(o)
+		n.add(o)
 	}
 	for _, r := range l.Names {
 		if o, ok := r.Resolved(); ok {
-			say(o)
+			n.add(o)
 		}
 	}
 	if l.Self.ID != "" {
-		say(l.Self)
+		n.add(l.Self)
 	}
 	for _, kind := range kinds {
 		for _, d := range l.list(kind) {
@@ -179,6 +170,17 @@ func newNamer(l Live) namer {
 		}
 	}
 	return n
+}
+
+// add learns the name of an object of the directory.
+func (n namer) add(o entra.DirectoryObject) {
+	name := o.UserPrincipalName
+	if name == "" {
+		name = o.DisplayName
+	}
+	if name != "" {
+		n[string(o.ID)] = name
+	}
 }
 
 // name gives an id its name, other text itself.

@@ -30,7 +30,7 @@ func (p *planner) resolve(it Item) (want entra.Document, needs, problems []strin
 			var o entra.DirectoryObject
 			o, problem = lookUp(p.live.Names, entra.Ref{Kind: m.Ref, Name: name})
 			if id = string(o.ID); problem != "" && len(m.Words) > 0 && !strings.ContainsAny(name, " @") {
-				problem += fmt.Sprintf("; it is none of the special words that this program knows here (%s), and one that is newer needs a newer program", quoteAll(m.Words))
+				problem += fmt.Sprintf("; it is none of the special words that this program knows here (%s), and one that is newer needs a newer program", strings.Join(m.Words, ", "))
 			}
 		}
 		if problem != "" {

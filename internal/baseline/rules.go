@@ -392,5 +392,3 @@ func takesAll(list []string, word string, each ...string) bool {
 	}
 	return len(each) > 0 && subset(each, list)
 }
-
-func quoteAll(list []string) string { return strings.Join(list, ", ") }

@@ -12,16 +12,16 @@ import (
 
 // weakening says in what an enabled policy would hold for less or demand less
 // than before: its state lowered, its controls weakened, what it includes
-// narrowed, exclusions added beyond break-glass. What cannot be compared
+// narrowed, exclusions added beyond those that isBreakGlass tells. What cannot be compared
 // counts as weaker.
-func weakening(before, want entra.Document, s *shelter) []string {
+func weakening(before, want entra.Document, isBreakGlass func(id string) bool) []string {
 	var out []string
 	if !enabled(want) {
 		out = append(out, fmt.Sprintf("state becomes %s", want.Text("state")))
 	}
 	out = append(out, weakerGrant(obj(before, "grantControls"), obj(want, "grantControls"))...)
 	out = append(out, weakerSession(obj(before, "sessionControls"), obj(want, "sessionControls"))...)
-	out = append(out, narrower(before, want, s)...)
+	out = append(out, narrower(before, want, isBreakGlass)...)
 	schema := entra.SchemaOf(entra.KindPolicy)
 	for _, name := range sortedKeys(union(before, want)) {
 		if schema.Lookup(name) == nil && !reflect.DeepEqual(before[name], want[name]) {
@@ -160,7 +160,7 @@ func hours(f map[string]any) int64 {
 var wide = []string{entra.WordAll, "all", entra.WordOwnTenant}
 
 // narrower reports conditions that let fewer sign-ins be held by the policy.
-func narrower(before, want entra.Document, s *shelter) []string {
+func narrower(before, want entra.Document, isBreakGlass func(id string) bool) []string {
 	b, w := obj(before, "conditions"), obj(want, "conditions")
 	var out []string
 	for _, name := range sortedKeys(union(b, w)) {
@@ -172,12 +172,12 @@ func narrower(before, want entra.Document, s *shelter) []string {
 		case "applications", "users", "clientApplications":
 			bm, _ := b[name].(map[string]any)
 			wm, _ := w[name].(map[string]any)
-			out = append(out, narrowerLists(path, bm, wm, s, false)...)
+			out = append(out, narrowerLists(path, bm, wm, isBreakGlass, false)...)
 		case "platforms", "locations":
 			bm, _ := b[name].(map[string]any)
 			wm, _ := w[name].(map[string]any)
 			if wm != nil {
-				out = append(out, narrowerLists(path, bm, wm, s, true)...)
+				out = append(out, narrowerLists(path, bm, wm, isBreakGlass, true)...)
 			}
 		case "clientAppTypes", "signInRiskLevels", "userRiskLevels", "servicePrincipalRiskLevels":
 			if bl, wl := strs(b, name), strs(w, name); len(wl) > 0 && !slices.Contains(wl, "all") && (len(bl) == 0 || !subset(bl, wl)) {
@@ -205,7 +205,7 @@ func narrower(before, want entra.Document, s *shelter) []string {
 
 // narrowerLists judges the include and exclude members of one condition. With
 // open, an absent condition took in everything.
-func narrowerLists(path string, b, w map[string]any, s *shelter, open bool) []string {
+func narrowerLists(path string, b, w map[string]any, isBreakGlass func(id string) bool, open bool) []string {
 	var out []string
 	everybody := slices.Contains(strs(w, "includeUsers"), entra.WordAll)
 	for _, name := range sortedKeys(union(b, w)) {
@@ -221,7 +221,7 @@ func narrowerLists(path string, b, w map[string]any, s *shelter, open bool) []st
 				out = append(out, p+" takes in less")
 			}
 		case strings.HasPrefix(name, "exclude") && isList:
-			more := slices.DeleteFunc(minus(wl, bl), s.isBreakGlass)
+			more := slices.DeleteFunc(minus(wl, bl), isBreakGlass)
 			if len(more) > 0 {
 				out = append(out, fmt.Sprintf("%s excludes %d more", p, len(more)))
 			}
