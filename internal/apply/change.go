@@ -8,6 +8,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // change carries out one change, or goes on with it.
@@ -132,7 +133,7 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 		switch {
 		case lookErr != nil:
 			err = fmt.Errorf("%w; reading back: %v", err, lookErr)
-		case entra.CanonicalHash(c.Kind, live) == entra.CanonicalHash(c.Kind, t.after):
+		case policy.CanonicalHash(c.Kind, live) == policy.CanonicalHash(c.Kind, t.after):
 			err = nil
 		case r.expected(t.write, live) && r.mayWrite(ctx):
 			err = r.tryOnceMore(ctx, t, looked, err, send)
@@ -144,7 +145,7 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 	for _, need := range c.Needs {
 		delete(r.unseen, need)
 	}
-	r.written[t.id] = entra.CanonicalHash(c.Kind, t.after)
+	r.written[t.id] = policy.CanonicalHash(c.Kind, t.after)
 	return accepted
 }
 
@@ -307,7 +308,7 @@ func (r *run) stillThere(ctx context.Context, t *task) bool {
 // expected reports whether the live object is the plan's, or what this run
 // itself has made of it since.
 func (r *run) expected(w write, live entra.Document) bool {
-	hash := entra.CanonicalHash(w.action.Change.Kind, live)
+	hash := policy.CanonicalHash(w.action.Change.Kind, live)
 	return hash == w.action.Change.BeforeHash || hash == r.written[w.id]
 }
 

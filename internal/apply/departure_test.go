@@ -11,6 +11,7 @@ import (
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // slow is a journal that takes its time for some intents, in which the world
@@ -145,7 +146,7 @@ func TestChangeStandsStillBeforeItLeaves(t *testing.T) {
 			a := plan.Action{ID: "a-p1", Kind: c.kind, Status: plan.Ready, Subject: plan.Subject{Key: "P1", Name: "before"}, Change: change}
 			if c.kind != plan.CreatePolicy {
 				x.objects[entra.KindPolicy] = []entra.Document{before}
-				a.Subject.ID, change.BeforeHash = "p1", entra.CanonicalHash(entra.KindPolicy, before)
+				a.Subject.ID, change.BeforeHash = "p1", policy.CanonicalHash(entra.KindPolicy, before)
 			}
 			if c.kind == plan.DeletePolicy {
 				change.Body, change.After = nil, nil

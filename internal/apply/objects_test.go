@@ -12,6 +12,7 @@ import (
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 const locationID = "3d2f2b44-0000-4000-8000-00000000000a"
@@ -21,7 +22,7 @@ func location(name string) entra.Document {
 		"ipRanges": []any{map[string]any{"@odata.type": "#microsoft.graph.iPv4CidrRange", "cidrAddress": "203.0.113.0/24"}}}
 }
 
-func policy(name, locationRef string) entra.Document {
+func policyDoc(name, locationRef string) entra.Document {
 	return entra.Document{"displayName": name, "state": "disabled",
 		"conditions": map[string]any{
 			"users": map[string]any{"includeUsers": []any{"All"}}, "applications": map[string]any{"includeApplications": []any{"All"}},
@@ -32,7 +33,7 @@ func policy(name, locationRef string) entra.Document {
 
 func create(id string, kind plan.Kind, object entra.ObjectKind, key string, body entra.Document, needs ...string) plan.Action {
 	return plan.Action{ID: id, Kind: kind, Status: plan.Ready, Subject: plan.Subject{Key: key, Name: body.DisplayName()},
-		Change: &plan.Change{Kind: object, Key: key, Body: body, After: entra.Canonical(object, body), Needs: needs}}
+		Change: &plan.Change{Kind: object, Key: key, Body: body, After: policy.Canonical(object, body), Needs: needs}}
 }
 
 func TestCreateFillsInWhatItNeeds(t *testing.T) {
@@ -48,7 +49,7 @@ func TestCreateFillsInWhatItNeeds(t *testing.T) {
 	}
 	res, err := run(t, options(x, j,
 		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
-		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L")))
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "{{namedLocation:L}}"), "namedLocation:L")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestNeedThatFailedFailsWhatNeedsIt(t *testing.T) {
 	}
 	res, _ := run(t, options(x, j,
 		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
-		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L")))
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "{{namedLocation:L}}"), "namedLocation:L")))
 	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Failed, "a2": plan.Failed}, statuses(res)); d != "" {
 		t.Error(d)
 	}
@@ -96,7 +97,7 @@ func TestLostCreateNeverMakesADuplicate(t *testing.T) {
 				return nil
 			}
 			// An older namesake with the same content must not be taken for ours.
-			old := policy("P", "All")
+			old := policyDoc("P", "All")
 			old["id"], old["createdDateTime"] = "old", "2020-01-01T00:00:00Z"
 			x.objects[entra.KindPolicy] = []entra.Document{old}
 			want := plan.Unknown
@@ -105,7 +106,7 @@ func TestLostCreateNeverMakesADuplicate(t *testing.T) {
 			} else {
 				x.before = fail
 			}
-			o := options(x, j, create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All")))
+			o := options(x, j, create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "All")))
 			o.Known = map[entra.ObjectKind]map[string]bool{entra.KindPolicy: {"old": true}}
 			res, _ := run(t, o)
 			if got := res.Outcomes[0]; got.Status != want {
@@ -131,7 +132,7 @@ func TestLostCreateNeverMakesADuplicate(t *testing.T) {
 // its way is not ours, be it the very same.
 func TestALostCreateTakesNothingFromOthers(t *testing.T) {
 	x, j := newTenant(), &diary{}
-	theirs := policy("P", "All")
+	theirs := policyDoc("P", "All")
 	theirs["id"], theirs["createdDateTime"] = "theirs", "1999-12-31T23:00:00Z" // an hour before the run
 	x.objects[entra.KindPolicy] = []entra.Document{theirs}
 	lost := fmt.Errorf("reset: %w", entra.ErrUnknownOutcome)
@@ -141,7 +142,7 @@ func TestALostCreateTakesNothingFromOthers(t *testing.T) {
 		}
 		return nil
 	}
-	a := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
+	a := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "All"))
 	o := options(x, j, a)
 	o.Known = map[entra.ObjectKind]map[string]bool{entra.KindPolicy: {}}
 	res, _ := run(t, o)
@@ -162,8 +163,8 @@ func change(x *tenant, id string) plan.Action {
 	after := before.Clone()
 	after["displayName"] = "L2"
 	return plan.Action{ID: id, Kind: plan.UpdateLocation, Status: plan.Ready, Subject: plan.Subject{ID: locationID, Key: "L"},
-		Change: &plan.Change{Kind: entra.KindLocation, Key: "L", Before: before, BeforeHash: entra.CanonicalHash(entra.KindLocation, before),
-			Body: entra.Document{"displayName": "L2"}, After: entra.Canonical(entra.KindLocation, after)}}
+		Change: &plan.Change{Kind: entra.KindLocation, Key: "L", Before: before, BeforeHash: policy.CanonicalHash(entra.KindLocation, before),
+			Body: entra.Document{"displayName": "L2"}, After: policy.Canonical(entra.KindLocation, after)}}
 }
 
 func TestUpdate(t *testing.T) {
@@ -222,7 +223,7 @@ func TestWhatTheServiceKeepsOtherwiseIsLearned(t *testing.T) {
 	if got.Status != plan.Done || !strings.Contains(got.Detail, "displayName") {
 		t.Errorf("outcome %s: %s", got.Status, got.Detail)
 	}
-	if m := res.Made[0]; m.Hash == m.Wanted || m.Hash != entra.CanonicalHash(entra.KindLocation, x.objects[entra.KindLocation][0]) {
+	if m := res.Made[0]; m.Hash == m.Wanted || m.Hash != policy.CanonicalHash(entra.KindLocation, x.objects[entra.KindLocation][0]) {
 		t.Errorf("learned %+v", m)
 	}
 }
@@ -248,8 +249,8 @@ func TestSettle(t *testing.T) {
 		if _, err := x.Dismiss(t.Context(), []string{"u1"}); err != nil {
 			t.Fatal(err)
 		}
-		made := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
-		never := create("a2", plan.CreatePolicy, entra.KindPolicy, "Q", policy("Q", "All"))
+		made := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "All"))
+		never := create("a2", plan.CreatePolicy, entra.KindPolicy, "Q", policyDoc("Q", "All"))
 		intents := []apply.Intent{{Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: taken}, {Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: open},
 			{Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: made}, {Run: "r0", At: time.Now(), ServiceTime: time.Now(), Action: never}}
 		if _, _, err := x.CreateObject(t.Context(), entra.KindPolicy, made.Change.Body); err != nil {
@@ -286,7 +287,7 @@ func TestSettle(t *testing.T) {
 func TestSettleWaitsForWhatShowsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTenant()
-		late := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "All"))
+		late := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "All"))
 		began := time.Now()
 		x.before = func(call string) error {
 			if call == "list" && x.next == 0 && time.Since(began) > 20*time.Second {
@@ -321,7 +322,7 @@ func TestARefusalThatLasts(t *testing.T) {
 	}
 	res, err := run(t, options(x, j,
 		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
-		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L")))
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "{{namedLocation:L}}"), "namedLocation:L")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,9 +348,9 @@ func TestWhatDependsOnNothingGoesFirst(t *testing.T) {
 	}
 	res, err := run(t, options(x, j,
 		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
-		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L"),
-		create("a3", plan.CreatePolicy, entra.KindPolicy, "Q", policy("Q", "All")),
-		create("a4", plan.CreatePolicy, entra.KindPolicy, "R", policy("R", "All"), "conditionalAccessPolicy:P")))
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "{{namedLocation:L}}"), "namedLocation:L"),
+		create("a3", plan.CreatePolicy, entra.KindPolicy, "Q", policyDoc("Q", "All")),
+		create("a4", plan.CreatePolicy, entra.KindPolicy, "R", policyDoc("R", "All"), "conditionalAccessPolicy:P")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,8 +383,8 @@ func TestALostCreateHoldsUpOnlyWhatNeedsIt(t *testing.T) {
 	}
 	res, _ := run(t, options(x, j,
 		create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
-		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L"),
-		create("a3", plan.CreatePolicy, entra.KindPolicy, "Q", policy("Q", "All"))))
+		create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "{{namedLocation:L}}"), "namedLocation:L"),
+		create("a3", plan.CreatePolicy, entra.KindPolicy, "Q", policyDoc("Q", "All"))))
 	if d := cmp.Diff(map[string]plan.OutcomeStatus{"a1": plan.Unknown, "a2": plan.Failed, "a3": plan.Done}, statuses(res)); d != "" {
 		t.Error(d, res.Outcomes)
 	}
@@ -397,12 +398,12 @@ func TestALostCreateHoldsUpOnlyWhatNeedsIt(t *testing.T) {
 func TestDeleteWaitsForWhatUsedTheObject(t *testing.T) {
 	x, j := newTenant(), &diary{}
 	loc := change(x, "a2")
-	used := policy("P", locationID)
+	used := policyDoc("P", locationID)
 	used["id"] = "p"
 	x.objects[entra.KindPolicy] = []entra.Document{used}
 	remove := func(id string, kind plan.Kind, object entra.ObjectKind, d entra.Document, key string) plan.Action {
 		return plan.Action{ID: id, Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: entra.NewID(d.ID()), Key: key},
-			Change: &plan.Change{Kind: object, Key: key, Before: d, BeforeHash: entra.CanonicalHash(object, d)}}
+			Change: &plan.Change{Kind: object, Key: key, Before: d, BeforeHash: policy.CanonicalHash(object, d)}}
 	}
 	refused := 0
 	x.before = func(call string) error {
@@ -432,7 +433,7 @@ func TestCancelledWhileWaiting(t *testing.T) {
 			return nil
 		}
 		o := options(x, j, create("a1", plan.CreateLocation, entra.KindLocation, "L", location("L")),
-			create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policy("P", "{{namedLocation:L}}"), "namedLocation:L"))
+			create("a2", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "{{namedLocation:L}}"), "namedLocation:L"))
 		res, err := apply.Run(ctx, o)
 		if err != nil || res.Stopped == nil {
 			t.Error(err, res.Stopped)

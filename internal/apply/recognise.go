@@ -3,11 +3,11 @@ package apply
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // fill replaces references of the form "{{kind:key}}" by the ids of the
@@ -100,7 +100,7 @@ func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Documen
 	if since.IsZero() { // without it nothing tells ours from others'
 		return nil
 	}
-	want := entra.Canonical(kind, after)
+	want := policy.Canonical(kind, after)
 	since = since.Add(-serviceSkew)
 	var same, edited []entra.Document
 	for _, d := range live {
@@ -108,7 +108,7 @@ func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Documen
 		if !ok || created.Before(since) || known[d.ID()] {
 			continue
 		}
-		switch n := membersApart(entra.Canonical(kind, d), want); {
+		switch n := membersApart(policy.Canonical(kind, d), want); {
 		case n == 0:
 			same = append(same, d)
 		case n == 1 && d.Text("modifiedDateTime") != "" && d.Text("modifiedDateTime") != d.Text("createdDateTime"):
@@ -123,16 +123,10 @@ func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Documen
 
 // membersApart counts the members in which two canonical documents differ.
 func membersApart(a, b map[string]any) int {
-	n := 0
-	for k, v := range a {
-		if !reflect.DeepEqual(v, b[k]) {
-			n++
-		}
+	members := map[string]bool{}
+	for _, path := range policy.DifferentPaths(a, b) {
+		member, _, _ := strings.Cut(path, ".")
+		members[member] = true
 	}
-	for k := range b {
-		if _, ok := a[k]; !ok {
-			n++
-		}
-	}
-	return n
+	return len(members)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Intent is an action of an earlier run whose outcome nobody knows: the answer
@@ -184,7 +185,7 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Ma
 		w.id = found[0].ID()
 		return w.made(found[0]), true
 	}
-	if byID == nil || entra.CanonicalHash(c.Kind, byID) != entra.CanonicalHash(c.Kind, after) {
+	if byID == nil || policy.CanonicalHash(c.Kind, byID) != policy.CanonicalHash(c.Kind, after) {
 		return nil, false
 	}
 	w.after = after

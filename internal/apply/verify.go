@@ -3,13 +3,11 @@ package apply
 import (
 	"context"
 	"fmt"
-	"maps"
-	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // verify reads each kind that was written once, after the last write, and
@@ -75,7 +73,7 @@ func (r *run) judge(ctx context.Context, w write, live entra.Document, listed, o
 		r.settle(ctx, w.action, plan.Done, w.requestID, w.detail, w.made(w.after))
 	case w.after == nil && !listed:
 		r.settle(ctx, w.action, plan.Done, w.requestID, w.detail, w.made(nil))
-	case w.after != nil && listed && entra.CanonicalHash(c.Kind, live) == entra.CanonicalHash(c.Kind, w.after):
+	case w.after != nil && listed && policy.CanonicalHash(c.Kind, live) == policy.CanonicalHash(c.Kind, w.after):
 		r.settle(ctx, w.action, plan.Done, w.requestID, w.detail, w.made(live))
 	case !last:
 		return false
@@ -83,10 +81,10 @@ func (r *run) judge(ctx context.Context, w write, live entra.Document, listed, o
 		r.settle(ctx, w.action, plan.Processing, w.requestID, "accepted; the object still shows in the list", w.made(nil))
 	case !listed:
 		r.settle(ctx, w.action, plan.Processing, w.requestID, "accepted; the object does not show in the list yet", w.made(w.after))
-	case entra.CanonicalHash(c.Kind, live) == c.BeforeHash:
+	case policy.CanonicalHash(c.Kind, live) == c.BeforeHash:
 		r.settle(ctx, w.action, plan.NotTaken, w.requestID, "accepted, but the object is as it was before", nil)
 	default:
-		detail := "the service keeps it otherwise than it was sent: " + strings.Join(differing(entra.Canonical(c.Kind, live), entra.Canonical(c.Kind, w.after)), ", ")
+		detail := "the service keeps it otherwise than it was sent: " + strings.Join(policy.DifferentPaths(policy.Canonical(c.Kind, live), policy.Canonical(c.Kind, w.after)), ", ")
 		r.settle(ctx, w.action, plan.Done, w.requestID, detail, w.made(live))
 	}
 	return true
@@ -102,34 +100,6 @@ func (w write) made(live entra.Document) *Made {
 		return m
 	}
 	m.DisplayName = w.after.DisplayName()
-	m.Hash, m.Wanted = entra.CanonicalHash(c.Kind, live), entra.CanonicalHash(c.Kind, w.after)
+	m.Hash, m.Wanted = policy.CanonicalHash(c.Kind, live), policy.CanonicalHash(c.Kind, w.after)
 	return m
-}
-
-// differing lists the paths of the members in which two canonical documents
-// differ.
-func differing(a, b map[string]any) []string {
-	var out []string
-	keys := map[string]bool{}
-	for k := range a {
-		keys[k] = true
-	}
-	for k := range b {
-		keys[k] = true
-	}
-	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if reflect.DeepEqual(a[k], b[k]) {
-			continue
-		}
-		am, aok := a[k].(map[string]any)
-		bm, bok := b[k].(map[string]any)
-		if !aok || !bok {
-			out = append(out, k)
-			continue
-		}
-		for _, sub := range differing(am, bm) {
-			out = append(out, k+"."+sub)
-		}
-	}
-	return out
 }

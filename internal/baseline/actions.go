@@ -2,12 +2,12 @@ package baseline
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // kindsOf are the actions on one kind of object.
@@ -21,7 +21,7 @@ var kindsOf = map[entra.ObjectKind]struct{ create, update, remove plan.Kind }{
 // policies, then the deletes backwards.
 func (p *planner) actions() []plan.Action {
 	var out []plan.Action
-	for _, kind := range kinds {
+	for _, kind := range policy.Kinds {
 		for _, status := range []Status{Create, Update} {
 			for _, e := range p.entries {
 				if e.Kind == kind && e.item != nil && (e.Status == status || e.Status == Renamed && status == Update || e.Status == Blocked && e.live == nil == (status == Create)) {
@@ -59,7 +59,7 @@ func (p *planner) write(e *entry) []plan.Action {
 		a.Change.Body = e.want.Clone()
 		return []plan.Action{a}
 	}
-	a.Change.Body = updateBody(e.Kind, e.before, e.want, e.live)
+	a.Change.Body = policy.UpdateBody(e.Kind, e.before, e.want, e.live)
 	combinations, differ := a.Change.Body["allowedCombinations"]
 	if e.Kind != entra.KindStrength || !differ || len(a.Change.Body) == 1 {
 		return []plan.Action{a}
@@ -95,7 +95,7 @@ func (p *planner) remove(e *entry) []plan.Action {
 func (p *planner) users(e *entry) []string {
 	var out []string
 	for _, o := range p.entries {
-		if o.Kind == entra.KindPolicy && o.before != nil && o.writes() && refersTo(o.before, e.ID) {
+		if o.Kind == entra.KindPolicy && o.before != nil && o.writes() && policy.RefersTo(o.before, e.ID) {
 			out = append(out, o.ref())
 		}
 	}
@@ -114,102 +114,10 @@ func withUntrust(a plan.Action, before entra.Document) []plan.Action {
 	c.After = before.Clone()
 	c.After["isTrusted"] = false
 	c.Body = c.After.Clone()
-	c.Differences = differences(before, c.After, nil)
+	c.Differences = policy.Differences(before, c.After, nil)
 	u.Change = &c
 	a.Change.Needs = append(slices.Clone(a.Change.Needs), string(a.Change.Kind)+":"+a.Change.Key)
 	return []plan.Action{u, a}
-}
-
-// refersTo reports whether a canonical policy names an id.
-func refersTo(d entra.Document, id string) bool {
-	found := false
-	eachRef(entra.SchemaOf(entra.KindPolicy), d, func(_ *entra.Member, s string) {
-		found = found || strings.EqualFold(s, id)
-	})
-	return found
-}
-
-// updateBody is what an update sends: the top-level blocks that differ, each
-// whole, so that it means the same whether the service merges or replaces.
-// What must be off is null where the schema is nullable and the service shows
-// the member at all; an empty list stays out unless it empties one. A named
-// location is sent whole with its @odata.type, as the service demands.
-func updateBody(kind entra.ObjectKind, before, want, live entra.Document) entra.Document {
-	if kind == entra.KindLocation {
-		return want.Clone()
-	}
-	schema := entra.SchemaOf(kind)
-	body := entra.Document{}
-	for _, name := range sortedKeys(union(before, want)) {
-		if reflect.DeepEqual(before[name], want[name]) {
-			continue
-		}
-		body[name] = block(schema.Lookup(name), want[name], live[name])
-	}
-	if has(body, "sessionControls") && text(body, "sessionControls.signInFrequency.frequencyInterval") == "everyTime" {
-		// With everyTime these two must be absent, even as null or false.
-		for _, name := range []string{"applicationEnforcedRestrictions", "disableResilienceDefaults"} {
-			s := obj(body, "sessionControls")
-			if v, ok := s[name]; ok && v == nil && !has(before, "sessionControls."+name) {
-				delete(s, name)
-			}
-		}
-	}
-	return body
-}
-
-func union(a, b map[string]any) map[string]bool {
-	out := map[string]bool{}
-	for k := range a {
-		out[k] = true
-	}
-	for k := range b {
-		out[k] = true
-	}
-	return out
-}
-
-// block completes a wanted value with what must be cleared of the live one. A
-// member that the schema does not know is cleared with null.
-func block(m *entra.Member, want, live any) any {
-	w, ok := want.(map[string]any)
-	if !ok || m == nil || len(m.Types) > 0 {
-		return want
-	}
-	l, _ := live.(map[string]any)
-	out := make(map[string]any, len(w))
-	for name, v := range w {
-		out[name] = block(m.Lookup(name), v, l[name])
-	}
-	for name, v := range l {
-		sub := m.Lookup(name)
-		_, wanted := w[name]
-		switch {
-		case wanted || entra.IsAnnotation(name):
-		case sub == nil || sub.Beta:
-			if !isNothing(v) {
-				out[name] = nil
-			}
-		case sub.ReadOnly:
-		case sub.Nullable:
-			out[name] = nil
-		case sub.List && !isNothing(v):
-			out[name] = []any{}
-		}
-	}
-	return out
-}
-
-func isNothing(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
 }
 
 // Destroy plans the delete of exactly the recorded objects that are in the
@@ -242,10 +150,10 @@ func (p *planner) stillUsed(e *entry) {
 		return
 	}
 	for _, d := range p.live.Policies {
-		if !refersTo(entra.Canonical(entra.KindPolicy, d), e.ID) {
+		if !policy.RefersTo(policy.Canonical(entra.KindPolicy, d), e.ID) {
 			continue
 		}
-		if o := p.ofPolicy(d.ID()); o != nil && o.ready() && (o.Status == Prune || !refersTo(o.want, e.ID)) {
+		if o := p.ofPolicy(d.ID()); o != nil && o.ready() && (o.Status == Prune || !policy.RefersTo(o.want, e.ID)) {
 			continue
 		}
 		e.block("the policy %q (%s) still uses it", d.DisplayName(), d.ID())

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Adoption is one live object that now stands for a key.
@@ -25,7 +26,7 @@ type Adoption struct {
 // adopted. The records given are not changed; the result holds all of them.
 func (b *Baseline) Adopt(live Live, owned OwnedObjects, pairs []string, byName bool) (OwnedObjects, []Adoption, []string) {
 	a := &adopter{b: b, live: live, owned: OwnedObjects{}}
-	for _, kind := range kinds {
+	for _, kind := range policy.Kinds {
 		a.owned[kind] = maps.Clone(owned[kind])
 		if a.owned[kind] == nil {
 			a.owned[kind] = map[string]Owned{}
@@ -60,7 +61,7 @@ func (a *adopter) pair(p string) string {
 	if i < 1 || i == len(p)-1 {
 		return "must have the form KEY=ID"
 	}
-	key, id := p[:i], fold(p[i+1:])
+	key, id := p[:i], policy.FoldID(p[i+1:])
 	var items []Item
 	for _, it := range a.b.Items() {
 		if it.Key == key || it.ref() == key {
@@ -87,13 +88,13 @@ func (a *adopter) pair(p string) string {
 // take records a live object for an item.
 func (a *adopter) take(it Item, d entra.Document) string {
 	records := a.owned[it.Kind]
-	if d.Text("policyType") == entra.PolicyTypeBuiltIn {
+	if d.Text("policyType") == policy.PolicyTypeBuiltIn {
 		return "a built-in authentication strength belongs to the service"
 	}
 	if o, ok := records[it.Key]; ok && !strings.EqualFold(o.ID, d.ID()) && a.live.byID(it.Kind, o.ID) != nil {
 		return fmt.Sprintf("the key stands for %s already, which is in the tenant", o.ID)
 	}
-	for _, key := range sortedKeys(records) {
+	for _, key := range policy.SortedKeys(records) {
 		if key == it.Key || !strings.EqualFold(records[key].ID, d.ID()) {
 			continue
 		}
@@ -102,7 +103,7 @@ func (a *adopter) take(it Item, d entra.Document) string {
 		}
 		delete(records, key) // the key was renamed in the baseline
 	}
-	records[it.Key] = Owned{ID: d.ID(), Hash: entra.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
+	records[it.Key] = Owned{ID: d.ID(), Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
 	a.done = append(a.done, Adoption{Kind: it.Kind, Key: it.Key, ID: d.ID(), DisplayName: d.DisplayName()})
 	return ""
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -102,8 +103,8 @@ func (b *Baseline) Refs() []entra.Ref {
 		seen[entra.Ref{Kind: entra.KindGroup, Name: g}] = true
 	}
 	for _, it := range b.Policies {
-		eachRef(entra.SchemaOf(it.Kind), it.Want, func(m *entra.Member, name string) {
-			if isDirectory(m.Ref) && !entra.IsID(name) && !slices.Contains(m.Words, name) {
+		policy.EachRef(policy.SchemaOf(it.Kind), it.Want, func(m *policy.Member, name string) {
+			if policy.IsDirectory(m.Ref) && !entra.IsID(name) && !slices.Contains(m.Words, name) {
 				seen[entra.Ref{Kind: m.Ref, Name: name}] = true
 			}
 		})
@@ -129,83 +130,4 @@ func (b *Baseline) DirectoryNeeds() []entra.Ref {
 		refs = append(refs, entra.Ref{Kind: entra.KindGroup, Name: g})
 	}
 	return refs
-}
-
-// DirectoryIDs are the ids of users, groups and service principals that live
-// policies refer to and that names do not tell already, sorted.
-func DirectoryIDs(policies []entra.Document, names entra.Names) []string {
-	known := map[string]bool{}
-	for _, r := range names {
-		for _, o := range r.Objects {
-			known[string(o.ID)] = true
-		}
-	}
-	var ids []string
-	for _, p := range policies {
-		eachRef(entra.SchemaOf(entra.KindPolicy), entra.Canonical(entra.KindPolicy, p), func(m *entra.Member, id string) {
-			switch m.Ref {
-			case entra.KindUser, entra.KindGroup, entra.KindServicePrincipal:
-				if entra.IsID(id) && !known[id] {
-					known[id] = true
-					ids = append(ids, id)
-				}
-			}
-		})
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// isDirectory reports whether names of the kind are the directory's to
-// resolve.
-func isDirectory(kind entra.ObjectKind) bool {
-	return kind != "" && kind != entra.KindLocation && kind != entra.KindStrength
-}
-
-// eachRef visits every value that stands where an object may be named.
-func eachRef(m *entra.Member, v any, visit func(*entra.Member, string)) {
-	switch v := v.(type) {
-	case entra.Document:
-		eachRef(m, map[string]any(v), visit)
-	case map[string]any:
-		for i := range m.Members {
-			if e, ok := v[m.Members[i].Name]; ok {
-				eachRef(&m.Members[i], e, visit)
-			}
-		}
-	case []any:
-		for _, e := range v {
-			eachRef(m, e, visit)
-		}
-	case string:
-		if m.Ref != "" {
-			visit(m, v)
-		}
-	}
-}
-
-// mapRefs gives a copy in which every such value is replaced.
-func mapRefs(m *entra.Member, v any, replace func(*entra.Member, string) string) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			if sub := m.Lookup(k); sub != nil {
-				e = mapRefs(sub, e, replace)
-			}
-			out[k] = e
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = mapRefs(m, e, replace)
-		}
-		return out
-	case string:
-		if m.Ref != "" {
-			return replace(m, v)
-		}
-	}
-	return v
 }

@@ -3,9 +3,9 @@ package baseline
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // shelter is the resolved break-glass part of a plan.
@@ -29,7 +29,7 @@ func (b *Baseline) BreakGlassUsers(names entra.Names, members map[entra.ID][]ent
 func (b *Baseline) shelter(names entra.Names, members map[entra.ID][]entra.DirectoryObject) shelter {
 	s := shelter{why: map[entra.ID]string{}}
 	for _, u := range b.BreakGlass.Users {
-		o, problem := lookUp(names, entra.Ref{Kind: entra.KindUser, Name: u})
+		o, problem := policy.LookUp(names, entra.Ref{Kind: entra.KindUser, Name: u})
 		if problem != "" {
 			s.refused = append(s.refused, "break-glass: "+problem)
 			continue
@@ -38,7 +38,7 @@ func (b *Baseline) shelter(names entra.Names, members map[entra.ID][]entra.Direc
 		s.account(o, "breakGlass.users: "+u)
 	}
 	for _, g := range b.BreakGlass.Groups {
-		o, problem := lookUp(names, entra.Ref{Kind: entra.KindGroup, Name: g})
+		o, problem := policy.LookUp(names, entra.Ref{Kind: entra.KindGroup, Name: g})
 		if problem != "" {
 			s.refused = append(s.refused, "break-glass: "+problem)
 			continue
@@ -79,94 +79,43 @@ func (s *shelter) account(o entra.DirectoryObject, why string) {
 	}
 	switch {
 	case o.AccountEnabled == nil:
-		s.warnings = append(s.warnings, fmt.Sprintf("it is not known whether the break-glass account %s is enabled (%s)", display(o), why))
+		s.warnings = append(s.warnings, fmt.Sprintf("it is not known whether the break-glass account %s is enabled (%s)", policy.Display(o), why))
 	case !*o.AccountEnabled:
-		s.warnings = append(s.warnings, fmt.Sprintf("the break-glass account %s is disabled (%s)", display(o), why))
+		s.warnings = append(s.warnings, fmt.Sprintf("the break-glass account %s is disabled (%s)", policy.Display(o), why))
 	default:
 		s.enabled = append(s.enabled, string(o.ID))
 	}
 }
 
-func display(o entra.DirectoryObject) string {
-	for _, s := range []string{o.UserPrincipalName, o.DisplayName} {
-		if s != "" {
-			return s
-		}
-	}
-	return string(o.ID)
-}
-
 // force excludes the break-glass accounts from a policy for people, and the
 // job's own identity from one for workload identities.
 func (s *shelter) force(d entra.Document) {
-	if forPeople(d) {
+	if policy.ForPeople(d) {
 		for _, f := range []struct {
 			path string
 			ids  []string
-		}{{users + ".excludeUsers", s.users}, {users + ".excludeGroups", s.groups}} {
-			if more := minus(f.ids, strs(d, f.path)); len(more) > 0 {
-				put(d, f.path, anys(append(strs(d, f.path), more...)))
+		}{{policy.PathUsers + ".excludeUsers", s.users}, {policy.PathUsers + ".excludeGroups", s.groups}} {
+			if more := policy.Minus(f.ids, policy.Strings(d, f.path)); len(more) > 0 {
+				policy.Put(d, f.path, policy.Anys(append(policy.Strings(d, f.path), more...)))
 			}
 		}
 	}
-	if obj(d, spns) != nil && s.self != "" {
-		if list := strs(d, spns+".excludeServicePrincipals"); !slices.Contains(list, s.self) {
-			put(d, spns+".excludeServicePrincipals", anys(append(list, s.self)))
+	if policy.ObjectAt(d, policy.PathWorkloads) != nil && s.self != "" {
+		if list := policy.Strings(d, policy.PathWorkloads+".excludeServicePrincipals"); !slices.Contains(list, s.self) {
+			policy.Put(d, policy.PathWorkloads+".excludeServicePrincipals", policy.Anys(append(list, s.self)))
 		}
 	}
 }
 
 // covered reports whether a policy excludes everything that force would add.
 func (s *shelter) covered(d entra.Document) bool {
-	if !forPeople(d) {
+	if !policy.ForPeople(d) {
 		return true
 	}
-	return subset(s.users, strs(d, users+".excludeUsers")) && subset(s.groups, strs(d, users+".excludeGroups"))
-}
-
-// forPeople reports whether a policy may hold for somebody: it has conditions on
-// users, and does not say that it includes none of them and workload
-// identities instead. An include that this version does not know may mean people.
-func forPeople(d entra.Document) bool {
-	conditions := obj(d, users)
-	if conditions == nil {
-		return false
-	}
-	if !reachesWorkloads(d) {
-		return true
-	}
-	for name, v := range conditions {
-		if !strings.HasPrefix(name, "include") || isNothing(v) {
-			continue
-		}
-		if name != "includeUsers" || !slices.Equal(strs(d, users+".includeUsers"), []string{entra.WordNone}) {
-			return true
-		}
-	}
-	return false
+	return policy.Subset(s.users, policy.Strings(d, policy.PathUsers+".excludeUsers")) && policy.Subset(s.groups, policy.Strings(d, policy.PathUsers+".excludeGroups"))
 }
 
 // isBreakGlass reports whether an excluded id is one of ours to exclude.
 func (s *shelter) isBreakGlass(id string) bool {
 	return s.self != "" && id == s.self || slices.Contains(s.users, id) || slices.Contains(s.groups, id) || s.why[entra.NewID(id)] != ""
-}
-
-// lookUp gives the one object that a name stands for, or says why there is
-// none.
-func lookUp(names entra.Names, ref entra.Ref) (entra.DirectoryObject, string) {
-	r, asked := names[ref]
-	switch o, ok := r.Resolved(); {
-	case ok:
-		return o, ""
-	case !asked:
-		return entra.DirectoryObject{}, fmt.Sprintf("the %s %q was not looked up", ref.Kind, ref.Name)
-	case len(r.Objects) == 0:
-		return entra.DirectoryObject{}, fmt.Sprintf("no %s is named %q", ref.Kind, ref.Name)
-	}
-	ids := make([]string, len(r.Objects))
-	for i, o := range r.Objects {
-		ids[i] = string(o.ID)
-	}
-	slices.Sort(ids)
-	return entra.DirectoryObject{}, fmt.Sprintf("%d objects of kind %s are named %q (%s); give the id", len(ids), ref.Kind, ref.Name, strings.Join(ids, ", "))
 }

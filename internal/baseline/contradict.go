@@ -4,16 +4,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // pairs are the lists of which one takes out what the other lets in.
 var pairs = []struct{ include, exclude string }{
-	{users + ".includeUsers", users + ".excludeUsers"},
-	{users + ".includeGroups", users + ".excludeGroups"},
-	{users + ".includeRoles", users + ".excludeRoles"},
-	{incApps, apps + ".excludeApplications"},
-	{spns + ".includeServicePrincipals", spns + ".excludeServicePrincipals"},
+	{policy.PathUsers + ".includeUsers", policy.PathUsers + ".excludeUsers"},
+	{policy.PathUsers + ".includeGroups", policy.PathUsers + ".excludeGroups"},
+	{policy.PathUsers + ".includeRoles", policy.PathUsers + ".excludeRoles"},
+	{policy.PathIncludeApplications, policy.PathApplications + ".excludeApplications"},
+	{policy.PathWorkloads + ".includeServicePrincipals", policy.PathWorkloads + ".excludeServicePrincipals"},
 	{"conditions.platforms.includePlatforms", "conditions.platforms.excludePlatforms"},
 	{"conditions.locations.includeLocations", "conditions.locations.excludeLocations"},
 }
@@ -30,8 +30,8 @@ func (r rule) contradictions() {
 
 func (r rule) excludedAgain() {
 	for _, p := range pairs {
-		in, out := strs(r.d, p.include), strs(r.d, p.exclude)
-		twice := both(in, out)
+		in, out := policy.Strings(r.d, p.include), policy.Strings(r.d, p.exclude)
+		twice := policy.Both(in, out)
 		switch {
 		case len(twice) == 0:
 		case len(twice) == len(in) && r.only(p.include):
@@ -42,11 +42,11 @@ func (r rule) excludedAgain() {
 	}
 	for _, p := range []string{"platforms", "locations"} {
 		upper := map[string]string{"platforms": "Platforms", "locations": "Locations"}[p]
-		in, out := strs(r.d, "conditions."+p+".include"+upper), strs(r.d, "conditions."+p+".exclude"+upper)
+		in, out := policy.Strings(r.d, "conditions."+p+".include"+upper), policy.Strings(r.d, "conditions."+p+".exclude"+upper)
 		if len(in) == 0 && len(out) > 0 {
 			r.warn("conditions."+p, "include%s is empty: there is nothing to exclude from", upper)
 		}
-		for _, all := range []string{"all", entra.WordAll} {
+		for _, all := range []string{"all", policy.WordAll} {
 			if slices.Contains(out, all) && !slices.Contains(in, all) {
 				r.warn("conditions."+p+".exclude"+upper, "all %s are excluded: the policy never applies", p)
 			}
@@ -58,69 +58,69 @@ func (r rule) excludedAgain() {
 // anything.
 func (r rule) only(include string) bool {
 	for _, p := range pairs[:3] {
-		if include[:len(users)] == users && p.include != include && len(strs(r.d, p.include)) > 0 {
+		if include[:len(policy.PathUsers)] == policy.PathUsers && p.include != include && len(policy.Strings(r.d, p.include)) > 0 {
 			return false
 		}
 	}
-	return !has(r.d, users+".includeGuestsOrExternalUsers") || include[:len(users)] != users
+	return !policy.Has(r.d, policy.PathUsers+".includeGuestsOrExternalUsers") || include[:len(policy.PathUsers)] != policy.PathUsers
 }
 
 func (r rule) redundant() {
 	for _, c := range []struct{ path, all string }{
-		{users + ".includeUsers", entra.WordAll}, {users + ".includeUsers", entra.WordNone}, {incApps, entra.WordAll}, {incApps, entra.WordNone},
+		{policy.PathUsers + ".includeUsers", policy.WordAll}, {policy.PathUsers + ".includeUsers", policy.WordNone}, {policy.PathIncludeApplications, policy.WordAll}, {policy.PathIncludeApplications, policy.WordNone},
 		{"conditions.clientAppTypes", "all"}, {"conditions.platforms.includePlatforms", "all"},
-		{"conditions.locations.includeLocations", entra.WordAll}, {spns + ".includeServicePrincipals", entra.WordOwnTenant},
+		{"conditions.locations.includeLocations", policy.WordAll}, {policy.PathWorkloads + ".includeServicePrincipals", policy.WordOwnTenant},
 	} {
-		if list := strs(r.d, c.path); len(list) > 1 && slices.Contains(list, c.all) {
-			r.warn(c.path, "%s stands for itself; %s beside it contradicts it or adds nothing", c.all, strings.Join(minus(list, []string{c.all}), ", "))
+		if list := policy.Strings(r.d, c.path); len(list) > 1 && slices.Contains(list, c.all) {
+			r.warn(c.path, "%s stands for itself; %s beside it contradicts it or adds nothing", c.all, strings.Join(policy.Minus(list, []string{c.all}), ", "))
 		}
 	}
-	if slices.Contains(strs(r.d, users+".includeUsers"), entra.WordAll) {
+	if slices.Contains(policy.Strings(r.d, policy.PathUsers+".includeUsers"), policy.WordAll) {
 		for _, p := range []string{"includeGroups", "includeRoles"} {
-			if len(strs(r.d, users+"."+p)) > 0 {
-				r.warn(users+"."+p, "all users are included already")
+			if len(policy.Strings(r.d, policy.PathUsers+"."+p)) > 0 {
+				r.warn(policy.PathUsers+"."+p, "all users are included already")
 			}
 		}
 	}
 }
 
 func (r rule) unreachable() {
-	if slices.Equal(strs(r.d, users+".includeUsers"), []string{entra.WordNone}) && r.only(users+".includeUsers") && !r.reachesWorkloads() && len(r.it.AllowUnknown) == 0 {
-		r.warn(users+".includeUsers", "None: the policy applies to nobody")
+	if slices.Equal(policy.Strings(r.d, policy.PathUsers+".includeUsers"), []string{policy.WordNone}) && r.only(policy.PathUsers+".includeUsers") && !policy.ReachesWorkloads(r.d) && len(r.it.AllowUnknown) == 0 {
+		r.warn(policy.PathUsers+".includeUsers", "None: the policy applies to nobody")
 	}
-	if slices.Equal(strs(r.d, incApps), []string{entra.WordNone}) {
-		r.warn(incApps, "None: the policy applies to no application")
+	if slices.Equal(policy.Strings(r.d, policy.PathIncludeApplications), []string{policy.WordNone}) {
+		r.warn(policy.PathIncludeApplications, "None: the policy applies to no application")
 	}
 	for _, c := range []struct{ path, bad string }{
 		{"conditions.signInRiskLevels", "hidden"}, {"conditions.userRiskLevels", "hidden"}, {"conditions.userRiskLevels", "none"},
 		{"conditions.servicePrincipalRiskLevels", "hidden"}, {"conditions.servicePrincipalRiskLevels", "none"},
 	} {
-		if slices.Contains(strs(r.d, c.path), c.bad) {
+		if slices.Contains(policy.Strings(r.d, c.path), c.bad) {
 			r.warn(c.path, "%s is no level that a policy can ask for here", c.bad)
 		}
 	}
-	if len(strs(r.d, "conditions.signInRiskLevels")) > 0 && len(strs(r.d, "conditions.userRiskLevels")) > 0 {
+	if len(policy.Strings(r.d, "conditions.signInRiskLevels")) > 0 && len(policy.Strings(r.d, "conditions.userRiskLevels")) > 0 {
 		r.warn("conditions.userRiskLevels", "a policy with both sign-in and user risk applies only when both are met; two policies are recommended")
 	}
 }
 
 // workloads judges policies for workload identities.
 func (r rule) workloads() {
-	if !has(r.d, spns) {
-		if len(strs(r.d, "conditions.servicePrincipalRiskLevels")) > 0 {
+	if !policy.Has(r.d, policy.PathWorkloads) {
+		if len(policy.Strings(r.d, "conditions.servicePrincipalRiskLevels")) > 0 {
 			r.warn("conditions.servicePrincipalRiskLevels", "the risk of workload identities needs clientApplications")
 		}
 		return
 	}
-	if included := strs(r.d, users+".includeUsers"); has(r.d, users) && !slices.Equal(included, []string{entra.WordNone}) {
-		r.warn(spns, "users and clientApplications stand together: a policy is for people or for workload identities")
+	if included := policy.Strings(r.d, policy.PathUsers+".includeUsers"); policy.Has(r.d, policy.PathUsers) && !slices.Equal(included, []string{policy.WordNone}) {
+		r.warn(policy.PathWorkloads, "users and clientApplications stand together: a policy is for people or for workload identities")
 	}
 	for _, p := range []string{"signInRiskLevels", "userRiskLevels", "platforms", "devices"} {
-		if has(r.d, "conditions."+p) {
+		if policy.Has(r.d, "conditions."+p) {
 			r.warn("conditions."+p, "%s says nothing of workload identities", p)
 		}
 	}
-	if g := strs(r.d, grant); !slices.Equal(g, []string{"block"}) {
+	if g := policy.Strings(r.d, policy.PathGrant); !slices.Equal(g, []string{"block"}) {
 		r.warn("grantControls", "workload identities can only be blocked")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -28,7 +29,7 @@ func (l *loader) crossCheck() {
 			l.Add(c.items[c.most].node, "a tenant holds at most %d %s; these are %d", c.most, c.what, len(c.items))
 		}
 	}
-	if i := slices.IndexFunc(l.b.Policies, func(it Item) bool { return it.Want.Text("state") == entra.PolicyEnabled }); i >= 0 {
+	if i := slices.IndexFunc(l.b.Policies, func(it Item) bool { return it.Want.Text("state") == policy.StateEnabled }); i >= 0 {
 		if n := len(l.b.BreakGlass.Users); n < MinBreakGlass && len(l.b.BreakGlass.Groups) == 0 && !l.brokenGlass {
 			l.Warn(node(l.b.Policies[i], "state"), "enabling needs at least %d enabled break-glass accounts; breakGlass names %d, so apply will block every change that leaves a policy enabled", MinBreakGlass, n)
 		}

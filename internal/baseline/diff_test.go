@@ -5,12 +5,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 func TestDifferencesInWords(t *testing.T) {
-	n := namer{finance: "Finance", ada: "ada@contoso.com"}
+	n := policy.Names{finance: "Finance", ada: "ada@contoso.com"}
 	before := doc(t, `{"state":"enabled","conditions":{"users":{"includeUsers":["`+ada+`"],"excludeGroups":["`+finance+`"]},"clientAppTypes":["all"]},
 		"sessionControls":{"signInFrequency":{"isEnabled":true,"type":"hours","value":4}},"ipRanges":[{"cidrAddress":"192.0.2.0/24"}]}`)
 	after := doc(t, `{"state":"disabled","conditions":{"users":{"includeUsers":["All"],"excludeGroups":["`+finance+`","{{group:New}}"]},"clientAppTypes":["all"]},
@@ -24,20 +24,20 @@ func TestDifferencesInWords(t *testing.T) {
 		`state: "enabled" becomes "disabled"`,
 	}
 	var got []string
-	for _, d := range differences(before, after, n) {
+	for _, d := range policy.Differences(before, after, n) {
 		got = append(got, d.Text)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if got := differences(before, before.Clone(), n); got != nil {
+	if got := policy.Differences(before, before.Clone(), n); got != nil {
 		t.Error(got)
 	}
 }
 
 func TestRenderDiff(t *testing.T) {
 	e := Entry{Key: "CA010", Kind: entra.KindPolicy, DisplayName: "Risky\x1b[2J", State: "enabled", Status: Update,
-		Differences: differences(doc(t, `{"a":["x"],"b":1}`), doc(t, `{"a":["x","y"],"c":true}`), nil), Reasons: []string{"held back"}}
+		Differences: policy.Differences(doc(t, `{"a":["x"],"b":1}`), doc(t, `{"a":["x","y"],"c":true}`), nil), Reasons: []string{"held back"}}
 	want := "~ policy Risky\ufffd[2J [CA010] (enabled): update\n" +
 		"    a: added \"y\"\n    b: removed, was 1\n    c: set to true\n    · held back\n"
 	if d := cmp.Diff(want, RenderDiff(e, false)); d != "" {
@@ -58,8 +58,8 @@ func TestRenderDiff(t *testing.T) {
 
 // TestDescribe: what a new object does, in a sentence.
 func TestDescribe(t *testing.T) {
-	n := namer{finance: "Finance", ada: "ada@contoso.com", bg1: "bg1@contoso.com", bg2: "bg2@contoso.com", "c0000000-0000-0000-0000-000000000001": "Global Administrator",
-		entra.StrengthPhishingResistant: "Phishing-resistant MFA", "d0000000-0000-0000-0000-000000000001": "Berlin"}
+	n := policy.Names{finance: "Finance", ada: "ada@contoso.com", bg1: "bg1@contoso.com", bg2: "bg2@contoso.com", "c0000000-0000-0000-0000-000000000001": "Global Administrator",
+		policy.StrengthPhishingResistant: "Phishing-resistant MFA", "d0000000-0000-0000-0000-000000000001": "Berlin"}
 	for _, c := range []struct {
 		kind     entra.ObjectKind
 		in, want string
@@ -72,7 +72,7 @@ func TestDescribe(t *testing.T) {
 			"grantControls":{"operator":"AND","builtInControls":["compliantDevice","mfa"]},"sessionControls":{"signInFrequency":{"isEnabled":true,"type":"hours","value":4},"persistentBrowser":{"isEnabled":true,"mode":"never"}}}`,
 			"requires a compliant device and MFA for ada@contoso.com who registers security information, if it comes from outside Berlin, hq (new); keeps browser sessions never, signs in anew every 4 hours"},
 		{entra.KindPolicy, `{"conditions":{"userRiskLevels":["high"],"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"],"includeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"internalGuest"}},"platforms":{"includePlatforms":["iOS"],"excludePlatforms":["android"]},"devices":{"deviceFilter":{"mode":"exclude","rule":"x"}},"authenticationFlows":{"transferMethods":"deviceCodeFlow"},"strange":{"a":1}},
-			"grantControls":{"authenticationStrength":{"id":"` + entra.StrengthPhishingResistant + `"}},"sessionControls":{"signInFrequency":{"isEnabled":true,"frequencyInterval":"everyTime"}}}`,
+			"grantControls":{"authenticationStrength":{"id":"` + policy.StrengthPhishingResistant + `"}},"sessionControls":{"signInFrequency":{"isEnabled":true,"frequencyInterval":"everyTime"}}}`,
 			"requires Phishing-resistant MFA for all users and guests (internalGuest) to all applications, if the user risk is high and the platform is iOS and is not android and the device does not match a filter and it uses deviceCodeFlow and strange holds; signs in anew every time"},
 		{entra.KindPolicy, `{"conditions":{"applications":{"includeApplications":["All"]},"clientApplications":{"includeServicePrincipals":["ServicePrincipalsInMyTenant"]},"servicePrincipalRiskLevels":["high"]},"grantControls":{"builtInControls":["block"]}}`,
 			"blocks access for all workload identities of the tenant to all applications, if the workload's risk is high"},
@@ -82,7 +82,7 @@ func TestDescribe(t *testing.T) {
 		{entra.KindLocation, `{"countriesAndRegions":["DE","GB","IE","US","NO"],"includeUnknownCountriesAndRegions":true}`, "DE, GB, IE and 3 more"},
 		{entra.KindStrength, `{"allowedCombinations":["fido2","password,sms"]}`, "fido2 or password,sms"},
 	} {
-		if d := cmp.Diff(c.want, describe(c.kind, entra.Canonical(c.kind, doc(t, c.in)), n)); d != "" {
+		if d := cmp.Diff(c.want, policy.Describe(c.kind, policy.Canonical(c.kind, doc(t, c.in)), n)); d != "" {
 			t.Error(d)
 		}
 	}
@@ -97,7 +97,7 @@ func TestRenderAnAdoption(t *testing.T) {
 	delete(tn.owned[entra.KindLocation], "VPN") // which CA020 refers to
 	for _, d := range tn.docs[entra.KindPolicy] {
 		if strings.HasPrefix(d.DisplayName(), "CA010") {
-			put(d, "conditions.signInRiskLevels", []any{"high"})
+			policy.Put(d, "conditions.signInRiskLevels", []any{"high"})
 		}
 	}
 	r := tn.plan(b, everything)
@@ -129,8 +129,8 @@ func TestRenderAnAdoption(t *testing.T) {
 
 func TestDirectoryIDsAreThoseNotNamedYet(t *testing.T) {
 	tn := newTenant()
-	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"P","conditions":{"users":{"includeUsers":["All","`+strings.ToUpper(ada)+`"],"excludeGroups":["f0000000-0000-0000-0000-000000000001"],"includeRoles":["`+entra.DirectorySyncRole+`"]}}}`))
-	if d := cmp.Diff([]string{"f0000000-0000-0000-0000-000000000001"}, DirectoryIDs(tn.read().Policies, tn.live.Names)); d != "" {
+	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"P","conditions":{"users":{"includeUsers":["All","`+strings.ToUpper(ada)+`"],"excludeGroups":["f0000000-0000-0000-0000-000000000001"],"includeRoles":["`+policy.DirectorySyncRole+`"]}}}`))
+	if d := cmp.Diff([]string{"f0000000-0000-0000-0000-000000000001"}, policy.DirectoryIDs(tn.read().Policies, tn.live.Names)); d != "" {
 		t.Error(d)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 var update = flag.Bool("update", false, "write the table of members in docs/baseline.md anew")
@@ -43,10 +43,10 @@ func memberTables() string {
 	var b strings.Builder
 	for _, s := range []struct {
 		title string
-		m     *entra.Member
+		m     *policy.Member
 	}{
-		{"policies", entra.SchemaOf(entra.KindPolicy)}, {"namedLocations, by address", member(entra.KindLocation, 0)},
-		{"namedLocations, by country", member(entra.KindLocation, 1)}, {"authenticationStrengths", entra.SchemaOf(entra.KindStrength)},
+		{"policies", policy.SchemaOf(entra.KindPolicy)}, {"namedLocations, by address", member(entra.KindLocation, 0)},
+		{"namedLocations, by country", member(entra.KindLocation, 1)}, {"authenticationStrengths", policy.SchemaOf(entra.KindStrength)},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n\n| member | value | |\n|---|---|---|\n", s.title)
 		rows(&b, s.m, "")
@@ -54,22 +54,22 @@ func memberTables() string {
 	return b.String() + "\n"
 }
 
-func member(kind entra.ObjectKind, i int) *entra.Member {
-	return &entra.Member{Members: entra.SchemaOf(kind).Types[i].Members}
+func member(kind entra.ObjectKind, i int) *policy.Member {
+	return &policy.Member{Members: policy.SchemaOf(kind).Types[i].Members}
 }
 
-func rows(b *strings.Builder, m *entra.Member, path string) {
+func rows(b *strings.Builder, m *policy.Member, path string) {
 	for i := range m.Members {
 		s := &m.Members[i]
 		if s.ReadOnly || s.Beta {
 			continue
 		}
-		p := join(path, s.Name)
+		p := policy.Join(path, s.Name)
 		doc := s.Doc
 		if s.Required {
 			doc += "; required"
 		}
-		if s.Shape != entra.Object || s.List {
+		if s.Shape != policy.Object || s.List {
 			if len(s.Types) > 0 {
 				var names []string
 				for _, t := range s.Types {
@@ -95,8 +95,8 @@ func rows(b *strings.Builder, m *entra.Member, path string) {
 	}
 }
 
-func valueWords(m *entra.Member) string {
-	one := map[entra.Shape]string{entra.Text: "text", entra.Bool: "true or false", entra.Whole: "whole number", entra.Enum: "one of ", entra.Flags: "one or more, joined by commas, of "}[m.Shape]
+func valueWords(m *policy.Member) string {
+	one := map[policy.Shape]string{policy.Text: "text", policy.Bool: "true or false", policy.Whole: "whole number", policy.Enum: "one of ", policy.Flags: "one or more, joined by commas, of "}[m.Shape]
 	values := m.Values
 	if len(m.Words) > 0 {
 		values = m.Words
@@ -115,7 +115,7 @@ func valueWords(m *entra.Member) string {
 		s = "list of names or ids"
 	case m.Ref != "" && len(m.Words) == 0:
 		s = "a name or id"
-	case m.List && m.Shape == entra.Text && len(m.Words) == 0:
+	case m.List && m.Shape == policy.Text && len(m.Words) == 0:
 		s = "list of texts"
 	case m.List:
 		s = "list: " + strings.TrimPrefix(s, "one of ")

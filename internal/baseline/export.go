@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -23,7 +24,7 @@ func ExportRefs(live Live) []entra.Ref {
 		}
 	}
 	for _, p := range live.Policies {
-		eachRef(entra.SchemaOf(entra.KindPolicy), entra.Canonical(entra.KindPolicy, p), func(m *entra.Member, id string) {
+		policy.EachRef(policy.SchemaOf(entra.KindPolicy), policy.Canonical(entra.KindPolicy, p), func(m *policy.Member, id string) {
 			if !entra.IsID(id) || slices.Contains(m.Words, id) {
 				return
 			}
@@ -72,12 +73,12 @@ func tenantName(t entra.Tenant) string {
 	if t.DisplayName == "" {
 		return ""
 	}
-	return " " + visible(t.DisplayName)
+	return " " + policy.Visible(t.DisplayName)
 }
 
 type exporter struct {
 	live  Live
-	names namer
+	names policy.Names
 	parts []*part
 	out   strings.Builder
 }
@@ -108,7 +109,7 @@ func (x *exporter) gather() {
 		var docs []entra.Document
 		count := map[string]int{}
 		for _, d := range x.live.list(s.kind) {
-			if d.Text("policyType") != entra.PolicyTypeBuiltIn {
+			if d.Text("policyType") != policy.PolicyTypeBuiltIn {
 				docs = append(docs, d)
 				count[strings.ToLower(d.DisplayName())]++
 			}
@@ -119,7 +120,7 @@ func (x *exporter) gather() {
 		for _, d := range docs {
 			p := &part{kind: s.kind, id: d.ID(), text: x.item(s.kind, d)}
 			switch n := count[strings.ToLower(d.DisplayName())]; {
-			case fold(d.ID()) == entra.CompliantNetwork:
+			case policy.FoldID(d.ID()) == policy.CompliantNetwork:
 				p.reason = "every tenant has it and nobody can make it; policies can name it"
 			case d.DisplayName() == "":
 				p.reason = "it has no displayName"
@@ -143,15 +144,15 @@ func (x *exporter) text() []byte {
 	x.line(0, "# Name the emergency accounts that no policy may lock out; they are excluded from every policy:")
 	x.line(0, "# breakGlass: {users: [bg1@example.com, bg2@example.com]}")
 	for _, u := range x.live.Unread {
-		if !slices.Contains(kinds[:], u.Kind) {
-			x.line(0, "# Names could not be read, so ids stand in their place: %s", visible(u.Reason))
+		if !slices.Contains(policy.Kinds[:], u.Kind) {
+			x.line(0, "# Names could not be read, so ids stand in their place: %s", policy.Visible(u.Reason))
 		}
 	}
 	for _, s := range sections {
 		x.line(0, "\n%s:", s.name)
 		for _, u := range x.live.Unread {
 			if u.Kind == s.kind {
-				x.line(1, "# could not be read: %s", visible(u.Reason))
+				x.line(1, "# could not be read: %s", policy.Visible(u.Reason))
 			}
 		}
 		for _, p := range x.parts {
@@ -162,7 +163,7 @@ func (x *exporter) text() []byte {
 			if p.reason == "" {
 				x.out.WriteString(p.text)
 			} else {
-				x.line(1, "# left out (%s): %s", p.id, visible(p.reason))
+				x.line(1, "# left out (%s): %s", p.id, policy.Visible(p.reason))
 				x.out.WriteString("  # " + strings.ReplaceAll(strings.TrimSuffix(p.text, "\n"), "\n", "\n  # ") + "\n")
 			}
 			p.last = strings.Count(x.out.String(), "\n")
@@ -187,18 +188,18 @@ func (x *exporter) blame(errs yamldoc.Problems) bool {
 
 // item writes one object as an element of its section.
 func (x *exporter) item(kind entra.ObjectKind, d entra.Document) string {
-	c, schema := entra.Canonical(kind, d), entra.SchemaOf(kind)
+	c, schema := policy.Canonical(kind, d), policy.SchemaOf(kind)
 	w := &writer{names: x.names, refName: x.refName}
 	var unknown []string
 	findUnknown(schema, c, "", &unknown)
 	w.object(schema, c, 2, true)
-	w.extra(blocksEveryone(c, nil) && enabled(c), unknown)
+	w.extra(policy.BlocksEveryone(c, nil) && policy.Enabled(c), unknown)
 	text := strings.TrimPrefix(w.out.String(), "    ")
 	return "  - " + text
 }
 
 // findUnknown lists the paths that only allowUnknown lets pass.
-func findUnknown(m *entra.Member, v any, path string, out *[]string) {
+func findUnknown(m *policy.Member, v any, path string, out *[]string) {
 	add := func(p string) {
 		if !slices.Contains(*out, p) {
 			*out = append(*out, p)
@@ -223,22 +224,22 @@ func findUnknown(m *entra.Member, v any, path string, out *[]string) {
 		}
 	case map[string]any:
 		if len(m.Types) > 0 {
-			t := entra.TypeOf(m, v)
-			i := slices.IndexFunc(m.Types, func(c entra.Concrete) bool { return c.Type == t })
+			t := policy.TypeOf(m, v)
+			i := slices.IndexFunc(m.Types, func(c policy.Concrete) bool { return c.Type == t })
 			if i < 0 {
-				add(join(path, "@odata.type"))
+				add(policy.Join(path, "@odata.type"))
 				return
 			}
-			m = &entra.Member{Members: m.Types[i].Members}
+			m = &policy.Member{Members: m.Types[i].Members}
 		}
-		for _, name := range sortedKeys(v) {
+		for _, name := range policy.SortedKeys(v) {
 			sub := m.Lookup(name)
 			switch {
-			case entra.IsAnnotation(name):
+			case policy.IsAnnotation(name):
 			case sub == nil || sub.Beta:
-				add(join(path, name))
+				add(policy.Join(path, name))
 			default:
-				findUnknown(sub, v[name], join(path, name), out)
+				findUnknown(sub, v[name], policy.Join(path, name), out)
 			}
 		}
 	}
@@ -260,7 +261,7 @@ func (x exporter) known(kind entra.ObjectKind, id string) string {
 		}
 		return ""
 	}
-	if name := x.names.name(id); name != id {
+	if name := x.names.Name(id); name != id {
 		return name
 	}
 	return ""
@@ -268,14 +269,14 @@ func (x exporter) known(kind entra.ObjectKind, id string) string {
 
 // usable reports whether a name can stand for its object: it must not read as
 // an id, a special word or a reference.
-func usable(m *entra.Member, name string) bool {
-	return name == strings.TrimSpace(name) && name != "" && !entra.IsID(name) && !strings.Contains(name, "{{") && name == visible(name) &&
+func usable(m *policy.Member, name string) bool {
+	return name == strings.TrimSpace(name) && name != "" && !entra.IsID(name) && !strings.Contains(name, "{{") && name == policy.Visible(name) &&
 		!slices.ContainsFunc(m.Words, func(w string) bool { return strings.EqualFold(w, name) })
 }
 
 // refName gives the name to write for an id, or the id with the name as a
 // comment.
-func (x *exporter) refName(m *entra.Member, id string) (text, comment string) {
+func (x *exporter) refName(m *policy.Member, id string) (text, comment string) {
 	if !entra.IsID(id) || slices.Contains(m.Words, id) {
 		return id, ""
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // exported exports a tenant as the command does and reads the text back.
@@ -189,7 +189,7 @@ func TestExportLeavesOutWhatShowsOnlyTogether(t *testing.T) {
 		tn.put(entra.KindPolicy, "", doc(t, fmt.Sprintf(`{"displayName":"P%03d","state":"disabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"builtInControls":["mfa"]}}`, i)))
 	}
 	live := tn.read()
-	live.Locations = []entra.Document{{"id": entra.CompliantNetwork, "@odata.type": entra.TypeCompliantNetwork, "displayName": entra.CompliantNetworkName}}
+	live.Locations = []entra.Document{{"id": policy.CompliantNetwork, "@odata.type": policy.TypeCompliantNetwork, "displayName": policy.CompliantNetworkName}}
 	live.Unread = []Unread{{entra.KindStrength, "GET /strengths: 403"}, {entra.KindAgreement, "GET /agreements: 403\n"}}
 	text, err := Export(live)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // policyOf is a baseline of one policy; the parts that a case does not give are
@@ -38,7 +39,9 @@ const everyFour = "sessionControls: {signInFrequency: {isEnabled: true, type: ho
 // other clients plan a change on every run.
 func TestNothingReadsAsDriftThatIsNone(t *testing.T) {
 	reversed := func(d entra.Document) { reverseLists(map[string]any(d)) }
-	set := func(path string, v any) func(entra.Document) { return func(d entra.Document) { put(d, path, v) } }
+	set := func(path string, v any) func(entra.Document) {
+		return func(d entra.Document) { policy.Put(d, path, v) }
+	}
 	for _, c := range []struct {
 		name string
 		text string
@@ -64,8 +67,8 @@ func TestNothingReadsAsDriftThatIsNone(t *testing.T) {
 		{"objects with nothing in them", policyOf("platforms: {includePlatforms: [], excludePlatforms: []}, locations: {}, devices: {deviceFilter: null}", "sessionControls: {}"), nil},
 		{"annotations and read-only members", policyOf("", ""), func(d entra.Document) {
 			d["@odata.context"], d["@odata.etag"], d["modifiedDateTime"], d["templateId"] = "x", `W/"1"`, "2026-11-24T00:00:00.1234567Z", "c7503427-338e-4c5e-902d-abe252abfb43"
-			put(d, "grantControls.authenticationStrength@odata.context", "x")
-			put(d, "conditions.users.includeGuestsOrExternalUsers@odata.context", "x")
+			policy.Put(d, "grantControls.authenticationStrength@odata.context", "x")
+			policy.Put(d, "conditions.users.includeGuestsOrExternalUsers@odata.context", "x")
 		}},
 		{"a strength comes back whole", policyOf("", "grantControls: {authenticationStrength: {id: Phishing-resistant MFA}}"), set("grantControls.authenticationStrength.allowedCombinations", []any{"fido2", "somethingNew"})},
 		{"a strength by its name", policyOf("", "grantControls: {authenticationStrength: {displayName: Phishing-resistant MFA}}"), nil},
@@ -74,8 +77,8 @@ func TestNothingReadsAsDriftThatIsNone(t *testing.T) {
 		{"transfer methods none", policyOf("authenticationFlows: {transferMethods: none}", ""), nil},
 		{"guest types in another order", policyOf("users: {includeGuestsOrExternalUsers: {guestOrExternalUserTypes: 'serviceProvider, internalGuest', externalTenants: {membershipKind: enumerated, members: [bbbbbbbb-0000-0000-0000-000000000001, aaaaaaaa-0000-0000-0000-000000000001]}}}", ""),
 			func(d entra.Document) {
-				put(d, "conditions.users.includeGuestsOrExternalUsers.guestOrExternalUserTypes", "serviceProvider,internalGuest")
-				put(d, "conditions.users.includeGuestsOrExternalUsers.externalTenants.members@odata.type", "#Collection(String)")
+				policy.Put(d, "conditions.users.includeGuestsOrExternalUsers.guestOrExternalUserTypes", "serviceProvider,internalGuest")
+				policy.Put(d, "conditions.users.includeGuestsOrExternalUsers.externalTenants.members@odata.type", "#Collection(String)")
 				reversed(d)
 			}},
 		{"client app types left out", policyOf("", ""), nil},
@@ -83,30 +86,30 @@ func TestNothingReadsAsDriftThatIsNone(t *testing.T) {
 		{"a frequency without its defaults", policyOf("", everyFour), nil},
 		{"a frequency with its defaults", policyOf("", "sessionControls: {signInFrequency: {isEnabled: true, type: hours, value: 4, frequencyInterval: timeBased, authenticationType: primaryAndSecondaryAuthentication}}"), nil},
 		{"every time shows a value", policyOf("", "sessionControls: {signInFrequency: {isEnabled: true, frequencyInterval: everyTime}}"), func(d entra.Document) {
-			put(d, "sessionControls.signInFrequency.type", "hours")
-			put(d, "sessionControls.signInFrequency.value", json.Number("1"))
+			policy.Put(d, "sessionControls.signInFrequency.type", "hours")
+			policy.Put(d, "sessionControls.signInFrequency.value", json.Number("1"))
 		}},
 		{"a number as a fraction", policyOf("", everyFour), set("sessionControls.signInFrequency.value", json.Number("4.0"))},
 		{"an empty description", policyOf("", "description: ''"), nil},
 		{"members of a newer service that are null", policyOf("", ""), func(d entra.Document) {
-			put(d, "conditions.quantumState", nil)
-			put(d, "conditions.moreRiskLevels", []any{})
+			policy.Put(d, "conditions.quantumState", nil)
+			policy.Put(d, "conditions.moreRiskLevels", []any{})
 			d["newBlock"] = map[string]any{"list": []any{}}
 		}},
 		{"members of the beta version that are null", policyOf("times: null, deviceStates: null", ""), set("conditions.times", nil)},
 		{"members of the beta version that ask for nothing", policyOf("agents: {includeAgentUsers: [], agentFilter: null}", "sessionControls: {globalSecureAccessFilteringProfile: {isEnabled: false, profileId: null}}"),
 			func(d entra.Document) {
-				put(d, "sessionControls.continuousAccessEvaluation", map[string]any{"isEnabled": false})
-				put(d, "conditions.clientApplications.agentIdServicePrincipalFilter", map[string]any{"mode": nil})
+				policy.Put(d, "sessionControls.continuousAccessEvaluation", map[string]any{"isEnabled": false})
+				policy.Put(d, "conditions.clientApplications.agentIdServicePrincipalFilter", map[string]any{"mode": nil})
 			}},
 		{"advertised actions", policyOf("", "'#microsoft.graph.restore': {title: x}, grantControls: {authenticationStrength: {id: Phishing-resistant MFA, '#microsoft.graph.usage': {title: x}}}"), func(d entra.Document) {
 			d["#microsoft.graph.restore"] = map[string]any{"title": "x", "target": "y"}
-			put(d, "conditions.users.#microsoft", map[string]any{"target": "y"})
+			policy.Put(d, "conditions.users.#microsoft", map[string]any{"target": "y"})
 		}},
 		{"nulls within lists and filters", policyOf("devices: {deviceFilter: {mode: null, rule: null}}, users: {includeUsers: [All, null], excludeGroups: null}", ""), nil},
 		{"a condition for workload identities", policyOf("clientApplications: {includeServicePrincipals: [serviceprincipalsinmytenant]}, servicePrincipalRiskLevels: [high]", "grantControls: {builtInControls: [block]}"), nil},
 		{"a location by name in another case", policyOf("locations: {includeLocations: [All], excludeLocations: [HQ, near, hq]}", ""), nil},
-		{"the legacy trusted addresses", policyOf("locations: {includeLocations: [All], excludeLocations: ['"+entra.LegacyTrustedIPs+"']}", ""), nil},
+		{"the legacy trusted addresses", policyOf("locations: {includeLocations: [All], excludeLocations: ['"+policy.LegacyTrustedIPs+"']}", ""), nil},
 		{"user actions in capitals", policyOf("applications: {includeUserActions: ['urn:user:RegisterSecurityInfo']}", ""), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

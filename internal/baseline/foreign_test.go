@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 const pasted = `{"displayName":"P","state":"disabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`
@@ -54,10 +55,10 @@ policies:
 `
 	tn, b := applied(t, set)
 	live := tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["P"].ID]
-	if got := strs(live, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] != tn.owned[entra.KindLocation]["Office"].ID {
+	if got := policy.Strings(live, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] != tn.owned[entra.KindLocation]["Office"].ID {
 		t.Errorf("the location is %v", got)
 	}
-	if got := text(live, "grantControls.authenticationStrength.id"); got != tn.owned[entra.KindStrength]["Keys"].ID {
+	if got := policy.TextAt(live, "grantControls.authenticationStrength.id"); got != tn.owned[entra.KindStrength]["Keys"].ID {
 		t.Errorf("the strength is %v", got)
 	}
 	for _, e := range tn.plan(b, Settings{}).Entries {
@@ -87,7 +88,7 @@ func TestWordsNewerThanTheProgram(t *testing.T) {
 	d["displayName"] = "Made by hand"
 	tn.put(entra.KindPolicy, "", d)
 	r = tn.plan(b, Settings{})
-	if a := r.Actions[len(r.Actions)-1]; a.Status != "ready" || strs(a.Change.Body, incApps)[0] != "AllNewThings" {
+	if a := r.Actions[len(r.Actions)-1]; a.Status != "ready" || policy.Strings(a.Change.Body, policy.PathIncludeApplications)[0] != "AllNewThings" {
 		t.Errorf("%s %v", a.Status, a.Reasons)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -25,13 +26,13 @@ func (c *checker) enum(n *yamldoc.Node, s string, values []string) {
 }
 
 // portalWords are what the portal and people call the states of a policy.
-var portalWords = map[string]string{"report-only": entra.PolicyReportOnly, "reportonly": entra.PolicyReportOnly, "report": entra.PolicyReportOnly,
-	"on": entra.PolicyEnabled, "off": entra.PolicyDisabled}
+var portalWords = map[string]string{"report-only": policy.StateReportOnly, "reportonly": policy.StateReportOnly, "report": policy.StateReportOnly,
+	"on": policy.StateEnabled, "off": policy.StateDisabled}
 
 var authContext = regexp.MustCompile(`^[cC][1-9][0-9]?$`)
 
 // form checks text that has a form of its own.
-func (c *checker) form(n *yamldoc.Node, s string, m *entra.Member) {
+func (c *checker) form(n *yamldoc.Node, s string, m *policy.Member) {
 	is := func(w string) bool { return strings.EqualFold(w, s) }
 	isWord := slices.ContainsFunc(m.Words, is)
 	if slices.ContainsFunc(m.BetaWords, is) {

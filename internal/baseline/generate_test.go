@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/risksweep/risksweep/internal/policy"
 	"pgregory.net/rapid"
-
-	"github.com/risksweep/risksweep/internal/entra"
 )
 
 // world is a random valid baseline: locations, strengths, and policies that use
@@ -122,7 +121,7 @@ func anyGrant() *rapid.Generator[map[string]any] {
 		case 0:
 			return nil
 		case 1:
-			return map[string]any{"operator": operator, "authenticationStrength": map[string]any{"id": rapid.SampledFrom([]any{"Keys", "Phishing-resistant MFA", entra.StrengthPhishingResistant}).Draw(t, "strength")}}
+			return map[string]any{"operator": operator, "authenticationStrength": map[string]any{"id": rapid.SampledFrom([]any{"Keys", "Phishing-resistant MFA", policy.StrengthPhishingResistant}).Draw(t, "strength")}}
 		case 2:
 			return map[string]any{"operator": operator, "builtInControls": some(t, "controls", "compliantDevice", "domainJoinedDevice"), "authenticationStrength": map[string]any{"id": "keys"}}
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 const (
@@ -13,8 +14,6 @@ const (
 	switchPrune     = "enforcement.prune is off"
 )
 
-func enabled(d entra.Document) bool { return d.Text("state") == entra.PolicyEnabled }
-
 // preconditions block what the tenant as it is cannot safely take.
 func (p *planner) preconditions() {
 	for _, e := range p.entries {
@@ -22,18 +21,18 @@ func (p *planner) preconditions() {
 			continue
 		}
 		p.licence(e)
-		if slices.Contains(strs(e.want, grant), "approvedApplication") {
+		if slices.Contains(policy.Strings(e.want, policy.PathGrant), "approvedApplication") {
 			e.block("%s (1909)", retired)
 		}
-		if forPeople(e.want) {
+		if policy.ForPeople(e.want) {
 			for _, s := range p.shelter.refused {
 				e.block("%s", s)
 			}
 		}
-		if has(e.want, spns) && p.live.Self.ID == "" {
+		if policy.Has(e.want, policy.PathWorkloads) && p.live.Self.ID == "" {
 			e.block("the identity that the job runs as is not known, so it cannot be excluded")
 		}
-		if enabled(e.want) {
+		if policy.Enabled(e.want) {
 			p.enabling(e)
 		}
 	}
@@ -41,12 +40,12 @@ func (p *planner) preconditions() {
 
 // enabling judges a policy that would be enabled after the write.
 func (p *planner) enabling(e *entry) {
-	if forPeople(e.want) {
+	if policy.ForPeople(e.want) {
 		for _, s := range p.shelter.unsure {
 			e.block("%s", s)
 		}
 	}
-	if !enabled(e.before) {
+	if !policy.Enabled(e.before) {
 		switch on := p.live.Tenant.SecurityDefaults; {
 		case on == nil:
 			e.block("it could not be read whether security defaults are on; no policy can be enabled while they are")
@@ -54,9 +53,9 @@ func (p *planner) enabling(e *entry) {
 			e.block("security defaults are on; no policy can be enabled while they are")
 		}
 	}
-	if p.live.Tenant.OnPremisesSynced && slices.Contains(strs(e.want, users+".includeUsers"), entra.WordAll) &&
-		!slices.Contains(strs(e.want, users+".excludeRoles"), entra.DirectorySyncRole) {
-		e.block("the tenant synchronises from a directory on premises: an enabled policy for all users must exclude the role Directory Synchronization Accounts (%s)", entra.DirectorySyncRole)
+	if p.live.Tenant.OnPremisesSynced && slices.Contains(policy.Strings(e.want, policy.PathUsers+".includeUsers"), policy.WordAll) &&
+		!slices.Contains(policy.Strings(e.want, policy.PathUsers+".excludeRoles"), policy.DirectorySyncRole) {
+		e.block("the tenant synchronises from a directory on premises: an enabled policy for all users must exclude the role Directory Synchronization Accounts (%s)", policy.DirectorySyncRole)
 	}
 }
 
@@ -74,9 +73,9 @@ func (p *planner) licence(e *entry) {
 		{"conditions.signInRiskLevels", "Microsoft Entra ID P2", t.PlanP2},
 		{"conditions.userRiskLevels", "Microsoft Entra ID P2", t.PlanP2},
 		{"conditions.servicePrincipalRiskLevels", "Workload Identities Premium", t.WorkloadPremium},
-		{spns, "Workload Identities Premium", t.WorkloadPremium},
+		{policy.PathWorkloads, "Workload Identities Premium", t.WorkloadPremium},
 	} {
-		if has(e.want, c.path) && !c.have {
+		if policy.Has(e.want, c.path) && !c.have {
 			e.block("%s needs a licence that the tenant lacks: %s", c.path, c.needs)
 		}
 	}
@@ -120,7 +119,7 @@ func (p *planner) prune(e *entry) {
 		e.block("an empty baseline never prunes")
 	case p.keyOf(e) != "":
 		e.block("the baseline has %q under the key %s; if the key was renamed: %s", e.DisplayName, p.keyOf(e), p.adoptHint(Entry{Kind: e.Kind, Key: p.keyOf(e)}, e.ID))
-	case e.owned.Hash == "" || e.owned.Hash != entra.CanonicalHash(e.Kind, e.live):
+	case e.owned.Hash == "" || e.owned.Hash != policy.CanonicalHash(e.Kind, e.live):
 		e.block("it was changed since we last wrote it; delete it by hand, or adopt it again")
 	}
 }
@@ -140,29 +139,21 @@ func (p *planner) keyOf(e *entry) string {
 // policy holds for, and what of that weakens it.
 func (p *planner) policyEffects(e *entry) (changes, weakens []string) {
 	switch {
-	case e.Status == Prune && enabled(e.before):
+	case e.Status == Prune && policy.Enabled(e.before):
 		return []string{"it deletes an enabled policy"}, []string{"it deletes an enabled policy"}
 	case e.Status == Prune:
-	case e.before == nil && enabled(e.want):
+	case e.before == nil && policy.Enabled(e.want):
 		changes = append(changes, "it creates an enabled policy")
 	case e.before == nil:
-	case enabled(e.before) || enabled(e.want):
-		if effect(e.before) != effect(e.want) {
+	case policy.Enabled(e.before) || policy.Enabled(e.want):
+		if policy.Effect(e.before) != policy.Effect(e.want) {
 			changes = append(changes, "it changes the effect of an enabled policy")
 		}
-		if enabled(e.before) {
-			weakens = weakening(e.before, e.want, p.shelter.isBreakGlass)
+		if policy.Enabled(e.before) {
+			weakens = policy.Weakening(e.before, e.want, p.shelter.isBreakGlass)
 		}
 	}
 	return changes, weakens
-}
-
-// effect is the hash of a policy without its texts.
-func effect(d entra.Document) string {
-	d = d.Clone()
-	delete(d, "displayName")
-	delete(d, "description")
-	return entra.CanonicalHash(entra.KindPolicy, d)
 }
 
 // sharedEffects judges a write to a location or strength by the live enabled
@@ -195,26 +186,26 @@ func (p *planner) sharedEffects(e *entry) (changes, weakens []string) {
 // enabledUsers names the enabled policies that include, exclude or demand an
 // object. A trusted location is also in AllTrusted.
 func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
-	id := fold(e.ID)
+	id := policy.FoldID(e.ID)
 	trusted := e.before["isTrusted"] == true || e.want["isTrusted"] == true
-	is := func(s string) bool { return id != "" && s == id || trusted && s == entra.WordAllTrusted }
+	is := func(s string) bool { return id != "" && s == id || trusted && s == policy.WordAllTrusted }
 	judge := func(d entra.Document) {
-		if !enabled(d) {
+		if !policy.Enabled(d) {
 			return
 		}
 		name := quote(d.DisplayName())
-		if slices.ContainsFunc(strs(d, "conditions.locations.includeLocations"), is) {
+		if slices.ContainsFunc(policy.Strings(d, "conditions.locations.includeLocations"), is) {
 			included = append(included, name)
 		}
-		if slices.ContainsFunc(strs(d, "conditions.locations.excludeLocations"), is) {
+		if slices.ContainsFunc(policy.Strings(d, "conditions.locations.excludeLocations"), is) {
 			excluded = append(excluded, name)
 		}
-		if id != "" && text(d, "grantControls.authenticationStrength.id") == id {
+		if id != "" && policy.TextAt(d, "grantControls.authenticationStrength.id") == id {
 			grants = append(grants, name)
 		}
 	}
 	for _, d := range p.live.Policies {
-		judge(entra.Canonical(entra.KindPolicy, d))
+		judge(policy.Canonical(entra.KindPolicy, d))
 	}
 	return included, excluded, grants
 }
@@ -223,8 +214,8 @@ func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
 // more combinations, and whether less.
 func (p *planner) scope(e *entry) (more, less bool) {
 	if e.Kind == entra.KindStrength {
-		before, want := strs(e.before, "allowedCombinations"), strs(e.want, "allowedCombinations")
-		return !subset(want, before) && e.before != nil, !subset(before, want) && e.want != nil
+		before, want := policy.Strings(e.before, "allowedCombinations"), policy.Strings(e.want, "allowedCombinations")
+		return !policy.Subset(want, before) && e.before != nil, !policy.Subset(before, want) && e.want != nil
 	}
 	before, want := e.before, e.want
 	if before["isTrusted"] != want["isTrusted"] && (before != nil || want["isTrusted"] == true) && (want != nil || before["isTrusted"] == true) {
@@ -235,8 +226,8 @@ func (p *planner) scope(e *entry) (more, less bool) {
 		// AllTrusted reaches a location by itself.
 		return more, less
 	}
-	more = more || !places(want).within(places(before))
-	less = less || !places(before).within(places(want))
+	more = more || !policy.ScopeOf(want).Within(policy.ScopeOf(before))
+	less = less || !policy.ScopeOf(before).Within(policy.ScopeOf(want))
 	if before["countryLookupMethod"] != want["countryLookupMethod"] && before != nil && want != nil {
 		more, less = true, true
 	}

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 const enforced = `
@@ -290,17 +290,17 @@ func TestBreakGlassGroups(t *testing.T) {
 
 func TestLockoutProof(t *testing.T) {
 	const head = "breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}\n"
-	policy := func(state, more, extra string) string {
+	written := func(state, more, extra string) string {
 		return head + "policies:\n  - {key: X, displayName: X, state: " + state + ", conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All]}" + more + "}, grantControls: {builtInControls: [block]}" + extra + "}\n"
 	}
 	for _, c := range []struct {
 		name, text string
 		want       plan.Status
 	}{
-		{"accepted", policy("enabled", "", ", acceptLockout: true"), plan.Ready},
-		{"everywhere but trusted, none trusted", policy("enabled", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", ""), plan.Blocked},
-		{"the same, report-only", policy("enabledForReportingButNotEnforced", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", ""), plan.Ready},
-		{"the same with a trusted location", policy("enabled", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", "") + "namedLocations: [{displayName: HQ, isTrusted: true, ipRanges: [{cidrAddress: 192.0.2.0/24}]}]\n", plan.Ready},
+		{"accepted", written("enabled", "", ", acceptLockout: true"), plan.Ready},
+		{"everywhere but trusted, none trusted", written("enabled", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", ""), plan.Blocked},
+		{"the same, report-only", written("enabledForReportingButNotEnforced", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", ""), plan.Ready},
+		{"the same with a trusted location", written("enabled", ", locations: {includeLocations: [All], excludeLocations: [AllTrusted]}", "") + "namedLocations: [{displayName: HQ, isTrusted: true, ipRanges: [{cidrAddress: 192.0.2.0/24}]}]\n", plan.Ready},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newTenant().plan(load(t, c.text), everything)
@@ -313,11 +313,11 @@ func TestLockoutProof(t *testing.T) {
 		b := load(t, head+"policies:\n  - {key: W, displayName: W, state: enabled, conditions: {applications: {includeApplications: [All]}, clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}}, grantControls: {builtInControls: [block]}}\n")
 		tn := newTenant()
 		a := tn.plan(b, everything).Actions[0]
-		if d := cmp.Diff([]string{self}, strs(a.Change.Body, spns+".excludeServicePrincipals")); d != "" || a.Status != plan.Ready {
+		if d := cmp.Diff([]string{self}, policy.Strings(a.Change.Body, policy.PathWorkloads+".excludeServicePrincipals")); d != "" || a.Status != plan.Ready {
 			t.Error(d, a.Reasons)
 		}
 		tn.live.Self = entra.DirectoryObject{Kind: entra.KindUser, ID: ada}
-		if a := tn.plan(b, everything).Actions[0]; a.Status != plan.Ready || has(a.Change.Body, spns+".excludeServicePrincipals") {
+		if a := tn.plan(b, everything).Actions[0]; a.Status != plan.Ready || policy.Has(a.Change.Body, policy.PathWorkloads+".excludeServicePrincipals") {
 			t.Error("a person is excluded as a workload:", a.Reasons)
 		}
 		tn.live.Self = entra.DirectoryObject{}
@@ -354,13 +354,13 @@ func TestUnmanagedIsCopiedFromLive(t *testing.T) {
 	b := load(t, strings.Replace(small, "key: CA010\n", "key: CA010\n    unmanaged: [state, sessionControls, conditions.locations]\n", 1))
 	d := tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID]
 	d["state"], d["sessionControls"] = "enabled", map[string]any{"disableResilienceDefaults": true}
-	put(d, "conditions.locations", map[string]any{"includeLocations": []any{"All"}})
+	policy.Put(d, "conditions.locations", map[string]any{"includeLocations": []any{"All"}})
 	if got := shape(tn.plan(b, Settings{}).Actions); len(got) > 0 {
 		t.Error(got)
 	}
-	put(d, "conditions.users.excludeGroups", []any{bgGroup})
+	policy.Put(d, "conditions.users.excludeGroups", []any{bgGroup})
 	r := tn.plan(b, everything)
-	if len(r.Actions) != 1 || r.Actions[0].Change.After["state"] != "enabled" || has(r.Actions[0].Change.Body, "sessionControls") {
+	if len(r.Actions) != 1 || r.Actions[0].Change.After["state"] != "enabled" || policy.Has(r.Actions[0].Change.Body, "sessionControls") {
 		t.Error(shape(r.Actions))
 	}
 }
@@ -386,7 +386,7 @@ policies:
 		tn := newTenant()
 		tn.live.Self = entra.DirectoryObject{Kind: entra.KindServicePrincipal, ID: "5e1f0000-0000-0000-0000-000000000001"}
 		a := tn.plan(b, everything).Actions[0]
-		if got := len(strs(a.Change.Body, users+".excludeUsers")) > 0; got != want {
+		if got := len(policy.Strings(a.Change.Body, policy.PathUsers+".excludeUsers")) > 0; got != want {
 			t.Errorf("%s: break-glass excluded: %v, want %v (%v)", include, got, want, a.Reasons)
 		}
 	}

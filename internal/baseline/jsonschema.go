@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // JSONSchema is a JSON Schema (draft 2020-12) of baseline files for editors,
@@ -14,7 +15,7 @@ import (
 // stand twice) is left to validation.
 func JSONSchema() []byte {
 	defs := map[string]any{"nothing": nothing}
-	for _, kind := range kinds {
+	for _, kind := range policy.Kinds {
 		strict, free := itemSchema(kind, false), itemSchema(kind, true)
 		defs[string(kind)] = map[string]any{
 			"if": map[string]any{"required": []string{"allowUnknown"}}, "then": free, "else": strict,
@@ -59,8 +60,6 @@ func JSONSchema() []byte {
 	return append(out, '\n')
 }
 
-var kinds = [...]entra.ObjectKind{entra.KindLocation, entra.KindStrength, entra.KindPolicy}
-
 func wrapper(items any) map[string]any {
 	return map[string]any{"type": "object", "required": []string{"value"}, "additionalProperties": false, "patternProperties": map[string]any{annotation: true},
 		"properties": map[string]any{"value": map[string]any{"type": "array", "items": items}}}
@@ -80,7 +79,7 @@ func itemSchema(kind entra.ObjectKind, free bool) map[string]any {
 		own["acceptLockout"] = map[string]any{"type": "boolean", "description": "the policy may block all users on all applications"}
 		own["unmanaged"] = stringList("paths whose values are left to the tenant, such as state or sessionControls")
 	}
-	return objectSchema(entra.SchemaOf(kind), free, own)
+	return objectSchema(policy.SchemaOf(kind), free, own)
 }
 
 // annotation matches the names that are OData's own.
@@ -94,11 +93,11 @@ var (
 		map[string]any{"type": "object", "patternProperties": map[string]any{annotation: true}, "additionalProperties": empty}}}
 )
 
-func objectSchema(m *entra.Member, free bool, own map[string]any) map[string]any {
+func objectSchema(m *policy.Member, free bool, own map[string]any) map[string]any {
 	if len(m.Types) > 0 {
 		var types []any
 		for _, c := range m.Types {
-			types = append(types, objectSchema(&entra.Member{Members: c.Members}, free, own))
+			types = append(types, objectSchema(&policy.Member{Members: c.Members}, free, own))
 		}
 		if free {
 			types = append(types, map[string]any{"type": "object", "required": []string{"@odata.type"}})
@@ -126,7 +125,7 @@ func objectSchema(m *entra.Member, free bool, own map[string]any) map[string]any
 	return out
 }
 
-func memberSchema(m *entra.Member, free bool) map[string]any {
+func memberSchema(m *policy.Member, free bool) map[string]any {
 	doc := m.Doc
 	if m.ReadOnly || m.Beta && free {
 		return map[string]any{"description": doc}
@@ -143,7 +142,7 @@ func memberSchema(m *entra.Member, free bool) map[string]any {
 		}
 	}
 	switch {
-	case m.Shape == entra.Object && !m.Required:
+	case m.Shape == policy.Object && !m.Required:
 		s = map[string]any{"anyOf": []any{s, empty}}
 	case !m.Required:
 		s = map[string]any{"anyOf": []any{s, map[string]any{"type": "null"}}}
@@ -152,19 +151,19 @@ func memberSchema(m *entra.Member, free bool) map[string]any {
 	return s
 }
 
-func singleSchema(m *entra.Member, free bool) map[string]any {
+func singleSchema(m *policy.Member, free bool) map[string]any {
 	switch m.Shape {
-	case entra.Object:
+	case policy.Object:
 		return objectSchema(m, free, nil)
-	case entra.Bool:
+	case policy.Bool:
 		return map[string]any{"type": "boolean"}
-	case entra.Whole:
+	case policy.Whole:
 		return map[string]any{"type": "integer"}
-	case entra.Enum:
+	case policy.Enum:
 		if !free {
 			return map[string]any{"type": "string", "enum": m.Values}
 		}
-	case entra.Flags:
+	case policy.Flags:
 		if !free {
 			var values []string
 			for _, v := range m.Values {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Live is what one run read of the tenant. Every list is whole: half a read is
@@ -107,8 +108,8 @@ type Entry struct {
 	// Adopt is the id of the one live object that has the name of an object
 	// that is not recorded; the differences are then what would change if it
 	// were adopted.
-	Adopt       string            `json:"adopt,omitempty"`
-	Differences []plan.Difference `json:"differences,omitempty"`
+	Adopt       string              `json:"adopt,omitempty"`
+	Differences []policy.Difference `json:"differences,omitempty"`
 	// Reasons are what is to be said of it: why it is blocked or not enabled,
 	// what was noticed.
 	Reasons []string `json:"reasons,omitempty"`
@@ -144,62 +145,29 @@ func (r Result) NeedsNames() bool {
 // NeedsSelf reports whether a plan must know the identity that the job runs as:
 // a policy of the baseline or of the tenant is for workload identities.
 func (b *Baseline) NeedsSelf(policies []entra.Document) bool {
-	return slices.ContainsFunc(b.Policies, func(it Item) bool { return has(it.Want, spns) }) ||
-		slices.ContainsFunc(policies, func(d entra.Document) bool { return has(entra.Canonical(entra.KindPolicy, d), spns) })
+	return slices.ContainsFunc(b.Policies, func(it Item) bool { return policy.Has(it.Want, policy.PathWorkloads) }) ||
+		slices.ContainsFunc(policies, func(d entra.Document) bool {
+			return policy.Has(policy.Canonical(entra.KindPolicy, d), policy.PathWorkloads)
+		})
 }
 
-// namer turns ids into names for texts.
-type namer map[string]string
-
-func newNamer(l Live) namer {
-	n := namer{}
+func newNamer(l Live) policy.Names {
+	n := policy.Names{}
 	for _, o := range l.ObjectNames {
-		n.add(o)
+		n.Add(o)
 	}
 	for _, r := range l.Names {
 		if o, ok := r.Resolved(); ok {
-			n.add(o)
+			n.Add(o)
 		}
 	}
 	if l.Self.ID != "" {
-		n.add(l.Self)
+		n.Add(l.Self)
 	}
-	for _, kind := range kinds {
+	for _, kind := range policy.Kinds {
 		for _, d := range l.list(kind) {
-			n[fold(d.ID())] = d.DisplayName()
+			n[policy.FoldID(d.ID())] = d.DisplayName()
 		}
 	}
 	return n
-}
-
-// add learns the name of an object of the directory.
-func (n namer) add(o entra.DirectoryObject) {
-	name := o.UserPrincipalName
-	if name == "" {
-		name = o.DisplayName
-	}
-	if name != "" {
-		n[string(o.ID)] = name
-	}
-}
-
-// name gives an id its name, other text itself.
-func (n namer) name(s string) string {
-	if t, ok := strings.CutPrefix(s, "{{"); ok {
-		_, key, _ := strings.Cut(strings.TrimSuffix(t, "}}"), ":")
-		return key + " (new)"
-	}
-	if name, ok := n[fold(s)]; ok {
-		return name
-	}
-	return s
-}
-
-func sortedKeys[K ~string, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -173,7 +174,7 @@ func (l *loader) wrapped(n *yamldoc.Node) *yamldoc.Node {
 		switch {
 		case k.Value == "@odata.nextLink" && n.Values[i].Kind != yamldoc.Null:
 			l.Add(k, "this is one page of a longer list; the rest is missing")
-		case k.Value != "value" && !entra.IsAnnotation(k.Value):
+		case k.Value != "value" && !policy.IsAnnotation(k.Value):
 			l.Suggest(k, k.Value, []string{"value"}, "unknown key beside value")
 		}
 	}
@@ -197,7 +198,7 @@ func (l *loader) pasted(n *yamldoc.Node) {
 
 func (l *loader) baselineFile(n *yamldoc.Node) {
 	for _, k := range n.Keys {
-		if !slices.Contains(topKeys, k.Value) && !entra.IsAnnotation(k.Value) {
+		if !slices.Contains(topKeys, k.Value) && !policy.IsAnnotation(k.Value) {
 			l.Suggest(k, k.Value, topKeys[1:], "unknown key")
 		}
 	}

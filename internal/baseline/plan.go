@@ -9,6 +9,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // planner compares a baseline with a tenant. Its steps only add to what the
@@ -18,7 +19,7 @@ type planner struct {
 	live     Live
 	s        Settings
 	shelter  shelter
-	names    namer
+	names    policy.Names
 	entries  []*entry
 	problems []string
 	warnings []string
@@ -80,7 +81,7 @@ func (b *Baseline) Plan(live Live, s Settings) Result {
 	}
 	p.problems = append(p.problems, p.shelter.refused...)
 	p.warnings = append(p.warnings, p.shelter.warnings...)
-	for _, kind := range kinds {
+	for _, kind := range policy.Kinds {
 		for i := range b.items(kind) {
 			p.identify(&b.items(kind)[i])
 		}
@@ -143,14 +144,14 @@ func (p *planner) renamed(e *entry) {
 func (p *planner) doubles(e *entry) {
 	for _, d := range p.live.list(e.Kind) {
 		if strings.EqualFold(d.DisplayName(), e.DisplayName) && !strings.EqualFold(d.ID(), e.ID) && len(p.sameID(e.Kind, d.ID())) == 0 {
-			p.warnings = append(p.warnings, fmt.Sprintf("something else has the name of the %s %q: %s, which is not ours", kindWords[e.Kind], e.DisplayName, d.ID()))
+			p.warnings = append(p.warnings, fmt.Sprintf("something else has the name of the %s %q: %s, which is not ours", policy.KindWords[e.Kind], e.DisplayName, d.ID()))
 		}
 	}
 }
 
 func (p *planner) sameID(kind entra.ObjectKind, id string) []string {
 	var keys []string
-	for _, key := range sortedKeys(p.s.Owned[kind]) {
+	for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
 		if strings.EqualFold(p.s.Owned[kind][key].ID, id) {
 			keys = append(keys, key)
 		}
@@ -189,7 +190,7 @@ func (p *planner) adoption(e *entry) string {
 		for _, d := range e.Differences {
 			paths = append(paths, d.Path)
 		}
-		effect = "which would change " + few(paths)
+		effect = "which would change " + policy.Few(paths)
 	}
 	return fmt.Sprintf("%q exists already (%s) and is not ours; take it into ownership, %s: %s", e.DisplayName, e.Adopt, effect, p.adoptHint(e.Entry, e.Adopt))
 }
@@ -219,7 +220,7 @@ func (p *planner) leftovers() {
 		present[it.ref()] = true
 	}
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
-		for _, key := range sortedKeys(p.s.Owned[kind]) {
+		for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
 			o := p.s.Owned[kind][key]
 			e := &entry{owned: o, live: p.live.byID(kind, o.ID), Entry: Entry{Key: key, Kind: kind, ID: o.ID, DisplayName: o.DisplayName}}
 			if present[e.ref()] || p.adoptedElsewhere(kind, key, o.ID) {
@@ -230,7 +231,7 @@ func (p *planner) leftovers() {
 				e.note("recorded, but neither in the baseline nor in the tenant")
 			} else {
 				e.Status, e.DisplayName, e.State = Prune, e.live.DisplayName(), e.live.Text("state")
-				e.before = entra.Canonical(kind, e.live)
+				e.before = policy.Canonical(kind, e.live)
 			}
 			p.entries = append(p.entries, e)
 		}
@@ -261,35 +262,35 @@ func (p *planner) compare(e *entry) {
 		e.wrong = true
 	}
 	if e.live != nil {
-		e.before = entra.Canonical(e.Kind, e.live)
+		e.before = policy.Canonical(e.Kind, e.live)
 		for _, path := range e.item.Unmanaged {
-			put(want, path, at(e.before, path))
+			policy.Put(want, path, policy.At(e.before, path))
 		}
 	}
 	if e.Kind == entra.KindPolicy {
 		p.shelter.force(want)
 	}
-	e.want = entra.Canonical(e.Kind, want)
+	e.want = policy.Canonical(e.Kind, want)
 	e.State = e.want.Text("state")
-	hash := entra.CanonicalHash(e.Kind, e.want)
+	hash := policy.CanonicalHash(e.Kind, e.want)
 	switch {
 	case e.wrong:
 		e.Status = Blocked
 	case e.Adopt != "":
 		e.Status = Create
-		e.Differences = differences(entra.Canonical(e.Kind, e.twin), e.want, p.names)
+		e.Differences = policy.Differences(policy.Canonical(e.Kind, e.twin), e.want, p.names)
 		e.block("%s", p.adoption(e))
 	case e.live == nil:
 		e.Status = Create
-		e.Differences = differences(nil, e.want, p.names)
+		e.Differences = policy.Differences(nil, e.want, p.names)
 	case reflect.DeepEqual(e.before, e.want):
 		e.Status = InSync
-	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == entra.CanonicalHash(e.Kind, e.live) && p.shelter.covered(e.before):
+	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == policy.CanonicalHash(e.Kind, e.live) && p.shelter.covered(e.before):
 		e.Status = InSync
 		e.note("the service keeps it otherwise than it was sent; unchanged since")
 	default:
 		e.Status = Update
-		e.Differences = differences(e.before, e.want, p.names)
+		e.Differences = policy.Differences(e.before, e.want, p.names)
 		if len(e.Differences) == 1 && e.Differences[0].Path == "displayName" && e.owned.DisplayName == e.DisplayName {
 			e.Status = Renamed
 		}
@@ -337,7 +338,7 @@ func (p *planner) result() Result {
 	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.shelter.why, Actions: p.actions()}
 	for _, e := range p.entries {
 		if e.want != nil {
-			e.Summary = describe(e.Kind, e.want, p.names)
+			e.Summary = policy.Describe(e.Kind, e.want, p.names)
 		}
 		e.Reasons = append(e.Reasons, e.blocked...)
 		e.Reasons = append(e.Reasons, e.held...)
@@ -362,7 +363,7 @@ func (p *planner) change(e *entry, kind plan.Kind) plan.Action {
 		Subject: plan.Subject{ID: entra.NewID(e.ID), Key: e.Key, Name: e.DisplayName},
 		Change:  &plan.Change{Kind: e.Kind, Key: e.Key, Differences: e.Differences, Needs: e.needs}}
 	if e.live != nil {
-		a.Change.Before, a.Change.BeforeHash = e.live.Clone(), entra.CanonicalHash(e.Kind, e.live)
+		a.Change.Before, a.Change.BeforeHash = e.live.Clone(), policy.CanonicalHash(e.Kind, e.live)
 	}
 	switch {
 	case len(e.blocked) > 0:

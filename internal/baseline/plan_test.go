@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 const small = `
@@ -74,8 +74,8 @@ func applied(t *testing.T, text string) (*tenant, *Baseline) {
 func TestPlanMendsDrift(t *testing.T) {
 	tn, b := applied(t, small)
 	id := tn.owned[entra.KindPolicy]["CA010"].ID
-	put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeGroups", []any{finance})
-	put(tn.docs[entra.KindPolicy][id], "conditions.platforms", map[string]any{"includePlatforms": []any{"iOS"}, "excludePlatforms": []any{}})
+	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeGroups", []any{finance})
+	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.platforms", map[string]any{"includePlatforms": []any{"iOS"}, "excludePlatforms": []any{}})
 	r := tn.plan(b, Settings{})
 	if d := cmp.Diff([]string{"updatePolicy CA010 ready"}, shape(r.Actions)); d != "" {
 		t.Fatal(d)
@@ -107,7 +107,7 @@ func TestPlanMendsDrift(t *testing.T) {
 func TestUpdateBody(t *testing.T) {
 	live := entra.Document{"displayName": "P", "state": "enabled", "description": "x", "id": "1",
 		"conditions":    map[string]any{"clientAppTypes": []any{"all"}, "users": map[string]any{"includeUsers": []any{"All"}, "excludeUsers": []any{ada}, "excludeGroups": []any{}}},
-		"grantControls": map[string]any{"operator": "OR", "builtInControls": []any{}, "authenticationStrength@odata.context": "c", "authenticationStrength": map[string]any{"id": entra.StrengthMFA, "displayName": "MFA"}, "termsOfUse": []any{}},
+		"grantControls": map[string]any{"operator": "OR", "builtInControls": []any{}, "authenticationStrength@odata.context": "c", "authenticationStrength": map[string]any{"id": policy.StrengthMFA, "displayName": "MFA"}, "termsOfUse": []any{}},
 		"sessionControls": map[string]any{"signInFrequency": map[string]any{"isEnabled": true, "type": "hours", "value": "4", "frequencyInterval": "timeBased", "authenticationType": "primaryAndSecondaryAuthentication"},
 			"disableResilienceDefaults": nil, "applicationEnforcedRestrictions": nil, "persistentBrowser": map[string]any{"isEnabled": true, "mode": "never"}},
 	}
@@ -118,7 +118,7 @@ func TestUpdateBody(t *testing.T) {
 	}{
 		{"a name only", func(d entra.Document) { d["displayName"] = "Q" }, entra.Document{"displayName": "Q"}},
 		{"a description cleared", func(d entra.Document) { delete(d, "description") }, entra.Document{"description": nil}},
-		{"an exclusion cleared", func(d entra.Document) { put(d, "conditions.users.excludeUsers", nil) },
+		{"an exclusion cleared", func(d entra.Document) { policy.Put(d, "conditions.users.excludeUsers", nil) },
 			entra.Document{"conditions": map[string]any{"clientAppTypes": []any{"all"}, "users": map[string]any{"includeUsers": []any{"All"}, "excludeUsers": []any{}}}}},
 		{"mfa for a strength", func(d entra.Document) {
 			d["grantControls"] = map[string]any{"operator": "OR", "builtInControls": []any{"mfa"}}
@@ -131,10 +131,10 @@ func TestUpdateBody(t *testing.T) {
 			"signInFrequency": map[string]any{"isEnabled": true, "frequencyInterval": "everyTime", "authenticationType": "primaryAndSecondaryAuthentication", "type": nil, "value": nil}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before := entra.Canonical(entra.KindPolicy, live)
+			before := policy.Canonical(entra.KindPolicy, live)
 			want := before.Clone()
 			c.change(want)
-			if d := cmp.Diff(c.want, updateBody(entra.KindPolicy, before, entra.Canonical(entra.KindPolicy, want), live)); d != "" {
+			if d := cmp.Diff(c.want, policy.UpdateBody(entra.KindPolicy, before, policy.Canonical(entra.KindPolicy, want), live)); d != "" {
 				t.Error(d)
 			}
 		})
@@ -247,12 +247,12 @@ func TestUnresolvedNamesBlockOneEntry(t *testing.T) {
 func TestLearnedValuesNeverLoop(t *testing.T) {
 	tn, b := applied(t, small)
 	id := tn.owned[entra.KindPolicy]["CA010"].ID
-	put(tn.docs[entra.KindPolicy][id], "conditions.insiderRiskLevels", "minor") // the service's own default
+	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.insiderRiskLevels", "minor") // the service's own default
 	if got := shape(tn.plan(b, Settings{}).Actions); len(got) != 1 {
 		t.Fatalf("drift is not seen: %v", got)
 	}
 	o := tn.owned[entra.KindPolicy]["CA010"]
-	o.Hash = entra.CanonicalHash(entra.KindPolicy, tn.docs[entra.KindPolicy][id])
+	o.Hash = policy.CanonicalHash(entra.KindPolicy, tn.docs[entra.KindPolicy][id])
 	tn.owned[entra.KindPolicy]["CA010"] = o
 	if got := shape(tn.plan(b, Settings{}).Actions); len(got) != 0 {
 		t.Errorf("what the service made of our write loops: %v", got)
@@ -261,8 +261,8 @@ func TestLearnedValuesNeverLoop(t *testing.T) {
 	if got := shape(tn.plan(other, Settings{}).Actions); len(got) != 1 {
 		t.Errorf("a change of the baseline is hidden: %v", got)
 	}
-	put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeUsers", []any{bg1})
-	o.Hash = entra.CanonicalHash(entra.KindPolicy, tn.docs[entra.KindPolicy][id])
+	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeUsers", []any{bg1})
+	o.Hash = policy.CanonicalHash(entra.KindPolicy, tn.docs[entra.KindPolicy][id])
 	tn.owned[entra.KindPolicy]["CA010"] = o
 	if got := shape(tn.plan(b, Settings{}).Actions); len(got) != 1 {
 		t.Errorf("a lost break-glass exclusion was learned: %v", got)

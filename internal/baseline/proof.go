@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // limits refuses creates that would bring the tenant beyond what it can hold.
@@ -20,7 +21,7 @@ func (p *planner) limits() {
 	} {
 		n := 0
 		for _, d := range p.live.list(c.kind) {
-			if d.Text("policyType") != entra.PolicyTypeBuiltIn {
+			if d.Text("policyType") != policy.PolicyTypeBuiltIn {
 				n++
 			}
 		}
@@ -60,7 +61,7 @@ func (p *planner) after() []outcome {
 		case e != nil && e.want != nil && e.ready():
 			out = append(out, outcome{e.want, e})
 		default:
-			out = append(out, outcome{entra.Canonical(entra.KindPolicy, d), e})
+			out = append(out, outcome{policy.Canonical(entra.KindPolicy, d), e})
 		}
 	}
 	for _, e := range p.entries {
@@ -78,7 +79,7 @@ func (p *planner) after() []outcome {
 func (p *planner) proof() {
 	trusted := p.trusted()
 	for _, o := range p.after() {
-		if !enabled(o.doc) {
+		if !policy.Enabled(o.doc) {
 			continue
 		}
 		var faults []string
@@ -88,8 +89,8 @@ func (p *planner) proof() {
 		if p.reachesSelf(o.doc) {
 			faults = append(faults, "it does not exclude the identity that the job runs as")
 		}
-		if blocksEveryone(o.doc, &trusted) && (o.own == nil || o.own.item == nil || !o.own.item.AcceptLockout) {
-			faults = append(faults, "it "+lockoutText(o.doc, p.shelter.isBreakGlass)+"; acceptLockout: true on the policy accepts that")
+		if policy.BlocksEveryone(o.doc, &trusted) && (o.own == nil || o.own.item == nil || !o.own.item.AcceptLockout) {
+			faults = append(faults, "it "+policy.LockoutText(o.doc, p.shelter.isBreakGlass)+"; acceptLockout: true on the policy accepts that")
 		}
 		for _, f := range faults {
 			if o.own != nil && o.own.ready() {
@@ -111,7 +112,7 @@ func (p *planner) trusted() bool {
 		e := p.ofLocation(d.ID())
 		switch {
 		case e == nil || !e.ready():
-			if entra.Canonical(entra.KindLocation, d)["isTrusted"] == true {
+			if policy.Canonical(entra.KindLocation, d)["isTrusted"] == true {
 				return true
 			}
 		case e.want["isTrusted"] == true:
@@ -137,19 +138,19 @@ func (p *planner) ofLocation(id string) *entry {
 
 // reached names the break-glass accounts that an enabled policy may hold for.
 func (p *planner) reached(d entra.Document) []string {
-	u := obj(d, users)
+	u := policy.ObjectAt(d, policy.PathUsers)
 	if u == nil {
 		return nil
 	}
-	all := slices.Contains(strs(u, "includeUsers"), entra.WordAll) || len(strs(u, "includeRoles")) > 0
+	all := slices.Contains(policy.Strings(u, "includeUsers"), policy.WordAll) || len(policy.Strings(u, "includeRoles")) > 0
 	var out []string
-	for _, account := range sortedKeys(p.shelter.why) {
+	for _, account := range policy.SortedKeys(p.shelter.why) {
 		id := string(account)
 		groups := p.groupsOf(id)
 		switch {
-		case slices.Contains(strs(u, "excludeUsers"), id), len(both(groups, strs(u, "excludeGroups"))) > 0:
-		case all, slices.Contains(strs(u, "includeUsers"), id), len(both(groups, strs(u, "includeGroups"))) > 0:
-			out = append(out, p.names.name(id))
+		case slices.Contains(policy.Strings(u, "excludeUsers"), id), len(policy.Both(groups, policy.Strings(u, "excludeGroups"))) > 0:
+		case all, slices.Contains(policy.Strings(u, "includeUsers"), id), len(policy.Both(groups, policy.Strings(u, "includeGroups"))) > 0:
+			out = append(out, p.names.Name(id))
 		}
 	}
 	return out
@@ -171,10 +172,10 @@ func (p *planner) groupsOf(user string) []string {
 // reachesSelf reports whether a policy for workload identities may hold for
 // the job.
 func (p *planner) reachesSelf(d entra.Document) bool {
-	c, self := obj(d, spns), p.shelter.self
-	if c == nil || self == "" || slices.Contains(strs(c, "excludeServicePrincipals"), self) {
+	c, self := policy.ObjectAt(d, policy.PathWorkloads), p.shelter.self
+	if c == nil || self == "" || slices.Contains(policy.Strings(c, "excludeServicePrincipals"), self) {
 		return false
 	}
-	included := strs(c, "includeServicePrincipals")
-	return slices.Contains(included, entra.WordOwnTenant) || slices.Contains(included, self) || has(c, "servicePrincipalFilter")
+	included := policy.Strings(c, "includeServicePrincipals")
+	return slices.Contains(included, policy.WordOwnTenant) || slices.Contains(included, self) || policy.Has(c, "servicePrincipalFilter")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -13,8 +14,8 @@ import (
 // stands as "{{kind:key}}" and is named in needs. A name that does not lead to
 // exactly one object is a problem, and is left as it is: never dropped.
 func (p *planner) resolve(it Item) (want entra.Document, needs, problems []string) {
-	schema := entra.SchemaOf(it.Kind)
-	v := mapRefs(schema, map[string]any(it.Want.Clone()), func(m *entra.Member, name string) string {
+	schema := policy.SchemaOf(it.Kind)
+	v := policy.MapRefs(schema, map[string]any(it.Want.Clone()), func(m *policy.Member, name string) string {
 		if slices.Contains(m.Words, name) {
 			return name
 		}
@@ -28,7 +29,7 @@ func (p *planner) resolve(it Item) (want entra.Document, needs, problems []strin
 			id = name
 		default:
 			var o entra.DirectoryObject
-			o, problem = lookUp(p.live.Names, entra.Ref{Kind: m.Ref, Name: name})
+			o, problem = policy.LookUp(p.live.Names, entra.Ref{Kind: m.Ref, Name: name})
 			if id = string(o.ID); problem != "" && len(m.Words) > 0 && !strings.ContainsAny(name, " @") {
 				problem += fmt.Sprintf("; it is none of the special words that this program knows here (%s), and one that is newer needs a newer program", strings.Join(m.Words, ", "))
 			}
@@ -44,7 +45,7 @@ func (p *planner) resolve(it Item) (want entra.Document, needs, problems []strin
 	})
 	d, _ := v.(map[string]any)
 	slices.Sort(needs)
-	return entra.Canonical(it.Kind, d), needs, problems
+	return policy.Canonical(it.Kind, d), needs, problems
 }
 
 // isLiveWord reports whether a text that is no id and no name that was found
@@ -57,8 +58,8 @@ func (p *planner) isLiveWord(kind entra.ObjectKind, member, name string) bool {
 	}
 	found := false
 	for _, d := range p.live.Policies {
-		eachRef(entra.SchemaOf(kind), entra.Canonical(kind, d), func(m *entra.Member, s string) {
-			found = found || m.Name == member && s == name && isDirectory(m.Ref) && len(p.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Objects) == 0
+		policy.EachRef(policy.SchemaOf(kind), policy.Canonical(kind, d), func(m *policy.Member, s string) {
+			found = found || m.Name == member && s == name && policy.IsDirectory(m.Ref) && len(p.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Objects) == 0
 		})
 	}
 	return found
@@ -80,9 +81,9 @@ func (p *planner) byOldID(kind entra.ObjectKind, id string) (found []*entry) {
 func (e *entry) standsFor() (id, need string) {
 	switch {
 	case e.live != nil:
-		return fold(e.ID), ""
+		return policy.FoldID(e.ID), ""
 	case e.Adopt != "": // blocked; this is what it would be
-		return fold(e.Adopt), e.item.ref()
+		return policy.FoldID(e.Adopt), e.item.ref()
 	}
 	return "{{" + e.item.ref() + "}}", e.item.ref()
 }
@@ -99,7 +100,7 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 			id, need = pasted[0].standsFor()
 			return id, need, ""
 		}
-		if kind == entra.KindLocation && (name == entra.LegacyTrustedIPs || name == entra.CompliantNetwork) || p.live.byID(kind, name) != nil {
+		if kind == entra.KindLocation && (name == policy.LegacyTrustedIPs || name == policy.CompliantNetwork) || p.live.byID(kind, name) != nil {
 			return name, "", ""
 		}
 		if kind == entra.KindLocation {
@@ -124,10 +125,10 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 	}
 	switch len(found) {
 	case 1:
-		return fold(found[0]), "", ""
+		return policy.FoldID(found[0]), "", ""
 	case 0:
-		if kind == entra.KindLocation && strings.EqualFold(name, entra.CompliantNetworkName) {
-			return entra.CompliantNetwork, "", ""
+		if kind == entra.KindLocation && strings.EqualFold(name, policy.CompliantNetworkName) {
+			return policy.CompliantNetwork, "", ""
 		}
 		problem = fmt.Sprintf("no %s is named %q, neither in the baseline nor in the tenant", kind, name)
 		if near := yamldoc.Nearest(name, all); near != "" {

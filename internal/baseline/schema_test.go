@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
+	"github.com/risksweep/risksweep/internal/yamldoc"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
-
-	"github.com/risksweep/risksweep/internal/entra"
-	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 func compiled(t testing.TB) *jsonschema.Schema {
@@ -33,7 +33,7 @@ func compiled(t testing.TB) *jsonschema.Schema {
 
 // anyMember makes values that are mostly right for a member, and wrong in one
 // way or another now and then.
-func anyMember(m *entra.Member, depth int) *rapid.Generator[any] {
+func anyMember(m *policy.Member, depth int) *rapid.Generator[any] {
 	return rapid.Custom(func(t *rapid.T) any {
 		if rapid.IntRange(0, 30).Draw(t, "null") == 0 {
 			return nil
@@ -47,15 +47,15 @@ func anyMember(m *entra.Member, depth int) *rapid.Generator[any] {
 			return rapid.SliceOfN(anyMember(&single, depth), 0, 3).Draw(t, m.Name)
 		}
 		switch m.Shape {
-		case entra.Bool:
+		case policy.Bool:
 			return rapid.Bool().Draw(t, m.Name)
-		case entra.Whole:
+		case policy.Whole:
 			return json.Number("4")
-		case entra.Enum:
+		case policy.Enum:
 			return rapid.SampledFrom(m.Values).Draw(t, m.Name)
-		case entra.Flags:
+		case policy.Flags:
 			return strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(m.Values), 1, 2, rapid.ID).Draw(t, m.Name), ",")
-		case entra.Object:
+		case policy.Object:
 			members := m.Members
 			if len(m.Types) > 0 {
 				members = rapid.SampledFrom(m.Types).Draw(t, "type").Members
@@ -102,8 +102,8 @@ func TestSchemaAcceptsWhatValidationAccepts(t *testing.T) {
 	schema := compiled(t)
 	accepted := 0
 	rapid.Check(t, func(t *rapid.T) {
-		kind := rapid.SampledFrom(kinds[:]).Draw(t, "kind")
-		item := anyMember(entra.SchemaOf(kind), 6).Draw(t, "item")
+		kind := rapid.SampledFrom(policy.Kinds[:]).Draw(t, "kind")
+		item := anyMember(policy.SchemaOf(kind), 6).Draw(t, "item")
 		var root any = map[string]any{schemaSections[kind]: []any{item}}
 		switch rapid.IntRange(0, 5).Draw(t, "form") {
 		case 0:

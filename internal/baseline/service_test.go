@@ -5,17 +5,18 @@ import (
 	"testing"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // TestCompliantNetworkIsKnown: the location that every tenant has is named by
 // its id or its name, without an object of it in the tenant's list.
 func TestCompliantNetworkIsKnown(t *testing.T) {
-	for _, name := range []string{entra.CompliantNetwork, strings.ToUpper(entra.CompliantNetwork), "all compliant network locations"} {
+	for _, name := range []string{policy.CompliantNetwork, strings.ToUpper(policy.CompliantNetwork), "all compliant network locations"} {
 		_, b := applied(t, policyOf("locations: {includeLocations: [All], excludeLocations: ["+name+"]}", ""))
 		tn := newTenant()
 		r := tn.plan(b, Settings{})
 		e := r.Entries[2]
-		if got := strs(r.Actions[2].Change.Body, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] != entra.CompliantNetwork {
+		if got := policy.Strings(r.Actions[2].Change.Body, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] != policy.CompliantNetwork {
 			t.Errorf("%s is sent as %v", name, got)
 		}
 		if e.Status != Create || !strings.Contains(e.Summary, "outside compliant networks") {
@@ -23,9 +24,9 @@ func TestCompliantNetworkIsKnown(t *testing.T) {
 		}
 	}
 	tn := newTenant()
-	tn.put(entra.KindLocation, "d0000000-0000-0000-0000-0000000000aa", entra.Document{"@odata.type": entra.TypeIPLocation, "displayName": entra.CompliantNetworkName})
+	tn.put(entra.KindLocation, "d0000000-0000-0000-0000-0000000000aa", entra.Document{"@odata.type": policy.TypeIPLocation, "displayName": policy.CompliantNetworkName})
 	r := tn.plan(load(t, policyOf("locations: {includeLocations: [All], excludeLocations: [All Compliant Network locations]}", "")), Settings{})
-	if got := strs(r.Actions[2].Change.Body, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] == entra.CompliantNetwork {
+	if got := policy.Strings(r.Actions[2].Change.Body, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] == policy.CompliantNetwork {
 		t.Errorf("a location of the tenant of that name is sent as %v", got)
 	}
 }
@@ -49,7 +50,7 @@ func TestRetiredControlIsBlockedAtThePlan(t *testing.T) {
 	}
 	blocked("a create", true)
 	id := tn.put(entra.KindPolicy, "", b.Policies[0].Want)
-	put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeUsers", []any{bg1, bg2})
+	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeUsers", []any{bg1, bg2})
 	tn.owned[entra.KindPolicy]["P"] = Owned{ID: id, DisplayName: "P"}
 	blocked("unchanged", false)
 	b = load(t, strings.Replace(text, "enabledForReportingButNotEnforced", "disabled", 1))

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -38,14 +39,14 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 		it.AllowUnknown = paths
 	}
 	c := &checker{loader: l, item: &it, special: specialKeys(kind)}
-	c.object(n, entra.SchemaOf(kind), "")
+	c.object(n, policy.SchemaOf(kind), "")
 	if kind == entra.KindPolicy {
 		it.Unmanaged = l.unmanaged(n.Get("unmanaged"))
 	}
 	l.checkAllowUnknown(n.Get("allowUnknown"), kind)
 	it.Want = want(kind, n, c.special)
 	if id := n.Get("id"); id != nil && entra.IsID(id.Value) {
-		it.oldID = fold(id.Value)
+		it.oldID = policy.FoldID(id.Value)
 	}
 	if it.Key == "" {
 		it.Key = it.DisplayName()
@@ -65,14 +66,14 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 // make, as an export of the beta version shows it.
 func (l *loader) fixedLocation(n *yamldoc.Node) bool {
 	t := n.Get("@odata.type")
-	if t == nil || !strings.EqualFold(strings.TrimPrefix(t.Value, "#"), strings.TrimPrefix(entra.TypeCompliantNetwork, "#")) {
+	if t == nil || !strings.EqualFold(strings.TrimPrefix(t.Value, "#"), strings.TrimPrefix(policy.TypeCompliantNetwork, "#")) {
 		return false
 	}
 	id, kind := n.Get("id"), n.Get("compliantNetworkType")
-	if (id == nil || !strings.EqualFold(id.Value, entra.CompliantNetwork)) && (kind == nil || kind.Value != "allTenantCompliantNetworks") {
+	if (id == nil || !strings.EqualFold(id.Value, policy.CompliantNetwork)) && (kind == nil || kind.Value != "allTenantCompliantNetworks") {
 		return false
 	}
-	l.Warn(n, "every tenant has this location and nobody can make it; it is left out, and policies can name it %q or by the id %s", entra.CompliantNetworkName, entra.CompliantNetwork)
+	l.Warn(n, "every tenant has this location and nobody can make it; it is left out, and policies can name it %q or by the id %s", policy.CompliantNetworkName, policy.CompliantNetwork)
 	return true
 }
 
@@ -82,10 +83,10 @@ func want(kind entra.ObjectKind, n *yamldoc.Node, special []string) entra.Docume
 	for _, k := range special {
 		delete(d, k)
 	}
-	if s := obj(d, "grantControls.authenticationStrength"); s != nil && s["id"] == nil && s["displayName"] != nil {
+	if s := policy.ObjectAt(d, "grantControls.authenticationStrength"); s != nil && s["id"] == nil && s["displayName"] != nil {
 		s["id"] = s["displayName"]
 	}
-	return entra.Canonical(kind, d)
+	return policy.Canonical(kind, d)
 }
 
 func article(kind entra.ObjectKind) string {
@@ -119,14 +120,14 @@ func (l *loader) unmanaged(n *yamldoc.Node) []string {
 }
 
 func knownPath(p string) bool {
-	m := entra.SchemaOf(entra.KindPolicy).At(p)
+	m := policy.SchemaOf(entra.KindPolicy).At(p)
 	return m != nil && !m.ReadOnly
 }
 
 // policyPaths are the members of a policy down to the second level.
 func policyPaths() []string {
 	var out []string
-	for _, m := range entra.SchemaOf(entra.KindPolicy).Members {
+	for _, m := range policy.SchemaOf(entra.KindPolicy).Members {
 		if m.ReadOnly {
 			continue
 		}
@@ -143,7 +144,7 @@ func (l *loader) checkAllowUnknown(n *yamldoc.Node, kind entra.ObjectKind) {
 		return
 	}
 	for _, it := range n.Items {
-		switch m := entra.SchemaOf(kind).At(it.Value); {
+		switch m := policy.SchemaOf(kind).At(it.Value); {
 		case it.Kind == yamldoc.String && it.Value == "":
 			l.Add(it, "must be the path of a member")
 		case m != nil && m.ReadOnly:
@@ -159,17 +160,10 @@ type checker struct {
 	special []string
 }
 
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
 func (c *checker) allowed(path string) bool { return slices.Contains(c.item.AllowUnknown, path) }
 
 // object checks a mapping. The path is relative to the item.
-func (c *checker) object(n *yamldoc.Node, m *entra.Member, path string) {
+func (c *checker) object(n *yamldoc.Node, m *policy.Member, path string) {
 	if n.Kind != yamldoc.Mapping {
 		c.Add(n, "must be an object with members such as %s, not %s", firstNames(m), n.Kind)
 		return
@@ -185,9 +179,9 @@ func (c *checker) object(n *yamldoc.Node, m *entra.Member, path string) {
 	for i, k := range n.Keys {
 		name, v := k.Value, n.Values[i]
 		sub := m.Lookup(name)
-		p := join(path, name)
+		p := policy.Join(path, name)
 		switch {
-		case entra.IsAnnotation(name):
+		case policy.IsAnnotation(name):
 		case path == "" && slices.Contains(c.special, name):
 		case sub == nil:
 			if !c.allowed(p) {
@@ -213,13 +207,13 @@ func (c *checker) object(n *yamldoc.Node, m *entra.Member, path string) {
 
 // unknown reports a member that the schema lacks. An empty one that is not
 // nearly a member we know passes: an export of a newer service may show it.
-func (c *checker) unknown(k, v *yamldoc.Node, m *entra.Member, path string) {
+func (c *checker) unknown(k, v *yamldoc.Node, m *policy.Member, path string) {
 	near := yamldoc.Nearest(k.Value, append(names(m), specialAt(path, c.special)...))
 	switch {
 	case near != "":
 		c.Suggest(k, k.Value, []string{near}, "unknown member")
 	case !saysNothing(v):
-		c.Add(k, "unknown member; the service would refuse it (1007). If it is newer than this program, list it: allowUnknown: [%s]", join(path, k.Value))
+		c.Add(k, "unknown member; the service would refuse it (1007). If it is newer than this program, list it: allowUnknown: [%s]", policy.Join(path, k.Value))
 	}
 }
 
@@ -260,7 +254,7 @@ func saysNothing(n *yamldoc.Node) bool {
 		return !slices.ContainsFunc(n.Items, func(it *yamldoc.Node) bool { return !saysNothing(it) })
 	case yamldoc.Mapping:
 		for i, k := range n.Keys {
-			if !entra.IsAnnotation(k.Value) && !saysNothing(n.Values[i]) {
+			if !policy.IsAnnotation(k.Value) && !saysNothing(n.Values[i]) {
 				return false
 			}
 		}
@@ -269,7 +263,7 @@ func saysNothing(n *yamldoc.Node) bool {
 	return false
 }
 
-func names(m *entra.Member) []string {
+func names(m *policy.Member) []string {
 	var out []string
 	for _, s := range m.Members {
 		if !s.ReadOnly && !s.Beta {
@@ -279,7 +273,7 @@ func names(m *entra.Member) []string {
 	return out
 }
 
-func firstNames(m *entra.Member) string {
+func firstNames(m *policy.Member) string {
 	ns := names(m)
 	for _, t := range m.Types {
 		ns = append(ns, t.Members[0].Name)
@@ -289,23 +283,23 @@ func firstNames(m *entra.Member) string {
 }
 
 // concrete chooses the type of an abstract object, nil if none can be told.
-func (c *checker) concrete(n *yamldoc.Node, m *entra.Member, path string) *entra.Member {
+func (c *checker) concrete(n *yamldoc.Node, m *policy.Member, path string) *policy.Member {
 	if len(m.Types) == 0 {
 		return m
 	}
 	d, _ := n.JSON().(map[string]any)
-	t := entra.TypeOf(m, d)
+	t := policy.TypeOf(m, d)
 	var types []string
 	for _, k := range m.Types {
 		if k.Type == t {
-			return &entra.Member{Name: k.Type, Shape: entra.Object, Members: k.Members}
+			return &policy.Member{Name: k.Type, Shape: policy.Object, Members: k.Members}
 		}
 		types = append(types, k.Type)
 	}
 	switch {
 	case t == "":
 		c.Add(n, "needs %s, or an @odata.type", strings.Join(distinguishing(m), ", "))
-	case c.allowed(join(path, "@odata.type")):
+	case c.allowed(policy.Join(path, "@odata.type")):
 		// Nothing is known of this type: all of it passes but our own keys.
 		return nil
 	default:
@@ -314,7 +308,7 @@ func (c *checker) concrete(n *yamldoc.Node, m *entra.Member, path string) *entra
 	return nil
 }
 
-func distinguishing(m *entra.Member) []string {
+func distinguishing(m *policy.Member) []string {
 	var out []string
 	for _, t := range m.Types {
 		if !slices.Contains(out, t.Members[0].Name) {
@@ -325,7 +319,7 @@ func distinguishing(m *entra.Member) []string {
 }
 
 // value checks what stands for a member.
-func (c *checker) value(n *yamldoc.Node, m *entra.Member, path string) {
+func (c *checker) value(n *yamldoc.Node, m *policy.Member, path string) {
 	switch {
 	case n.Kind == yamldoc.Null && !m.Required:
 	case m.List:
@@ -342,19 +336,19 @@ func (c *checker) value(n *yamldoc.Node, m *entra.Member, path string) {
 	}
 }
 
-func (c *checker) single(n *yamldoc.Node, m *entra.Member, path string) {
+func (c *checker) single(n *yamldoc.Node, m *policy.Member, path string) {
 	switch m.Shape {
-	case entra.Object:
+	case policy.Object:
 		c.object(n, m, path)
-	case entra.Bool:
+	case policy.Bool:
 		c.Bool(n)
-	case entra.Whole:
+	case policy.Whole:
 		c.Int(n)
-	case entra.Enum:
+	case policy.Enum:
 		if s, ok := c.String(n); ok && !slices.Contains(m.Values, s) && !c.allowed(path) {
 			c.enum(n, s, m.Values)
 		}
-	case entra.Flags:
+	case policy.Flags:
 		s, ok := c.String(n)
 		if !ok || c.allowed(path) {
 			return

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
+	"pgregory.net/rapid"
 )
 
 // everybody is a directory in which everything exists.
@@ -144,15 +144,15 @@ func (s *simulated) apply(tb testing.TB, actions []plan.Action) {
 				s.call(http.MethodPatch, one, body)
 			}
 		}
-		want := entra.CanonicalHash(c.Kind, s.base.fill(tb, c.After))
+		want := policy.CanonicalHash(c.Kind, s.base.fill(tb, c.After))
 		var live entra.Document
 		for _, d := range s.list(c.Kind) {
 			if d.ID() == id {
 				live = d
 			}
 		}
-		if entra.CanonicalHash(c.Kind, live) != want {
-			s.fatal(a.Kind, c.Key, "leaves", encode(entra.Canonical(c.Kind, live)), "not", encode(c.After), "having sent", encode(body))
+		if policy.CanonicalHash(c.Kind, live) != want {
+			s.fatal(a.Kind, c.Key, "leaves", encode(policy.Canonical(c.Kind, live)), "not", encode(c.After), "having sent", encode(body))
 		}
 		s.owned[c.Kind][c.Key] = Owned{ID: id, Hash: want, Wanted: want, DisplayName: a.Subject.Name}
 	}
@@ -187,7 +187,7 @@ func TestSimulatedTenantTakesTheStarterBaseline(t *testing.T) {
 	s := newSimulated(t.Fatal)
 	s.apply(t, s.plan(b).Actions)
 	for i := range b.Policies {
-		b.Policies[i].Want["state"] = entra.PolicyEnabled
+		b.Policies[i].Want["state"] = policy.StateEnabled
 	}
 	r := s.plan(b)
 	if len(r.Actions) != len(b.Policies) {

@@ -4,8 +4,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // TestStarterBaseline: the shipped example is valid without a warning, touches
@@ -16,7 +16,7 @@ func TestStarterBaseline(t *testing.T) {
 		t.Fatal(problems)
 	}
 	for _, it := range b.Policies {
-		if it.Want.Text("state") != entra.PolicyReportOnly {
+		if it.Want.Text("state") != policy.StateReportOnly {
 			t.Errorf("%s is %s", it.Key, it.Want.Text("state"))
 		}
 	}

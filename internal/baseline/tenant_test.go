@@ -9,6 +9,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // tenant is a service in miniature: it keeps objects the way Graph answers
@@ -36,10 +37,10 @@ func yes(b bool) *bool { return &b }
 
 func newTenant() *tenant {
 	t := &tenant{docs: map[entra.ObjectKind]map[string]entra.Document{}, owned: OwnedObjects{}}
-	for _, kind := range kinds {
+	for _, kind := range policy.Kinds {
 		t.docs[kind], t.owned[kind] = map[string]entra.Document{}, map[string]Owned{}
 	}
-	t.docs[entra.KindStrength][entra.StrengthPhishingResistant] = entra.Document{"id": entra.StrengthPhishingResistant,
+	t.docs[entra.KindStrength][policy.StrengthPhishingResistant] = entra.Document{"id": policy.StrengthPhishingResistant,
 		"displayName": "Phishing-resistant MFA", "policyType": "builtIn", "allowedCombinations": []any{"fido2"}}
 	user := func(id, upn string) entra.DirectoryObject {
 		return entra.DirectoryObject{Kind: entra.KindUser, ID: entra.NewID(id), UserPrincipalName: upn, AccountEnabled: yes(true)}
@@ -64,7 +65,7 @@ func newTenant() *tenant {
 		"Billing Administrator", "Password Administrator"} {
 		id := fmt.Sprintf("c0000000-0000-0000-0000-%012d", i)
 		if name == "Directory Synchronization Accounts" {
-			id = entra.DirectorySyncRole
+			id = policy.DirectorySyncRole
 		}
 		r, x := one(entra.KindRole, name, entra.DirectoryObject{ID: entra.NewID(id), DisplayName: name})
 		names[r] = x
@@ -82,7 +83,7 @@ func newTenant() *tenant {
 func (t *tenant) read() Live {
 	l := t.live
 	list := func(kind entra.ObjectKind) (out []entra.Document) {
-		for _, id := range sortedKeys(t.docs[kind]) {
+		for _, id := range policy.SortedKeys(t.docs[kind]) {
 			out = append(out, t.docs[kind][id].Clone())
 		}
 		return out
@@ -92,7 +93,7 @@ func (t *tenant) read() Live {
 }
 
 // filled gives a document every member that the service answers with.
-func filled(m *entra.Member, v any) any {
+func filled(m *policy.Member, v any) any {
 	d, ok := v.(map[string]any)
 	if !ok || len(m.Types) > 0 {
 		return v
@@ -118,7 +119,7 @@ func (t *tenant) put(kind entra.ObjectKind, id string, d entra.Document) string 
 		t.next++
 		id = fmt.Sprintf("d0000000-0000-0000-0000-%012d", t.next)
 	}
-	d, _ = filled(entra.SchemaOf(kind), map[string]any(entra.Canonical(kind, d))).(map[string]any)
+	d, _ = filled(policy.SchemaOf(kind), map[string]any(policy.Canonical(kind, d))).(map[string]any)
 	d["id"], d["createdDateTime"], d["modifiedDateTime"] = id, "2026-01-01T00:00:00Z", nil
 	t.docs[kind][id] = d
 	return id
@@ -154,10 +155,10 @@ func (t *tenant) apply(tb testing.TB, actions []plan.Action) (writes int) {
 			t.put(c.Kind, string(a.Subject.ID), live)
 		}
 		live := t.docs[c.Kind][string(a.Subject.ID)]
-		if got, want := entra.CanonicalHash(c.Kind, live), entra.CanonicalHash(c.Kind, fill(c.After)); got != want {
-			tb.Fatalf("%s %s leaves\n%s\nnot\n%s", a.Kind, c.Key, encode(entra.Canonical(c.Kind, live)), encode(fill(c.After)))
+		if got, want := policy.CanonicalHash(c.Kind, live), policy.CanonicalHash(c.Kind, fill(c.After)); got != want {
+			tb.Fatalf("%s %s leaves\n%s\nnot\n%s", a.Kind, c.Key, encode(policy.Canonical(c.Kind, live)), encode(fill(c.After)))
 		}
-		t.owned[c.Kind][c.Key] = Owned{ID: string(a.Subject.ID), Hash: entra.CanonicalHash(c.Kind, live), Wanted: entra.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
+		t.owned[c.Kind][c.Key] = Owned{ID: string(a.Subject.ID), Hash: policy.CanonicalHash(c.Kind, live), Wanted: policy.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
 	}
 	return writes
 }

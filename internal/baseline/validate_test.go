@@ -8,8 +8,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // one is a policy with conditions and the rest filled in by a case.
@@ -205,7 +205,7 @@ func TestPastedExports(t *testing.T) {
 			t.Errorf("%s: %v", name, problems)
 			continue
 		}
-		if d := cmp.Diff(entra.Canonical(entra.KindPolicy, doc(t, exportedPolicy)), b.Policies[0].Want); d != "" {
+		if d := cmp.Diff(policy.Canonical(entra.KindPolicy, doc(t, exportedPolicy)), b.Policies[0].Want); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}

@@ -3,9 +3,9 @@ package baseline
 import (
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
+	"pgregory.net/rapid"
 )
 
 // canonicalOf resolves a generated policy far enough to compare it.
@@ -15,7 +15,7 @@ func canonicalOf(t *rapid.T, label string) entra.Document {
 		delete(p, own)
 	}
 	p["displayName"], p["state"] = "P", "enabled"
-	return entra.Canonical(entra.KindPolicy, p)
+	return policy.Canonical(entra.KindPolicy, p)
 }
 
 // TestNothingWeakensUnseen: two policies of which neither is weaker than the
@@ -26,16 +26,16 @@ func TestNothingWeakensUnseen(t *testing.T) {
 		a, b := canonicalOf(t, "a"), canonicalOf(t, "b")
 		if rapid.Bool().Draw(t, "near") { // equal but for one block
 			for _, block := range rapid.SampledFrom([][]string{{"conditions", "grantControls"}, {"conditions", "sessionControls"}, {"grantControls", "sessionControls"}}).Draw(t, "shared") {
-				put(b, block, at(a, block))
+				policy.Put(b, block, policy.At(a, block))
 			}
-			b = entra.Canonical(entra.KindPolicy, b)
+			b = policy.Canonical(entra.KindPolicy, b)
 		}
 		s := func(string) bool { return false }
-		if w := weakening(a, a, s); len(w) > 0 {
+		if w := policy.Weakening(a, a, s); len(w) > 0 {
 			t.Fatalf("a policy is weaker than itself: %v", w)
 		}
-		if len(weakening(a, b, s)) == 0 && len(weakening(b, a, s)) == 0 && effect(a) != effect(b) {
-			t.Fatalf("neither is weaker, yet they differ: %v", differences(a, b, nil))
+		if len(policy.Weakening(a, b, s)) == 0 && len(policy.Weakening(b, a, s)) == 0 && policy.Effect(a) != policy.Effect(b) {
+			t.Fatalf("neither is weaker, yet they differ: %v", policy.Differences(a, b, nil))
 		}
 	})
 }

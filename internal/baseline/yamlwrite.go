@@ -9,14 +9,15 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // writer writes a canonical document as YAML, members in the order of the
 // schema, so that two exports of one tenant are equal text.
 type writer struct {
 	out     strings.Builder
-	names   namer
-	refName func(*entra.Member, string) (text, comment string)
+	names   policy.Names
+	refName func(*policy.Member, string) (text, comment string)
 }
 
 func (w *writer) line(indent int, s string) {
@@ -26,11 +27,11 @@ func (w *writer) line(indent int, s string) {
 // object writes the members of one object, one a line, leaving out what a
 // baseline takes for granted. At the top the name comes first, and the type of
 // an abstract object is written where its members do not tell it.
-func (w *writer) object(m *entra.Member, v map[string]any, indent int, top bool) {
+func (w *writer) object(m *policy.Member, v map[string]any, indent int, top bool) {
 	nested := len(m.Types) > 0 && !top // its members are what tells which type it is
 	if len(m.Types) > 0 {
-		t := entra.TypeOf(m, v)
-		sub := &entra.Member{}
+		t := policy.TypeOf(m, v)
+		sub := &policy.Member{}
 		for _, c := range m.Types {
 			if c.Type == t {
 				sub.Members = c.Members
@@ -38,7 +39,7 @@ func (w *writer) object(m *entra.Member, v map[string]any, indent int, top bool)
 		}
 		bare := maps.Clone(v)
 		delete(bare, "@odata.type")
-		if top && entra.TypeOf(m, bare) != t || len(sub.Members) == 0 {
+		if top && policy.TypeOf(m, bare) != t || len(sub.Members) == 0 {
 			w.line(indent, `"@odata.type": `+jsonText(t))
 		}
 		m = sub
@@ -58,17 +59,17 @@ func (w *writer) object(m *entra.Member, v map[string]any, indent int, top bool)
 			w.member(sub, e, indent)
 		}
 	}
-	for _, name := range sortedKeys(v) {
+	for _, name := range policy.SortedKeys(v) {
 		if !written[name] { // what the schema does not know, as JSON
 			w.line(indent, scalar(name)+": "+jsonText(v[name]))
 		}
 	}
 }
 
-func (w *writer) member(m *entra.Member, v any, indent int) {
+func (w *writer) member(m *policy.Member, v any, indent int) {
 	switch v := v.(type) {
 	case map[string]any:
-		if m.Shape != entra.Object {
+		if m.Shape != policy.Object {
 			w.line(indent, m.Name+": "+jsonText(v))
 			return
 		}
@@ -82,9 +83,9 @@ func (w *writer) member(m *entra.Member, v any, indent int) {
 }
 
 // isDefault reports whether a value is what its absence stands for.
-func isDefault(m *entra.Member, v any) bool {
+func isDefault(m *policy.Member, v any) bool {
 	if list, ok := m.Default.([]string); ok {
-		return reflect.DeepEqual(v, anys(list))
+		return reflect.DeepEqual(v, policy.Anys(list))
 	}
 	return m.Default != nil && m.Default == v
 }
@@ -94,7 +95,7 @@ const widest = 100
 
 // list writes a list in one line where it fits and nothing is to be said of an
 // element, an element a line otherwise.
-func (w *writer) list(m *entra.Member, v []any, indent int) {
+func (w *writer) list(m *policy.Member, v []any, indent int) {
 	var items []string
 	commented := false
 	for _, e := range v {
@@ -121,7 +122,7 @@ func (w *writer) list(m *entra.Member, v []any, indent int) {
 // tell.
 func flow(o map[string]any) string {
 	var parts []string
-	for _, name := range sortedKeys(o) {
+	for _, name := range policy.SortedKeys(o) {
 		if name == "@odata.type" {
 			continue
 		}
@@ -135,7 +136,7 @@ func flow(o map[string]any) string {
 }
 
 // value writes one scalar, an id as a name where it has one.
-func (w *writer) value(m *entra.Member, v any) string {
+func (w *writer) value(m *policy.Member, v any) string {
 	s, ok := v.(string)
 	if !ok {
 		return jsonText(v)
@@ -145,7 +146,7 @@ func (w *writer) value(m *entra.Member, v any) string {
 	}
 	text, comment := w.refName(m, s)
 	if comment != "" {
-		return scalar(text) + " # " + visible(comment)
+		return scalar(text) + " # " + policy.Visible(comment)
 	}
 	return scalar(text)
 }

@@ -1,6 +1,9 @@
 package entra
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // ID is the id of a user, group, service principal, role or other object of
 // the tenant, in the one form in which ids are compared: the service takes and
@@ -28,3 +31,8 @@ func (id *ID) UnmarshalText(text []byte) error {
 	*id = NewID(string(text))
 	return nil
 }
+
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+
+// IsID reports whether a text has the form of an object id.
+func IsID(s string) bool { return guid.MatchString(s) }

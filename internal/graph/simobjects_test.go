@@ -12,10 +12,10 @@ import (
 	jsonformat "github.com/microsoft/kiota-serialization-json-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/identity"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
-
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 func mfaPolicy(name string) entra.Document {
@@ -241,7 +241,7 @@ func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids[string(a.Change.Kind)+":"+a.Change.Key] = made.ID()
-		want[a.Change.Kind][made.ID()] = entra.Canonical(a.Change.Kind, body)
+		want[a.Change.Kind][made.ID()] = policy.Canonical(a.Change.Kind, body)
 	}
 	if len(want[entra.KindPolicy]) != len(b.Policies) || len(want[entra.KindLocation]) != len(b.Locations) {
 		t.Fatalf("made %v", ids)
@@ -286,5 +286,5 @@ func written(t *testing.T, kind entra.ObjectKind, model serialization.Parsable) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return entra.Canonical(kind, d)
+	return policy.Canonical(kind, d)
 }

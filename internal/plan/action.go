@@ -8,10 +8,10 @@
 package plan
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Kind says what an action does.
@@ -133,18 +133,9 @@ type Change struct {
 	// After is the canonical form of the object that the write must leave.
 	After entra.Document `json:"after,omitempty"`
 	// Differences name each member that changes, in words.
-	Differences []Difference `json:"differences,omitempty"`
+	Differences []policy.Difference `json:"differences,omitempty"`
 	// Needs are the keys of changes (kind:key) that must have succeeded first.
 	Needs []string `json:"needs,omitempty"`
-}
-
-// Difference is one member of a policy that changes.
-type Difference struct {
-	Path string          `json:"path"` // conditions.users.excludeGroups
-	Old  json.RawMessage `json:"old,omitempty"`
-	New  json.RawMessage `json:"new,omitempty"`
-	// Text says it for a person, ids turned into names where known.
-	Text string `json:"text"`
 }
 
 // Violation is a limit that the plan goes beyond.

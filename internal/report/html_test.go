@@ -17,6 +17,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -29,7 +30,7 @@ func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, er
 	r := Report{Run: "20261124T020000Z-0a1b2c", Tenant: "contoso", TenantID: "t", Mode: "apply", Status: "partial", StartedAt: at, FinishedAt: at.Add(time.Minute),
 		Coverage: Coverage{Complete: true, Full: true}, Counts: map[string]int{"users": n, "needsPerson": n / 2}, Breakdown: tally,
 		Errors: []Problem{{Message: "the tenant answered <b>no</b>", RequestID: "r-1"}}, Warnings: []string{name},
-		Drift:    []PolicyRow{{DisplayName: name, Status: "update", Differences: []plan.Difference{{Path: "state", Text: `"enabled" becomes ` + name}}}},
+		Drift:    []PolicyRow{{DisplayName: name, Status: "update", Differences: []policy.Difference{{Path: "state", Text: `"enabled" becomes ` + name}}}},
 		Outcomes: []plan.Outcome{{Action: "a0001", Kind: plan.Dismiss, Subject: plan.Subject{Name: name}, Status: plan.OverDismissed, Detail: name}},
 	}
 	r.OverDismissed = r.Outcomes

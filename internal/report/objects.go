@@ -8,20 +8,21 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // PolicyRow is one policy, named location or authentication strength: how it
 // stands beside the baseline, and the live document as it was read.
 type PolicyRow struct {
-	Kind        entra.ObjectKind  `json:"kind"`
-	Key         string            `json:"key,omitempty"`
-	ID          string            `json:"id,omitempty"`
-	DisplayName string            `json:"displayName"`
-	State       string            `json:"state,omitempty"`
-	Status      string            `json:"status"`
-	Differences []plan.Difference `json:"differences,omitempty"`
-	Reasons     []string          `json:"reasons,omitempty"`
-	Live        entra.Document    `json:"live,omitempty"`
+	Kind        entra.ObjectKind    `json:"kind"`
+	Key         string              `json:"key,omitempty"`
+	ID          string              `json:"id,omitempty"`
+	DisplayName string              `json:"displayName"`
+	State       string              `json:"state,omitempty"`
+	Status      string              `json:"status"`
+	Differences []policy.Difference `json:"differences,omitempty"`
+	Reasons     []string            `json:"reasons,omitempty"`
+	Live        entra.Document      `json:"live,omitempty"`
 }
 
 // Policies is policies.json.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Redaction says how names and addresses of people stand in a report. Object
@@ -228,8 +229,8 @@ func (r Redaction) Policies(rows []PolicyRow) []PolicyRow {
 	return out
 }
 
-func (r Redaction) differences(list []plan.Difference) []plan.Difference {
-	out := make([]plan.Difference, len(list))
+func (r Redaction) differences(list []policy.Difference) []policy.Difference {
+	out := make([]policy.Difference, len(list))
 	for i, d := range list {
 		d.Text = r.principal(d.Text)
 		out[i] = d

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/triage"
 	"pgregory.net/rapid"
@@ -88,11 +89,11 @@ func TestRedactedTexts(t *testing.T) {
 func TestRedactionOfPolicies(t *testing.T) {
 	r := report.NewRedaction("drop", nil)
 	rows := []report.PolicyRow{{Kind: entra.KindPolicy, Key: "CA010", DisplayName: "CA010", Reasons: []string{"the user bg1@contoso.com is disabled"},
-		Differences: []plan.Difference{{Path: "conditions.users.excludeUsers", New: json.RawMessage(`["0f"]`), Text: "excludeUsers: + bg1@contoso.com"},
+		Differences: []policy.Difference{{Path: "conditions.users.excludeUsers", New: json.RawMessage(`["0f"]`), Text: "excludeUsers: + bg1@contoso.com"},
 			{Path: "ipRanges", Text: "ipRanges: + 203.0.113.0/24"}}}}
 	before := slices.Clone(rows)
 	want := []report.PolicyRow{{Kind: entra.KindPolicy, Key: "CA010", DisplayName: "CA010", Reasons: []string{"the user - is disabled"},
-		Differences: []plan.Difference{{Path: "conditions.users.excludeUsers", New: json.RawMessage(`["0f"]`), Text: "excludeUsers: + -"},
+		Differences: []policy.Difference{{Path: "conditions.users.excludeUsers", New: json.RawMessage(`["0f"]`), Text: "excludeUsers: + -"},
 			{Path: "ipRanges", Text: "ipRanges: + 203.0.113.0/24"}}}}
 	if d := cmp.Diff(want, r.Policies(rows)); d != "" {
 		t.Error(d)
@@ -101,7 +102,7 @@ func TestRedactionOfPolicies(t *testing.T) {
 		t.Errorf("the rows given were changed: %s", d)
 	}
 	p := plan.Plan{Actions: []plan.Action{{Kind: plan.UpdatePolicy, Subject: plan.Subject{Name: "CA010"}, Reasons: []string{"excludes bg1@contoso.com"},
-		Change: &plan.Change{Differences: []plan.Difference{{Text: "+ bg1@contoso.com"}}}}}}
+		Change: &plan.Change{Differences: []policy.Difference{{Text: "+ bg1@contoso.com"}}}}}}
 	text, err := json.Marshal(r.Plan(p))
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/triage"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -80,8 +81,8 @@ var (
 		Raw: json.RawMessage(`{"id":"u1","isDeleted":false,"isProcessing":null,"riskLevel":"high","riskState":"atRisk","riskLastUpdatedDateTime":"2026-11-20T11:00:00Z","userPrincipalName":"ada@contoso.com"}`)}
 	decision = triage.Decision{Verdict: triage.Leave, Code: triage.CodeUncovered, Reasons: []string{"1 of 1 open detections is not covered"}, NeedsPerson: true,
 		Covered: map[string]string{"d1": "vpn"}, OpenSince: at.Add(-88 * time.Hour)}
-	policy = PolicyRow{Kind: entra.KindPolicy, Key: "CA010", ID: "p1", DisplayName: "CA010", State: "enabled", Status: "update", Reasons: []string{"drifted"},
-		Differences: []plan.Difference{{Path: "state", Old: json.RawMessage(`"disabled"`), New: json.RawMessage(`"enabled"`), Text: "state: disabled -> enabled"}},
+	policyRow = PolicyRow{Kind: entra.KindPolicy, Key: "CA010", ID: "p1", DisplayName: "CA010", State: "enabled", Status: "update", Reasons: []string{"drifted"},
+		Differences: []policy.Difference{{Path: "state", Old: json.RawMessage(`"disabled"`), New: json.RawMessage(`"enabled"`), Text: "state: disabled -> enabled"}},
 		Live:        entra.Document{"id": "p1", "future": map[string]any{"a": json.Number("1")}}}
 	outcome = plan.Outcome{Action: "a1", Kind: plan.Dismiss, Subject: plan.Subject{ID: "u1", Name: "ada@contoso.com"}, Rule: "vpn", Status: plan.OverDismissed, At: at}
 )
@@ -91,7 +92,7 @@ func wholePlan() plan.Plan {
 		{Kind: plan.Dismiss, Status: plan.Ready, Subject: plan.Subject{ID: "u1"}, Rule: "vpn", Reasons: []string{"covered"},
 			Risk: &plan.Risk{RiskLevel: "low", RiskState: "atRisk", Detections: []plan.SeenDetection{{ID: "d1"}}}},
 		{Kind: plan.UpdatePolicy, Status: plan.Ready, Subject: plan.Subject{ID: "p1", Key: "CA010"}, Reasons: []string{"drift"},
-			Change: &plan.Change{Kind: entra.KindPolicy, Key: "CA010", Before: policy.Live, BeforeHash: strings.Repeat("a", 64), Body: entra.Document{"state": "enabled"}, Differences: policy.Differences}}},
+			Change: &plan.Change{Kind: entra.KindPolicy, Key: "CA010", Before: policyRow.Live, BeforeHash: strings.Repeat("a", 64), Body: entra.Document{"state": "enabled"}, Differences: policyRow.Differences}}},
 		Enforcement: plan.Enforcement{Dismiss: true, Policies: true}})
 }
 
@@ -149,7 +150,7 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 				t.Errorf("%s: %s", mode, line)
 			}
 		}
-		if err := WritePolicies(&policies, io.Discard, red.Policies([]PolicyRow{policy, {Kind: entra.KindLocation, DisplayName: "L", Status: "unmanaged"}})); err != nil {
+		if err := WritePolicies(&policies, io.Discard, red.Policies([]PolicyRow{policyRow, {Kind: entra.KindLocation, DisplayName: "L", Status: "unmanaged"}})); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "policies", policies.Bytes())
@@ -176,14 +177,14 @@ func TestReportMeetsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	difference, err := Compare(Side{Run: "r0", Users: strings.NewReader("")}, Side{Run: "r1", Users: bytes.NewReader(users.Bytes()), Policies: Policies{Objects: []PolicyRow{policy}}})
+	difference, err := Compare(Side{Run: "r0", Users: strings.NewReader("")}, Side{Run: "r1", Users: bytes.NewReader(users.Bytes()), Policies: Policies{Objects: []PolicyRow{policyRow}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	whole := Report{Run: "r1", Tenant: "contoso", TenantID: "t", Mode: "apply", Status: "partial", ExitCode: 3, Version: "v", StartedAt: at, FinishedAt: at, Hold: "held",
 		OverDismissed: []plan.Outcome{outcome}, Coverage: Coverage{Complete: true, Full: true, Since: at, ServiceTime: at}, Counts: map[string]int{"users": 2},
 		Enforcement: plan.Enforcement{Dismiss: true}, Limits: plan.Limits{MaxDismissals: 50}, Violations: wholePlan().Violations, NeedsPerson: waiting,
-		Outcomes: []plan.Outcome{outcome}, Settled: []plan.Outcome{outcome}, Drift: []PolicyRow{policy}, ServicePrincipals: []json.RawMessage{json.RawMessage(`{"id":"sp"}`)},
+		Outcomes: []plan.Outcome{outcome}, Settled: []plan.Outcome{outcome}, Drift: []PolicyRow{policyRow}, ServicePrincipals: []json.RawMessage{json.RawMessage(`{"id":"sp"}`)},
 		Difference: &difference, Skipped: []string{"baseline: none"}, Warnings: []string{"w"}, Errors: []Problem{{Message: "m", Code: "c", Hint: "h", RequestID: "r"}},
 		Timings: []Timing{{Part: "read", Seconds: 1.5}}, Requests: Requests{Total: 3, ByPath: map[string]int{"/x": 3}}, Previous: "r0"}
 	for _, r := range []Report{whole, {Mode: "plan", Enforcement: plan.Enforcement{}}} {

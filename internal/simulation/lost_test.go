@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -94,11 +94,11 @@ func whole(t *testing.T, p priced) []string {
 			t.Fatal(err)
 		}
 		for _, d := range list {
-			if d.Text("policyType") == entra.PolicyTypeBuiltIn {
+			if d.Text("policyType") == policy.PolicyTypeBuiltIn {
 				continue
 			}
 			names[d.ID()] = d.DisplayName()
-			text, err := json.Marshal(entra.Canonical(kind, d))
+			text, err := json.Marshal(policy.Canonical(kind, d))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // PolicyReader is the part of a tenant that a baseline is compared with.
@@ -88,7 +89,7 @@ func readSelf(ctx context.Context, reader PolicyReader, live *baseline.Live) (er
 
 // nameLive reads the names of what live policies refer to.
 func nameLive(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
-	if ids := baseline.DirectoryIDs(live.Policies, live.Names); len(ids) > 0 {
+	if ids := policy.DirectoryIDs(live.Policies, live.Names); len(ids) > 0 {
 		if live.ObjectNames, err = reader.ObjectNames(ctx, ids); err != nil {
 			return fmt.Errorf("naming what policies refer to: %w", err)
 		}

@@ -1,4 +1,8 @@
-package entra
+// Package policy is the language of Conditional Access: what a policy, named
+// location or authentication strength may hold, when two of them mean the same,
+// in what they differ and what that means for the people they hold for. It
+// knows documents alone: no file, no tenant, no plan.
+package policy
 
 import (
 	"cmp"
@@ -7,9 +11,10 @@ import (
 	"encoding/json"
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
 )
 
 // Canonical brings a document to the form in which two of them mean the same
@@ -20,7 +25,7 @@ import (
 // so that a difference in it shows. The document given is not changed, and the
 // canonical form of a canonical form is itself. A document of a kind without a
 // schema only loses its annotations and what is empty.
-func Canonical(kind ObjectKind, d Document) Document {
+func Canonical(kind entra.ObjectKind, d entra.Document) entra.Document {
 	if d == nil {
 		return nil
 	}
@@ -32,7 +37,7 @@ func Canonical(kind ObjectKind, d Document) Document {
 	if out == nil {
 		out = map[string]any{}
 	}
-	if kind == KindPolicy {
+	if kind == entra.KindPolicy {
 		canonicalPolicy(out)
 	}
 	return out
@@ -40,7 +45,7 @@ func Canonical(kind ObjectKind, d Document) Document {
 
 // CanonicalHash is the SHA-256 of the compact JSON of the canonical form,
 // names sorted, in lower-case hexadecimal; empty for a nil document.
-func CanonicalHash(kind ObjectKind, d Document) string {
+func CanonicalHash(kind entra.ObjectKind, d entra.Document) string {
 	if d == nil {
 		return ""
 	}
@@ -115,11 +120,6 @@ func compact(v any) string {
 	return string(text)
 }
 
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-
-// IsID reports whether a text has the form of an object id.
-func IsID(s string) bool { return guid.MatchString(s) }
-
 // text gives the one spelling of a string; an empty one means nothing.
 func (m *Member) text(s string) any {
 	switch {
@@ -129,7 +129,7 @@ func (m *Member) text(s string) any {
 		return m.flags(s)
 	case m.Shape == Enum:
 		return spelled(s, m.Values)
-	case guid.MatchString(s):
+	case entra.IsID(s):
 		return strings.ToLower(s)
 	case m.Upper:
 		return strings.ToUpper(strings.TrimSpace(s))
@@ -344,7 +344,7 @@ func loose(v any) any {
 			return nil
 		}
 		return out
-	case Document:
+	case entra.Document:
 		return loose(map[string]any(v))
 	case []any:
 		out := make([]any, 0, len(v))

@@ -1,16 +1,17 @@
-package entra
+package policy
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/entra"
 	"pgregory.net/rapid"
 )
 
-func doc(t testing.TB, text string) Document {
+func doc(t testing.TB, text string) entra.Document {
 	t.Helper()
-	d, err := ParseDocument([]byte(text))
+	d, err := entra.ParseDocument([]byte(text))
 	if err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
@@ -60,11 +61,11 @@ func TestCanonicalPolicyEqual(t *testing.T) {
 		{"an empty description", policy("", mfa), policy("", mfa+`,"description":""`)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, b := Canonical(KindPolicy, doc(t, c.a)), Canonical(KindPolicy, doc(t, c.b))
+			a, b := Canonical(entra.KindPolicy, doc(t, c.a)), Canonical(entra.KindPolicy, doc(t, c.b))
 			if d := cmp.Diff(a, b); d != "" {
 				t.Error(d)
 			}
-			if CanonicalHash(KindPolicy, doc(t, c.a)) != CanonicalHash(KindPolicy, doc(t, c.b)) {
+			if CanonicalHash(entra.KindPolicy, doc(t, c.a)) != CanonicalHash(entra.KindPolicy, doc(t, c.b)) {
 				t.Error("hashes differ")
 			}
 		})
@@ -72,9 +73,9 @@ func TestCanonicalPolicyEqual(t *testing.T) {
 }
 
 func TestCanonicalPolicyDiffers(t *testing.T) {
-	base := func() Document { return doc(t, full) }
-	set := func(path []string, v any) func() Document {
-		return func() Document {
+	base := func() entra.Document { return doc(t, full) }
+	set := func(path []string, v any) func() entra.Document {
+		return func() entra.Document {
 			d := base()
 			m := map[string]any(d)
 			for _, p := range path[:len(path)-1] {
@@ -84,7 +85,7 @@ func TestCanonicalPolicyDiffers(t *testing.T) {
 			return d
 		}
 	}
-	for name, change := range map[string]func() Document{
+	for name, change := range map[string]func() entra.Document{
 		"state":                 set([]string{"state"}, "enabled"),
 		"displayName":           set([]string{"displayName"}, "ca010"),
 		"exclusion removed":     set([]string{"conditions", "users", "excludeUsers"}, []any{}),
@@ -102,14 +103,14 @@ func TestCanonicalPolicyDiffers(t *testing.T) {
 		"client applications":   set([]string{"conditions", "clientApplications"}, map[string]any{"includeServicePrincipals": []any{"ServicePrincipalsInMyTenant"}}),
 		"a session we know not": set([]string{"sessionControls"}, map[string]any{"newControl": map[string]any{"isEnabled": true}}),
 	} {
-		if CanonicalHash(KindPolicy, base()) == CanonicalHash(KindPolicy, change()) {
+		if CanonicalHash(entra.KindPolicy, base()) == CanonicalHash(entra.KindPolicy, change()) {
 			t.Errorf("%s makes no difference", name)
 		}
 	}
 }
 
 func TestCanonicalGuests(t *testing.T) {
-	got := Canonical(KindPolicy, doc(t, `{"conditions":{"users":{"includeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"serviceProvider,internalGuest",
+	got := Canonical(entra.KindPolicy, doc(t, `{"conditions":{"users":{"includeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"serviceProvider,internalGuest",
 		"externalTenants":{"membershipKind":"enumerated","members@odata.context":"x","members":["BBBBBBBB-0000-0000-0000-000000000002","aaaaaaaa-0000-0000-0000-000000000001"]}},
 		"excludeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"internalGuest","externalTenants":{"membershipKind":"all"}}}}}`))
 	want := doc(t, `{"conditions":{"clientAppTypes":["all"],"users":{"includeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"internalGuest,serviceProvider",
@@ -134,7 +135,7 @@ func TestCanonicalLocation(t *testing.T) {
 			`{"@odata.type":"#microsoft.graph.compliantNetworkNamedLocation","displayName":"Net","compliantNetworkType":"allTenantCompliantNetworks"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if d := cmp.Diff(doc(t, c.want), Canonical(KindLocation, doc(t, c.in))); d != "" {
+			if d := cmp.Diff(doc(t, c.want), Canonical(entra.KindLocation, doc(t, c.in))); d != "" {
 				t.Error(d)
 			}
 		})
@@ -142,7 +143,7 @@ func TestCanonicalLocation(t *testing.T) {
 }
 
 func TestCanonicalStrength(t *testing.T) {
-	got := Canonical(KindStrength, doc(t, `{"id":"x","displayName":"S","description":"","policyType":"custom","requirementsSatisfied":"mfa","createdDateTime":"z","modifiedDateTime":"z",
+	got := Canonical(entra.KindStrength, doc(t, `{"id":"x","displayName":"S","description":"","policyType":"custom","requirementsSatisfied":"mfa","createdDateTime":"z","modifiedDateTime":"z",
 		"allowedCombinations":["x509CertificateMultiFactor","sms,password","fido2"],"combinationConfigurations@odata.context":"c","combinationConfigurations":[]}`))
 	want := doc(t, `{"displayName":"S","allowedCombinations":["fido2","password,sms","x509CertificateMultiFactor"]}`)
 	if d := cmp.Diff(want, got); d != "" {
@@ -151,10 +152,10 @@ func TestCanonicalStrength(t *testing.T) {
 }
 
 func TestCanonicalOtherKinds(t *testing.T) {
-	if d := cmp.Diff(doc(t, `{"id":"x"}`), Canonical(KindUser, doc(t, `{"@odata.context":"c","id":"x","mail":null}`))); d != "" {
+	if d := cmp.Diff(doc(t, `{"id":"x"}`), Canonical(entra.KindUser, doc(t, `{"@odata.context":"c","id":"x","mail":null}`))); d != "" {
 		t.Error(d)
 	}
-	if Canonical(KindPolicy, nil) != nil || CanonicalHash(KindPolicy, nil) != "" {
+	if Canonical(entra.KindPolicy, nil) != nil || CanonicalHash(entra.KindPolicy, nil) != "" {
 		t.Error("a nil document has a form")
 	}
 }
@@ -201,16 +202,16 @@ func anyJSON(m *Member, depth int) *rapid.Generator[any] {
 }
 
 func TestCanonicalIsItsOwnCanonicalForm(t *testing.T) {
-	for _, kind := range []ObjectKind{KindPolicy, KindLocation, KindStrength} {
+	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength} {
 		t.Run(string(kind), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				in, ok := anyJSON(SchemaOf(kind), 6).Draw(t, "doc").(map[string]any)
 				if !ok {
 					in = map[string]any{}
 				}
-				before := Document(in).Clone()
+				before := entra.Document(in).Clone()
 				once := Canonical(kind, in)
-				if d := cmp.Diff(before, Document(in)); d != "" {
+				if d := cmp.Diff(before, entra.Document(in)); d != "" {
 					t.Fatalf("the document was changed: %s", d)
 				}
 				if d := cmp.Diff(once, Canonical(kind, once)); d != "" {
@@ -220,7 +221,7 @@ func TestCanonicalIsItsOwnCanonicalForm(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				stored, err := ParseDocument(text)
+				stored, err := entra.ParseDocument(text)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package entra
+package policy
 
 // canonicalPolicy applies what the service makes of a policy as a whole, on a
 // document whose members are canonical already.

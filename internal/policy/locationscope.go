@@ -1,4 +1,4 @@
-package baseline
+package policy
 
 import (
 	"net/netip"
@@ -6,32 +6,32 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// area is what a named location holds.
-type area struct {
+// LocationScope is what a named location holds.
+type LocationScope struct {
 	prefixes  []netip.Prefix
 	others    []string // ranges from-to and what cannot be read
 	countries []string
 	unknown   bool // addresses of no known country
 }
 
-func places(d entra.Document) area {
-	var a area
-	for _, v := range strsOrObjects(d, "ipRanges") {
+func ScopeOf(d entra.Document) LocationScope {
+	var a LocationScope
+	for _, v := range ListAt(d, "ipRanges") {
 		m, _ := v.(map[string]any)
-		if p, err := netip.ParsePrefix(text(m, "cidrAddress")); err == nil {
+		if p, err := netip.ParsePrefix(TextAt(m, "cidrAddress")); err == nil {
 			a.prefixes = append(a.prefixes, p)
 			continue
 		}
 		a.others = append(a.others, string(raw(v)))
 	}
-	a.countries = strs(d, "countriesAndRegions")
+	a.countries = Strings(d, "countriesAndRegions")
 	a.unknown = d["includeUnknownCountriesAndRegions"] == true
 	return a
 }
 
-// within reports whether all of a is surely in b. Ranges that only several of
+// Within reports whether all of a is surely in b. Ranges that only several of
 // b's together cover count as outside: the careful side.
-func (a area) within(b area) bool {
+func (a LocationScope) Within(b LocationScope) bool {
 	held := make(map[netip.Prefix]bool, len(b.prefixes))
 	for _, q := range b.prefixes {
 		held[q.Masked()] = true
@@ -41,7 +41,7 @@ func (a area) within(b area) bool {
 			return false
 		}
 	}
-	return subset(a.others, b.others) && subset(a.countries, b.countries) && (!a.unknown || b.unknown)
+	return Subset(a.others, b.others) && Subset(a.countries, b.countries) && (!a.unknown || b.unknown)
 }
 
 // heldBy reports whether one of the prefixes, masked, contains all of p.

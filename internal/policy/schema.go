@@ -1,6 +1,10 @@
-package entra
+package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
 
 // Shape is how the value of a member is written.
 type Shape int
@@ -33,7 +37,7 @@ type Member struct {
 	BetaWords []string
 	// Ref is the kind of object whose id stands here; a baseline may give its
 	// name instead.
-	Ref ObjectKind
+	Ref entra.ObjectKind
 	// Nullable says that null may be sent to clear the member.
 	Nullable bool
 	Required bool
@@ -84,13 +88,13 @@ func (m *Member) At(path string) *Member {
 // SchemaOf describes the documents of a kind as Graph v1.0 has them
 // (conditionalAccessPolicy, namedLocation, authenticationStrengthPolicy); nil
 // for a kind that a baseline does not hold. It must not be changed.
-func SchemaOf(kind ObjectKind) *Member {
+func SchemaOf(kind entra.ObjectKind) *Member {
 	switch kind {
-	case KindPolicy:
+	case entra.KindPolicy:
 		return &policySchema
-	case KindLocation:
+	case entra.KindLocation:
 		return &locationSchema
-	case KindStrength:
+	case entra.KindStrength:
 		return &strengthSchema
 	}
 	return nil
@@ -131,9 +135,9 @@ const (
 
 // The states of a policy.
 const (
-	PolicyEnabled    = "enabled"
-	PolicyDisabled   = "disabled"
-	PolicyReportOnly = "enabledForReportingButNotEnforced"
+	StateEnabled    = "enabled"
+	StateDisabled   = "disabled"
+	StateReportOnly = "enabledForReportingButNotEnforced"
 )
 
 func readOnly(names ...string) []Member {
@@ -160,7 +164,7 @@ func members(groups ...[]Member) []Member {
 	return all
 }
 
-func list(name string, ref ObjectKind, doc string, words ...string) Member {
+func list(name string, ref entra.ObjectKind, doc string, words ...string) Member {
 	return Member{Name: name, Shape: Text, List: true, Ref: ref, Words: words, Doc: doc}
 }
 
@@ -168,3 +172,7 @@ func (m Member) betaWords(words ...string) Member {
 	m.BetaWords = words
 	return m
 }
+
+// Kinds are the kinds of object of a baseline, in the order in which they are
+// made.
+var Kinds = [...]entra.ObjectKind{entra.KindLocation, entra.KindStrength, entra.KindPolicy}

@@ -1,4 +1,4 @@
-package baseline
+package policy
 
 import (
 	"encoding/json"
@@ -10,20 +10,20 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// weakening says in what an enabled policy would hold for less or demand less
+// Weakening says in what an enabled policy would hold for less or demand less
 // than before: its state lowered, its controls weakened, what it includes
 // narrowed, exclusions added beyond those that isBreakGlass tells. What cannot be compared
 // counts as weaker.
-func weakening(before, want entra.Document, isBreakGlass func(id string) bool) []string {
+func Weakening(before, want entra.Document, isBreakGlass func(id string) bool) []string {
 	var out []string
-	if !enabled(want) {
+	if !Enabled(want) {
 		out = append(out, fmt.Sprintf("state becomes %s", want.Text("state")))
 	}
-	out = append(out, weakerGrant(obj(before, "grantControls"), obj(want, "grantControls"))...)
-	out = append(out, weakerSession(obj(before, "sessionControls"), obj(want, "sessionControls"))...)
+	out = append(out, weakerGrant(ObjectAt(before, "grantControls"), ObjectAt(want, "grantControls"))...)
+	out = append(out, weakerSession(ObjectAt(before, "sessionControls"), ObjectAt(want, "sessionControls"))...)
 	out = append(out, narrower(before, want, isBreakGlass)...)
-	schema := entra.SchemaOf(entra.KindPolicy)
-	for _, name := range sortedKeys(union(before, want)) {
+	schema := SchemaOf(entra.KindPolicy)
+	for _, name := range SortedKeys(union(before, want)) {
 		if schema.Lookup(name) == nil && !reflect.DeepEqual(before[name], want[name]) {
 			out = append(out, name+" is unknown and changes")
 		}
@@ -35,12 +35,12 @@ func weakening(before, want entra.Document, isBreakGlass func(id string) bool) [
 func ways(g map[string]any) [][]string {
 	var each []string
 	for _, list := range []string{"builtInControls", "customAuthenticationFactors", "termsOfUse"} {
-		each = append(each, strs(g, list)...)
+		each = append(each, Strings(g, list)...)
 	}
-	if id := text(g, "authenticationStrength.id"); id != "" {
+	if id := TextAt(g, "authenticationStrength.id"); id != "" {
 		each = append(each, "strength "+id)
 	}
-	if text(g, "operator") == "AND" {
+	if TextAt(g, "operator") == "AND" {
 		return [][]string{each}
 	}
 	var out [][]string
@@ -53,11 +53,11 @@ func ways(g map[string]any) [][]string {
 // implied are the demands that fulfilling a control fulfils too.
 func implied(control string) []string {
 	switch control {
-	case "strength " + entra.StrengthPhishingResistant:
-		return []string{control, "strength " + entra.StrengthPasswordless, "strength " + entra.StrengthMFA, "mfa"}
-	case "strength " + entra.StrengthPasswordless:
-		return []string{control, "strength " + entra.StrengthMFA, "mfa"}
-	case "strength " + entra.StrengthMFA:
+	case "strength " + StrengthPhishingResistant:
+		return []string{control, "strength " + StrengthPasswordless, "strength " + StrengthMFA, "mfa"}
+	case "strength " + StrengthPasswordless:
+		return []string{control, "strength " + StrengthMFA, "mfa"}
+	case "strength " + StrengthMFA:
 		return []string{control, "mfa"}
 	}
 	return []string{control}
@@ -68,7 +68,7 @@ func implied(control string) []string {
 func weakerGrant(before, want map[string]any) []string {
 	demanded := ways(before)
 	if len(demanded) == 0 {
-		return unknownMembers("grantControls", entra.SchemaOf(entra.KindPolicy).Lookup("grantControls"), before, want)
+		return unknownMembers("grantControls", SchemaOf(entra.KindPolicy).Lookup("grantControls"), before, want)
 	}
 	var out []string
 	offered := ways(want)
@@ -83,18 +83,18 @@ func weakerGrant(before, want map[string]any) []string {
 		for _, c := range way {
 			has = append(has, implied(c)...)
 		}
-		if !slices.ContainsFunc(demanded, func(d []string) bool { return subset(d, has) }) {
+		if !slices.ContainsFunc(demanded, func(d []string) bool { return Subset(d, has) }) {
 			out = append(out, "access is granted for "+strings.Join(way, " and ")+" alone")
 		}
 	}
-	return append(out, unknownMembers("grantControls", entra.SchemaOf(entra.KindPolicy).Lookup("grantControls"), before, want)...)
+	return append(out, unknownMembers("grantControls", SchemaOf(entra.KindPolicy).Lookup("grantControls"), before, want)...)
 }
 
-func unknownMembers(path string, m *entra.Member, before, want map[string]any) []string {
+func unknownMembers(path string, m *Member, before, want map[string]any) []string {
 	var out []string
-	for _, name := range sortedKeys(union(before, want)) {
+	for _, name := range SortedKeys(union(before, want)) {
 		if k := m.Lookup(name); (k == nil || k.Beta) && !reflect.DeepEqual(before[name], want[name]) {
-			out = append(out, join(path, name)+" is unknown and changes")
+			out = append(out, Join(path, name)+" is unknown and changes")
 		}
 	}
 	return out
@@ -103,7 +103,7 @@ func unknownMembers(path string, m *entra.Member, before, want map[string]any) [
 // weakerSession reports session controls that are gone or milder.
 func weakerSession(before, want map[string]any) []string {
 	var out []string
-	for _, name := range sortedKeys(union(before, want)) {
+	for _, name := range SortedKeys(union(before, want)) {
 		a, b := before[name], want[name]
 		if reflect.DeepEqual(a, b) || stricterSession(name, a, b) {
 			continue
@@ -127,25 +127,25 @@ func stricterSession(name string, a, b any) bool {
 	case "applicationEnforcedRestrictions", "secureSignInSession":
 		return a == nil && b != nil
 	case "cloudAppSecurity":
-		return a == nil || text(bm, "cloudAppSecurityType") == "blockDownloads"
+		return a == nil || TextAt(bm, "cloudAppSecurityType") == "blockDownloads"
 	case "persistentBrowser":
-		return text(bm, "mode") == "never"
+		return TextAt(bm, "mode") == "never"
 	case "signInFrequency":
 		am, _ := a.(map[string]any)
 		x, y := hours(am), hours(bm)
-		return y >= 0 && (am == nil || x > y) && (am == nil || text(am, "authenticationType") == text(bm, "authenticationType"))
+		return y >= 0 && (am == nil || x > y) && (am == nil || TextAt(am, "authenticationType") == TextAt(bm, "authenticationType"))
 	}
 	return false
 }
 
 // hours is how long a sign-in lasts; 0 is every time, -1 not known.
 func hours(f map[string]any) int64 {
-	if text(f, "frequencyInterval") == "everyTime" {
+	if TextAt(f, "frequencyInterval") == "everyTime" {
 		return 0
 	}
-	n, _ := at(f, "value").(json.Number)
+	n, _ := At(f, "value").(json.Number)
 	v, err := n.Int64()
-	switch unit := text(f, "type"); {
+	switch unit := TextAt(f, "type"); {
 	case err != nil || v <= 0:
 		return -1
 	case unit == "hours":
@@ -157,13 +157,13 @@ func hours(f map[string]any) int64 {
 }
 
 // wide are the words that stand for everything in a list of what is included.
-var wide = []string{entra.WordAll, "all", entra.WordOwnTenant}
+var wide = []string{WordAll, "all", WordOwnTenant}
 
 // narrower reports conditions that let fewer sign-ins be held by the policy.
 func narrower(before, want entra.Document, isBreakGlass func(id string) bool) []string {
-	b, w := obj(before, "conditions"), obj(want, "conditions")
+	b, w := ObjectAt(before, "conditions"), ObjectAt(want, "conditions")
 	var out []string
-	for _, name := range sortedKeys(union(b, w)) {
+	for _, name := range SortedKeys(union(b, w)) {
 		if reflect.DeepEqual(b[name], w[name]) {
 			continue
 		}
@@ -180,22 +180,22 @@ func narrower(before, want entra.Document, isBreakGlass func(id string) bool) []
 				out = append(out, narrowerLists(path, bm, wm, isBreakGlass, true)...)
 			}
 		case "clientAppTypes", "signInRiskLevels", "userRiskLevels", "servicePrincipalRiskLevels":
-			if bl, wl := strs(b, name), strs(w, name); len(wl) > 0 && !slices.Contains(wl, "all") && (len(bl) == 0 || !subset(bl, wl)) {
+			if bl, wl := Strings(b, name), Strings(w, name); len(wl) > 0 && !slices.Contains(wl, "all") && (len(bl) == 0 || !Subset(bl, wl)) {
 				out = append(out, path+" takes in less")
 			}
 		case "insiderRiskLevels":
-			if text(w, name) != "" && !subset(strings.Split(text(b, name), ","), strings.Split(text(w, name), ",")) {
+			if TextAt(w, name) != "" && !Subset(strings.Split(TextAt(b, name), ","), strings.Split(TextAt(w, name), ",")) {
 				out = append(out, path+" takes in less")
 			}
 		case "authenticationFlows":
 			methods := func(m map[string]any) []string {
-				return strings.Split(text(m, "authenticationFlows.transferMethods"), ",")
+				return strings.Split(TextAt(m, "authenticationFlows.transferMethods"), ",")
 			}
-			if w[name] != nil && !subset(methods(b), methods(w)) {
+			if w[name] != nil && !Subset(methods(b), methods(w)) {
 				out = append(out, path+" takes in less")
 			}
 		default: // devices, and what we do not know
-			if w[name] != nil || entra.SchemaOf(entra.KindPolicy).At(path) == nil {
+			if w[name] != nil || SchemaOf(entra.KindPolicy).At(path) == nil {
 				out = append(out, path+" may take in less")
 			}
 		}
@@ -207,21 +207,21 @@ func narrower(before, want entra.Document, isBreakGlass func(id string) bool) []
 // open, an absent condition took in everything.
 func narrowerLists(path string, b, w map[string]any, isBreakGlass func(id string) bool, open bool) []string {
 	var out []string
-	everybody := slices.Contains(strs(w, "includeUsers"), entra.WordAll)
-	for _, name := range sortedKeys(union(b, w)) {
+	everybody := slices.Contains(Strings(w, "includeUsers"), WordAll)
+	for _, name := range SortedKeys(union(b, w)) {
 		if reflect.DeepEqual(b[name], w[name]) || everybody && strings.HasPrefix(name, "include") {
 			continue
 		}
-		p, bl, wl := join(path, name), strs(b, name), strs(w, name)
+		p, bl, wl := Join(path, name), Strings(b, name), Strings(w, name)
 		_, isList := firstOf(b[name], w[name]).([]any)
 		switch {
 		case strings.HasPrefix(name, "include") && isList:
 			all := slices.ContainsFunc(wl, func(v string) bool { return slices.Contains(wide, v) })
-			if lost := minus(bl, append([]string{entra.WordNone}, wl...)); !all && (len(lost) > 0 || open && b == nil) {
+			if lost := Minus(bl, append([]string{WordNone}, wl...)); !all && (len(lost) > 0 || open && b == nil) {
 				out = append(out, p+" takes in less")
 			}
 		case strings.HasPrefix(name, "exclude") && isList:
-			more := slices.DeleteFunc(minus(wl, bl), isBreakGlass)
+			more := slices.DeleteFunc(Minus(wl, bl), isBreakGlass)
 			if len(more) > 0 {
 				out = append(out, fmt.Sprintf("%s excludes %d more", p, len(more)))
 			}
@@ -254,12 +254,12 @@ func guestsWithin(a, b any) bool {
 	if am == nil {
 		return true
 	}
-	if bm == nil || !subset(strings.Split(text(am, "guestOrExternalUserTypes"), ","), strings.Split(text(bm, "guestOrExternalUserTypes"), ",")) {
+	if bm == nil || !Subset(strings.Split(TextAt(am, "guestOrExternalUserTypes"), ","), strings.Split(TextAt(bm, "guestOrExternalUserTypes"), ",")) {
 		return false
 	}
-	if reflect.DeepEqual(am["externalTenants"], bm["externalTenants"]) || text(bm, "externalTenants.membershipKind") == "all" {
+	if reflect.DeepEqual(am["externalTenants"], bm["externalTenants"]) || TextAt(bm, "externalTenants.membershipKind") == "all" {
 		return true
 	}
-	return has(am, "externalTenants.members") && has(bm, "externalTenants.members") &&
-		subset(strs(am, "externalTenants.members"), strs(bm, "externalTenants.members"))
+	return Has(am, "externalTenants.members") && Has(bm, "externalTenants.members") &&
+		Subset(Strings(am, "externalTenants.members"), Strings(bm, "externalTenants.members"))
 }

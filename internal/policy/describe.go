@@ -1,4 +1,4 @@
-package baseline
+package policy
 
 import (
 	"fmt"
@@ -8,20 +8,20 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// describe says in one sentence what an object in canonical form does, for a
+// Describe says in one sentence what an object in canonical form does, for a
 // person who decides whether it may be made. What it does not put into words it
 // counts, and never leaves out.
-func describe(kind entra.ObjectKind, d entra.Document, n namer) string {
+func Describe(kind entra.ObjectKind, d entra.Document, n Names) string {
 	switch kind {
 	case entra.KindLocation:
 		return describeLocation(d)
 	case entra.KindStrength:
-		return oneOf(strs(d, "allowedCombinations"))
+		return oneOf(Strings(d, "allowedCombinations"))
 	}
 	s := describeGrant(d, n)
-	if obj(d, spns) != nil {
-		s += " for " + listed(d, spns+".includeServicePrincipals", map[string]string{entra.WordOwnTenant: "all workload identities of the tenant"}, n)
-		s += except(d, n, spns+".excludeServicePrincipals")
+	if ObjectAt(d, PathWorkloads) != nil {
+		s += " for " + listed(d, PathWorkloads+".includeServicePrincipals", map[string]string{WordOwnTenant: "all workload identities of the tenant"}, n)
+		s += except(d, n, PathWorkloads+".excludeServicePrincipals")
 	} else {
 		s += " for " + describePeople(d, n)
 	}
@@ -37,14 +37,14 @@ func describe(kind entra.ObjectKind, d entra.Document, n namer) string {
 
 func describeLocation(d entra.Document) string {
 	var parts []string
-	for _, r := range strsOrObjects(d, "ipRanges") {
+	for _, r := range ListAt(d, "ipRanges") {
 		parts = append(parts, word(r, nil))
 	}
-	parts = append(parts, strs(d, "countriesAndRegions")...)
+	parts = append(parts, Strings(d, "countriesAndRegions")...)
 	if d["includeUnknownCountriesAndRegions"] == true {
 		parts = append(parts, "unknown countries")
 	}
-	s := few(parts)
+	s := Few(parts)
 	if d["isTrusted"] == true {
 		s += ", trusted"
 	}
@@ -54,7 +54,7 @@ func describeLocation(d entra.Document) string {
 // shownNames is how many names a sentence takes before it counts the rest.
 const shownNames = 4
 
-func few(names []string) string {
+func Few(names []string) string {
 	if len(names) <= shownNames {
 		return strings.Join(names, ", ")
 	}
@@ -64,22 +64,22 @@ func few(names []string) string {
 func oneOf(names []string) string { return strings.Join(names, " or ") }
 
 // listed names what a list holds, special words in plain ones.
-func listed(d map[string]any, path string, plain map[string]string, n namer) string {
+func listed(d map[string]any, path string, plain map[string]string, n Names) string {
 	var out []string
-	for _, s := range strs(d, path) {
+	for _, s := range Strings(d, path) {
 		if w, ok := plain[s]; ok {
 			s = w
 		}
-		out = append(out, n.name(s))
+		out = append(out, n.Name(s))
 	}
 	slices.SortFunc(out, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
-	return few(out)
+	return Few(out)
 }
 
-func except(d map[string]any, n namer, paths ...string) string {
+func except(d map[string]any, n Names, paths ...string) string {
 	var parts []string
 	for _, p := range paths {
-		if s := listed(d, p, map[string]string{entra.WordGuests: "guests"}, n); s != "" {
+		if s := listed(d, p, map[string]string{WordGuests: "guests"}, n); s != "" {
 			parts = append(parts, s)
 		}
 	}
@@ -89,12 +89,12 @@ func except(d map[string]any, n namer, paths ...string) string {
 	return " except " + strings.Join(parts, ", ")
 }
 
-func describeGrant(d entra.Document, n namer) string {
+func describeGrant(d entra.Document, n Names) string {
 	words := map[string]string{"mfa": "MFA", "compliantDevice": "a compliant device", "domainJoinedDevice": "a hybrid joined device",
 		"approvedApplication": "an approved app", "compliantApplication": "an app with a protection policy", "passwordChange": "a password change",
 		"riskRemediation": "risk remediation"}
 	var controls []string
-	for _, c := range strs(d, grant) {
+	for _, c := range Strings(d, PathGrant) {
 		switch w := words[c]; {
 		case c == "block":
 			return "blocks access"
@@ -105,61 +105,61 @@ func describeGrant(d entra.Document, n namer) string {
 			controls = append(controls, c)
 		}
 	}
-	if id := text(d, "grantControls.authenticationStrength.id"); id != "" {
-		controls = append(controls, n.name(id))
+	if id := TextAt(d, "grantControls.authenticationStrength.id"); id != "" {
+		controls = append(controls, n.Name(id))
 	}
-	controls = append(controls, strs(d, "grantControls.customAuthenticationFactors")...)
-	for _, id := range strs(d, "grantControls.termsOfUse") {
-		controls = append(controls, "the terms "+n.name(id))
+	controls = append(controls, Strings(d, "grantControls.customAuthenticationFactors")...)
+	for _, id := range Strings(d, "grantControls.termsOfUse") {
+		controls = append(controls, "the terms "+n.Name(id))
 	}
 	if len(controls) == 0 {
 		return "limits sessions"
 	}
 	joint := " or "
-	if text(d, "grantControls.operator") == "AND" {
+	if TextAt(d, "grantControls.operator") == "AND" {
 		joint = " and "
 	}
 	return "requires " + strings.Join(controls, joint)
 }
 
-func describePeople(d entra.Document, n namer) string {
+func describePeople(d entra.Document, n Names) string {
 	var who []string
 	add := func(format, s string) {
 		if s != "" {
 			who = append(who, fmt.Sprintf(format, s))
 		}
 	}
-	add("%s", listed(d, users+".includeUsers", map[string]string{entra.WordAll: "all users", entra.WordNone: "nobody", entra.WordGuests: "guests"}, n))
-	add("members of %s", listed(d, users+".includeGroups", nil, n))
-	if roles := strs(d, users+".includeRoles"); len(roles) > shownNames {
+	add("%s", listed(d, PathUsers+".includeUsers", map[string]string{WordAll: "all users", WordNone: "nobody", WordGuests: "guests"}, n))
+	add("members of %s", listed(d, PathUsers+".includeGroups", nil, n))
+	if roles := Strings(d, PathUsers+".includeRoles"); len(roles) > shownNames {
 		add("%s", fmt.Sprintf("holders of %d roles", len(roles)))
 	} else {
-		add("holders of %s", listed(d, users+".includeRoles", nil, n))
+		add("holders of %s", listed(d, PathUsers+".includeRoles", nil, n))
 	}
-	add("guests (%s)", text(d, users+".includeGuestsOrExternalUsers.guestOrExternalUserTypes"))
+	add("guests (%s)", TextAt(d, PathUsers+".includeGuestsOrExternalUsers.guestOrExternalUserTypes"))
 	if len(who) == 0 {
 		who = []string{"nobody"}
 	}
-	s := strings.Join(who, " and ") + except(d, n, users+".excludeUsers", users+".excludeGroups", users+".excludeRoles")
-	if g := text(d, users+".excludeGuestsOrExternalUsers.guestOrExternalUserTypes"); g != "" {
+	s := strings.Join(who, " and ") + except(d, n, PathUsers+".excludeUsers", PathUsers+".excludeGroups", PathUsers+".excludeRoles")
+	if g := TextAt(d, PathUsers+".excludeGuestsOrExternalUsers.guestOrExternalUserTypes"); g != "" {
 		s += " except guests (" + g + ")"
 	}
 	return s
 }
 
-func describeTargets(d entra.Document, n namer) string {
+func describeTargets(d entra.Document, n Names) string {
 	var what []string
-	if s := listed(d, incApps, map[string]string{entra.WordAll: "all applications", entra.WordNone: "no application"}, n); s != "" {
-		what = append(what, "to "+s+except(d, n, apps+".excludeApplications"))
+	if s := listed(d, PathIncludeApplications, map[string]string{WordAll: "all applications", WordNone: "no application"}, n); s != "" {
+		what = append(what, "to "+s+except(d, n, PathApplications+".excludeApplications"))
 	}
-	if s := listed(d, apps+".includeUserActions", map[string]string{"urn:user:registersecurityinfo": "registers security information", "urn:user:registerdevice": "registers a device"}, n); s != "" {
+	if s := listed(d, PathApplications+".includeUserActions", map[string]string{"urn:user:registersecurityinfo": "registers security information", "urn:user:registerdevice": "registers a device"}, n); s != "" {
 		what = append(what, "who "+s)
 	}
-	if s := listed(d, apps+".includeAuthenticationContextClassReferences", nil, n); s != "" {
+	if s := listed(d, PathApplications+".includeAuthenticationContextClassReferences", nil, n); s != "" {
 		what = append(what, "to authentication context "+s)
 	}
-	all := slices.Contains(strs(d, incApps), entra.WordAll)
-	switch mode := text(d, apps+".applicationFilter.mode"); {
+	all := slices.Contains(Strings(d, PathIncludeApplications), WordAll)
+	switch mode := TextAt(d, PathApplications+".applicationFilter.mode"); {
 	case mode == "":
 	case mode == "exclude" && len(what) > 0:
 		what[0] += " except those that a filter matches"
@@ -174,17 +174,17 @@ func describeTargets(d entra.Document, n namer) string {
 	return " " + strings.Join(what, " and ")
 }
 
-func describeConditions(d entra.Document, n namer) (out []string) {
+func describeConditions(d entra.Document, n Names) (out []string) {
 	add := func(format string, v string) {
 		if v != "" {
 			out = append(out, fmt.Sprintf(format, v))
 		}
 	}
-	add("the sign-in risk is %s", oneOf(strs(d, "conditions.signInRiskLevels")))
-	add("the user risk is %s", oneOf(strs(d, "conditions.userRiskLevels")))
-	add("the workload's risk is %s", oneOf(strs(d, "conditions.servicePrincipalRiskLevels")))
-	add("the insider risk is %s", strings.ReplaceAll(text(d, "conditions.insiderRiskLevels"), ",", " or "))
-	if clients := strs(d, "conditions.clientAppTypes"); !slices.Equal(clients, []string{"all"}) {
+	add("the sign-in risk is %s", oneOf(Strings(d, "conditions.signInRiskLevels")))
+	add("the user risk is %s", oneOf(Strings(d, "conditions.userRiskLevels")))
+	add("the workload's risk is %s", oneOf(Strings(d, "conditions.servicePrincipalRiskLevels")))
+	add("the insider risk is %s", strings.ReplaceAll(TextAt(d, "conditions.insiderRiskLevels"), ",", " or "))
+	if clients := Strings(d, "conditions.clientAppTypes"); !slices.Equal(clients, []string{"all"}) {
 		add("the client is %s", oneOf(clients))
 	}
 	sides := func(name, what, in, outside string, plain map[string]string) {
@@ -201,18 +201,18 @@ func describeConditions(d entra.Document, n namer) (out []string) {
 		}
 	}
 	sides("platforms", "the platform", "is", "is not", map[string]string{"all": "any", "*": "any"})
-	sides("locations", "it comes from", "", "outside", map[string]string{entra.WordAll: "anywhere", entra.WordAllTrusted: "trusted locations",
-		entra.LegacyTrustedIPs: "the MFA trusted addresses", entra.CompliantNetwork: "compliant networks", "*": "anywhere"})
-	switch text(d, "conditions.devices.deviceFilter.mode") {
+	sides("locations", "it comes from", "", "outside", map[string]string{WordAll: "anywhere", WordAllTrusted: "trusted locations",
+		LegacyTrustedIPs: "the MFA trusted addresses", CompliantNetwork: "compliant networks", "*": "anywhere"})
+	switch TextAt(d, "conditions.devices.deviceFilter.mode") {
 	case "":
 	case "exclude":
 		add("the device does not match %s", "a filter")
 	default:
 		add("the device matches %s", "a filter")
 	}
-	add("it uses %s", strings.ReplaceAll(text(d, "conditions.authenticationFlows.transferMethods"), ",", " or "))
-	schema := entra.SchemaOf(entra.KindPolicy).Lookup("conditions")
-	for _, name := range sortedKeys(obj(d, "conditions")) {
+	add("it uses %s", strings.ReplaceAll(TextAt(d, "conditions.authenticationFlows.transferMethods"), ",", " or "))
+	schema := SchemaOf(entra.KindPolicy).Lookup("conditions")
+	for _, name := range SortedKeys(ObjectAt(d, "conditions")) {
 		if m := schema.Lookup(name); m == nil || m.Beta {
 			add("%s holds", name)
 		}
@@ -224,19 +224,19 @@ func describeConditions(d entra.Document, n namer) (out []string) {
 }
 
 func describeSession(d entra.Document) (out []string) {
-	s := obj(d, "sessionControls")
-	for _, name := range sortedKeys(s) {
+	s := ObjectAt(d, "sessionControls")
+	for _, name := range SortedKeys(s) {
 		switch name {
 		case "signInFrequency":
-			if hours(obj(s, name)) == 0 {
+			if hours(ObjectAt(s, name)) == 0 {
 				out = append(out, "signs in anew every time")
 			} else {
-				out = append(out, fmt.Sprintf("signs in anew every %s %s", string(raw(at(s, name+".value"))), text(s, name+".type")))
+				out = append(out, fmt.Sprintf("signs in anew every %s %s", string(raw(At(s, name+".value"))), TextAt(s, name+".type")))
 			}
 		case "persistentBrowser":
-			out = append(out, "keeps browser sessions "+text(s, name+".mode"))
+			out = append(out, "keeps browser sessions "+TextAt(s, name+".mode"))
 		case "cloudAppSecurity":
-			out = append(out, "app control "+text(s, name+".cloudAppSecurityType"))
+			out = append(out, "app control "+TextAt(s, name+".cloudAppSecurityType"))
 		case "secureSignInSession":
 			out = append(out, "protects tokens")
 		case "disableResilienceDefaults":

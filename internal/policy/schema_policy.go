@@ -1,4 +1,6 @@
-package entra
+package policy
+
+import "github.com/risksweep/risksweep/internal/entra"
 
 // policySchema is graph conditionalAccessPolicy, v1.0.
 var policySchema = Member{Name: "conditionalAccessPolicy", Shape: Object, Members: members(
@@ -7,7 +9,7 @@ var policySchema = Member{Name: "conditionalAccessPolicy", Shape: Object, Member
 	[]Member{
 		{Name: "displayName", Shape: Text, Required: true, Doc: "name of the policy, unique within the baseline"},
 		{Name: "description", Shape: Text, Nullable: true, Doc: "free text"},
-		{Name: "state", Shape: Enum, Required: true, Values: []string{PolicyEnabled, PolicyDisabled, PolicyReportOnly},
+		{Name: "state", Shape: Enum, Required: true, Values: []string{StateEnabled, StateDisabled, StateReportOnly},
 			Doc: "report-only is enabledForReportingButNotEnforced"},
 		{Name: "conditions", Shape: Object, Required: true, Members: conditionMembers, Doc: "what a sign-in must be for the policy to apply"},
 		{Name: "grantControls", Shape: Object, Nullable: true, Members: grantMembers, Doc: "what a sign-in must fulfil, or block"},
@@ -19,25 +21,25 @@ var riskLevels = []string{"low", "medium", "high", "none", "hidden"}
 
 var conditionMembers = members([]Member{
 	{Name: "applications", Shape: Object, Nullable: true, Members: members([]Member{
-		list("includeApplications", KindApplication, "app ids or names, or a special word", WordAll, WordNone, "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
-		list("excludeApplications", KindApplication, "app ids or names", "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
+		list("includeApplications", entra.KindApplication, "app ids or names, or a special word", WordAll, WordNone, "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
+		list("excludeApplications", entra.KindApplication, "app ids or names", "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
 		{Name: "includeUserActions", Shape: Text, List: true, Lower: true, Words: []string{"urn:user:registersecurityinfo", "urn:user:registerdevice"}, Doc: "user actions instead of applications"},
 		{Name: "includeAuthenticationContextClassReferences", Shape: Text, List: true, Lower: true, Doc: "authentication contexts c1 to c99 instead of applications"},
 		{Name: "applicationFilter", Shape: Object, Nullable: true, Members: filterMembers, Doc: "filter on custom security attributes of applications"},
 	}, beta("networkAccess", "globalSecureAccess")), Doc: "which applications, user actions or authentication contexts"},
 	{Name: "users", Shape: Object, Nullable: true, Members: []Member{
-		list("includeUsers", KindUser, "UPNs or ids, or a special word", WordAll, WordNone, WordGuests).betaWords("AllAgentIdUsers"),
-		list("excludeUsers", KindUser, "UPNs or ids; break-glass users are added", WordGuests).betaWords("AllAgentIdUsers"),
-		list("includeGroups", KindGroup, "group names or ids"),
-		list("excludeGroups", KindGroup, "group names or ids; break-glass groups are added"),
-		list("includeRoles", KindRole, "role names or role template ids"),
-		list("excludeRoles", KindRole, "role names or role template ids"),
+		list("includeUsers", entra.KindUser, "UPNs or ids, or a special word", WordAll, WordNone, WordGuests).betaWords("AllAgentIdUsers"),
+		list("excludeUsers", entra.KindUser, "UPNs or ids; break-glass users are added", WordGuests).betaWords("AllAgentIdUsers"),
+		list("includeGroups", entra.KindGroup, "group names or ids"),
+		list("excludeGroups", entra.KindGroup, "group names or ids; break-glass groups are added"),
+		list("includeRoles", entra.KindRole, "role names or role template ids"),
+		list("excludeRoles", entra.KindRole, "role names or role template ids"),
 		{Name: "includeGuestsOrExternalUsers", Shape: Object, Nullable: true, Members: guestMembers, Doc: "kinds of guest"},
 		{Name: "excludeGuestsOrExternalUsers", Shape: Object, Nullable: true, Members: guestMembers, Doc: "kinds of guest"},
 	}, Doc: "which people"},
 	{Name: "clientApplications", Shape: Object, Nullable: true, Members: members([]Member{
-		list("includeServicePrincipals", KindServicePrincipal, "service principal names or object ids, or ServicePrincipalsInMyTenant", WordOwnTenant, WordNone),
-		list("excludeServicePrincipals", KindServicePrincipal, "service principal names or object ids"),
+		list("includeServicePrincipals", entra.KindServicePrincipal, "service principal names or object ids, or ServicePrincipalsInMyTenant", WordOwnTenant, WordNone),
+		list("excludeServicePrincipals", entra.KindServicePrincipal, "service principal names or object ids"),
 		{Name: "servicePrincipalFilter", Shape: Object, Nullable: true, Members: filterMembers, Doc: "filter on custom security attributes of service principals"},
 	}, beta("includeAgentIdServicePrincipals", "excludeAgentIdServicePrincipals", "agentIdServicePrincipalFilter")), Doc: "which workload identities, instead of people"},
 	{Name: "clientAppTypes", Shape: Enum, List: true, Default: []string{"all"}, Doc: "which kinds of client; all by default",
@@ -47,8 +49,8 @@ var conditionMembers = members([]Member{
 		{Name: "excludePlatforms", Shape: Enum, List: true, Values: platforms, Doc: "device platforms"},
 	}, Doc: "which device platforms"},
 	{Name: "locations", Shape: Object, Nullable: true, Members: []Member{
-		list("includeLocations", KindLocation, "named locations by key, name or id, or a special word", WordAll, WordAllTrusted),
-		list("excludeLocations", KindLocation, "named locations by key, name or id, or a special word", WordAll, WordAllTrusted),
+		list("includeLocations", entra.KindLocation, "named locations by key, name or id, or a special word", WordAll, WordAllTrusted),
+		list("excludeLocations", entra.KindLocation, "named locations by key, name or id, or a special word", WordAll, WordAllTrusted),
 	}, Doc: "where the sign-in comes from"},
 	{Name: "devices", Shape: Object, Nullable: true, Members: members([]Member{
 		{Name: "deviceFilter", Shape: Object, Nullable: true, Members: filterMembers, Doc: "filter on device attributes"},
@@ -88,9 +90,9 @@ var grantMembers = []Member{
 	{Name: "builtInControls", Shape: Enum, List: true, Doc: "controls", Values: []string{"block", "mfa", "compliantDevice",
 		"domainJoinedDevice", "approvedApplication", "compliantApplication", "passwordChange", "riskRemediation"}},
 	{Name: "customAuthenticationFactors", Shape: Text, List: true, Doc: "ids of custom controls"},
-	list("termsOfUse", KindAgreement, "terms of use by name or id"),
+	list("termsOfUse", entra.KindAgreement, "terms of use by name or id"),
 	{Name: "authenticationStrength", Shape: Object, Nullable: true, Doc: "an authentication strength, as id: with its id, key or name", Members: members([]Member{
-		{Name: "id", Shape: Text, Ref: KindStrength, Required: true, Doc: "id, key or name of the strength"},
+		{Name: "id", Shape: Text, Ref: entra.KindStrength, Required: true, Doc: "id, key or name of the strength"},
 	}, readOnly("displayName", "description", "createdDateTime", "modifiedDateTime", "policyType", "requirementsSatisfied", "allowedCombinations", "combinationConfigurations"))},
 }
 

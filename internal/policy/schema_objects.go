@@ -1,4 +1,4 @@
-package entra
+package policy
 
 // locationSchema is graph namedLocation with its two kinds, v1.0.
 var locationSchema = Member{Name: "namedLocation", Shape: Object, Types: []Concrete{
