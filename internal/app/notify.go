@@ -13,6 +13,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/notice"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -83,19 +84,26 @@ func (a *App) send(ctx context.Context, e notice.Event) {
 
 // event is what of a run needs a person.
 func event(tenant string, r sweep.Result, err error, red report.Redaction) notice.Event {
-	e := notice.Event{Tenant: tenant, Run: r.Run, Mode: string(r.Mode), Status: string(r.Status)}
+	e := notice.Event{Tenant: tenant, Run: r.Run, Mode: string(r.Mode), Kind: string(r.Kind), Order: r.Order.Title(), Status: string(r.Status), Unread: r.Unread}
 	if err != nil {
 		e.Status = string(sweep.Failed)
 		e.Facts = append(e.Facts, "no run came to be: "+red.Sentence(err.Error()))
 	}
 	if r.Err != nil {
 		e.Facts = append(e.Facts, red.Sentence(r.Err.Error()))
+		if a, ok := entra.AdviceFor(r.Err); ok {
+			e.Facts = append(e.Facts, "to do: "+a.Do)
+		}
+		if text := report.UnreadText(string(r.Kind), report.Coverage{Complete: r.Complete, Unread: r.Unread}); text != "" {
+			e.Facts = append(e.Facts, "not read: "+text)
+		}
 	}
 	for _, v := range r.Plan.Violations {
 		if text := "refused: " + v.Text; !slices.Contains(e.Facts, text) {
 			e.Facts = append(e.Facts, text)
 		}
 	}
+	head := len(e.Facts)
 	bad := map[string]int{}
 	for _, o := range r.Outcomes {
 		if o.Status == plan.OverDismissed || o.Status.Bad() {
@@ -105,7 +113,7 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	for what, n := range bad {
 		e.Facts = append(e.Facts, fmt.Sprintf("%s %s", report.Number(n, "time"), what))
 	}
-	slices.Sort(e.Facts)
+	slices.Sort(e.Facts[head:])
 	blocked, differ := 0, 0
 	for _, entry := range r.Entries {
 		switch entry.Status {

@@ -62,11 +62,13 @@ the one live object of the same displayName.`,
 		},
 	}
 	adopt.Flags().BoolVar(&byName, "by-name", false, "match by displayName")
+	var reason string
 	destroy := &cobra.Command{
 		Use: "destroy", Short: "Delete exactly what this baseline owns in the tenant",
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.destroyBaseline(cmd, yes) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.destroyBaseline(cmd, yes, reason) },
 	}
 	destroy.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	destroy.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
 	root.AddCommand(validate, diff, export, schema, adopt, destroy)
 	return root
 }
@@ -291,7 +293,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	return nil
 }
 
-func (c *command) destroyBaseline(cmd *cobra.Command, yes bool) error {
+func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) error {
 	a, t, err := c.openOne(cmd, config.ToSweep)
 	if err != nil {
 		return err
@@ -313,5 +315,5 @@ func (c *command) destroyBaseline(cmd *cobra.Command, yes bool) error {
 			return err
 		}
 	}
-	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, sweep.Request{Mode: sweep.Apply, Destroy: true}, false)
+	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, sweep.Request{Mode: sweep.Apply, Destroy: true, By: c.User, Reason: reason}, false)
 }

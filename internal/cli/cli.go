@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"os/user"
 	"strings"
 	"syscall"
 	"time"
@@ -37,6 +38,8 @@ type Sys struct {
 	Width, ErrWidth int
 	Env             func(string) (string, bool)
 	Now             func() time.Time
+	// User is the account that the process runs under, empty if not known.
+	User string
 }
 
 // System is the real process.
@@ -48,6 +51,9 @@ func System() Sys {
 	}
 	if w, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
 		s.ErrWidth = w
+	}
+	if u, err := user.Current(); err == nil {
+		s.User = u.Username
 	}
 	return s
 }

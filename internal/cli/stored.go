@@ -38,9 +38,7 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 			c.line("means", printable(e.Hint))
 		}
 	}
-	if n := r.Counts; n["users"] > 0 || n["detections"] > 0 {
-		c.line("read", readWords(n))
-	}
+	c.printRead(r.Kind, r.Order, r.Coverage, r.Counts)
 	counts := map[plan.OutcomeStatus]int{}
 	for _, o := range r.Outcomes {
 		counts[o.Status]++

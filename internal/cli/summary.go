@@ -41,9 +41,7 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 			c.line("to do", a.Do)
 		}
 	}
-	if n := r.Counts; n["users"] > 0 || n["detections"] > 0 {
-		c.line("read", readWords(n))
-	}
+	c.printRead(string(r.Kind), r.Order, report.Coverage{Complete: r.Complete, Unread: r.Unread}, r.Counts)
 	c.printCounts(r)
 	c.printRefusals(r)
 	if r.Stats.Total > 0 {
@@ -60,8 +58,41 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 	}
 }
 
+// printRead says what a person ordered, what was read, and what was not.
+func (c *command) printRead(kind string, o *report.Order, coverage report.Coverage, n map[string]int) {
+	if o != nil {
+		c.line("order", printable(orderWords(o)))
+	}
+	if n["users"] > 0 || n["detections"] > 0 {
+		c.line("read", readWords(n))
+	}
+	if text := report.UnreadText(kind, coverage); text != "" {
+		c.line("not read", text)
+	}
+}
+
+func orderWords(o *report.Order) string {
+	text := o.Title()
+	if o.By != "" {
+		text += ", by " + o.By
+	}
+	if o.Reason != "" {
+		text += ": " + o.Reason
+	}
+	return text
+}
+
+// readWords counts what was read; a number of the whole tenant is not said
+// where a run did not read the whole.
 func readWords(n map[string]int) string {
-	return fmt.Sprintf("%s (%d open), %s (%d at risk)", report.Number(n["detections"], "detection"), n["detectionsOpen"], report.Number(n["users"], "risky user"), n["usersAtRisk"])
+	part := func(all int, noun, of, word string) string {
+		text := report.Number(all, noun)
+		if some, known := n[of]; known {
+			text += fmt.Sprintf(" (%d %s)", some, word)
+		}
+		return text
+	}
+	return part(n["detections"], "detection", "detectionsOpen", "open") + ", " + part(n["users"], "risky user", "usersAtRisk", "at risk")
 }
 
 func sentWords(r sweep.Result) string {

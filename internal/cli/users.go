@@ -268,7 +268,7 @@ the look right before the write, the journal and the report hold all the same.`,
 				}
 			}
 			return c.sweepTenants(cmd.Context(), a, a.Config.Tenants,
-				sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason}}, false)
+				sweep.Request{Mode: sweep.Apply, By: c.User, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason}}, false)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")

@@ -63,7 +63,7 @@ func newWorld(tenants ...string) *world {
 			if err != nil {
 				return runs.Result{}, err
 			}
-			counts := map[string]int{"users": 5, "usersOpen.high": 2, "usersOpen.hidden": 1}
+			counts := map[string]int{"users": 5, "usersOpen": 3, "usersOpen.high": 2, "usersOpen.hidden": 1}
 			if s.Head, err = run.Finish(ctx, ledger.Manifest{Status: status, FinishedAt: time.Now(), Counts: counts}, head, headRun); err != nil {
 				return runs.Result{}, err
 			}

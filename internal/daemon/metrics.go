@@ -111,9 +111,7 @@ func (m *metrics) end(o runs.Order, res *runs.Result, err error, now time.Time) 
 	if !res.Started.IsZero() {
 		m.duration.WithLabelValues(o.Tenant).Set(res.Finished.Sub(res.Started).Seconds())
 	}
-	if res.Err == nil {
-		m.setOpen(o.Tenant, res.Counts)
-	}
+	m.setOpen(o.Tenant, res.Counts)
 	if res.Status == httpapi.Succeeded {
 		m.mu.Lock()
 		m.success[o.Tenant] = now
@@ -124,8 +122,19 @@ func (m *metrics) end(o runs.Order, res *runs.Result, err error, now time.Time) 
 // openPrefix begins the counts of users with open risk of one level.
 const openPrefix = "usersOpen."
 
+// countsOpen reports whether a run has read the open risk of the tenant as a
+// whole: an order, and a run that failed before, has not.
+func countsOpen(counts map[string]int) bool {
+	_, ok := counts["usersOpen"]
+	return ok
+}
+
 // setOpen shows open risk by level; a level that is gone is 0, not what it was.
+// A run that did not read all risky users, and so counts none, changes nothing.
 func (m *metrics) setOpen(tenant string, counts map[string]int) {
+	if !countsOpen(counts) {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, level := range []string{"low", "medium", "high"} {
@@ -161,7 +170,7 @@ func (m *metrics) recall(ctx context.Context, b Book, tenant string) error {
 		return err
 	}
 	for _, r := range list {
-		if _, counted := r.Counts["users"]; counted && r.Report != nil && r.Status != httpapi.Failed && !shown {
+		if countsOpen(r.Counts) && r.Report != nil && !shown {
 			m.setOpen(tenant, r.Counts)
 			break
 		}

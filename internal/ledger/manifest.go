@@ -42,7 +42,10 @@ type Manifest struct {
 	StartedAt  time.Time      `json:"startedAt"`
 	FinishedAt time.Time      `json:"finishedAt"`
 	Counts     map[string]int `json:"counts"`
-	Files      []File         `json:"files"`
+	// Unread are the parts of the tenant that the run did not read to their
+	// end, as in report.json.
+	Unread []string `json:"unread,omitempty"`
+	Files  []File   `json:"files"`
 	// Previous is the manifest before this one in the chain of apply runs.
 	Previous *Link `json:"previous"`
 }

@@ -20,8 +20,15 @@ type Event struct {
 	Tenant        string `json:"tenant"`
 	Run           string `json:"run,omitempty"`
 	Mode          string `json:"mode,omitempty"`
+	// Kind is sweep, order or destroy; Order says in words what a person
+	// ordered.
+	Kind  string `json:"kind,omitempty"`
+	Order string `json:"order,omitempty"`
 	// Status is that of the run, or "missed".
-	Status string    `json:"status"`
+	Status string `json:"status"`
+	// Unread are the parts of the tenant that the run did not read to their
+	// end: that nobody of them is named means nothing.
+	Unread []string  `json:"unread,omitempty"`
 	At     time.Time `json:"at"`
 	// Report is where the run's files are.
 	Report string `json:"report,omitempty"`
@@ -102,7 +109,10 @@ func clip(s string) string {
 
 func (e Event) title() string {
 	what := e.Status
-	if e.Mode != "" {
+	switch {
+	case e.Order != "":
+		what = e.Order + ", " + e.Status
+	case e.Mode != "":
 		what = e.Mode + " " + e.Status
 	}
 	if n := len(e.People); n == 1 {

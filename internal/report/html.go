@@ -54,12 +54,23 @@ func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Ext
 		return err
 	}
 	p.put("top", data)
-	rows(p, "waiting", data.Waiting)
-	p.put("middle", data)
+	if data.Heading == "" {
+		p.put("people", data)
+		rows(p, "waiting", data.Waiting)
+		p.put("changes", data)
+	}
+	p.put("done", data)
 	rows(p, "action", data.Actions)
-	p.put("decisions", data)
-	if err := p.decided(decisions, x, data); err != nil {
-		return err
+	p.text("</section>\n")
+	if data.Heading == "" {
+		p.put("policies", data)
+		p.put("risk", data)
+	}
+	if data.ListsDecisions() {
+		p.put("decisions", data)
+		if err := p.decided(decisions, x, data); err != nil {
+			return err
+		}
 	}
 	p.put("bottom", data)
 	return p.err
@@ -156,7 +167,7 @@ func (p *page) endRows() {
 	if p.inRow == 0 {
 		p.text("\n<tbody role=rowgroup>")
 	}
-	p.text("</tbody>\n</table></div>\n")
+	p.text("</tbody>\n</table>\n")
 	p.inRow = 0
 }
 

@@ -19,6 +19,8 @@ type pageModel struct {
 	JS              template.JS
 	CSSHash, JSHash string
 
+	Heading    string // of an order; empty for a sweep
+	NotRead    string // in words; empty if all was read
 	Took       time.Duration
 	People     string // in a sentence, as Done
 	Done       string
@@ -68,6 +70,7 @@ type servicePrincipalRow struct {
 func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 	m := &pageModel{Report: r, CSS: p.css, JS: p.js, CSSHash: p.cssHash, JSHash: p.jsHash,
 		Took: r.FinishedAt.Sub(r.StartedAt).Round(100 * time.Millisecond), SLA: slaText(x.SLA), History: x.History}
+	m.Heading, m.NotRead = r.Order.Title(), UnreadText(r.Kind, r.Coverage)
 	for _, s := range r.Skipped {
 		if why, ok := strings.CutPrefix(s, "baseline: "); ok {
 			m.SkippedBaseline = why
@@ -78,6 +81,9 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 	}
 	m.countOutcomes()
 	m.Done = doneText(r.Outcomes)
+	if len(r.Outcomes) == 0 && (r.Status == "failed" || r.Status == "cancelled") {
+		m.Done = "Nothing was done."
+	}
 	m.wait()
 	for path, n := range r.Requests.ByPath {
 		m.Parts = append(m.Parts, pathCount{path, n})
@@ -93,6 +99,36 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 	m.draw()
 	return m, nil
 }
+
+// Missing reports whether a part of the tenant was not read.
+func (m *pageModel) Missing(part string) bool { return slices.Contains(m.Coverage.Unread, part) }
+
+// Undecided says why the number of users who need a person is not known; empty
+// if it is.
+func (m *pageModel) Undecided() string {
+	switch {
+	case m.SkippedTriage != "":
+		return m.SkippedTriage
+	case m.Missing(PartUsers):
+		return "the run ended before all risky users were read"
+	}
+	return ""
+}
+
+// Uncompared says why nothing is known of the tenant's policies; empty if they
+// were compared.
+func (m *pageModel) Uncompared() string {
+	switch {
+	case m.SkippedBaseline != "":
+		return m.SkippedBaseline
+	case m.Missing(PartPolicies):
+		return "the run ended before all policies and locations were read"
+	}
+	return ""
+}
+
+// ListsDecisions reports whether the page has a table of decisions.
+func (m *pageModel) ListsDecisions() bool { return m.Kind != ofDestroy && m.Counts["users"] > 0 }
 
 // MostUrgent orders those who wait as a person should look at them: what is
 // overdue first, then by level, then by age.
@@ -121,8 +157,16 @@ func (m *pageModel) wait() {
 		}
 	}
 	switch {
+	case m.Heading != "":
+		return
 	case m.SkippedTriage != "":
 		m.People = "No rule decided about anybody."
+	case len(m.Coverage.Unread) == len(Parts):
+		m.People = "Nothing was read."
+	case m.Missing(PartUsers) && m.Waits == 0:
+		m.People = "Not all risky users were read."
+	case m.Missing(PartUsers):
+		m.People = "Not all risky users were read. Of those read, " + Number(m.Waits, "user") + " need a person"
 	case m.Waits == 0:
 		m.People = "Nobody needs a person."
 	case m.Waits == 1:

@@ -136,13 +136,15 @@ func kindText(k plan.Kind) string {
 
 // doneText says in one sentence what the run did, or would do.
 func doneText(outcomes []plan.Outcome) string {
-	did, would, bad := map[plan.Kind]int{}, map[plan.Kind]int{}, 0
+	did, would, bad, already := map[plan.Kind]int{}, map[plan.Kind]int{}, 0, 0
 	for _, o := range outcomes {
 		switch {
 		case o.Status == plan.Done || o.Status == plan.Processing || o.Status == plan.OverDismissed:
 			did[o.Kind]++
 		case o.Status == plan.SkippedPlanMode:
 			would[o.Kind]++
+		case o.Status == plan.SkippedAlready:
+			already++
 		}
 		if o.Status.Bad() {
 			bad++
@@ -154,6 +156,9 @@ func doneText(outcomes []plan.Outcome) string {
 	}
 	if text := phrase(would, func(w kindWord) string { return w.verb }); text != "" {
 		say = append(say, "It would "+text+".")
+	}
+	if already > 0 {
+		say = append(say, Number(already, "action")+" had been done before: nothing was sent.")
 	}
 	if bad > 0 {
 		say = append(say, Number(bad, "action")+" did not go as planned.")
@@ -234,6 +239,8 @@ func verdictText(d triage.Decision) string {
 		return "left alone"
 	case d.Verdict == triage.ConfirmCompromised:
 		return "confirm compromised"
+	case d.Verdict == triage.ConfirmSafe:
+		return "confirm safe"
 	case d.Verdict == "":
 		return "not decided"
 	}

@@ -23,7 +23,9 @@ type Report struct {
 	TenantID      string `json:"tenantId"`
 	Mode          string `json:"mode"`
 	// Kind is what the run was asked to do: sweep, order or destroy.
-	Kind       string    `json:"kind,omitempty"`
+	Kind string `json:"kind,omitempty"`
+	// Order is what a person asked for, in a run of kind order or destroy.
+	Order      *Order    `json:"order,omitempty"`
 	Status     string    `json:"status"`
 	ExitCode   int       `json:"exitCode"`
 	Version    string    `json:"version"`
@@ -58,17 +60,22 @@ type Report struct {
 
 // The parts of a tenant that Coverage and Difference speak of.
 const (
-	PartUsers    = "users"
-	PartPolicies = "policies"
+	PartDetections = "detections"
+	PartUsers      = "users"
+	PartPolicies   = "policies"
 )
+
+// Parts are all parts of a tenant.
+var Parts = []string{PartDetections, PartUsers, PartPolicies}
 
 // Coverage says what was read.
 type Coverage struct {
 	Complete bool      `json:"complete"`
 	Full     bool      `json:"full"`
 	Since    time.Time `json:"since,omitzero"`
-	// Unread are the parts that could not be read, or are not configured:
-	// users, policies. Skipped says why.
+	// Unread are the parts that were not read to their end: detections, users,
+	// policies. Skipped or the errors say why; an order and a destroy run read
+	// none of them.
 	Unread []string `json:"unread,omitempty"`
 	// ServiceTime is the service's time at the start of the read.
 	ServiceTime time.Time `json:"serviceTime,omitzero"`

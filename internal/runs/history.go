@@ -125,6 +125,7 @@ func (b *Book) show(ctx context.Context, tenant string, info ledger.RunInfo) (ht
 	}
 	report := "/api/runs/" + info.ID + "/files/report.json"
 	r.Status, r.FinishedAt, r.Report = status(m.Status), moment(m.FinishedAt), &report
+	r.Kind, r.Unread = string(m.Kind), m.Unread
 	if m.Counts != nil {
 		r.Counts = m.Counts
 	}

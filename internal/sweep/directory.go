@@ -175,7 +175,6 @@ func memberIDs(members []entra.DirectoryObject) []entra.ID {
 func (r *run) compareBaseline(ctx context.Context) error {
 	if r.Baseline == nil {
 		r.skip("baseline", "no baseline is configured")
-		r.unread = append(r.unread, report.PartPolicies)
 		return nil
 	}
 	live, err := r.readLive(ctx)
@@ -193,5 +192,6 @@ func (r *run) compareBaseline(ctx context.Context) error {
 		r.warn(w)
 	}
 	r.res.Entries = r.drift.Entries
+	r.partsRead = append(r.partsRead, report.PartPolicies)
 	return nil
 }

@@ -41,6 +41,8 @@ func (r *run) finish(ctx context.Context, runErr error) {
 	r.res.Settled = outcomesOf(r)
 	r.res.Stats = r.stats()
 	r.res.Finished, r.res.Complete = r.Now().UTC(), r.readAll
+	r.res.Order, r.res.Unread = r.Sweeper.order(r.req, r.users), r.unread()
+	r.dropHalfCounts()
 	if r.res.Outcomes == nil && len(r.res.Plan.Actions) > 0 {
 		r.res.Outcomes = notAttempted(r.res.Plan, r.Now(), "the run ended before")
 	}
@@ -113,7 +115,7 @@ func (r *run) store(ctx context.Context) error {
 	if err := r.writePage(ctx, rep); err != nil {
 		return err
 	}
-	m := ledger.Manifest{Kind: r.req.Kind(), Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
+	m := ledger.Manifest{Kind: r.req.Kind(), Unread: r.res.Unread, Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
 		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts}
 	if r.req.Mode != Apply {
 		// It lies in the run's folder, and nobody goes on from it.

@@ -79,9 +79,6 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 		}
 		r.users = append(r.users, a)
 		r.res.Counts["users"]++
-		if u.RiskState == entra.StateAtRisk {
-			r.res.Counts["usersAtRisk"]++
-		}
 		row := report.UserRow{User: *u, OpenDetections: len(open),
 			Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}
 		r.tally.Decide(row.Decision)
@@ -120,6 +117,8 @@ func verdictOf(a plan.Action) triage.Verdict {
 		return triage.Leave
 	case a.Kind == plan.ConfirmCompromised:
 		return triage.ConfirmCompromised
+	case a.Kind == plan.ConfirmSafe:
+		return triage.ConfirmSafe
 	}
 	return triage.Dismiss
 }

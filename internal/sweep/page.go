@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -16,9 +17,12 @@ const historyRuns = 30
 
 // writePage writes report.html from what report.json holds.
 func (r *run) writePage(ctx context.Context, rep report.Report) error {
-	history, err := r.history(ctx)
-	if err != nil {
-		return err
+	var history []report.Point
+	if !slices.Contains(r.res.Unread, report.PartUsers) { // else this run has no point in it
+		var err error
+		if history, err = r.history(ctx); err != nil {
+			return err
+		}
 	}
 	users, err := r.reopen(ctx, "users.jsonl")
 	if err != nil {

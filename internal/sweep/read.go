@@ -195,7 +195,6 @@ func (r *run) readUsers(ctx context.Context, held heldBack) error {
 	if err := read(q); err != nil {
 		if errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported) {
 			r.skip("triage", err.Error())
-			r.unread = append(r.unread, report.PartUsers)
 			return nil
 		}
 		return err
@@ -205,6 +204,7 @@ func (r *run) readUsers(ctx context.Context, held heldBack) error {
 			return err
 		}
 	}
+	r.usersRead()
 	r.atRisk = plan.Count(r.res.Counts["usersAtRisk"])
 	if r.rules != nil {
 		for _, f := range r.rules.Unmatched() {

@@ -13,9 +13,9 @@ import (
 // report gathers report.json.
 func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (report.Report, error) {
 	rep := report.Report{
-		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Kind: string(r.req.Kind()), Status: string(r.res.Status), ExitCode: r.exitCode(),
+		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Kind: string(r.req.Kind()), Order: r.res.Order, Status: string(r.res.Status), ExitCode: r.exitCode(),
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
-		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, Unread: r.unread, ServiceTime: r.serviceStart},
+		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, Unread: r.res.Unread, ServiceTime: r.serviceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,
 		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.tally, Hold: r.res.Hold,
 	}

@@ -31,7 +31,7 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 		Holder: blobstore.Holder{Run: req.Run, Host: s.Host, PID: s.PID, Since: s.Now().UTC()},
 	})
 	if err != nil {
-		s.tell(ctx, Result{Tenant: s.Name, Mode: req.Mode, Kind: req.Kind()}, err)
+		s.tell(ctx, Result{Tenant: s.Name, Mode: req.Mode, Kind: req.Kind(), Order: s.order(req, nil)}, err)
 		return Result{}, err
 	}
 	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(), tally: report.NewTally(),
@@ -79,7 +79,7 @@ type run struct {
 	before            entra.RequestStats // of the client, before this run
 	state             ledger.State
 	stateRead         bool
-	unread            []string // parts, as in report.Coverage
+	partsRead         []string // to their end; as in report.Coverage
 	readAll           bool     // everything was read: the watermark may move
 	stateVersion      string
 	tenant            entra.Tenant
@@ -193,6 +193,7 @@ func (r *run) readRisk(ctx context.Context, held heldBack) error {
 	if err := r.timed("detections", func() error { return r.readDetections(ctx) }); err != nil {
 		return fmt.Errorf("reading risk detections: %w", err)
 	}
+	r.partsRead = append(r.partsRead, report.PartDetections)
 	r.sayOwnerless()
 	if err := r.timed("servicePrincipals", func() error { return r.readServicePrincipals(ctx) }); err != nil {
 		return fmt.Errorf("reading risky service principals: %w", err)

@@ -122,8 +122,11 @@ type Request struct {
 	// Order is a person's order instead of the rules: only these actions.
 	Order *Order
 	// Destroy is a person's order to delete exactly what the baseline owns,
-	// and nothing else.
+	// and nothing else; Reason is the person's own words.
 	Destroy bool
+	Reason  string
+	// By is the account of the machine that gave an order, for the report.
+	By string
 	// Continue says that a run which its deadline stops while it reads is to
 	// keep its place and end with ErrContinue, instead of with a report.
 	Continue bool
@@ -160,11 +163,15 @@ type Result struct {
 	Hold    string   `json:"hold,omitempty"`
 	Skipped []string `json:"skipped"` // parts that were not run, with the reason
 	// NeedsPerson are who waits for a person, as report.json lists them.
-	NeedsPerson []report.Waiting   `json:"needsPerson"`
-	Counts      map[string]int     `json:"counts"`
-	Stats       entra.RequestStats `json:"requests"`
-	Started     time.Time          `json:"startedAt"`
-	Finished    time.Time          `json:"finishedAt"`
+	NeedsPerson []report.Waiting `json:"needsPerson"`
+	Counts      map[string]int   `json:"counts"`
+	// Order is what a person asked for; nil for a sweep.
+	Order *report.Order `json:"order,omitempty"`
+	// Unread are the parts that were not read to their end, as in report.json.
+	Unread   []string           `json:"unread,omitempty"`
+	Stats    entra.RequestStats `json:"requests"`
+	Started  time.Time          `json:"startedAt"`
+	Finished time.Time          `json:"finishedAt"`
 	// Complete says that everything was read that a sweep reads.
 	Complete bool `json:"complete"`
 	// Head is the hash of the manifest, which the chain of apply runs then ends

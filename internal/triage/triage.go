@@ -102,6 +102,8 @@ const (
 	Dismiss            Verdict = "dismiss"
 	ConfirmCompromised Verdict = "confirmCompromised"
 	Leave              Verdict = "leave"
+	// ConfirmSafe is never a rule's: only a person orders it.
+	ConfirmSafe Verdict = "confirmSafe"
 )
 
 // The codes of decisions: stable words for machines.

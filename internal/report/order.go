@@ -1,0 +1,93 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// The kinds of a run, as Report.Kind holds them.
+const (
+	ofOrder   = "order"
+	ofDestroy = "destroy"
+)
+
+// Order is what a person asked for, in a run of kind order or destroy.
+type Order struct {
+	// Action is what was ordered for the users; empty if the baseline is
+	// destroyed.
+	Action plan.Kind `json:"action,omitempty"`
+	Users  []Ordered `json:"users"`
+	// Reason is the person's own words.
+	Reason string `json:"reason,omitempty"`
+	// By is the account of the machine that gave the order.
+	By string `json:"by,omitempty"`
+}
+
+// Ordered is a user whom an order names. One that could not be found has only
+// what the order called it.
+type Ordered struct {
+	ID   string `json:"id,omitempty"`
+	Name string `json:"userPrincipalName,omitempty"`
+}
+
+// Title says in a few words what was ordered; empty for a sweep.
+func (o *Order) Title() string {
+	switch {
+	case o == nil:
+		return ""
+	case o.Action == "":
+		return "Destroy the baseline"
+	}
+	text := kindText(o.Action)
+	return strings.ToUpper(text[:1]) + text[1:] + ": " + Number(len(o.Users), "user")
+}
+
+// Who names the users of an order.
+func (o *Order) Who() string {
+	if o == nil {
+		return ""
+	}
+	names := make([]string, len(o.Users))
+	for i, u := range o.Users {
+		names[i] = firstOf(u.Name, u.ID)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Order redacts the names in an order.
+func (r Redaction) Order(o *Order) *Order {
+	if o == nil || !r.active() {
+		return o
+	}
+	hidden := *o
+	hidden.Users = slices.Clone(o.Users)
+	names := make([]string, len(o.Users))
+	for i := range hidden.Users {
+		names[i] = o.Users[i].Name
+		hidden.Users[i].Name = r.Text(o.Users[i].Name)
+	}
+	hidden.Reason, hidden.By = r.Sentence(o.Reason, names...), r.Text(o.By)
+	return &hidden
+}
+
+// UnreadText says for a person what a run did not read; empty if it read all.
+// A part that is not configured is none of it: Skipped says that.
+func UnreadText(kind string, c Coverage) string {
+	switch {
+	case kind == ofOrder:
+		return "the rest of the tenant: an order reads only the users it names"
+	case kind == ofDestroy:
+		return "users and their risk: only what this baseline owns was read"
+	case c.Complete:
+		return ""
+	}
+	var parts []string
+	for _, p := range []struct{ part, words string }{{PartDetections, "risk detections"}, {PartUsers, "risky users"}, {PartPolicies, "policies"}} {
+		if slices.Contains(c.Unread, p.part) {
+			parts = append(parts, p.words)
+		}
+	}
+	return listText(parts)
+}
