@@ -3,6 +3,8 @@ package runs
 import (
 	"errors"
 	"io"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,5 +201,70 @@ func TestPoisonIsRecordedOnce(t *testing.T) {
 	}
 	if r, err := w.Run(ctx, "", done.Run); err != nil || r.Status != httpapi.Succeeded {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A list reads no more orders than it shows, however many wait.
+func TestAListReadsOnlyTheOrdersItShows(t *testing.T) {
+	w := newWorld(nil)
+	ctx := t.Context()
+	var ids []string
+	for range 40 {
+		o, err := w.Ordered("contoso", "plan")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Accept(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+		ids = append([]string{o.Run}, ids...)
+		w.pass(time.Second)
+	}
+	list := func(limit int) (got []string, reads int) {
+		t.Helper()
+		var n atomic.Int32
+		w.store.Fault = func(op, name string) error {
+			if op == "get" && strings.HasPrefix(name, "_orders/") {
+				n.Add(1)
+			}
+			return nil
+		}
+		all, err := w.Runs(ctx, "contoso", limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range all {
+			got = append(got, r.ID)
+		}
+		return got, int(n.Load())
+	}
+	for _, limit := range []int{1, 3, 40, 500} {
+		got, reads := list(limit)
+		shown := min(limit, len(ids))
+		if diff := cmp.Diff(ids[:shown], got); diff != "" {
+			t.Errorf("limit %d (-want +got)\n%s", limit, diff)
+		}
+		if reads == 0 || reads > 4*shown {
+			t.Errorf("limit %d: %d orders were read", limit, reads)
+		}
+	}
+	// Runs that have begun since leave no place for those that wait longer.
+	for range 2 {
+		o, err := w.Ordered("contoso", "plan")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Execute(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+		ids = append([]string{o.Run}, ids...)
+		w.pass(time.Second)
+	}
+	got, _ := list(3)
+	if diff := cmp.Diff(ids[:3], got); diff != "" {
+		t.Errorf("with runs that have begun (-want +got)\n%s", diff)
+	}
+	if _, reads := list(2); reads > 2 {
+		t.Errorf("%d orders were read though none is shown", reads)
 	}
 }
