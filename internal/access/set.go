@@ -1,0 +1,331 @@
+package access
+
+import (
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Policy is one policy of a set, with ids in place of names.
+type Policy struct {
+	Key      string // of the baseline, empty if it has none
+	Document entra.Document
+}
+
+// Set is a set of policies prepared for judging. It is not changed by judging,
+// which many may do at once.
+type Set struct {
+	policies []prepared
+	places   places
+	groups   AppGroups
+
+	all, enabled, reportOnly flags
+
+	users      assignment // by user, group and role
+	guests     []guestRule
+	workload   assignment
+	apps       assignment
+	values     [dimensions]valueDimension // of conditions that list words
+	locations  assignment                 // by named location
+	actions    valueDimension
+	contexts   valueDimension
+	spFilters  filters
+	appFilters filters
+	devFilters filters
+
+	forUsers, forWorkload     flags // whom a policy is for
+	toApps                    flags // what a policy targets: applications
+	byGroup, byRole           flags // policies that include by a group, by a role
+	exceptGroup, exceptRole   flags // and those that exclude by them
+	ownTenant                 flags // all service principals of the tenant
+	guestsAny, guestsAnyExcl  flags // every kind of guest, by the old word
+	filterNone, deviceNone    flags // policies without such a filter
+	locationNone, unreadables flags
+}
+
+// prepared is what is kept of a policy beside the sets.
+type prepared struct {
+	Policy
+	name     string
+	state    string
+	problem  Reason // why it can never be judged, 0 if it can
+	trouble  string // in plain words
+	controls controls
+}
+
+// NewSet prepares policies against the named locations that they refer to.
+func NewSet(policies []Policy, locations []entra.Document, groups AppGroups) *Set {
+	n := len(policies)
+	s := &Set{places: newPlaces(locations), groups: groups, policies: make([]prepared, n)}
+	for _, f := range []*flags{
+		&s.all, &s.enabled, &s.reportOnly, &s.forUsers, &s.forWorkload, &s.toApps, &s.byGroup, &s.byRole, &s.exceptGroup, &s.exceptRole,
+		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.unreadables,
+	} {
+		*f = newFlags(n)
+	}
+	for _, a := range []*assignment{&s.users, &s.workload, &s.apps, &s.locations} {
+		*a = newAssignment(n)
+	}
+	for i := range s.values {
+		s.values[i] = newValueDimension(n)
+	}
+	s.actions, s.contexts = newValueDimension(n), newValueDimension(n)
+	for i, p := range policies {
+		s.policies[i] = prepared{Policy: p, name: p.Document.DisplayName(), state: p.Document.Text("state")}
+		s.all.set(i)
+		s.add(i)
+	}
+	return s
+}
+
+// Len is the number of policies.
+func (s *Set) Len() int { return len(s.policies) }
+
+func (s *Set) add(i int) {
+	p := &s.policies[i]
+	switch strings.ToLower(p.state) {
+	case "enabled":
+		s.enabled.set(i)
+	case "enabledforreportingbutnotenforced":
+		s.reportOnly.set(i)
+	}
+	p.controls = readControls(p.Document)
+	if p.controls.empty() {
+		p.problem, p.trouble = EmptyPolicy, "it has neither grant nor session controls"
+	}
+	d := reader{of: p.Document}
+	s.addIdentities(i, &d)
+	s.addTargets(i, &d)
+	s.addConditions(i, &d)
+	for _, name := range d.unread() {
+		d.fail("the condition " + name + " is not known to this version")
+	}
+	if d.trouble != "" {
+		p.problem, p.trouble = InvalidPolicy, d.trouble
+		s.unreadables.set(i)
+	}
+}
+
+func (s *Set) addIdentities(i int, d *reader) {
+	if w := d.object("conditions", "clientApplications"); w != nil {
+		s.forWorkload.set(i)
+		for _, id := range d.list(w, "includeServicePrincipals") {
+			switch strings.ToLower(id) {
+			case "serviceprincipalsinmytenant":
+				s.ownTenant.set(i)
+			case "none":
+			default:
+				s.workload.include(i, id)
+			}
+		}
+		for _, id := range d.list(w, "excludeServicePrincipals") {
+			s.workload.exclude(i, id)
+		}
+		s.spFilters.add(i, d, w, "servicePrincipalFilter")
+		d.only(w, "conditions.clientApplications", "includeServicePrincipals", "excludeServicePrincipals", "servicePrincipalFilter")
+		return
+	}
+	s.forUsers.set(i)
+	u := d.object("conditions", "users")
+	for _, side := range []struct {
+		prefix          string
+		add             func(int, string)
+		everyone        flags
+		guests          flags
+		byGroup, byRole flags
+	}{
+		{"include", s.users.include, s.users.everything, s.guestsAny, s.byGroup, s.byRole},
+		{"exclude", s.users.exclude, s.users.exceptAll, s.guestsAnyExcl, s.exceptGroup, s.exceptRole},
+	} {
+		for _, id := range d.list(u, side.prefix+"Users") {
+			switch strings.ToLower(id) {
+			case "all":
+				side.everyone.set(i)
+			case "none":
+			case "guestsorexternalusers":
+				side.guests.set(i)
+			default:
+				side.add(i, id)
+			}
+		}
+		for _, id := range d.list(u, side.prefix+"Groups") {
+			side.add(i, id)
+			side.byGroup.set(i)
+		}
+		for _, id := range d.list(u, side.prefix+"Roles") {
+			side.add(i, id)
+			side.byRole.set(i)
+		}
+		if g := d.child(u, side.prefix+"GuestsOrExternalUsers"); g != nil {
+			s.guests = append(s.guests, d.guests(i, side.prefix == "exclude", g))
+		}
+	}
+	d.only(u, "conditions.users", "includeUsers", "excludeUsers", "includeGroups", "excludeGroups", "includeRoles", "excludeRoles",
+		"includeGuestsOrExternalUsers", "excludeGuestsOrExternalUsers")
+}
+
+func (s *Set) addTargets(i int, d *reader) {
+	a := d.object("conditions", "applications")
+	actions, contexts := d.list(a, "includeUserActions"), d.list(a, "includeAuthenticationContextClassReferences")
+	s.actions.include(i, actions)
+	s.contexts.include(i, contexts)
+	if len(actions) == 0 && len(contexts) == 0 {
+		s.toApps.set(i)
+	}
+	for _, id := range d.list(a, "includeApplications") {
+		switch strings.ToLower(id) {
+		case "all":
+			s.apps.everything.set(i)
+		case "none":
+		default:
+			s.apps.include(i, id)
+		}
+	}
+	for _, id := range d.list(a, "excludeApplications") {
+		s.apps.exclude(i, id)
+	}
+	s.appFilters.add(i, d, a, "applicationFilter")
+	d.only(a, "conditions.applications", "includeUserActions", "includeAuthenticationContextClassReferences", "includeApplications", "excludeApplications", "applicationFilter")
+}
+
+func (s *Set) addConditions(i int, d *reader) {
+	c := d.object("conditions")
+	s.values[dimClient].list(i, d.list(c, "clientAppTypes"), nil)
+	platforms := d.child(c, "platforms")
+	s.values[dimPlatform].list(i, d.list(platforms, "includePlatforms"), d.list(platforms, "excludePlatforms"))
+	s.values[dimSignInRisk].list(i, d.list(c, "signInRiskLevels"), nil)
+	s.values[dimUserRisk].list(i, d.list(c, "userRiskLevels"), nil)
+	s.values[dimServicePrincipalRisk].list(i, d.list(c, "servicePrincipalRiskLevels"), nil)
+	s.values[dimInsiderRisk].list(i, d.words(c, "insiderRiskLevels"), nil)
+	flows := d.child(c, "authenticationFlows")
+	s.values[dimFlow].list(i, without(d.words(flows, "transferMethods"), "none"), nil)
+
+	l := d.child(c, "locations")
+	include, exclude := d.list(l, "includeLocations"), d.list(l, "excludeLocations")
+	if len(include) == 0 && len(exclude) == 0 {
+		s.locationNone.set(i)
+	}
+	for _, id := range include {
+		if strings.EqualFold(id, "All") {
+			s.locations.everything.set(i)
+			continue
+		}
+		s.locations.include(i, id)
+	}
+	for _, id := range exclude {
+		s.locations.exclude(i, id)
+	}
+	devices := d.child(c, "devices")
+	if !s.devFilters.add(i, d, devices, "deviceFilter") {
+		s.deviceNone.set(i)
+	}
+	d.only(platforms, "conditions.platforms", "includePlatforms", "excludePlatforms")
+	d.only(flows, "conditions.authenticationFlows", "transferMethods")
+	d.only(l, "conditions.locations", "includeLocations", "excludeLocations")
+	d.only(devices, "conditions.devices", "deviceFilter")
+	d.only(c, "conditions", "applications", "users", "clientApplications", "clientAppTypes", "platforms", "locations", "devices",
+		"signInRiskLevels", "userRiskLevels", "servicePrincipalRiskLevels", "insiderRiskLevels", "authenticationFlows")
+}
+
+// assignment is an include and an exclude list over ids.
+type assignment struct {
+	n                     int
+	everything, exceptAll flags
+	in, ex                map[entra.ID]flags
+	mayIn, mayEx          flags // policies that name anything at all
+}
+
+func newAssignment(n int) assignment {
+	return assignment{
+		n: n, everything: newFlags(n), exceptAll: newFlags(n), mayIn: newFlags(n), mayEx: newFlags(n),
+		in: map[entra.ID]flags{}, ex: map[entra.ID]flags{},
+	}
+}
+
+func (a *assignment) include(i int, id string) { mark(a.in, a.n, i, id); a.mayIn.set(i) }
+func (a *assignment) exclude(i int, id string) { mark(a.ex, a.n, i, id); a.mayEx.set(i) }
+
+func mark(m map[entra.ID]flags, n, i int, id string) {
+	key := entra.NewID(id)
+	if m[key] == nil {
+		m[key] = newFlags(n)
+	}
+	m[key].set(i)
+}
+
+// meet records that the sign-in is, as surely as t says, what id stands for.
+func (a *assignment) meet(in, ex span, id entra.ID, t Truth) {
+	if f := a.in[id]; f != nil {
+		in.add(f, t)
+	}
+	if f := a.ex[id]; f != nil {
+		ex.add(f, t)
+	}
+}
+
+// valueDimension is a condition that lists words of which a sign-in has one.
+type valueDimension struct {
+	n      int
+	named  map[string]flags
+	others flags // met by words that no policy names
+	always flags // not configured, or met by every word
+	ever   flags // met by some word
+	all    flags // those whose list holds every word, exclusions aside
+	except map[string]flags
+}
+
+func newValueDimension(n int) valueDimension {
+	return valueDimension{n: n, named: map[string]flags{}, except: map[string]flags{}, others: newFlags(n), always: newFlags(n), ever: newFlags(n), all: newFlags(n)}
+}
+
+// include adds a policy that is met by these words alone.
+func (v *valueDimension) include(i int, words []string) {
+	for _, w := range words {
+		markWord(v.named, v.n, i, w)
+		v.ever.set(i)
+	}
+}
+
+// list adds a condition; without a word on either side it is not configured.
+func (v *valueDimension) list(i int, include, exclude []string) {
+	everything := containsFold(include, "all") || len(include) == 0
+	if everything && len(exclude) == 0 {
+		v.always.set(i)
+		v.ever.set(i)
+		return
+	}
+	v.ever.set(i)
+	if everything {
+		v.all.set(i)
+	} else {
+		v.include(i, include)
+	}
+	for _, w := range exclude {
+		markWord(v.except, v.n, i, w)
+	}
+}
+
+func markWord(m map[string]flags, n, i int, word string) {
+	key := strings.ToLower(word)
+	if m[key] == nil {
+		m[key] = newFlags(n)
+	}
+	m[key].set(i)
+}
+
+// span is what a word of the sign-in meets; empty is not known.
+func (v *valueDimension) span(word string, out span) {
+	if word == "" {
+		out.add(v.always, Yes)
+		out.add(v.ever, Unknown)
+		return
+	}
+	word = strings.ToLower(word)
+	out.add(v.always, Yes)
+	out.add(v.all, Yes)
+	out.add(v.named[word], Yes)
+	if e := v.except[word]; e != nil {
+		out.must.without(e)
+		out.may.without(e)
+	}
+}
