@@ -69,9 +69,10 @@ func (s *Set) Judge(in SignIn) Judgement {
 	for _, sp := range j.spans {
 		j.sum.and(sp)
 	}
-	// A policy that cannot be read may apply to anything.
-	j.sum.must.without(s.unreadables)
-	j.sum.may.or(s.unreadables)
+	// A policy with a condition that is not understood surely applies to
+	// nothing, and may apply where its other conditions are met.
+	j.sum.must.without(s.doubtful)
+	j.sum.may.or(s.broken)
 	return j
 }
 

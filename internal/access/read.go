@@ -12,10 +12,17 @@ import (
 type reader struct {
 	of      entra.Document
 	trouble string
+	broken  bool // what it asks cannot be told at all
 	strange []string
 }
 
 func (d *reader) fail(why string) {
+	d.broken = true
+	d.doubt(why)
+}
+
+// doubt records that something of the policy is not understood.
+func (d *reader) doubt(why string) {
 	if d.trouble == "" {
 		d.trouble = why
 	}
@@ -111,6 +118,11 @@ func saysNothing(v any) bool {
 	return false
 }
 
+// unreadable stands for a rule that cannot be read.
+type unreadable struct{}
+
+func (unreadable) met(func(string) ([]string, bool)) Truth { return Unknown }
+
 // guestRule is one guestsOrExternalUsers object of a policy.
 type guestRule struct {
 	policy  int
@@ -169,8 +181,8 @@ func (f *filters) add(i int, d *reader, m map[string]any, name string) bool {
 	}
 	r, err := parseRule(text(o, "rule"))
 	if err != nil {
-		d.fail("the rule of " + name + " cannot be read: " + err.Error())
-		return true
+		d.doubt("the rule of " + name + " cannot be read: " + err.Error())
+		r = unreadable{}
 	}
 	switch strings.ToLower(text(o, "mode")) {
 	case "include":

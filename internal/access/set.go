@@ -33,14 +33,15 @@ type Set struct {
 	appFilters filters
 	devFilters filters
 
-	forUsers, forWorkload     flags // whom a policy is for
-	toApps                    flags // what a policy targets: applications
-	byGroup, byRole           flags // policies that include by a group, by a role
-	exceptGroup, exceptRole   flags // and those that exclude by them
-	ownTenant                 flags // all service principals of the tenant
-	guestsAny, guestsAnyExcl  flags // every kind of guest, by the old word
-	filterNone, deviceNone    flags // policies without such a filter
-	locationNone, unreadables flags
+	forUsers, forWorkload    flags // whom a policy is for
+	toApps                   flags // what a policy targets: applications
+	byGroup, byRole          flags // policies that include by a group, by a role
+	exceptGroup, exceptRole  flags // and those that exclude by them
+	ownTenant                flags // all service principals of the tenant
+	guestsAny, guestsAnyExcl flags // every kind of guest, by the old word
+	filterNone, deviceNone   flags // policies without such a filter
+	locationNone             flags
+	doubtful, broken         flags // policies of which something, or what they ask at all, cannot be read
 }
 
 // prepared is what is kept of a policy beside the sets.
@@ -59,7 +60,7 @@ func NewSet(policies []Policy, locations []entra.Document, groups AppGroups) *Se
 	s := &Set{places: newPlaces(locations), groups: groups, policies: make([]prepared, n)}
 	for _, f := range []*flags{
 		&s.all, &s.enabled, &s.reportOnly, &s.forUsers, &s.forWorkload, &s.toApps, &s.byGroup, &s.byRole, &s.exceptGroup, &s.exceptRole,
-		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.unreadables,
+		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.doubtful, &s.broken,
 	} {
 		*f = newFlags(n)
 	}
@@ -98,11 +99,14 @@ func (s *Set) add(i int) {
 	s.addTargets(i, &d)
 	s.addConditions(i, &d)
 	for _, name := range d.unread() {
-		d.fail("the condition " + name + " is not known to this version")
+		d.doubt("the condition " + name + " is not known to this version")
 	}
 	if d.trouble != "" {
 		p.problem, p.trouble = InvalidPolicy, d.trouble
-		s.unreadables.set(i)
+		s.doubtful.set(i)
+	}
+	if d.broken {
+		s.broken.set(i)
 	}
 }
 

@@ -1,0 +1,197 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Small vocabularies, so that policies meet each other often.
+var (
+	someUsers  = []string{"u1", "u2", "u3"}
+	someGroups = []string{"g1", "g2"}
+	someApps   = []string{"a1", "a2", "Office365"}
+	somePlaces = []string{"p1", "p2", "AllTrusted"}
+)
+
+func subset(t *rapid.T, of []string, label string) []any {
+	var out []any
+	for _, s := range of {
+		if rapid.IntRange(0, 2).Draw(t, label) == 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// anyPolicy draws a policy over the small vocabularies.
+func anyPolicy(t *rapid.T, i int) Policy {
+	maybe := func(label string, m map[string]any, key string, v any) {
+		if rapid.IntRange(0, 3).Draw(t, label) == 0 {
+			m[key] = v
+		}
+	}
+	orAll := func(list []any) []any {
+		if len(list) == 0 {
+			return []any{"All"}
+		}
+		return list
+	}
+	cond := map[string]any{
+		"users": map[string]any{
+			"includeUsers": orAll(subset(t, someUsers, "include users")), "excludeUsers": subset(t, someUsers[:1], "exclude users"),
+			"includeGroups": subset(t, someGroups, "include groups"), "excludeGroups": subset(t, someGroups, "exclude groups"),
+		},
+		"applications": map[string]any{"includeApplications": orAll(subset(t, someApps, "include apps")), "excludeApplications": subset(t, someApps, "exclude apps")},
+	}
+	if rapid.IntRange(0, 5).Draw(t, "action") == 0 {
+		cond["applications"] = map[string]any{"includeUserActions": []any{"urn:user:registerdevice"}}
+	}
+	maybe("clients", cond, "clientAppTypes", orAll(subset(t, []string{"browser", "other"}, "clients")))
+	maybe("platforms", cond, "platforms", map[string]any{"includePlatforms": orAll(subset(t, []string{"iOS", "linux"}, "platforms")), "excludePlatforms": subset(t, []string{"iOS"}, "not platforms")})
+	maybe("places", cond, "locations", map[string]any{"includeLocations": orAll(subset(t, somePlaces, "places")), "excludeLocations": subset(t, somePlaces, "not places")})
+	maybe("risk", cond, "signInRiskLevels", subset(t, []string{"low", "medium", "high"}, "risks"))
+	maybe("device", cond, "devices", map[string]any{"deviceFilter": map[string]any{"mode": rapid.SampledFrom([]string{"include", "exclude"}).Draw(t, "mode"), "rule": rapid.SampledFrom([]string{`device.model -eq "x"`, `device.model -ne "x"`, "nonsense"}).Draw(t, "rule")}})
+	maybe("strange", cond, "times", map[string]any{"includedRanges": []any{"x"}})
+	controls := rapid.SampledFrom([][]any{{"mfa"}, {"block"}, {"mfa", "compliantDevice"}, nil}).Draw(t, "controls")
+	state := rapid.SampledFrom([]string{"enabled", "enabled", "enabledForReportingButNotEnforced", "disabled"}).Draw(t, "state")
+	return Policy{Document: entra.Document{
+		"id": fmt.Sprint("policy", i), "displayName": fmt.Sprint("P", i), "state": state, "conditions": cond,
+		"grantControls": map[string]any{"operator": "OR", "builtInControls": controls},
+	}}
+}
+
+func anySet(t *rapid.T) *Set {
+	places := []entra.Document{
+		{"@odata.type": "#microsoft.graph.ipNamedLocation", "id": "p1", "isTrusted": true, "ipRanges": []any{map[string]any{"cidrAddress": "198.51.100.0/24"}}},
+		{"@odata.type": "#microsoft.graph.ipNamedLocation", "id": "p2", "ipRanges": []any{map[string]any{"cidrAddress": "198.51.100.128/25"}, map[string]any{"cidrAddress": "192.0.2.0/24"}}},
+	}
+	var policies []Policy
+	for i := range rapid.IntRange(0, 6).Draw(t, "policies") {
+		policies = append(policies, anyPolicy(t, i))
+	}
+	return NewSet(policies, places, MicrosoftAppGroups())
+}
+
+func noNames(entra.ObjectKind, entra.ID) string { return "" }
+
+// Every combination of values is judged one after the other: it is open to a
+// user exactly when it lies in one of the gaps of the user's class.
+func TestGapsAreAllOpenSituations(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := anySet(t)
+		people := []Person{{ID: "u1", Name: "u1"}, {ID: "u2", Name: "u2"}, {ID: "u3", Name: "u3"}, {ID: "u4", Name: "u4"}}
+		p := s.NewPeople(people)
+		groups := map[entra.ID][]entra.ID{}
+		for _, g := range someGroups {
+			for _, u := range people {
+				if rapid.Bool().Draw(t, g+" holds "+u.Name) {
+					groups[u.ID] = append(groups[u.ID], entra.ID(g))
+					p.Members(entra.ID(g), []entra.ID{u.ID})
+				}
+			}
+		}
+		g := s.newGrid(noNames)
+		axes := s.axes(noNames)
+		cellOf := make([][]int, len(axes))
+		for d, a := range axes {
+			for _, v := range a.values {
+				sp := s.span(a.of, v.in)
+				cellOf[d] = append(cellOf[d], slices.IndexFunc(g[d].cells, func(c cell) bool {
+					i := slices.IndexFunc(g[d].cells, func(e cell) bool { return &e.values[0] == &c.values[0] })
+					for q := range s.policies {
+						if g[d].must[q].has(i) != sp.must.has(q) || g[d].may[q].has(i) != sp.may.has(q) {
+							return false
+						}
+					}
+					return true
+				}))
+			}
+		}
+		for i, u := range people {
+			reach := &reach{span: p.span(&p.list[i], p.held[i])}
+			gaps, more := g.open(s.demanding(reach, false))
+			if more {
+				t.Skip("too many situations for this comparison")
+			}
+			point := make([]int, len(axes))
+			var walk func(d int, in SignIn)
+			walk = func(d int, in SignIn) {
+				if d < len(axes) {
+					for c := range g[d].cells { // one of its values
+						var of []int
+						for k := range cellOf[d] {
+							if cellOf[d][k] == c {
+								of = append(of, k)
+							}
+						}
+						point[d] = c
+						walk(d+1, merge(in, axes[d].values[of[(i+c)%len(of)]].in))
+					}
+					return
+				}
+				in.User = &User{ID: u.ID, Groups: groups[u.ID]}
+				j := s.Judge(in)
+				open := true
+				may := slices.Clone(j.sum.may)
+				may.and(s.enabled)
+				may.each(func(q int) { open = open && len(s.policies[q].controls.demands) == 0 })
+				inGap := slices.ContainsFunc(gaps, func(b box) bool {
+					for d, c := range point {
+						if !b[d].has(c) {
+							return false
+						}
+					}
+					return true
+				})
+				if open != inGap {
+					t.Fatalf("%s at %v: open %v, in a gap %v", u.Name, describe(g, point), open, inGap)
+				}
+			}
+			walk(0, SignIn{})
+			for a := range gaps {
+				for b := range gaps {
+					if a != b && gaps[a].within(gaps[b]) {
+						t.Fatalf("a gap is part of another one")
+					}
+				}
+			}
+		}
+	})
+}
+
+func describe(g grid, point []int) string {
+	var out []string
+	for d, c := range point {
+		out = append(out, g[d].name+" "+g[d].cells[c].values[0])
+	}
+	return strings.Join(out, ", ")
+}
+
+func merge(a, b SignIn) SignIn {
+	if b.Target != (Target{}) {
+		a.Target = b.Target
+	}
+	a.Platform += b.Platform
+	a.Client += b.Client
+	a.Country += b.Country
+	a.SignInRisk += b.SignInRisk
+	a.UserRisk += b.UserRisk
+	a.InsiderRisk += b.InsiderRisk
+	a.Flow += b.Flow
+	if b.IP.IsValid() {
+		a.IP = b.IP
+	}
+	if b.Compliant != nil {
+		a.Compliant = b.Compliant
+	}
+	if b.Device != nil {
+		a.Device = b.Device
+	}
+	return a
+}
