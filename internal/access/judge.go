@@ -171,22 +171,10 @@ func (s *Set) target(t Target, out, ex span) {
 func (s *Set) location(in SignIn, out, ex span) {
 	out.add(s.locationNone, Yes)
 	out.add(s.locations.everything, Yes)
-	known := map[entra.ID]bool{}
-	s.places.meet(in, func(id entra.ID, t Truth) {
-		known[id] = true
-		s.locations.meet(out, ex, id, t)
-	})
+	s.places.meet(in, func(id entra.ID, t Truth) { s.locations.meet(out, ex, id, t) })
 	// A location that is not among those given may be anywhere.
-	for id, f := range s.locations.in {
-		if !known[id] {
-			out.add(f, Unknown)
-		}
-	}
-	for id, f := range s.locations.ex {
-		if !known[id] {
-			ex.add(f, Unknown)
-		}
-	}
+	out.add(s.strayIn, Unknown)
+	ex.add(s.strayEx, Unknown)
 	out.except(ex)
 }
 

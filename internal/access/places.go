@@ -98,8 +98,8 @@ func keys(m map[int]bool) []int {
 }
 
 // holding are the locations that the address is in.
-func (p *places) holding(a netip.Addr) map[int]bool {
-	in := map[int]bool{}
+func (p *places) holding(a netip.Addr) []int {
+	var in []int
 	a = a.Unmap().WithZone("")
 	lengths := p.lengths6
 	if a.Is4() {
@@ -107,13 +107,11 @@ func (p *places) holding(a netip.Addr) map[int]bool {
 	}
 	for _, bits := range lengths {
 		q, _ := a.Prefix(bits)
-		for _, at := range p.prefixes[q] {
-			in[at] = true
-		}
+		in = append(in, p.prefixes[q]...)
 	}
 	for _, r := range p.ranges {
 		if r.from.Compare(a) <= 0 && a.Compare(r.to) <= 0 && r.from.BitLen() == a.BitLen() {
-			in[r.place] = true
+			in = append(in, r.place)
 		}
 	}
 	return in
@@ -122,7 +120,7 @@ func (p *places) holding(a netip.Addr) map[int]bool {
 // meet calls with each location and whether the sign-in comes from it, and
 // with the word for all trusted ones.
 func (p *places) meet(in SignIn, with func(id entra.ID, t Truth)) {
-	var held map[int]bool
+	var held []int
 	if in.IP.IsValid() {
 		held = p.holding(in.IP)
 	}
@@ -138,7 +136,7 @@ func (p *places) meet(in SignIn, with func(id entra.ID, t Truth)) {
 		case loc.byAddress:
 			t = Unknown
 			if in.IP.IsValid() {
-				t = truth(held[at])
+				t = truth(slices.Contains(held, at))
 			}
 			if loc.strange {
 				t = t.Or(Unknown)

@@ -41,6 +41,7 @@ type Set struct {
 	guestsAny, guestsAnyExcl flags // every kind of guest, by the old word
 	filterNone, deviceNone   flags // policies without such a filter
 	locationNone             flags
+	strayIn, strayEx         flags // policies that name a location of which nothing is known
 	doubtful, broken         flags // policies of which something, or what they ask at all, cannot be read
 }
 
@@ -60,7 +61,7 @@ func NewSet(policies []Policy, locations []entra.Document, groups AppGroups) *Se
 	s := &Set{places: newPlaces(locations), groups: groups, policies: make([]prepared, n)}
 	for _, f := range []*flags{
 		&s.all, &s.enabled, &s.reportOnly, &s.forUsers, &s.forWorkload, &s.toApps, &s.byGroup, &s.byRole, &s.exceptGroup, &s.exceptRole,
-		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.doubtful, &s.broken,
+		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.strayIn, &s.strayEx, &s.doubtful, &s.broken,
 	} {
 		*f = newFlags(n)
 	}
@@ -75,6 +76,20 @@ func NewSet(policies []Policy, locations []entra.Document, groups AppGroups) *Se
 		s.policies[i] = prepared{Policy: p, name: p.Document.DisplayName(), state: p.Document.Text("state")}
 		s.all.set(i)
 		s.add(i)
+	}
+	known := map[entra.ID]bool{legacyTrusted: true, wordTrusted: true}
+	for _, l := range s.places.all {
+		known[l.id] = true
+	}
+	for _, side := range []struct {
+		named map[entra.ID]flags
+		stray flags
+	}{{s.locations.in, s.strayIn}, {s.locations.ex, s.strayEx}} {
+		for id, f := range side.named {
+			if !known[id] {
+				side.stray.or(f)
+			}
+		}
 	}
 	return s
 }

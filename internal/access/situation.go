@@ -282,7 +282,7 @@ func (s *Set) addresses() []netip.Addr {
 	for _, a := range slices.Compact(edges) {
 		held := s.places.holding(a)
 		sig := make([]byte, len(s.places.all))
-		for at := range held {
+		for _, at := range held {
 			if s.relevant(at) {
 				sig[at] = 1
 			}
