@@ -44,7 +44,7 @@ func locations(t testing.TB) []entra.Document {
 func judge(t testing.TB, conditions string, in access.SignIn) access.Verdict {
 	t.Helper()
 	d := doc(t, `{"displayName":"P","state":"enabled","grantControls":{"operator":"OR","builtInControls":["mfa"]},"conditions":`+conditions+`}`)
-	return access.NewSet([]access.Policy{{Document: d}}, locations(t), access.MicrosoftAppGroups()).Judge(in).Verdict(0)
+	return access.NewSet([]access.Policy{{Document: d}}, locations(t), nil, access.MicrosoftAppGroups()).Judge(in).Verdict(0)
 }
 
 func TestConditions(t *testing.T) {
@@ -206,7 +206,7 @@ func TestOutcome(t *testing.T) {
 		{"report-only is judged beside", []access.Policy{mfa, watched}, access.Granted, []access.Demand{{"mfa"}}, nil, access.Blocked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			j := access.NewSet(c.policies, nil, nil).Judge(in)
+			j := access.NewSet(c.policies, nil, nil, nil).Judge(in)
 			got := j.Outcome()
 			same := slices.EqualFunc(got.Demands, c.demands, func(a, b access.Demand) bool { return slices.Equal(a, b) })
 			if got.Result != c.result || !same || !slices.Equal(got.Session, c.session) {

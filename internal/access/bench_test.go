@@ -39,7 +39,7 @@ func largeSet(b *testing.B) ([]access.Policy, []entra.Document) {
 // BenchmarkJudge is one further sign-in on a prepared set.
 func BenchmarkJudge(b *testing.B) {
 	policies, places := largeSet(b)
-	s := access.NewSet(policies, places, access.MicrosoftAppGroups())
+	s := access.NewSet(policies, places, nil, access.MicrosoftAppGroups())
 	in := access.SignIn{User: &access.User{ID: ada, Groups: []entra.ID{entra.ID(id(1, 3)), entra.ID(id(1, 9))}}, Target: access.Target{App: &access.App{ID: entra.ID(id(3, 4))}}, Client: "browser", Platform: "iOS"}
 	for b.Loop() {
 		s.Judge(in).Outcome()
@@ -49,7 +49,7 @@ func BenchmarkJudge(b *testing.B) {
 // BenchmarkCoverage is a tenant whose users fall into 120 classes.
 func BenchmarkCoverage(b *testing.B) {
 	policies, places := largeSet(b)
-	s := access.NewSet(policies, places, access.MicrosoftAppGroups())
+	s := access.NewSet(policies, places, nil, access.MicrosoftAppGroups())
 	for _, n := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			people := make([]access.Person, n)

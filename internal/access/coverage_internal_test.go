@@ -75,7 +75,7 @@ func anySet(t *rapid.T) *Set {
 	for i := range rapid.IntRange(0, 6).Draw(t, "policies") {
 		policies = append(policies, anyPolicy(t, i))
 	}
-	return NewSet(policies, places, MicrosoftAppGroups())
+	return NewSet(policies, places, nil, MicrosoftAppGroups())
 }
 
 func noNames(entra.ObjectKind, entra.ID) string { return "" }

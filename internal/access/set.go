@@ -18,6 +18,8 @@ type Set struct {
 	policies []prepared
 	places   places
 	groups   AppGroups
+	// strengths are the authentication strengths that policies may name.
+	strengths map[entra.ID]entra.Document
 
 	all, enabled, reportOnly flags
 
@@ -55,10 +57,14 @@ type prepared struct {
 	controls controls
 }
 
-// NewSet prepares policies against the named locations that they refer to.
-func NewSet(policies []Policy, locations []entra.Document, groups AppGroups) *Set {
+// NewSet prepares policies against the named locations and authentication
+// strengths that they refer to.
+func NewSet(policies []Policy, locations, strengths []entra.Document, groups AppGroups) *Set {
 	n := len(policies)
-	s := &Set{places: newPlaces(locations), groups: groups, policies: make([]prepared, n)}
+	s := &Set{places: newPlaces(locations), groups: groups, policies: make([]prepared, n), strengths: map[entra.ID]entra.Document{}}
+	for _, d := range strengths {
+		s.strengths[entra.NewID(d.ID())] = d
+	}
 	for _, f := range []*flags{
 		&s.all, &s.enabled, &s.reportOnly, &s.forUsers, &s.forWorkload, &s.toApps, &s.byGroup, &s.byRole, &s.exceptGroup, &s.exceptRole,
 		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.strayIn, &s.strayEx, &s.doubtful, &s.broken,

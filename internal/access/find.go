@@ -1,0 +1,82 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Name is the display name of the policy at place i, its key if it has none.
+func (s *Set) Name(i int) string {
+	if s.policies[i].name == "" {
+		return s.policies[i].Key
+	}
+	return s.policies[i].name
+}
+
+// Policy is the policy at place i.
+func (s *Set) Policy(i int) Policy { return s.policies[i].Policy }
+
+// Find are the places of the policies with that key, id or display name.
+func (s *Set) Find(name string) []int {
+	var out []int
+	for i, p := range s.policies {
+		if p.Key == name || strings.EqualFold(p.name, name) || entra.NewID(p.Document.ID()) == entra.NewID(name) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Demands reports whether the policy at place i demands it where it applies.
+func (s *Set) Demands(i int, want Demand) bool {
+	return slices.ContainsFunc(s.policies[i].controls.demands, func(d Demand) bool { return s.Meets(d, want) })
+}
+
+// Meets reports whether whoever meets d meets want too. An authentication
+// strength that satisfies the MFA requirement meets mfa.
+func (s *Set) Meets(d, want Demand) bool {
+	return !slices.ContainsFunc(d, func(control string) bool {
+		return !slices.ContainsFunc(want, func(w string) bool {
+			return strings.EqualFold(control, w) || strings.EqualFold(w, "mfa") && s.strengthWithMFA(control) ||
+				strings.HasPrefix(w, "authenticationStrength:") && strings.EqualFold(s.strengthName(control), strings.TrimPrefix(w, "authenticationStrength:"))
+		})
+	})
+}
+
+func (s *Set) strengthWithMFA(control string) bool {
+	id, ok := strings.CutPrefix(control, "authenticationStrength:")
+	return ok && !strings.EqualFold(s.strengths[entra.NewID(id)].Text("requirementsSatisfied"), "none")
+}
+
+func (s *Set) strengthName(control string) string {
+	id, ok := strings.CutPrefix(control, "authenticationStrength:")
+	if !ok {
+		return ""
+	}
+	return s.strengths[entra.NewID(id)].DisplayName()
+}
+
+// deviceProperties are those that device filters know, in Microsoft's
+// spelling.
+var deviceProperties = func() []string {
+	out := []string{"deviceId", "displayName", "deviceOwnership", "enrollmentProfileName", "isCompliant", "manufacturer", "mdmAppId", "model",
+		"operatingSystem", "operatingSystemVersion", "physicalIds", "profileType", "systemLabels", "trustType"}
+	for _, n := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"} {
+		out = append(out, "extensionAttribute"+n)
+	}
+	return out
+}()
+
+// DeviceProperties are the properties that device filters know.
+func DeviceProperties() []string { return slices.Clone(deviceProperties) }
+
+// DeviceProperty gives Microsoft's spelling of a property of device filters.
+func DeviceProperty(name string) (string, bool) {
+	i := slices.IndexFunc(deviceProperties, func(p string) bool { return strings.EqualFold(p, name) })
+	if i < 0 {
+		return "", false
+	}
+	return deviceProperties[i], true
+}

@@ -1,0 +1,175 @@
+package expectation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/access"
+)
+
+// Facts are what is known of those whom expectations are about.
+type Facts interface {
+	// Subjects are the users or the service principal of a subject, one for
+	// each class that policies tell apart. The error says why there is none.
+	Subjects(Subject) ([]Someone, error)
+	// App is the application of that name or id.
+	App(name string) (*access.App, error)
+}
+
+// Someone signs in: one of the two.
+type Someone struct {
+	Name             string // of the first of a class
+	Others           int    // further people of the class
+	User             *access.User
+	ServicePrincipal *access.ServicePrincipal
+}
+
+// Verdict is whether one expectation holds.
+type Verdict struct {
+	Expectation
+	Holds bool
+	// Failures say what is not as expected, the person and the policies named.
+	Failures []string
+}
+
+// Judge judges the expectations against a set of policies. A fact that is not
+// given counts as not met, as in the service's What If.
+func Judge(list []Expectation, set *access.Set, facts Facts) []Verdict {
+	out := make([]Verdict, 0, len(list))
+	for _, e := range list {
+		v := Verdict{Expectation: e}
+		v.Failures = e.judge(set, facts)
+		v.Holds = len(v.Failures) == 0
+		out = append(out, v)
+	}
+	return out
+}
+
+// mostFailures is how many people an expectation names that it does not hold
+// for.
+const mostFailures = 5
+
+func (e Expectation) judge(set *access.Set, facts Facts) []string {
+	in := e.When
+	switch {
+	case e.Action != "":
+		in.Target.Action = e.Action
+	case e.Context != "":
+		in.Target.Context = e.Context
+	case e.App == "All":
+		in.Target.App = &access.App{}
+	default:
+		app, err := facts.App(e.App)
+		if err != nil {
+			return []string{err.Error()}
+		}
+		in.Target.App = app
+	}
+	people, err := facts.Subjects(e.Subject)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var out []string
+	if missing := unknownPolicies(set, slices.Concat(e.Policies, e.NotPolicies)); len(missing) > 0 {
+		out = append(out, "no policy has the key or the name "+strings.Join(missing, ", "))
+	}
+	for _, who := range people {
+		in.User, in.ServicePrincipal = who.User, who.ServicePrincipal
+		for _, f := range e.compare(set, set.Judge(in)) {
+			if len(out) == mostFailures {
+				return append(out, "and more")
+			}
+			out = append(out, who.String()+": "+f)
+		}
+	}
+	return out
+}
+
+func (s Someone) String() string {
+	switch s.Others {
+	case 0:
+		return s.Name
+	case 1:
+		return s.Name + " and one more"
+	}
+	return fmt.Sprintf("%s and %d more", s.Name, s.Others)
+}
+
+func unknownPolicies(set *access.Set, names []string) []string {
+	var out []string
+	for _, n := range names {
+		if len(set.Find(n)) == 0 {
+			out = append(out, fmt.Sprintf("%q", n))
+		}
+	}
+	return out
+}
+
+// compare says what of one judgement is not as expected.
+func (e Expectation) compare(set *access.Set, j access.Judgement) []string {
+	var out []string
+	got := j.Outcome()
+	applying := j.Applying()
+	if e.Outcome != "" && got.Result != e.Outcome {
+		out = append(out, fmt.Sprintf("the sign-in is %s, not %s%s", got.Result, e.Outcome, by(set, applying)))
+	}
+	if got.Result != access.Blocked || e.Outcome == access.Blocked {
+		for _, want := range e.Demands {
+			if !slices.ContainsFunc(got.Demands, func(d access.Demand) bool { return set.Meets(d, want) }) {
+				out = append(out, fmt.Sprintf("%s is not demanded%s", want, e.nearest(set, j, want)))
+			}
+		}
+	}
+	for _, name := range e.Policies {
+		for _, i := range set.Find(name) {
+			if v := j.Verdict(i); !slices.Contains(applying, i) {
+				why := v.Why
+				if v.Applies == access.Yes {
+					why = "the policy is report-only"
+				}
+				out = append(out, fmt.Sprintf("policy %s does not apply: %s", set.Name(i), why))
+			}
+		}
+	}
+	for _, name := range e.NotPolicies {
+		for _, i := range set.Find(name) {
+			if slices.Contains(applying, i) {
+				out = append(out, fmt.Sprintf("policy %s applies", set.Name(i)))
+			}
+		}
+	}
+	return out
+}
+
+func by(set *access.Set, policies []int) string {
+	if len(policies) == 0 {
+		return ": no enabled policy applies"
+	}
+	names := make([]string, len(policies))
+	for k, i := range policies {
+		names[k] = set.Name(i)
+	}
+	return " by " + strings.Join(names, ", ")
+}
+
+// nearest names the policies that demand it elsewhere, and why they do not
+// apply here.
+func (e Expectation) nearest(set *access.Set, j access.Judgement, want access.Demand) string {
+	var out []string
+	for i := range set.Len() {
+		if !set.Demands(i, want) {
+			continue
+		}
+		v := j.Verdict(i)
+		why := v.Why
+		if v.Applies == access.Yes {
+			why = "the policy is report-only"
+		}
+		out = append(out, fmt.Sprintf("%s: %s", set.Name(i), why))
+	}
+	if len(out) == 0 {
+		return ": no policy demands it"
+	}
+	return " (" + strings.Join(out, "; ") + ")"
+}
