@@ -40,7 +40,7 @@ func TestRooms(t *testing.T) {
 	if len(rooms) < 15 {
 		t.Fatalf("only %d rooms found", len(rooms))
 	}
-	pure := map[string]bool{"internal/triage": true, "internal/plan": true, "internal/report": true, "internal/entra": true, "internal/schedule": true, "internal/policy": true, "internal/baseline": true}
+	pure := map[string]bool{"internal/triage": true, "internal/plan": true, "internal/report": true, "internal/entra": true, "internal/schedule": true, "internal/policy": true, "internal/baseline": true, "internal/access": true, "internal/expectation": true}
 	io := []string{"os", "net/http", "os/exec", module + "internal/blobstore", module + "internal/graph", module + "internal/azcred"}
 	only := map[string]string{"msgraph-sdk-go": "internal/graph", "microsoft/kiota": "internal/graph", "sdk/azidentity": "internal/azcred", "sdk/storage/azblob": "internal/blobstore"}
 	may := map[string]map[string]bool{"internal/cli": {module + "internal/graphsim": true}}
