@@ -18,17 +18,19 @@ shift
 
 # role  id  parts
 roles='
-IdentityRiskEvent.Read.All              6e472fd1-ad78-48da-a0f0-97ab2c6b769e  read
-IdentityRiskyUser.Read.All              dc5007c0-2d7d-4c42-879c-2dab87571379  read
-Organization.Read.All                   498476ce-e0fe-48b0-b801-37ba7e2685c6  read
-User.Read.All                           df021288-bdef-4463-88db-98f22de89214  triage,baseline
-GroupMember.Read.All                    98830695-27a2-44f7-8c18-0c3ebc9698f6  triage,baseline
-RoleManagement.Read.Directory           483bed4a-2ad3-4361-a73b-c83ccdbdc53c  triage,baseline
-Policy.Read.All                         246dd0d5-5bd0-4def-940b-0421030a5b68  baseline
-Application.Read.All                    9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30  baseline
-IdentityRiskyServicePrincipal.Read.All  607c7344-0eed-41e5-823a-9695ebe1b7b0  servicePrincipals
-IdentityRiskyUser.ReadWrite.All         656f6061-f9fe-4807-9708-6a2e0934df76  dismiss
-Policy.ReadWrite.ConditionalAccess      01c0a623-fc9b-48e9-b794-0756f8e8f067  policies
+IdentityRiskEvent.Read.All                       6e472fd1-ad78-48da-a0f0-97ab2c6b769e  read
+IdentityRiskyUser.Read.All                       dc5007c0-2d7d-4c42-879c-2dab87571379  read
+Organization.Read.All                            498476ce-e0fe-48b0-b801-37ba7e2685c6  read
+User.Read.All                                    df021288-bdef-4463-88db-98f22de89214  triage,baseline
+GroupMember.Read.All                             98830695-27a2-44f7-8c18-0c3ebc9698f6  triage,baseline
+RoleManagement.Read.Directory                    483bed4a-2ad3-4361-a73b-c83ccdbdc53c  triage,baseline
+PrivilegedEligibilitySchedule.Read.AzureADGroup  edb419d6-7edc-42a3-9345-509bfdf5d87c  triage
+PrivilegedAssignmentSchedule.Read.AzureADGroup   cd4161cb-f098-48f8-a884-1eda9a42434c  triage
+Policy.Read.All                                  246dd0d5-5bd0-4def-940b-0421030a5b68  baseline
+Application.Read.All                             9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30  baseline
+IdentityRiskyServicePrincipal.Read.All           607c7344-0eed-41e5-823a-9695ebe1b7b0  servicePrincipals
+IdentityRiskyUser.ReadWrite.All                  656f6061-f9fe-4807-9708-6a2e0934df76  dismiss
+Policy.ReadWrite.ConditionalAccess               01c0a623-fc9b-48e9-b794-0756f8e8f067  policies
 '
 for part in "$@"; do
   case $part in

@@ -18,6 +18,8 @@ var roles = {
   'User.Read.All': { id: 'df021288-bdef-4463-88db-98f22de89214', wanted: triage || baseline }
   'GroupMember.Read.All': { id: '98830695-27a2-44f7-8c18-0c3ebc9698f6', wanted: triage || baseline }
   'RoleManagement.Read.Directory': { id: '483bed4a-2ad3-4361-a73b-c83ccdbdc53c', wanted: triage || baseline }
+  'PrivilegedEligibilitySchedule.Read.AzureADGroup': { id: 'edb419d6-7edc-42a3-9345-509bfdf5d87c', wanted: triage }
+  'PrivilegedAssignmentSchedule.Read.AzureADGroup': { id: 'cd4161cb-f098-48f8-a884-1eda9a42434c', wanted: triage }
   'Policy.Read.All': { id: '246dd0d5-5bd0-4def-940b-0421030a5b68', wanted: baseline }
   'Application.Read.All': { id: '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30', wanted: baseline }
   'IdentityRiskyServicePrincipal.Read.All': { id: '607c7344-0eed-41e5-823a-9695ebe1b7b0', wanted: servicePrincipals }

@@ -217,6 +217,10 @@ func first[T any](pages iter.Seq2[entra.Page[T], error]) error {
 // still a refusal means a licence.
 func (e *examination) failed(name string, err error) {
 	switch {
+	case errors.Is(err, entra.ErrUnlicensed) && e.tenant != nil && !e.tenant.PlanP2 && !e.tenant.PlansUnknown:
+		e.add(name, Skip, "", "it needs Microsoft Entra ID P2: %v", err)
+	case errors.Is(err, entra.ErrUnlicensed):
+		e.denied(name, "assign Microsoft Entra ID P2 or Entra ID Governance licences", "%v", err)
 	case errors.Is(err, entra.ErrForbidden):
 		fix := "grant the app roles above"
 		if !e.anyMissing() {

@@ -111,7 +111,7 @@ func TestWhatTheDoctorFinds(t *testing.T) {
 		text   string // in a detail or fix
 		access bool
 	}{
-		"a healthy tenant": {func(*fake, *Patient) {}, nil, "all 11 app roles", false},
+		"a healthy tenant": {func(*fake, *Patient) {}, nil, "all 13 app roles", false},
 		"no sign-in":       {func(f *fake, _ *Patient) { f.errs["token"] = errors.New("AADSTS7000215") }, []string{"fail sign-in"}, "AADSTS7000215", true},
 		"a missing role": {func(f *fake, _ *Patient) {
 			f.roles = slices.DeleteFunc(f.roles, func(r string) bool { return r == "RoleManagement.Read.Directory" })
@@ -121,7 +121,13 @@ func TestWhatTheDoctorFinds(t *testing.T) {
 		"a role too many":   {func(_ *fake, p *Patient) { p.Parts = []Part{Read, Triage, Baseline, ServicePrincipals, Dismiss} }, []string{"warn permission Policy.ReadWrite.ConditionalAccess"}, "take the role away", false},
 		"read-only":         {func(f *fake, p *Patient) { p.Parts, p.BreakGlass, f.roles = []Part{Read}, nil, roleNames(Read) }, nil, "all 3 app roles", false},
 		"P1 only":           {func(f *fake, _ *Patient) { f.tenant.PlanP2 = false }, []string{"warn licence"}, "triage is skipped", false},
-		"no licence":        {func(f *fake, _ *Patient) { f.tenant.PlanP2, f.tenant.PlanP1 = false, false }, []string{"fail licence"}, "neither", false},
+		"P1 only, without eligible roles": {func(f *fake, _ *Patient) {
+			f.tenant.PlanP2 = false
+			f.errs["privileged"] = fmt.Errorf("GET: 400: %w", entra.ErrUnlicensed)
+		}, []string{"warn licence", "skipped reading directory roles"}, "needs Microsoft Entra ID P2", false},
+		"eligible roles that are not licensed": {func(f *fake, _ *Patient) { f.errs["privileged"] = fmt.Errorf("GET: 400: %w", entra.ErrUnlicensed) },
+			[]string{"fail reading directory roles"}, "Governance licences", true},
+		"no licence": {func(f *fake, _ *Patient) { f.tenant.PlanP2, f.tenant.PlanP1 = false, false }, []string{"fail licence"}, "neither", false},
 		"an unknown licence": {func(f *fake, _ *Patient) { f.tenant.PlansUnknown, f.tenant.PlanP2 = true, false },
 			[]string{"warn licence"}, "could not be read", false},
 		"security defaults": {func(f *fake, _ *Patient) { yes := true; f.tenant.SecurityDefaults = &yes }, []string{"warn security defaults"}, "cannot be enabled", false},

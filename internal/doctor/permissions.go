@@ -39,6 +39,8 @@ func Permissions() []Permission {
 		{"User.Read.All", "df021288-bdef-4463-88db-98f22de89214", []Part{Triage, Baseline}, "resolve users by name, and see which are disabled"},
 		{"GroupMember.Read.All", "98830695-27a2-44f7-8c18-0c3ebc9698f6", []Part{Triage, Baseline}, "resolve groups by name, and read who is in them"},
 		{"RoleManagement.Read.Directory", "483bed4a-2ad3-4361-a73b-c83ccdbdc53c", []Part{Triage, Baseline}, "know who holds a directory role, active or eligible; without it nobody is dismissed"},
+		{"PrivilegedEligibilitySchedule.Read.AzureADGroup", "edb419d6-7edc-42a3-9345-509bfdf5d87c", []Part{Triage}, "know who may become a member or owner of a group that holds a directory role (PIM for Groups); without it nobody is dismissed once there is such a group"},
+		{"PrivilegedAssignmentSchedule.Read.AzureADGroup", "cd4161cb-f098-48f8-a884-1eda9a42434c", []Part{Triage}, "know who is a member or owner of such a group for a time; without it nobody is dismissed once there is such a group"},
 		{"Policy.Read.All", "246dd0d5-5bd0-4def-940b-0421030a5b68", []Part{Baseline}, "read Conditional Access policies, named locations, strengths and security defaults"},
 		{"Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", []Part{Baseline}, "resolve applications by name, and find the identity that the job runs as"},
 		{"IdentityRiskyServicePrincipal.Read.All", "607c7344-0eed-41e5-823a-9695ebe1b7b0", []Part{ServicePrincipals}, "read risky workload identities"},
@@ -66,6 +68,8 @@ func (p Permission) Has(roles []string) bool {
 		wider = append(wider, "Directory.Read.All", "Directory.ReadWrite.All")
 	case "RoleManagement.Read.Directory":
 		wider = append(wider, "RoleManagement.Read.All", "Directory.Read.All")
+	case "PrivilegedEligibilitySchedule.Read.AzureADGroup", "PrivilegedAssignmentSchedule.Read.AzureADGroup":
+		wider = append(wider, "PrivilegedAccess.Read.AzureADGroup", "PrivilegedAccess.ReadWrite.AzureADGroup")
 	}
 	if p.Role == "GroupMember.Read.All" {
 		wider = append(wider, "Group.Read.All", "Group.ReadWrite.All")

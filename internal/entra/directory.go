@@ -71,11 +71,12 @@ type Tenant struct {
 	VerifiedDomain   string `json:"verifiedDomain,omitempty"`
 }
 
-// Privileged is every principal that holds a directory role, active or
-// eligible: users directly, and the groups through which their members do.
+// Privileged is every user whom a directory role reaches, active or eligible,
+// directly or through groups.
 type Privileged struct {
-	Users  map[ID][]string // user object id -> role template ids
-	Groups map[ID][]string // role-assignable group id -> role template ids
+	// Users says of each user object id how, in words that go on from "the
+	// user".
+	Users map[ID][]string
 }
 
 // RequestStats counts what one client sent.

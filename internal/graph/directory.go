@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -63,83 +62,6 @@ func (c *Client) Members(ctx context.Context, groupID string) ([]entra.Directory
 		}
 	}
 	return users, nil
-}
-
-// assignment is a role assignment or an eligible one.
-type assignment struct {
-	ID               string         `json:"id"`
-	PrincipalID      entra.ID       `json:"principalId"`
-	RoleDefinitionID string         `json:"roleDefinitionId"`
-	Principal        *directoryItem `json:"principal"`
-}
-
-// Privileged reads who holds a directory role, active or eligible, whatever its
-// scope: users, and the groups through which their members do. Service
-// principals are left out. A tenant whose licence has no eligibility has no
-// eligible holders; any other failure is an error.
-func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
-	active, err := c.assignments(ctx, "/roleManagement/directory/roleAssignments")
-	if err != nil {
-		return nil, fmt.Errorf("reading role assignments: %w", err)
-	}
-	eligible, err := c.assignments(ctx, "/roleManagement/directory/roleEligibilityScheduleInstances")
-	if err != nil && !errors.Is(err, entra.ErrUnlicensed) {
-		return nil, fmt.Errorf("reading eligible roles: %w", err)
-	}
-	held := slices.Concat(active, eligible)
-	kinds := map[entra.ID]entra.ObjectKind{}
-	var untold []entra.ID
-	for _, a := range held {
-		switch {
-		case a.PrincipalID == "" || a.RoleDefinitionID == "":
-			return nil, fmt.Errorf("role assignment %q without principal or role: %w", a.ID, entra.ErrMalformed)
-		case a.Principal != nil && a.Principal.Type != "":
-			kinds[a.PrincipalID] = kindOfType(a.Principal.Type)
-		case !slices.Contains(untold, a.PrincipalID):
-			untold = append(untold, a.PrincipalID)
-		}
-	}
-	untold = slices.DeleteFunc(untold, func(id entra.ID) bool { _, known := kinds[id]; return known })
-	if len(untold) > 0 {
-		objects, err := c.byIDs(ctx, texts(untold))
-		if err != nil {
-			return nil, fmt.Errorf("reading the holders of roles: %w", err)
-		}
-		for _, o := range objects {
-			if o.Type == "" {
-				return nil, fmt.Errorf("the holder of a role, %s, without a type: %w", o.ID, entra.ErrMalformed)
-			}
-			kinds[o.ID] = kindOfType(o.Type)
-		}
-	}
-	p := &entra.Privileged{Users: map[entra.ID][]string{}, Groups: map[entra.ID][]string{}}
-	for _, a := range held {
-		holders := p.Users // also of a holder that is gone from the directory
-		if kind, known := kinds[a.PrincipalID]; known {
-			switch kind {
-			case entra.KindUser:
-			case entra.KindGroup:
-				holders = p.Groups
-			default:
-				continue
-			}
-		}
-		if !slices.Contains(holders[a.PrincipalID], a.RoleDefinitionID) {
-			holders[a.PrincipalID] = append(holders[a.PrincipalID], a.RoleDefinitionID)
-		}
-	}
-	for _, m := range []map[entra.ID][]string{p.Users, p.Groups} {
-		for _, roles := range m {
-			slices.Sort(roles)
-		}
-	}
-	return p, nil
-}
-
-func (c *Client) assignments(ctx context.Context, path string) ([]assignment, error) {
-	r := get(path+"{?%24expand}", nil)
-	r.query = query{Expand: []string{"principal"}}
-	return all(ctx, c, collection[assignment]{first: r, row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }})
 }
 
 func texts(ids []entra.ID) []string {

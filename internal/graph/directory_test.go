@@ -290,52 +290,6 @@ func TestMembers(t *testing.T) {
 	})
 }
 
-func TestPrivileged(t *testing.T) {
-	const active, eligible = "/roleManagement/directory/roleAssignments?$expand=principal", "/roleManagement/directory/roleEligibilityScheduleInstances?$expand=principal"
-	row := func(n int, principal, role, kind string) string {
-		p := "null"
-		if kind != "" {
-			p = `{"@odata.type":"#microsoft.graph.` + kind + `","id":"` + principal + `"}`
-		}
-		return fmt.Sprintf(`{"id":"ra%d","principalId":%q,"roleDefinitionId":%q,"directoryScopeId":"/administrativeUnits/x","principal":%s}`, n, principal, role, p)
-	}
-	answers := func() map[string]string {
-		return map[string]string{
-			active: `{"value":[` + strings.Join([]string{row(1, "u1", "r2", "user"), row(2, "u1", "r1", "user"), row(3, "g1", "r1", "group"),
-				row(4, "s1", "r1", "servicePrincipal"), row(5, "u3", "r9", ""), row(6, "gone", "r9", "")}, ",") + `]}`,
-			eligible:                     `{"value":[` + row(7, "u2", "r1", "user") + "," + row(8, "u1", "r1", "user") + `]}`,
-			"/directoryObjects/getByIds": `{"value":[{"@odata.type":"#microsoft.graph.user","id":"u3"}]}`,
-		}
-	}
-	want := &entra.Privileged{Users: map[entra.ID][]string{"u1": {"r1", "r2"}, "u2": {"r1"}, "u3": {"r9"}, "gone": {"r9"}}, Groups: map[entra.ID][]string{"g1": {"r1"}}}
-	s := &scripted{t: t, answers: answers()}
-	s.bubble(Options{}, func(t *testing.T, c *Client) {
-		got, err := c.Privileged(ctx(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Error(diff)
-		}
-		s.answers[eligible] = `400 {"error":{"code":"AadPremiumLicenseRequired","message":"The tenant needs to have Microsoft Entra ID P2."}}`
-		if got, err = c.Privileged(ctx(t)); err != nil || len(got.Users["u1"]) != 2 || got.Users["u2"] != nil {
-			t.Errorf("without P2: %v, %v", got, err)
-		}
-		for _, path := range []string{active, eligible, "/directoryObjects/getByIds"} {
-			s.answers = answers()
-			s.answers[path] = `403 {"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}}`
-			if got, err := c.Privileged(ctx(t)); !errors.Is(err, entra.ErrForbidden) || got != nil {
-				t.Errorf("%s refused: %v, %v", path, got, err)
-			}
-		}
-		s.answers = answers()
-		s.answers[active] = `{"value":[{"id":"1","principalId":null,"roleDefinitionId":"r"}]}`
-		if _, err := c.Privileged(ctx(t)); !errors.Is(err, entra.ErrMalformed) {
-			t.Errorf("no principal: %v", err)
-		}
-	})
-}
-
 func TestTenantAndSelf(t *testing.T) {
 	plan := func(id, status string) string {
 		return fmt.Sprintf(`{"servicePlanId":%q,"capabilityStatus":%q}`, id, status)

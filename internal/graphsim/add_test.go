@@ -47,6 +47,16 @@ func TestAdd(t *testing.T) {
 	}
 	holds("/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances?$filter=groupId%20eq%20'"+id+"'&$expand=principal", `ceo@contoso.com`)
 	holds("/identityGovernance/privilegedAccess/group/assignmentScheduleInstances?$filter=groupId%20eq%20'"+id+"'&$expand=principal", `ada@contoso.com`)
+	also := add(`{"kind":"eligibility","group":"Tier 0","userPrincipalName":"bg1@contoso.com"}`)
+	if also["id"] == may["id"] {
+		t.Errorf("two eligibilities have the id %v", may["id"])
+	}
+	add(`{"kind":"ownership","group":"Tier 0","userPrincipalName":"ada@contoso.com"}`)
+	holds("/groups/"+id+"/owners?$select=userPrincipalName", `ada@contoso.com`)
+	holds("/groups/"+id+"?$expand=owners", `ada@contoso.com`)
+	for _, access := range []string{"member", "owner"} {
+		holds("/identityGovernance/privilegedAccess/group/assignmentScheduleInstances?$filter=groupId%20eq%20'"+id+"'%20and%20accessId%20eq%20'"+access+"'&$expand=principal", `ada@contoso.com`)
+	}
 	if r := s.get("/v1.0/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances"); r.status != 400 {
 		t.Errorf("without a filter: %d", r.status)
 	}
@@ -60,7 +70,7 @@ func TestAdd(t *testing.T) {
 		t.Errorf("a policy that names what was added: %d %s", r.status, r.body)
 	}
 	for body, want := range map[string]string{
-		`{"kind":"grup"}`:  "one of group, application, agreement, membership, roleAssignment, eligibility can",
+		`{"kind":"grup"}`:  "one of group, application, agreement, membership, roleAssignment, eligibility, ownership can",
 		`{"kind":"group"}`: "group: displayName is missing",
 		`{"kind":"group","displayName":"x","colour":1}`:                                                        "colour",
 		`{"kind":"group","displayName":"x","id":"7"}`:                                                          "is not an id",
@@ -78,6 +88,8 @@ func TestAdd(t *testing.T) {
 		`{"kind":"eligibility","group":"Tier 0","role":"Global Reader","userPrincipalName":"ada@contoso.com"}`: "not for both",
 		`{"kind":"eligibility","group":"Tier 0","userPrincipalName":"ceo@contoso.com"}`:                        "already",
 		`{"kind":"eligibility","group":"Tier 0","userPrincipalName":"ada@contoso.com","accessId":"guest"}`:     "is not member or owner",
+		`{"kind":"ownership","group":"Tier 0","userPrincipalName":"ada@contoso.com"}`:                          "owns \\\"Tier 0\\\" already",
+		`{"kind":"ownership","group":"Tier 0","principal":"VPN Users"}`:                                        "a group cannot own",
 		`{"kind":"application","displayName":"x","servicePrincipalType":"Robot"}`:                              "is not Application",
 		`{"kind":"eligibility","role":"Global Administrator","userPrincipalName":"ada@contoso.com"}`:           "already",
 	} {

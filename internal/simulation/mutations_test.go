@@ -34,6 +34,9 @@ var mutations = []struct{ name, file, old, new string }{
 	{"an order that is done is not recognised", "runs/execute.go", "return err == nil, err\n", "return false, err\n"},
 	{"who is still under an order is not held back", "sweep/settle.go", "s, ok := h.by[userID]", "s, ok := h.by[userID+\"?\"]"},
 	{"ids are compared as they came", "entra/id.go", "strings.ToLower(strings.TrimSpace(s))", "strings.TrimSpace(s)"},
+	{"who may become a member of a privileged group is not privileged", "graph/privileged.go", "for _, a := range rows {\n\t\t\t\tif a.PrincipalID", "for _, a := range rows[:0] {\n\t\t\t\tif a.PrincipalID"},
+	{"what a privileged group passes on is not asked for", "graph/privileged.go", "open, err = p.within(ctx, groups)", "open = nil"},
+	{"groups that are not readable pass nothing on", "graph/privileged.go", "\tif l.err != nil {\n\t\treturn nil, l.err\n", "\tif l.err != nil {\n\t\treturn nil, nil\n"},
 	{"one covered detection is enough", "triage/decide.go", "if len(uncovered) > 0 {", "if len(uncovered) == len(e.Detections) {"},
 }
 

@@ -3,6 +3,7 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -63,6 +64,7 @@ type process struct {
 	dead     bool
 	stalled  bool   // it renews no lease
 	outage   string // below this path the tenant answers nothing but 503
+	blind    bool   // the tenant refuses to say who may become a member of a group
 	leases   []*lease
 	between  func(n int) // called before each request, for a second runner
 	slowly   func()      // what happens during the append that takes long
@@ -157,6 +159,9 @@ func (w *world) serve(p *process, r *http.Request, body []byte, path string) *ht
 		w.say("%s: %s %s %s: %d", p.name, r.Method, path, body, rec.Code)
 		after(rec.Code, rec.Body.Bytes())
 	} else {
+		if p.blind && !w.quiet && path == "/$batch" {
+			rec.Body = refuseBelow(body, rec.Body.Bytes(), "/identityGovernance/privilegedAccess/")
+		}
 		p.remember(path, r.URL.Query(), rec)
 		w.shout(path, rec)
 	}
@@ -176,6 +181,29 @@ func (w *world) shout(path string, rec *httptest.ResponseRecorder) {
 		return slices.Concat(name, []byte(":"), bytes.ToUpper(id))
 	})
 	rec.Body = bytes.NewBuffer(body)
+}
+
+// refuseBelow turns the answers to some requests of a batch into refusals.
+func refuseBelow(asked, answered []byte, below string) *bytes.Buffer {
+	var in struct{ Requests []struct{ ID, URL string } }
+	var out struct {
+		Responses []map[string]any `json:"responses"`
+	}
+	if json.Unmarshal(asked, &in) != nil || json.Unmarshal(answered, &out) != nil {
+		return bytes.NewBuffer(answered) // a batch that was refused as a whole
+	}
+	for _, q := range in.Requests {
+		for _, a := range out.Responses {
+			if a["id"] == q.ID && strings.HasPrefix(q.URL, below) {
+				a["status"], a["body"] = http.StatusForbidden, map[string]any{"error": map[string]any{"code": "Authorization_RequestDenied", "message": "Insufficient privileges to complete the operation."}}
+			}
+		}
+	}
+	text, err := json.Marshal(out)
+	if err != nil {
+		panic(err) // it was JSON
+	}
+	return bytes.NewBuffer(text)
 }
 
 var userIDs = regexp.MustCompile(`userId eq '([^']+)'|userId in \(([^)]*)\)`)

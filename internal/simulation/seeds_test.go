@@ -51,11 +51,13 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		defer w.close()
 		course := rand.New(rand.NewPCG(seed, 2))
 		stands := rand.New(rand.NewPCG(seed, 3)) // when a run stands still, or is to
+		refusals := rand.New(rand.NewPCG(seed, 4))
 		base := 0
 		for n := range 4 {
 			p := w.process(fmt.Sprint("run", n), uint64(10+n))
 			p.faulty = []int{0, 2, 6, 20}[course.IntN(4)]
 			p.skew.Store(int64([]time.Duration{0, 0, 0, 3 * time.Minute, -3 * time.Minute}[course.IntN(5)]))
+			p.blind = refusals.IntN(5) == 0
 			if course.IntN(5) == 0 {
 				p.jumpAt, p.jump = 1+course.IntN(40), []time.Duration{-10 * time.Minute, 10 * time.Minute}[course.IntN(2)]
 			}

@@ -179,12 +179,51 @@ func (w *world) learn(t *testing.T) {
 		w.never[w.names[upn]] = true
 	}
 	w.breakGlass = []string{w.names["bg1@contoso.com"], w.names["bg2@contoso.com"]}
-	for _, a := range w.list("/roleManagement/directory/roleAssignments") {
-		w.never[a["principalId"].(string)] = true
+	for _, list := range []string{"roleAssignments", "roleEligibilityScheduleInstances"} {
+		for _, a := range w.list("/roleManagement/directory/" + list) {
+			w.never[a["principalId"].(string)] = true
+		}
 	}
+	w.promote(t)
 	if len(w.vpn) < 3 || w.breakGlass[0] == "" {
 		t.Fatalf("the tenant lacks its cast: %d in the VPN, %v", len(w.vpn), w.breakGlass)
 	}
+}
+
+// promote lets a role reach one of those whom the allowlist names: by way of a
+// group of which the user is a member, is an owner, may become one, or may
+// become one of another group that may.
+func (w *world) promote(t *testing.T) {
+	t.Helper()
+	named := slices.DeleteFunc(slices.Sorted(maps.Keys(w.vpn)), func(id string) bool {
+		return w.never[id] || !slices.Contains(slices.Collect(maps.Values(w.names)), id)
+	})
+	user := named[w.seed%uint64(len(named))]
+	add := func(text string) {
+		r := httptest.NewRequest("POST", "http://127.0.0.1/_sim/add", strings.NewReader(strings.ReplaceAll(text, "USER", user)))
+		r.Header.Set("Authorization", "Bearer sim")
+		rec := httptest.NewRecorder()
+		if w.handler.ServeHTTP(rec, r); rec.Code != http.StatusCreated {
+			t.Fatalf("%s: %d %s", text, rec.Code, rec.Body)
+		}
+	}
+	add(`{"kind":"group","displayName":"Tier 0","isAssignableToRole":true}`)
+	add(fmt.Sprintf(`{"kind":%q,"role":"Helpdesk Administrator","principal":"Tier 0"}`, []string{"roleAssignment", "eligibility"}[w.seed%2]))
+	switch w.seed / 2 % 6 {
+	case 0:
+		add(`{"kind":"membership","group":"Tier 0","principal":"USER"}`)
+	case 1:
+		add(`{"kind":"ownership","group":"Tier 0","principal":"USER"}`)
+	case 2:
+		add(`{"kind":"eligibility","group":"Tier 0","principal":"USER","accessId":"owner"}`)
+	case 3:
+		add(`{"kind":"group","displayName":"On call"}`)
+		add(`{"kind":"eligibility","group":"Tier 0","principal":"On call"}`)
+		add(`{"kind":"eligibility","group":"On call","principal":"USER"}`)
+	default:
+		add(`{"kind":"eligibility","group":"Tier 0","principal":"USER"}`)
+	}
+	w.never[user] = true
 }
 
 // close ends what the processes have open.

@@ -51,8 +51,10 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 		}
 		r.directory.groups[id] = memberIDs(r.directory.members[id])
 	}
-	if dir.Privileged, err = r.readPrivileged(ctx); err != nil {
-		if errors.Is(err, context.Canceled) {
+	if r.noTriage() != "" {
+		dir.PrivilegedUnasked = true // an order, and eligible roles are not licensed
+	} else if dir.Privileged, err = r.Reader.Privileged(ctx); err != nil {
+		if ctx.Err() != nil {
 			return err
 		}
 		dir.PrivilegedError = err.Error()
@@ -89,27 +91,6 @@ func (r *run) readMembers(ctx context.Context, id entra.ID) error {
 		r.directory.errors[id] = err
 	}
 	return nil
-}
-
-// readPrivileged reads who holds a directory role, also through the members of
-// role-assignable groups.
-func (r *run) readPrivileged(ctx context.Context) (*entra.Privileged, error) {
-	p, err := r.Reader.Privileged(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for id, roles := range p.Groups {
-		if err := r.readMembers(ctx, id); err != nil {
-			return nil, err
-		}
-		if err := r.directory.errors[id]; err != nil {
-			return nil, fmt.Errorf("members of the role-holding group %s: %w", id, err)
-		}
-		for _, m := range r.directory.members[id] {
-			p.Users[m.ID] = append(p.Users[m.ID], roles...)
-		}
-	}
-	return p, nil
 }
 
 // readBreakGlass reads the members of the break-glass groups and says which

@@ -20,6 +20,8 @@ type Directory struct {
 	// Privileged is nil if roles could not be read, with the reason.
 	Privileged      *entra.Privileged
 	PrivilegedError string
+	// PrivilegedUnasked says that nobody asked, since no rule is to decide.
+	PrivilegedUnasked bool
 	// BreakGlass says of each break-glass user id why it is one;
 	// BreakGlassError says why somebody may be missing there.
 	BreakGlass      map[entra.ID]string
@@ -68,7 +70,11 @@ type boundGroup struct {
 func (p *Policy) Bind(d Directory, now time.Time) (*Rules, []Finding) {
 	b := &binder{Directory: d, sets: map[entra.ID]map[entra.ID]bool{}}
 	r := &Rules{policy: p, protected: map[entra.ID]string{}, privileged: d.Privileged, privilegedError: d.PrivilegedError, breakGlass: d.BreakGlass}
-	if r.privileged == nil {
+	switch {
+	case r.privileged != nil:
+	case d.PrivilegedUnasked:
+		r.privilegedError = "they were not asked for"
+	default:
 		if r.privilegedError == "" {
 			r.privilegedError = "unknown reason"
 		}

@@ -98,10 +98,14 @@ func (r *Rules) roles(userID entra.ID) string {
 	if r.privileged == nil {
 		return "" // handled where it matters: nobody is dismissed
 	}
-	if roles := r.privileged.Users[userID]; len(roles) > 0 {
-		return fmt.Sprintf("holds %d directory roles", len(roles))
+	how := r.privileged.Users[userID]
+	switch n := len(how); {
+	case n > 3:
+		return fmt.Sprintf("%s, and is privileged in %d more ways", strings.Join(how[:3], ", "), n-3)
+	case n > 1:
+		return strings.Join(how[:n-1], ", ") + " and " + how[n-1]
 	}
-	return ""
+	return strings.Join(how, "")
 }
 
 // untouchable says why no rule may decide about a user whatever it finds.

@@ -58,7 +58,7 @@ type Addition struct {
 func (w *Workload) Add(a Addition) (any, error) {
 	add, ok := map[string]func(Addition) (any, error){
 		"group": w.addGroup, "application": w.addApplication, "agreement": w.addAgreement,
-		"membership": w.addMembership, "roleAssignment": w.addAssignment, "eligibility": w.addEligibility,
+		"membership": w.addMembership, "roleAssignment": w.addAssignment, "eligibility": w.addEligibility, "ownership": w.addOwnership,
 	}[a.Kind]
 	if !ok {
 		return nil, fmt.Errorf("kind: %q cannot be added; one of %s can", a.Kind, strings.Join(Kinds(), ", "))
@@ -72,7 +72,7 @@ func (w *Workload) Add(a Addition) (any, error) {
 
 // Kinds are what can be added.
 func Kinds() []string {
-	return []string{"group", "application", "agreement", "membership", "roleAssignment", "eligibility"}
+	return []string{"group", "application", "agreement", "membership", "roleAssignment", "eligibility", "ownership"}
 }
 
 // newID gives the id that was asked for, or the next free one.
@@ -82,6 +82,9 @@ func (w *Workload) newID(asked string) (string, error) {
 			if has(m, id) {
 				return true
 			}
+		}
+		if slices.ContainsFunc(w.t.GroupAccess, func(a generate.GroupAccess) bool { return strings.HasSuffix(a.ID, id) }) {
+			return true
 		}
 		return slices.ContainsFunc(slices.Concat(w.t.Roles.Active, w.t.Roles.Eligible), func(a generate.RoleAssignment) bool { return a.ID == id || a.ScheduleID == id })
 	}

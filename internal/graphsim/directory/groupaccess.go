@@ -65,7 +65,9 @@ func (w *Workload) standingRows() []*row {
 			continue
 		}
 		for _, m := range g.Members {
-			if slices.ContainsFunc(w.t.GroupAccess, func(a generate.GroupAccess) bool { return !a.Eligible && a.GroupID == g.ID && a.PrincipalID == m }) {
+			if slices.ContainsFunc(w.t.GroupAccess, func(a generate.GroupAccess) bool {
+				return !a.Eligible && a.Access == "member" && a.GroupID == g.ID && a.PrincipalID == m
+			}) {
 				continue
 			}
 			id, err := uuid.Parse(g.ID)
@@ -123,8 +125,36 @@ func (w *Workload) groupAccessRow(a generate.GroupAccess) *row {
 	}
 }
 
+// ownersOf are who own a group now.
+func (w *Workload) ownersOf(groupID string) []string {
+	var ids []string
+	for _, a := range w.t.GroupAccess {
+		if !a.Eligible && a.Access == "owner" && a.GroupID == groupID && (a.End.IsZero() || a.End.After(w.clock())) {
+			ids = append(ids, a.PrincipalID)
+		}
+	}
+	return ids
+}
+
 // addGroupEligibility lets a principal become a member or owner of a group.
 func (w *Workload) addGroupEligibility(a Addition) (any, error) {
+	switch a.AccessID {
+	case "":
+		a.AccessID = "member"
+	case "member", "owner":
+	default:
+		return nil, fmt.Errorf("accessId: %q is not member or owner", a.AccessID)
+	}
+	return w.addGroupAccess(a, true)
+}
+
+// addOwnership makes somebody an owner of a group.
+func (w *Workload) addOwnership(a Addition) (any, error) {
+	a.AccessID = "owner"
+	return w.addGroupAccess(a, false)
+}
+
+func (w *Workload) addGroupAccess(a Addition, eligible bool) (any, error) {
 	g, err := w.group(a)
 	if err != nil {
 		return nil, err
@@ -133,30 +163,28 @@ func (w *Workload) addGroupEligibility(a Addition) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	access := a.AccessID
 	switch {
-	case access == "":
-		access = "member"
-	case access != "member" && access != "owner":
-		return nil, fmt.Errorf("accessId: %q is not member or owner", access)
-	}
-	switch {
-	case g.MembershipRule != "":
+	case g.MembershipRule != "" && a.AccessID == "member":
 		return nil, fmt.Errorf("the members of %q follow from its rule", g.DisplayName)
 	case x.id == g.ID:
-		return nil, fmt.Errorf("%q cannot be a member of itself", g.DisplayName)
+		return nil, fmt.Errorf("%q cannot be a member or owner of itself", g.DisplayName)
+	case !eligible && x.kind == "group":
+		return nil, fmt.Errorf("a group cannot own %q", g.DisplayName)
 	case slices.ContainsFunc(w.t.GroupAccess, func(have generate.GroupAccess) bool {
-		return have.Eligible && have.GroupID == g.ID && have.PrincipalID == x.id && have.Access == access
+		return have.Eligible == eligible && have.GroupID == g.ID && have.PrincipalID == x.id && have.Access == a.AccessID
 	}):
-		return nil, fmt.Errorf("%s is eligible for %q already", x.id, g.DisplayName)
+		if eligible {
+			return nil, fmt.Errorf("%s is eligible for %q already", x.id, g.DisplayName)
+		}
+		return nil, fmt.Errorf("%s owns %q already", x.id, g.DisplayName)
 	}
 	id, err := w.newID(a.ID)
 	if err != nil {
 		return nil, err
 	}
 	given := generate.GroupAccess{
-		ID: g.ID + "_" + access + "_" + id, ScheduleID: g.ID + "_" + access + "_" + uuid.NewSHA1(uuid.MustParse(id), []byte("schedule")).String(),
-		GroupID: g.ID, PrincipalID: x.id, Access: access, Eligible: true, Start: w.clock().Truncate(time.Second), End: a.EndDateTime,
+		ID: g.ID + "_" + a.AccessID + "_" + id, ScheduleID: g.ID + "_" + a.AccessID + "_" + uuid.NewSHA1(uuid.MustParse(id), []byte("schedule")).String(),
+		GroupID: g.ID, PrincipalID: x.id, Access: a.AccessID, Eligible: eligible, Start: w.clock().Truncate(time.Second), End: a.EndDateTime,
 	}
 	w.t.GroupAccess = append(w.t.GroupAccess, given)
 	return whole(w.groupAccessRow(given)), nil

@@ -246,6 +246,8 @@ func (w *Workload) groupRow(n int) *row {
 				return w.objectRows(g.Members), true
 			case "transitiveMembers":
 				return w.objectRows(w.within(*g)), true
+			case "owners":
+				return w.objectRows(w.ownersOf(g.ID)), true
 			case "createdOnBehalfOf":
 				return nil, false
 			}

@@ -27,7 +27,7 @@ func (w *Workload) Claims(path []string) bool {
 	case "users":
 		return len(path) <= 2 || (at(2, "memberOf", "transitiveMemberOf") && cast(3)) || (len(path) == 3 && at(2, "manager", "directReports", "checkMemberGroups", "getMemberGroups", "checkMemberObjects", "getMemberObjects"))
 	case "groups":
-		return len(path) <= 2 || at(2, "members", "transitiveMembers", "memberOf", "transitiveMemberOf") && cast(3)
+		return len(path) <= 2 || at(2, "members", "transitiveMembers", "owners", "memberOf", "transitiveMemberOf") && cast(3)
 	case "servicePrincipals":
 		return len(path) <= 2 || at(2, "memberOf", "transitiveMemberOf") && cast(3)
 	case "directoryRoleTemplates", "organization", "subscribedSkus", "applications":
@@ -228,8 +228,11 @@ func (w *Workload) groups(r *wire.Request) (*wire.Response, *wire.Error) {
 		return w.memberOf(r, w.t.Groups[n].ID)
 	}
 	ids := w.t.Groups[n].Members
-	if r.Path[2] == "transitiveMembers" {
+	switch r.Path[2] {
+	case "transitiveMembers":
 		ids = w.within(w.t.Groups[n])
+	case "owners":
+		ids = w.ownersOf(w.t.Groups[n].ID)
 	}
 	return w.objects(r, ids, r.Path[3:])
 }
