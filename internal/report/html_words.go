@@ -258,7 +258,7 @@ var CodeTexts = map[string]string{
 	triage.CodeProtected:        "the protected section names the user",
 	triage.CodeProtectionBroken: "the protected section could not be resolved",
 	triage.CodeBreakGlass:       "a break-glass account of the baseline",
-	triage.CodePrivileged:       "the user holds a directory role",
+	triage.CodePrivileged:       "a directory role reaches the user",
 	triage.CodeRolesUnknown:     "directory roles could not be read",
 	triage.CodeIncomplete:       "the open detections may be incomplete",
 	triage.CodeNoDetections:     "at risk without an open detection that could be read",

@@ -118,7 +118,7 @@ const (
 	CodeProtected        = "protected"         // the protected section names the user
 	CodeProtectionBroken = "protectionUnknown" // who is protected, or break-glass, could not be resolved
 	CodeBreakGlass       = "breakGlass"        // an emergency account of the baseline
-	CodePrivileged       = "privileged"        // holds a directory role
+	CodePrivileged       = "privileged"        // a directory role reaches the user
 	CodeRolesUnknown     = "rolesUnknown"      // directory roles could not be read
 	CodeIncomplete       = "incompleteEvidence"
 	CodeNoDetections     = "noOpenDetections"
