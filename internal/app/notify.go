@@ -82,6 +82,9 @@ func (a *App) send(ctx context.Context, e notice.Event) {
 	_ = g.Wait() // nothing of it fails a run
 }
 
+// maxGroups is how many campaigns a notice names.
+const maxGroups = 5
+
 // event is what of a run needs a person.
 func event(tenant string, r sweep.Result, err error, red report.Redaction) notice.Event {
 	e := notice.Event{Tenant: tenant, Run: r.Run, Mode: string(r.Mode), Kind: string(r.Kind), Order: r.Order.Title(), Status: string(r.Status), Unread: r.Unread}
@@ -129,6 +132,12 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	}
 	if differ > 0 && r.Mode == sweep.Plan {
 		e.Facts = append(e.Facts, fmt.Sprintf("policies or locations that differ from the baseline: %d", differ))
+	}
+	for i, g := range r.Campaigns {
+		if i == maxGroups {
+			break
+		}
+		e.Groups = append(e.Groups, g.Summary)
 	}
 	for _, w := range r.NeedsPerson {
 		p := notice.Person{ID: w.ID, Name: w.Name, Level: string(w.RiskLevel), Since: w.OpenSince}

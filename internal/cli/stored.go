@@ -59,6 +59,7 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 		c.line("warning", printable(s))
 	}
 	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
+	c.printCampaigns(r.Campaigns)
 	return nil
 }
 

@@ -51,6 +51,7 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 	c.printPolicyActions(w, r)
 	c.printBad(r)
 	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
+	c.printCampaigns(r.Campaigns)
 	// Not wrapped: they are there to be copied.
 	fmt.Fprintf(w, "\n  report   %s/%s/report.html\n", strings.TrimSuffix(a.Store.URL(), "/"), runPath(r))
 	if r.Head != "" && r.Mode == sweep.Apply {
@@ -312,6 +313,9 @@ func (c *command) printWaiting(list []report.Waiting, all int) {
 	}
 	if oldest > 0 {
 		text += ", the oldest open for " + age(oldest)
+	}
+	if n := report.PrivilegedOf(list); n > 0 {
+		text += fmt.Sprintf("; %d of them %s a directory role", n, map[bool]string{true: "holds", false: "hold"}[n == 1])
 	}
 	fmt.Fprintln(c.Out, "\n  "+wrap(text, c.Width, 2))
 	t := newTable("USER", "LEVEL", "OPEN FOR", "WHY")

@@ -34,6 +34,9 @@ type Event struct {
 	Report string `json:"report,omitempty"`
 	// Facts are sentences: what was refused, failed, differs.
 	Facts []string `json:"facts"`
+	// Groups are sentences about users whose risk belongs together. They are
+	// told beside people and facts, and are no reason to tell by themselves.
+	Groups []string `json:"groups,omitempty"`
 	// People are users that need a person and were not named in an earlier
 	// notice of the same risk episode.
 	People []Person `json:"people"`
@@ -88,7 +91,11 @@ func (e Event) bounded() Event {
 	for _, f := range e.Facts[:min(len(e.Facts), maxFacts)] {
 		facts = append(facts, clip(f))
 	}
-	e.People, e.Facts = people, facts
+	groups := make([]string, 0, len(e.Groups))
+	for _, g := range e.Groups[:min(len(e.Groups), maxFacts)] {
+		groups = append(groups, clip(g))
+	}
+	e.People, e.Facts, e.Groups = people, facts, groups
 	return e
 }
 
@@ -126,6 +133,7 @@ func (e Event) title() string {
 // lines are what a notice says below its title.
 func (e Event) lines() []string {
 	out := append([]string(nil), e.Facts...)
+	out = append(out, e.Groups...)
 	for _, p := range e.People {
 		line := fmt.Sprintf("%s (%s", p.Name, p.Level)
 		if !p.Since.IsZero() {

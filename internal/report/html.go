@@ -56,7 +56,7 @@ func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Ext
 	p.put("top", data)
 	if data.Heading == "" {
 		p.put("people", data)
-		rows(p, "waiting", data.Waiting)
+		rows(p, "waiting", data.waitingRows())
 		p.put("changes", data)
 	}
 	p.put("done", data)
@@ -115,7 +115,7 @@ func newPage(w io.Writer) (*page, error) {
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": outcomeText, "kind": kindText,
-		"verdict": verdictText, "why": whyText, "number": Number, "rank": levelRank, "show": firstOf,
+		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "rank": levelRank, "show": firstOf,
 		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },

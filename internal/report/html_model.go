@@ -30,6 +30,7 @@ type pageModel struct {
 	Actions    []plan.Outcome
 	ActionsCut int
 	Overdue    int
+	Privileged int
 	SLA        string // in words
 	Waits      int
 	History    []Point
@@ -131,7 +132,8 @@ func (m *pageModel) Uncompared() string {
 func (m *pageModel) ListsDecisions() bool { return m.Kind != ofDestroy && m.Counts["users"] > 0 }
 
 // MostUrgent orders those who wait as a person should look at them: what is
-// overdue first, then by level, then by age.
+// overdue first, then by level, in each level those who hold a directory role,
+// then by age.
 func MostUrgent(list []Waiting) []Waiting {
 	late := func(w Waiting) int {
 		if w.Overdue {
@@ -140,8 +142,14 @@ func MostUrgent(list []Waiting) []Waiting {
 		return 1
 	}
 	list = slices.Clone(list)
+	common := func(w Waiting) int {
+		if w.Privileged {
+			return 0
+		}
+		return 1
+	}
 	slices.SortStableFunc(list, func(a, b Waiting) int {
-		return cmp.Or(late(a)-late(b), levelRank(b.RiskLevel)-levelRank(a.RiskLevel), cmp.Compare(b.AgeHours, a.AgeHours))
+		return cmp.Or(late(a)-late(b), levelRank(b.RiskLevel)-levelRank(a.RiskLevel), common(a)-common(b), cmp.Compare(b.AgeHours, a.AgeHours))
 	})
 	return list
 }
@@ -154,6 +162,9 @@ func (m *pageModel) wait() {
 		m.Oldest = max(m.Oldest, w.AgeHours)
 		if w.Overdue {
 			m.Overdue++
+		}
+		if w.Privileged {
+			m.Privileged++
 		}
 	}
 	switch {

@@ -51,7 +51,7 @@ func ageText(hours float64) string {
 	case hours >= 1:
 		return fmt.Sprintf("%.0f h", hours)
 	case hours > 0:
-		return "under 1 h"
+		return fmt.Sprintf("%.0f min", hours*60)
 	}
 	return ""
 }

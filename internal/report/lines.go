@@ -29,6 +29,8 @@ type UserLine struct {
 	RiskUpdated    entra.DateTime  `json:"riskLastUpdatedDateTime"`
 	OpenDetections int             `json:"openDetections"`
 	Decision       json.RawMessage `json:"decision"`
+	IsDeleted      bool            `json:"isDeleted"`
+	Evidence       *Evidence       `json:"evidence"`
 }
 
 // ReadLines yields the documents of a JSON Lines file.
@@ -58,6 +60,7 @@ type decisionHead struct {
 	Code        string    `json:"code"`
 	Reasons     []string  `json:"reasons"`
 	NeedsPerson bool      `json:"needsPerson"`
+	Privileged  bool      `json:"privileged"`
 	OpenSince   time.Time `json:"openSince"`
 }
 
@@ -77,7 +80,7 @@ func Decisions(r io.Reader, now time.Time) iter.Seq2[Decided, error] {
 				}
 			}
 			d := Decided{ID: u.ID, Name: u.Name, RiskLevel: u.RiskLevel, RiskState: u.RiskState, OpenDetections: u.OpenDetections,
-				Decision: u.Decision, AgeHours: hours(head.OpenSince, now)}
+				Decision: u.Decision, AgeHours: hours(head.OpenSince, now), Deleted: u.IsDeleted, Evidence: u.Evidence}
 			if d.Decision == nil {
 				d.Decision = json.RawMessage("null")
 			}
@@ -126,7 +129,7 @@ func WaitingFor(r io.Reader, now time.Time, sla SLA) ([]Waiting, error) {
 			continue
 		}
 		w := Waiting{ID: u.ID, Name: u.Name, RiskLevel: u.RiskLevel, Code: head.Code, Reasons: head.Reasons, OpenSince: head.OpenSince,
-			AgeHours: hours(head.OpenSince, now)}
+			AgeHours: hours(head.OpenSince, now), Privileged: head.Privileged, Deleted: u.IsDeleted, Evidence: u.Evidence}
 		limit := sla.of(u.RiskLevel)
 		w.Overdue = limit > 0 && w.AgeHours > limit.Hours()
 		if heap.Push(&oldest, w); len(oldest) > maxWaiting {

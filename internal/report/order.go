@@ -18,16 +18,16 @@ type Order struct {
 	// Action is what was ordered for the users; empty if the baseline is
 	// destroyed.
 	Action plan.Kind `json:"action,omitempty"`
-	Users  []Ordered `json:"users"`
+	Users  []UserRef `json:"users"`
 	// Reason is the person's own words.
 	Reason string `json:"reason,omitempty"`
 	// By is the account of the machine that gave the order.
 	By string `json:"by,omitempty"`
 }
 
-// Ordered is a user whom an order names. One that could not be found has only
+// UserRef names a user. One that could not be found has only
 // what the order called it.
-type Ordered struct {
+type UserRef struct {
 	ID   string `json:"id,omitempty"`
 	Name string `json:"userPrincipalName,omitempty"`
 }

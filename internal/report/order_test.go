@@ -15,7 +15,7 @@ func TestThePageSaysNothingOfWhatWasNotRead(t *testing.T) {
 	outcome := plan.Outcome{Action: "a", Kind: plan.ConfirmCompromised, Subject: plan.Subject{ID: "u1", Name: "ada@contoso.com"}, Status: plan.Done}
 	already := outcome
 	already.Status = plan.SkippedAlready
-	order := &Order{Action: plan.ConfirmCompromised, Users: []Ordered{{ID: "u1", Name: "ada@contoso.com"}, {Name: "</dd>"}}, Reason: "<b>INC-1</b>", By: "ops"}
+	order := &Order{Action: plan.ConfirmCompromised, Users: []UserRef{{ID: "u1", Name: "ada@contoso.com"}, {Name: "</dd>"}}, Reason: "<b>INC-1</b>", By: "ops"}
 	all := Coverage{Complete: true, Full: true}
 	none := Coverage{Unread: Parts}
 	for name, c := range map[string]struct {
@@ -62,7 +62,7 @@ func TestThePageSaysNothingOfWhatWasNotRead(t *testing.T) {
 }
 
 func TestOrdersAreRedacted(t *testing.T) {
-	o := &Order{Action: plan.Dismiss, Users: []Ordered{{ID: "u1", Name: "ada@contoso.com"}}, Reason: "ada@contoso.com came from 203.0.113.7", By: "ops"}
+	o := &Order{Action: plan.Dismiss, Users: []UserRef{{ID: "u1", Name: "ada@contoso.com"}}, Reason: "ada@contoso.com came from 203.0.113.7", By: "ops"}
 	for mode, want := range map[string]string{"drop": "- came from -", "none": o.Reason} {
 		got := NewRedaction(mode, []byte("key")).Order(o)
 		if got.Reason != want || got.Users[0].ID != "u1" || mode == "drop" && (got.By != "" || got.Users[0].Name != "") {

@@ -42,8 +42,11 @@ type Report struct {
 	Violations    []plan.Violation `json:"violations"`
 	// NeedsPerson are the risky users that no rule settles, the longest
 	// waiting first.
-	NeedsPerson []Waiting      `json:"needsPerson"`
-	Outcomes    []plan.Outcome `json:"outcomes"`
+	NeedsPerson []Waiting `json:"needsPerson"`
+	// Campaigns are groups of users whose open detections belong together, the
+	// largest first; users who are to be dismissed are in none.
+	Campaigns []Campaign     `json:"campaigns"`
+	Outcomes  []plan.Outcome `json:"outcomes"`
 	// Settled are the actions of earlier runs whose answer was lost.
 	Settled           []plan.Outcome    `json:"settled"`
 	Drift             []PolicyRow       `json:"drift"`
@@ -93,6 +96,11 @@ type Waiting struct {
 	// is beyond report.sla for the level.
 	AgeHours float64 `json:"ageHours"`
 	Overdue  bool    `json:"overdue"`
+	// Privileged says that the user holds a directory role, Deleted that the
+	// account is deleted.
+	Privileged bool      `json:"privileged"`
+	Deleted    bool      `json:"deleted"`
+	Evidence   *Evidence `json:"evidence,omitempty"`
 }
 
 // Problem is an error of the run.
@@ -127,6 +135,8 @@ type Decided struct {
 	OpenDetections int             `json:"openDetections"`
 	Decision       json.RawMessage `json:"decision"`
 	AgeHours       float64         `json:"ageHours"`
+	Deleted        bool            `json:"deleted"`
+	Evidence       *Evidence       `json:"evidence,omitempty"`
 }
 
 // WriteReport writes report.json. The decisions come one by one, and stand as
@@ -165,6 +175,7 @@ func (r *Report) fill() {
 	nonNil(&r.OverDismissed)
 	nonNil(&r.Violations)
 	nonNil(&r.NeedsPerson)
+	nonNil(&r.Campaigns)
 	nonNil(&r.Outcomes)
 	nonNil(&r.Settled)
 	nonNil(&r.Drift)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -129,11 +130,15 @@ type UserRow struct {
 	User           entra.RiskyUser
 	Decision       triage.Decision
 	OpenDetections int
+	// Open are the open detections, the newest first.
+	Open     []triage.Detection
+	AgeHours float64
+	Overdue  bool
 }
 
 // UserColumns are the columns of users.csv.
 var UserColumns = []string{"id", "userPrincipalName", "userDisplayName", "riskLevel", "riskState", "riskDetail", "riskLastUpdatedDateTime",
-	"isDeleted", "isProcessing", "openDetections", "openSince", "verdict", "code", "rule", "needsPerson", "privileged", "reasons"}
+	"isDeleted", "isProcessing", "openDetections", "openSince", "verdict", "code", "rule", "needsPerson", "privileged", "reasons", "ageHours", "overdue", "types", "addresses", "places"}
 
 // Users writes users.jsonl and users.csv.
 type Users struct {
@@ -155,6 +160,7 @@ func (w *Users) Also(o *OCSF) { w.ocsf = o }
 type userTail struct {
 	OpenDetections int              `json:"openDetections"`
 	Decision       *triage.Decision `json:"decision"`
+	Evidence       *Evidence        `json:"evidence,omitempty"`
 }
 
 // Write adds one user to both files.
@@ -173,7 +179,7 @@ func (w *Users) Write(row UserRow) error {
 		}
 		row.Decision.Reasons = w.redact.sentences(row.Decision.Reasons, row.User.UserPrincipalName, row.User.UserDisplayName)
 	}
-	tail := userTail{OpenDetections: row.OpenDetections}
+	tail := userTail{OpenDetections: row.OpenDetections, Evidence: w.redact.evidenceOf(row.Open)}
 	if row.Decision.Verdict != "" {
 		tail.Decision = &row.Decision
 	}
@@ -208,6 +214,16 @@ func (w *Users) Write(row UserRow) error {
 	c.flag(row.Decision.NeedsPerson)
 	c.flag(row.Decision.Privileged)
 	c.text(strings.Join(row.Decision.Reasons, "; "))
+	if row.Decision.OpenSince.IsZero() {
+		c.text("")
+	} else {
+		c.decimal(&row.AgeHours)
+	}
+	c.flag(row.Overdue)
+	e := cmp.Or(tail.Evidence, &Evidence{})
+	for _, list := range [...][]string{e.Types, e.Addresses, e.Places} {
+		c.text(strings.Join(list, "; "))
+	}
 	c.end()
 	if err := w.lines.end(); err != nil {
 		return err

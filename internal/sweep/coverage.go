@@ -45,19 +45,19 @@ func (r *run) dropHalfCounts() {
 func (s *Sweeper) order(q Request, found []plan.Action) *report.Order {
 	switch {
 	case q.Destroy:
-		return s.Output.Redaction.Order(&report.Order{By: q.By, Reason: q.Reason, Users: []report.Ordered{}})
+		return s.Output.Redaction.Order(&report.Order{By: q.By, Reason: q.Reason, Users: []report.UserRef{}})
 	case q.Order == nil:
 		return nil
 	}
-	o := report.Order{Action: q.Order.Kind, By: q.By, Reason: q.Order.Reason, Users: []report.Ordered{}}
+	o := report.Order{Action: q.Order.Kind, By: q.By, Reason: q.Order.Reason, Users: []report.UserRef{}}
 	for _, a := range found {
-		o.Users = append(o.Users, report.Ordered{ID: string(a.Subject.ID), Name: a.Subject.Name})
+		o.Users = append(o.Users, report.UserRef{ID: string(a.Subject.ID), Name: a.Subject.Name})
 	}
 	if len(found) == 0 {
 		for _, name := range q.Order.Users {
-			u := report.Ordered{Name: name}
+			u := report.UserRef{Name: name}
 			if looksLikeGUID(name) {
-				u = report.Ordered{ID: string(entra.NewID(name))}
+				u = report.UserRef{ID: string(entra.NewID(name))}
 			}
 			if !slices.Contains(o.Users, u) {
 				o.Users = append(o.Users, u)

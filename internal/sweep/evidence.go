@@ -30,7 +30,7 @@ type openDetection struct {
 	id                          int32  // offset in ids; one length byte before the text
 	next                        int32  // index+1 of the user's next, 0 = none
 	odd                         uint32 // 1+word of an address that is no address
-	event, country              uint32
+	event, country, city        uint32
 	level, state                uint8
 	dead                        bool // closed since it was read
 	ipKind                      uint8
@@ -62,7 +62,7 @@ func (e *evidence) add(d *entra.Detection) (fresh bool) {
 	o := openDetection{
 		detected: nanos(d.DetectedDateTime), updated: nanos(d.LastUpdatedDateTime), activity: nanos(d.ActivityDateTime),
 		id: e.putID(d.ID), next: e.heads[user],
-		event: e.words.word(d.RiskEventType), country: e.words.word(d.Location.CountryOrRegion),
+		event: e.words.word(d.RiskEventType), country: e.words.word(d.Location.CountryOrRegion), city: e.words.word(d.Location.City),
 		level: e.enums.enum(string(d.RiskLevel)), state: e.enums.enum(string(d.RiskState)),
 	}
 	o.setIP(d.IPAddress, &e.words)
@@ -92,7 +92,7 @@ func (e *evidence) of(userID entra.ID) []triage.Detection {
 		o := e.open.at(int(i - 1))
 		if !o.dead {
 			out = append(out, triage.Detection{
-				ID: e.idText(o.id), EventType: e.words.text(o.event), IP: o.ipText(&e.words), Country: e.words.text(o.country),
+				ID: e.idText(o.id), EventType: e.words.text(o.event), IP: o.ipText(&e.words), Country: e.words.text(o.country), City: e.words.text(o.city),
 				Level: entra.RiskLevel(e.enums.text(uint32(o.level))), State: entra.RiskState(e.enums.text(uint32(o.state))),
 				Detected: dateTime(o.detected), Updated: dateTime(o.updated), Activity: dateTime(o.activity),
 			})

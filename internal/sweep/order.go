@@ -79,7 +79,8 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 		}
 		r.users = append(r.users, a)
 		r.res.Counts["users"]++
-		row := report.UserRow{User: *u, OpenDetections: len(open),
+		report.SortDetections(open)
+		row := report.UserRow{User: *u, OpenDetections: len(open), Open: open,
 			Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}
 		r.tally.Decide(row.Decision)
 		if err := r.files.users.Write(row); err != nil {

@@ -44,8 +44,9 @@ func (r *run) writePage(ctx context.Context, rep report.Report) error {
 func (r *run) shownDetections(userID string) []triage.Detection {
 	list := r.evidence.of(entra.NewID(userID))
 	for i := range list {
-		list[i].IP = r.Output.Redaction.Text(list[i].IP)
+		list[i] = r.Output.Redaction.OpenDetection(list[i])
 	}
+	report.SortDetections(list)
 	return list
 }
 

@@ -227,7 +227,8 @@ func (r *run) noTriage() string {
 func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 	r.res.Counts["users"]++
 	open := r.evidence.of(u.ID)
-	row := report.UserRow{User: *u, OpenDetections: len(open)}
+	report.SortDetections(open)
+	row := report.UserRow{User: *u, OpenDetections: len(open), Open: open}
 	if u.RiskState == entra.StateAtRisk {
 		r.res.Counts["usersAtRisk"]++
 	}
@@ -246,6 +247,10 @@ func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 		}
 		a = r.action(u, ev, row.Decision)
 	}
+	if u.RiskState.Open() && row.Decision.Verdict != triage.Dismiss {
+		r.campaigns.Add(string(u.ID), u.UserPrincipalName, open)
+	}
+	row.AgeHours, row.Overdue = r.Output.SLA.Age(row.Decision, u.RiskLevel, r.serviceNow())
 	if err := r.files.users.Write(row); err != nil {
 		return nil, fmt.Errorf("storing users: %w", err)
 	}

@@ -56,6 +56,10 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 		return rep, err
 	}
 	r.res.NeedsPerson = rep.NeedsPerson
+	if !r.req.ordered() {
+		rep.Campaigns = r.campaigns.Find()
+	}
+	r.res.Campaigns = rep.Campaigns
 	rep.Difference, err = r.difference(ctx, &rep)
 	return rep, err
 }

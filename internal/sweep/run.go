@@ -34,7 +34,7 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 		s.tell(ctx, Result{Tenant: s.Name, Mode: req.Mode, Kind: req.Kind(), Order: s.order(req, nil)}, err)
 		return Result{}, err
 	}
-	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(), tally: report.NewTally(),
+	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(), tally: report.NewTally(), campaigns: report.NewCampaigns(s.Output.Redaction),
 		before: s.Reader.Stats(), res: Result{Run: led.ID(), Tenant: s.Name, Mode: req.Mode, Kind: req.Kind(), Counts: map[string]int{}}}
 	r.res.Started = r.started
 	s.Log.Info("run begins", "tenant", s.Name, "run", led.ID(), "mode", req.Mode)
@@ -93,6 +93,7 @@ type run struct {
 	evidence          *evidence
 	nobodys           map[string]bool // ids of open detections without a user
 	tally             *report.Tally
+	campaigns         *report.Campaigns
 	checkpoint        *checkpoint
 	rules             *triage.Rules
 	directory         directory

@@ -164,7 +164,9 @@ type Result struct {
 	Skipped []string `json:"skipped"` // parts that were not run, with the reason
 	// NeedsPerson are who waits for a person, as report.json lists them.
 	NeedsPerson []report.Waiting `json:"needsPerson"`
-	Counts      map[string]int   `json:"counts"`
+	// Campaigns are the groups of users whose risk belongs together.
+	Campaigns []report.Campaign `json:"campaigns,omitempty"`
+	Counts    map[string]int    `json:"counts"`
 	// Order is what a person asked for; nil for a sweep.
 	Order *report.Order `json:"order,omitempty"`
 	// Unread are the parts that were not read to their end, as in report.json.

@@ -65,6 +65,7 @@ type Detection struct {
 	EventType string          `json:"riskEventType"`
 	IP        string          `json:"ipAddress,omitempty"`
 	Country   string          `json:"countryOrRegion,omitempty"`
+	City      string          `json:"city,omitempty"`
 	Level     entra.RiskLevel `json:"riskLevel"`
 	State     entra.RiskState `json:"riskState"`
 	Detected  entra.DateTime  `json:"detectedDateTime,omitempty"`

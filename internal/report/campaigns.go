@@ -1,0 +1,248 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// Campaign is a group of users whose open detections belong together: they
+// share an address, a network or a type within a short time.
+type Campaign struct {
+	ID string `json:"id"` // c1 is the largest
+	// Kind is address, network or type; Of is which one.
+	Kind      string    `json:"kind"`
+	Of        string    `json:"of"`
+	Types     []string  `json:"types"`
+	Addresses int       `json:"addresses"`
+	Users     []UserRef `json:"users"`
+	// Total counts all users, also those beyond the thousand that are listed.
+	Total int       `json:"total"`
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	// Summary says it in a sentence.
+	Summary string `json:"summary"`
+}
+
+// The kinds of campaigns.
+const (
+	ByAddress = "address"
+	ByNetwork = "network"
+	ByType    = "type"
+)
+
+// What makes a group: how many users at least, and how long nothing may happen
+// in between. A type alone says little, so that it takes more of both.
+const (
+	addressUsers = 2
+	networkUsers = 3
+	typeUsers    = 5
+	placeGap     = 24 * time.Hour
+	typeGap      = 6 * time.Hour
+	maxCampaigns = 50
+	maxSightings = 200_000 // open detections that are looked at
+)
+
+// Campaigns gathers the open detections of a run.
+type Campaigns struct {
+	redact    Redaction
+	users     []UserRef
+	sightings []sighting
+}
+
+type sighting struct {
+	user      int32
+	at        int64 // unix seconds, 0 if not known
+	address   netip.Addr
+	eventType string
+}
+
+// NewCampaigns begins to gather.
+func NewCampaigns(r Redaction) *Campaigns { return &Campaigns{redact: r} }
+
+// Add takes in a user whose risk no allowlist entry explains.
+func (c *Campaigns) Add(id, name string, open []triage.Detection) {
+	if len(open) == 0 || len(c.sightings)+len(open) > maxSightings {
+		return
+	}
+	c.users = append(c.users, UserRef{ID: id, Name: strings.Clone(c.redact.Text(name))})
+	for _, d := range open {
+		s := sighting{user: int32(len(c.users) - 1), eventType: d.EventType}
+		if t, ok := d.Detected.Time(); ok {
+			s.at = t.Unix()
+		}
+		if a, err := netip.ParseAddr(d.IP); err == nil {
+			s.address = a.Unmap().WithZone("")
+		}
+		c.sightings = append(c.sightings, s)
+	}
+}
+
+// Find gives the groups, the largest first. A group that says no more than
+// another one is left out: a network with one address, a type whose users all
+// share an address.
+func (c *Campaigns) Find() []Campaign {
+	out := []Campaign{}
+	covered := map[string]map[int32]bool{} // type -> users of the groups so far
+	for _, k := range []struct {
+		kind       string
+		key        func(sighting) string
+		users, ips int
+		gap        time.Duration
+	}{
+		{ByAddress, func(s sighting) string { return addressText(s.address) }, addressUsers, 1, placeGap},
+		{ByNetwork, func(s sighting) string { return network(s.address) }, networkUsers, 2, placeGap},
+		{ByType, func(s sighting) string { return s.eventType }, typeUsers, 0, typeGap},
+	} {
+		groups := map[string][]sighting{}
+		for _, s := range c.sightings {
+			if key := k.key(s); key != "" {
+				groups[key] = append(groups[key], s)
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(groups)) {
+			for _, burst := range bursts(groups[key], k.gap) {
+				g := c.group(k.kind, key, burst)
+				if g.Total < k.users || g.Addresses < k.ips || k.kind != ByAddress && allCovered(covered, burst) {
+					continue
+				}
+				out = append(out, g)
+				if k.kind == ByType {
+					continue
+				}
+				for _, s := range burst {
+					if covered[s.eventType] == nil {
+						covered[s.eventType] = map[int32]bool{}
+					}
+					covered[s.eventType][s.user] = true
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Campaign) int {
+		return cmp.Or(b.Total-a.Total, b.Until.Compare(a.Until))
+	})
+	out = out[:min(len(out), maxCampaigns)]
+	for i := range out {
+		out[i].ID = fmt.Sprintf("c%d", i+1)
+	}
+	return out
+}
+
+// bursts splits sightings where nothing happened for longer than the gap.
+// Those whose time is not known are a part of their own.
+func bursts(list []sighting, gap time.Duration) (out [][]sighting) {
+	slices.SortStableFunc(list, func(a, b sighting) int { return cmp.Compare(a.at, b.at) })
+	begin := 0
+	for i := 1; i <= len(list); i++ {
+		if i == len(list) || list[i].at-list[i-1].at > int64(gap.Seconds()) {
+			out = append(out, list[begin:i])
+			begin = i
+		}
+	}
+	return out
+}
+
+func allCovered(covered map[string]map[int32]bool, burst []sighting) bool {
+	return !slices.ContainsFunc(burst, func(s sighting) bool { return !covered[s.eventType][s.user] })
+}
+
+// group describes one burst.
+func (c *Campaigns) group(kind, key string, burst []sighting) Campaign {
+	g := Campaign{Kind: kind, Of: key, Types: []string{}, Users: []UserRef{}}
+	users, types, addresses := map[int32]bool{}, map[string]int{}, map[netip.Addr]bool{}
+	for _, s := range burst {
+		if !users[s.user] && len(g.Users) < maxWaiting {
+			g.Users = append(g.Users, c.users[s.user])
+		}
+		users[s.user] = true
+		if s.eventType != "" {
+			types[s.eventType]++
+		}
+		if s.address.IsValid() {
+			addresses[s.address] = true
+		}
+	}
+	g.Total, g.Addresses, g.Types = len(users), len(addresses), slices.Sorted(maps.Keys(types))
+	if g.Types == nil {
+		g.Types = []string{}
+	}
+	if first, last := burst[0].at, burst[len(burst)-1].at; first != 0 {
+		g.Since, g.Until = time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC()
+	}
+	if kind != ByType {
+		g.Of = c.redact.Text(g.Of)
+	}
+	g.Summary = g.say()
+	return g
+}
+
+// say is "passwordSpray from 198.51.100.7 at 12 users since 2026-11-30 03:10 UTC".
+func (g *Campaign) say() string {
+	what := Number(len(g.Types), "type") + " of detection"
+	if len(g.Types) == 1 {
+		what = g.Types[0]
+	}
+	switch g.Kind {
+	case ByAddress:
+		what += " from " + cmp.Or(g.Of, "one address")
+	case ByNetwork:
+		what += fmt.Sprintf(" from %d addresses of %s", g.Addresses, cmp.Or(g.Of, "one network"))
+	default:
+		if g.Addresses > 0 {
+			what += " from " + addresses(g.Addresses)
+		}
+	}
+	what += " at " + Number(g.Total, "user")
+	if !g.Since.IsZero() {
+		what += " since " + when(g.Since)
+	}
+	return what
+}
+
+func addresses(n int) string {
+	if n == 1 {
+		return "1 address"
+	}
+	return fmt.Sprintf("%d addresses", n)
+}
+
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// network is the /24 or /48 of an address.
+func network(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// PrivilegedOf counts those who hold a directory role.
+func PrivilegedOf(list []Waiting) int {
+	n := 0
+	for _, w := range list {
+		if w.Privileged {
+			n++
+		}
+	}
+	return n
+}
