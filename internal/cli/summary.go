@@ -315,7 +315,11 @@ func (c *command) printWaiting(list []report.Waiting, all int) {
 		text += ", the oldest open for " + age(oldest)
 	}
 	if n := report.PrivilegedOf(list); n > 0 {
-		text += fmt.Sprintf("; %d of them %s a directory role", n, map[bool]string{true: "holds", false: "hold"}[n == 1])
+		verb := "hold"
+		if n == 1 {
+			verb = "holds"
+		}
+		text += fmt.Sprintf("; %d of them %s a directory role", n, verb)
 	}
 	fmt.Fprintln(c.Out, "\n  "+wrap(text, c.Width, 2))
 	t := newTable("USER", "LEVEL", "OPEN FOR", "WHY")
