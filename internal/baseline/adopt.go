@@ -24,7 +24,7 @@ type Adoption struct {
 // live object has that is nobody's yet. Nothing is guessed: a pair that does
 // not fit, or two candidates, is a problem, and with a problem nothing is
 // adopted. The records given are not changed; the result holds all of them.
-func (b *Baseline) Adopt(live Live, owned OwnedObjects, pairs []string, byName bool) (OwnedObjects, []Adoption, []string) {
+func Adopt(b *Baseline, live Live, owned OwnedObjects, pairs []string, byName bool) (OwnedObjects, []Adoption, []string) {
 	a := &adopter{b: b, live: live, owned: OwnedObjects{}}
 	for _, kind := range policy.Kinds {
 		a.owned[kind] = maps.Clone(owned[kind])
@@ -64,7 +64,7 @@ func (a *adopter) pair(p string) string {
 	key, id := p[:i], policy.FoldID(p[i+1:])
 	var items []Item
 	for _, it := range a.b.Items() {
-		if it.Key == key || it.ref() == key {
+		if it.Key == key || it.Ref() == key {
 			items = append(items, it)
 		}
 	}
@@ -74,7 +74,7 @@ func (a *adopter) pair(p string) string {
 	case len(items) > 1:
 		var refs []string
 		for _, it := range items {
-			refs = append(refs, it.ref()+"="+id)
+			refs = append(refs, it.Ref()+"="+id)
 		}
 		return "several objects have this key; say which: " + strings.Join(refs, " or ")
 	}
@@ -98,7 +98,7 @@ func (a *adopter) take(it Item, d entra.Document) string {
 		if key == it.Key || !strings.EqualFold(records[key].ID, d.ID()) {
 			continue
 		}
-		if slices.ContainsFunc(a.b.items(it.Kind), func(o Item) bool { return o.Key == key }) {
+		if slices.ContainsFunc(a.b.OfKind(it.Kind), func(o Item) bool { return o.Key == key }) {
 			return fmt.Sprintf("the object stands for the key %s already", key)
 		}
 		delete(records, key) // the key was renamed in the baseline

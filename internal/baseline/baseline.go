@@ -58,9 +58,9 @@ type Item struct {
 	// AllowUnknown are the paths that pass although the schema lacks them.
 	AllowUnknown []string
 
-	// oldID is the id that a pasted object has where it comes from: what refers
+	// OldID is the id that a pasted object has where it comes from: what refers
 	// to it by that id means this object.
-	oldID string
+	OldID string
 
 	node *yamldoc.Node
 }
@@ -69,7 +69,7 @@ type Item struct {
 func (it Item) DisplayName() string { return it.Want.DisplayName() }
 
 // Ref is how changes name each other: kind:key.
-func (it Item) ref() string { return string(it.Kind) + ":" + it.Key }
+func (it Item) Ref() string { return string(it.Kind) + ":" + it.Key }
 
 // Items are all items in the order in which they are made: locations,
 // strengths, policies.
@@ -80,7 +80,8 @@ func (b *Baseline) Items() []Item {
 // Empty reports whether nothing at all is wanted.
 func (b *Baseline) Empty() bool { return len(b.Locations)+len(b.Strengths)+len(b.Policies) == 0 }
 
-func (b *Baseline) items(kind entra.ObjectKind) []Item {
+// OfKind are the items of one kind.
+func (b *Baseline) OfKind(kind entra.ObjectKind) []Item {
 	switch kind {
 	case entra.KindLocation:
 		return b.Locations

@@ -42,3 +42,16 @@ func BenchmarkLargeLocation(b *testing.B) {
 		})
 	}
 }
+
+// FuzzCompare: whatever loads can be compared with a tenant.
+func FuzzCompare(f *testing.F) {
+	for _, text := range []string{small, enforced} {
+		f.Add([]byte(text))
+	}
+	live := newTenant().read()
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		if b, _ := Parse("f", data); b != nil {
+			Compare(b, live, Settings{})
+		}
+	})
+}

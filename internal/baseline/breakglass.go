@@ -8,8 +8,8 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// shelter is the resolved break-glass part of a plan.
-type shelter struct {
+// breakGlass is the resolved break-glass part of a plan.
+type breakGlass struct {
 	users, groups []string            // ids to exclude
 	why           map[entra.ID]string // user id -> why it is a break-glass account
 	enabled       []string            // ids of the enabled accounts, direct or by group
@@ -22,12 +22,12 @@ type shelter struct {
 
 // BreakGlassUsers are the ids of the break-glass accounts, direct or members
 // of a break-glass group, with the reason, as far as names and members tell.
-func (b *Baseline) BreakGlassUsers(names entra.Names, members map[entra.ID][]entra.DirectoryObject) map[entra.ID]string {
-	return b.shelter(names, members).why
+func BreakGlassUsers(b *Baseline, names entra.Names, members map[entra.ID][]entra.DirectoryObject) map[entra.ID]string {
+	return resolveBreakGlass(b, names, members).why
 }
 
-func (b *Baseline) shelter(names entra.Names, members map[entra.ID][]entra.DirectoryObject) shelter {
-	s := shelter{why: map[entra.ID]string{}}
+func resolveBreakGlass(b *Baseline, names entra.Names, members map[entra.ID][]entra.DirectoryObject) breakGlass {
+	s := breakGlass{why: map[entra.ID]string{}}
 	for _, u := range b.BreakGlass.Users {
 		o, problem := policy.LookUp(names, entra.Ref{Kind: entra.KindUser, Name: u})
 		if problem != "" {
@@ -54,7 +54,7 @@ func (b *Baseline) shelter(names entra.Names, members map[entra.ID][]entra.Direc
 	return s
 }
 
-func (s *shelter) group(o entra.DirectoryObject, name string, members map[entra.ID][]entra.DirectoryObject) {
+func (s *breakGlass) group(o entra.DirectoryObject, name string, members map[entra.ID][]entra.DirectoryObject) {
 	list, ok := members[o.ID]
 	switch {
 	case !ok:
@@ -73,7 +73,7 @@ func (s *shelter) group(o entra.DirectoryObject, name string, members map[entra.
 	}
 }
 
-func (s *shelter) account(o entra.DirectoryObject, why string) {
+func (s *breakGlass) account(o entra.DirectoryObject, why string) {
 	if _, known := s.why[o.ID]; !known {
 		s.why[o.ID] = why
 	}
@@ -89,7 +89,7 @@ func (s *shelter) account(o entra.DirectoryObject, why string) {
 
 // force excludes the break-glass accounts from a policy for people, and the
 // job's own identity from one for workload identities.
-func (s *shelter) force(d entra.Document) {
+func (s *breakGlass) force(d entra.Document) {
 	if policy.ForPeople(d) {
 		for _, f := range []struct {
 			path string
@@ -108,7 +108,7 @@ func (s *shelter) force(d entra.Document) {
 }
 
 // covered reports whether a policy excludes everything that force would add.
-func (s *shelter) covered(d entra.Document) bool {
+func (s *breakGlass) covered(d entra.Document) bool {
 	if !policy.ForPeople(d) {
 		return true
 	}
@@ -116,6 +116,6 @@ func (s *shelter) covered(d entra.Document) bool {
 }
 
 // isBreakGlass reports whether an excluded id is one of ours to exclude.
-func (s *shelter) isBreakGlass(id string) bool {
+func (s *breakGlass) isBreakGlass(id string) bool {
 	return s.self != "" && id == s.self || slices.Contains(s.users, id) || slices.Contains(s.groups, id) || s.why[entra.NewID(id)] != ""
 }

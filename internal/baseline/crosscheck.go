@@ -13,7 +13,7 @@ import (
 // twice, numbers beyond the tenant's, break-glass accounts that are missing.
 func (l *loader) crossCheck() {
 	for _, kind := range []entra.ObjectKind{entra.KindLocation, entra.KindStrength, entra.KindPolicy} {
-		items := l.b.items(kind)
+		items := l.b.OfKind(kind)
 		l.unique(items, "key", func(it Item) string { return it.Key })
 		l.unique(items, "displayName", Item.DisplayName)
 	}

@@ -38,7 +38,7 @@ func RenderDiff(e Entry, color bool) string {
 		c = red
 	}
 	var b strings.Builder
-	b.WriteString(paint(c, signs[e.Status]+" "+e.head()+": "+string(e.Status)) + "\n")
+	b.WriteString(paint(c, signs[e.Status]+" "+head(e)+": "+string(e.Status)) + "\n")
 	differences := e.Differences
 	if e.Status == Create || e.Status == Blocked && e.ID == "" && e.Adopt == "" { // all of it is new
 		if differences = nil; e.Summary != "" {
@@ -46,7 +46,7 @@ func RenderDiff(e Entry, color bool) string {
 		}
 	}
 	if e.Adopt != "" { // why comes before what
-		e.reasons(&b, paint)
+		reasons(e, &b, paint)
 	}
 	for _, d := range differences {
 		line := c
@@ -59,14 +59,14 @@ func RenderDiff(e Entry, color bool) string {
 		b.WriteString("    " + paint(line, policy.Visible(d.Text)) + "\n")
 	}
 	if e.Adopt == "" {
-		e.reasons(&b, paint)
+		reasons(e, &b, paint)
 	}
 	return b.String()
 }
 
 // head names an entry: its kind, its name, its key unless the name begins with
 // it, and the state of a policy.
-func (e Entry) head() string {
+func head(e Entry) string {
 	kind, state := policy.KindWords[e.Kind], stateWords[e.State]
 	if kind == "" {
 		kind = string(e.Kind)
@@ -84,7 +84,7 @@ func (e Entry) head() string {
 	return s
 }
 
-func (e Entry) reasons(b *strings.Builder, paint func(c, s string) string) {
+func reasons(e Entry, b *strings.Builder, paint func(c, s string) string) {
 	for _, r := range e.Reasons {
 		b.WriteString("    " + paint(cyan, "· "+policy.Visible(r)) + "\n")
 	}

@@ -43,7 +43,7 @@ func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
 			t.Errorf("%q, which goes without saying, is in\n%s", not, text)
 		}
 	}
-	owned, done, problems := b.Adopt(tn.read(), tn.owned, nil, true)
+	owned, done, problems := Adopt(b, tn.read(), tn.owned, nil, true)
 	if len(problems) > 0 || len(done) != 8 {
 		t.Fatal(problems, done)
 	}
@@ -139,12 +139,12 @@ func TestAdopt(t *testing.T) {
 			if c.change != nil {
 				c.change(owned)
 			}
-			got, done, problems := b.Adopt(tn.read(), owned, c.pairs, c.byName)
+			got, done, problems := Adopt(b, tn.read(), owned, c.pairs, c.byName)
 			if len(done) != c.adopted || (c.problem == "") != (len(problems) == 0) || !strings.Contains(strings.Join(problems, ""), c.problem) {
 				t.Fatal(done, problems)
 			}
 			if c.problem == "" {
-				if left := b.Plan(tn.read(), Settings{Owned: got}).Actions; len(left) > 0 {
+				if left := Compare(b, tn.read(), Settings{Owned: got}).Actions; len(left) > 0 {
 					t.Error(shape(left))
 				}
 			}

@@ -190,11 +190,11 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 			if x == nil {
 				rt.Fatal(problems)
 			}
-			owned, _, trouble := x.Adopt(tn.read(), OwnedObjects{}, nil, true)
+			owned, _, trouble := Adopt(x, tn.read(), OwnedObjects{}, nil, true)
 			if len(trouble) > 0 {
 				rt.Fatal(trouble)
 			}
-			if left := x.Plan(tn.read(), Settings{Owned: owned}); len(left.Actions) > 0 {
+			if left := Compare(x, tn.read(), Settings{Owned: owned}); len(left.Actions) > 0 {
 				rt.Fatalf("export: %v: %v\n%s", shape(left.Actions), left.Actions[0].Change.Differences, text)
 			}
 		}

@@ -25,7 +25,7 @@ func (p *planner) preconditions() {
 			e.block("%s (1909)", retired)
 		}
 		if policy.ForPeople(e.want) {
-			for _, s := range p.shelter.refused {
+			for _, s := range p.glass.refused {
 				e.block("%s", s)
 			}
 		}
@@ -41,7 +41,7 @@ func (p *planner) preconditions() {
 // enabling judges a policy that would be enabled after the write.
 func (p *planner) enabling(e *entry) {
 	if policy.ForPeople(e.want) {
-		for _, s := range p.shelter.unsure {
+		for _, s := range p.glass.unsure {
 			e.block("%s", s)
 		}
 	}
@@ -150,7 +150,7 @@ func (p *planner) policyEffects(e *entry) (changes, weakens []string) {
 			changes = append(changes, "it changes the effect of an enabled policy")
 		}
 		if policy.Enabled(e.before) {
-			weakens = policy.Weakening(e.before, e.want, p.shelter.isBreakGlass)
+			weakens = policy.Weakening(e.before, e.want, p.glass.isBreakGlass)
 		}
 	}
 	return changes, weakens

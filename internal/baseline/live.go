@@ -144,7 +144,7 @@ func (r Result) NeedsNames() bool {
 
 // NeedsSelf reports whether a plan must know the identity that the job runs as:
 // a policy of the baseline or of the tenant is for workload identities.
-func (b *Baseline) NeedsSelf(policies []entra.Document) bool {
+func NeedsSelf(b *Baseline, policies []entra.Document) bool {
 	return slices.ContainsFunc(b.Policies, func(it Item) bool { return policy.Has(it.Want, policy.PathWorkloads) }) ||
 		slices.ContainsFunc(policies, func(d entra.Document) bool {
 			return policy.Has(policy.Canonical(entra.KindPolicy, d), policy.PathWorkloads)

@@ -18,7 +18,7 @@ type planner struct {
 	b        *Baseline
 	live     Live
 	s        Settings
-	shelter  shelter
+	glass    breakGlass
 	names    policy.Names
 	entries  []*entry
 	problems []string
@@ -28,13 +28,13 @@ type planner struct {
 // entry is one object on its way to an Entry and its actions.
 type entry struct {
 	Entry
-	item   *Item          // nil: no longer in the baseline
-	owned  Owned          // zero: not recorded
-	live   entra.Document // as the service sent it; nil: not in the tenant
-	twin   entra.Document // the one live object of its name that could be adopted
-	before entra.Document // canonical
-	want   entra.Document // canonical; nil: to be deleted
-	needs  []string
+	item     *Item          // nil: no longer in the baseline
+	owned    Owned          // zero: not recorded
+	live     entra.Document // as the service sent it; nil: not in the tenant
+	namesake entra.Document // the one live object of its name that could be adopted
+	before   entra.Document // canonical
+	want     entra.Document // canonical; nil: to be deleted
+	needs    []string
 	// blocked and held are why it cannot be written, and which switches of
 	// enforcement are off.
 	blocked, held []string
@@ -72,18 +72,18 @@ func (e *entry) writes() bool {
 // ready reports whether its write may be carried out.
 func (e *entry) ready() bool { return e.writes() && len(e.blocked) == 0 && len(e.held) == 0 }
 
-// Plan compares the baseline with what one run read of the tenant. It is a
+// Compare says how a tenant, as one run read it, stands to the baseline. It is a
 // pure function: the same input gives the same result.
-func (b *Baseline) Plan(live Live, s Settings) Result {
-	p := &planner{b: b, live: live, s: s, shelter: b.shelter(live.Names, live.Members), names: newNamer(live)}
+func Compare(b *Baseline, live Live, s Settings) Result {
+	p := &planner{b: b, live: live, s: s, glass: resolveBreakGlass(b, live.Names, live.Members), names: newNamer(live)}
 	if live.Self.Kind != entra.KindUser { // a person who is signed in is no workload
-		p.shelter.self = string(live.Self.ID)
+		p.glass.self = string(live.Self.ID)
 	}
-	p.problems = append(p.problems, p.shelter.refused...)
-	p.warnings = append(p.warnings, p.shelter.warnings...)
+	p.problems = append(p.problems, p.glass.refused...)
+	p.warnings = append(p.warnings, p.glass.warnings...)
 	for _, kind := range policy.Kinds {
-		for i := range b.items(kind) {
-			p.identify(&b.items(kind)[i])
+		for i := range b.OfKind(kind) {
+			p.identify(&b.OfKind(kind)[i])
 		}
 	}
 	p.leftovers()
@@ -93,9 +93,9 @@ func (b *Baseline) Plan(live Live, s Settings) Result {
 	p.preconditions()
 	p.guards()
 	p.propagate()
-	p.limits()
+	p.capacity()
 	p.propagate()
-	p.proof()
+	p.lockout()
 	p.propagate()
 	return p.result()
 }
@@ -169,7 +169,7 @@ func (p *planner) namesakes(e *entry) {
 			e.block("%q exists already (%s) and is recorded for the key %s; adopt it for this key: %s", e.DisplayName, d.ID(), keys[0], p.adoptHint(e.Entry, d.ID()))
 			return
 		}
-		found, e.twin = append(found, d.ID()), d
+		found, e.namesake = append(found, d.ID()), d
 	}
 	slices.Sort(found)
 	switch len(found) {
@@ -217,7 +217,7 @@ func (p *planner) adoptHint(e Entry, id string) string {
 func (p *planner) leftovers() {
 	present := map[string]bool{}
 	for _, it := range p.b.Items() {
-		present[it.ref()] = true
+		present[it.Ref()] = true
 	}
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
 		for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
@@ -241,7 +241,7 @@ func (p *planner) leftovers() {
 // adoptedElsewhere reports whether an id is recorded for a key that the
 // baseline still has: the object stays.
 func (p *planner) adoptedElsewhere(kind entra.ObjectKind, key, id string) bool {
-	for _, it := range p.b.items(kind) {
+	for _, it := range p.b.OfKind(kind) {
 		if it.Key != key && strings.EqualFold(p.s.Owned[kind][it.Key].ID, id) {
 			return true
 		}
@@ -268,7 +268,7 @@ func (p *planner) compare(e *entry) {
 		}
 	}
 	if e.Kind == entra.KindPolicy {
-		p.shelter.force(want)
+		p.glass.force(want)
 	}
 	e.want = policy.Canonical(e.Kind, want)
 	e.State = e.want.Text("state")
@@ -278,14 +278,14 @@ func (p *planner) compare(e *entry) {
 		e.Status = Blocked
 	case e.Adopt != "":
 		e.Status = Create
-		e.Differences = policy.Differences(policy.Canonical(e.Kind, e.twin), e.want, p.names)
+		e.Differences = policy.Differences(policy.Canonical(e.Kind, e.namesake), e.want, p.names)
 		e.block("%s", p.adoption(e))
 	case e.live == nil:
 		e.Status = Create
 		e.Differences = policy.Differences(nil, e.want, p.names)
 	case reflect.DeepEqual(e.before, e.want):
 		e.Status = InSync
-	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == policy.CanonicalHash(e.Kind, e.live) && p.shelter.covered(e.before):
+	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == policy.CanonicalHash(e.Kind, e.live) && p.glass.covered(e.before):
 		e.Status = InSync
 		e.note("the service keeps it otherwise than it was sent; unchanged since")
 	default:
@@ -335,7 +335,7 @@ func (p *planner) find(ref string) *entry {
 // result turns the entries into actions in their order, adds what is not ours,
 // and sorts the entries for reading.
 func (p *planner) result() Result {
-	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.shelter.why, Actions: p.actions()}
+	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.glass.why, Actions: p.actions()}
 	for _, e := range p.entries {
 		if e.want != nil {
 			e.Summary = policy.Describe(e.Kind, e.want, p.names)

@@ -194,22 +194,6 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestAdoptHint(t *testing.T) {
-	p := &planner{b: load(t, strings.Replace(small, "key: VPN,", "key: CA010,", 1))}
-	for _, c := range []struct {
-		e    Entry
-		want string
-	}{
-		{Entry{Kind: entra.KindPolicy, Key: "CA020"}, "risksweep baseline adopt CA020=7"},
-		{Entry{Kind: entra.KindPolicy, Key: "CA010"}, "risksweep baseline adopt conditionalAccessPolicy:CA010=7"},
-		{Entry{Kind: entra.KindStrength, Key: "Bob's keys"}, `risksweep baseline adopt 'Bob'\''s keys=7'`},
-	} {
-		if got := p.adoptHint(c.e, "7"); got != c.want {
-			t.Errorf("got %s, want %s", got, c.want)
-		}
-	}
-}
-
 // TestDoublesAreWarnedOf: whoever made it, what has the name of ours is said.
 func TestDoublesAreWarnedOf(t *testing.T) {
 	tn, b := applied(t, small)

@@ -9,8 +9,8 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// limits refuses creates that would bring the tenant beyond what it can hold.
-func (p *planner) limits() {
+// capacity refuses creates that would bring the tenant beyond what it can hold.
+func (p *planner) capacity() {
 	for _, c := range []struct {
 		kind entra.ObjectKind
 		most int
@@ -72,11 +72,12 @@ func (p *planner) after() []outcome {
 	return out
 }
 
-// proof shows over the resulting set of policies that nobody is locked out who
+// lockout shows over the resulting set of policies that nobody is locked out who
 // must not be: every enabled policy leaves the break-glass accounts and the
 // job's own identity alone, and none blocks everyone unless that is accepted.
-// What of ours would break that is blocked; policies not ours only warn.
-func (p *planner) proof() {
+// A policy of this baseline that would violate it is blocked; policies not
+// ours only warn.
+func (p *planner) lockout() {
 	trusted := p.trusted()
 	for _, o := range p.after() {
 		if !policy.Enabled(o.doc) {
@@ -90,7 +91,7 @@ func (p *planner) proof() {
 			faults = append(faults, "it does not exclude the identity that the job runs as")
 		}
 		if policy.BlocksEveryone(o.doc, &trusted) && (o.own == nil || o.own.item == nil || !o.own.item.AcceptLockout) {
-			faults = append(faults, "it "+policy.LockoutText(o.doc, p.shelter.isBreakGlass)+"; acceptLockout: true on the policy accepts that")
+			faults = append(faults, "it "+policy.LockoutText(o.doc, p.glass.isBreakGlass)+"; acceptLockout: true on the policy accepts that")
 		}
 		for _, f := range faults {
 			if o.own != nil && o.own.ready() {
@@ -144,7 +145,7 @@ func (p *planner) reached(d entra.Document) []string {
 	}
 	all := slices.Contains(policy.Strings(u, "includeUsers"), policy.WordAll) || len(policy.Strings(u, "includeRoles")) > 0
 	var out []string
-	for _, account := range policy.SortedKeys(p.shelter.why) {
+	for _, account := range policy.SortedKeys(p.glass.why) {
 		id := string(account)
 		groups := p.groupsOf(id)
 		switch {
@@ -159,7 +160,7 @@ func (p *planner) reached(d entra.Document) []string {
 // groupsOf are the break-glass groups that a user is known to be in.
 func (p *planner) groupsOf(user string) []string {
 	var out []string
-	for _, g := range p.shelter.groups {
+	for _, g := range p.glass.groups {
 		for id, members := range p.live.Members {
 			if string(id) == g && slices.ContainsFunc(members, func(m entra.DirectoryObject) bool { return string(m.ID) == user }) {
 				out = append(out, g)
@@ -172,7 +173,7 @@ func (p *planner) groupsOf(user string) []string {
 // reachesSelf reports whether a policy for workload identities may hold for
 // the job.
 func (p *planner) reachesSelf(d entra.Document) bool {
-	c, self := policy.ObjectAt(d, policy.PathWorkloads), p.shelter.self
+	c, self := policy.ObjectAt(d, policy.PathWorkloads), p.glass.self
 	if c == nil || self == "" || slices.Contains(policy.Strings(c, "excludeServicePrincipals"), self) {
 		return false
 	}

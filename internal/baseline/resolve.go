@@ -69,7 +69,7 @@ func (p *planner) isLiveWord(kind entra.ObjectKind, member, name string) bool {
 // from.
 func (p *planner) byOldID(kind entra.ObjectKind, id string) (found []*entry) {
 	for _, e := range p.entries {
-		if e.item != nil && e.Kind == kind && e.item.oldID == id {
+		if e.item != nil && e.Kind == kind && e.item.OldID == id {
 			found = append(found, e)
 		}
 	}
@@ -83,9 +83,9 @@ func (e *entry) standsFor() (id, need string) {
 	case e.live != nil:
 		return policy.FoldID(e.ID), ""
 	case e.Adopt != "": // blocked; this is what it would be
-		return policy.FoldID(e.Adopt), e.item.ref()
+		return policy.FoldID(e.Adopt), e.item.Ref()
 	}
-	return "{{" + e.item.ref() + "}}", e.item.ref()
+	return "{{" + e.item.Ref() + "}}", e.item.Ref()
 }
 
 // object finds a named location or strength: by id among those of the baseline

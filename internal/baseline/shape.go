@@ -46,7 +46,7 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	l.checkAllowUnknown(n.Get("allowUnknown"), kind)
 	it.Want = want(kind, n, c.special)
 	if id := n.Get("id"); id != nil && entra.IsID(id.Value) {
-		it.oldID = policy.FoldID(id.Value)
+		it.OldID = policy.FoldID(id.Value)
 	}
 	if it.Key == "" {
 		it.Key = it.DisplayName()

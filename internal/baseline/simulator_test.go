@@ -111,7 +111,7 @@ func (s *simulated) read() Live {
 func (s *simulated) plan(b *Baseline) Result {
 	set := everything
 	set.Owned = s.owned
-	return b.Plan(s.read(), set)
+	return Compare(b, s.read(), set)
 }
 
 // apply carries out every action and looks whether it left what was planned.
@@ -212,7 +212,7 @@ func TestExportOfAGeneratedTenant(t *testing.T) {
 	if len(b.Policies) != 200 || strings.Contains(string(text), "# left out") {
 		t.Fatalf("%d policies in\n%s", len(b.Policies), text)
 	}
-	owned, _, problems := b.Adopt(s.read(), OwnedObjects{}, nil, true)
+	owned, _, problems := Adopt(b, s.read(), OwnedObjects{}, nil, true)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -211,7 +211,7 @@ var everything = Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prun
 
 func (t *tenant) plan(b *Baseline, s Settings) Result {
 	s.Owned = t.owned
-	return b.Plan(t.read(), s)
+	return Compare(b, t.read(), s)
 }
 
 // shape is what a test wants to see of the actions.

@@ -111,7 +111,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		Warnings []string         `json:"warnings"`
 	}
 	answers := []answer{}
-	drift, blocked := false, false
+	differs, blocked := false, false
 	for _, t := range a.Config.Tenants {
 		compared, err := c.compare(cmd.Context(), a, t, true)
 		if err != nil {
@@ -120,7 +120,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		r := compared.Result
 		answers = append(answers, answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings)})
 		for _, e := range r.Entries {
-			drift = drift || e.Drift()
+			differs = differs || e.Drift()
 			blocked = blocked || e.Status == baseline.Blocked
 		}
 		blocked = blocked || len(r.Problems) > 0
@@ -136,7 +136,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 	switch {
 	case blocked:
 		return exitError{code: ExitPartial}
-	case drift && exitOnDrift:
+	case differs && exitOnDrift:
 		return exitError{code: ExitPending}
 	}
 	return nil
@@ -268,7 +268,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err != nil {
 		return err
 	}
-	objects, adopted, problems := s.Baseline.Adopt(compared.Live, sweep.Owned(compared.State), pairs, byName)
+	objects, adopted, problems := baseline.Adopt(s.Baseline, compared.Live, sweep.Owned(compared.State), pairs, byName)
 	if len(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(c.Err, "risksweep: "+printable(p))

@@ -224,7 +224,7 @@ func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 	}
 	ids := map[string]string{}
 	want := map[entra.ObjectKind]map[string]entra.Document{entra.KindPolicy: {}, entra.KindLocation: {}}
-	for _, a := range b.Plan(live, baseline.Settings{}).Actions {
+	for _, a := range baseline.Compare(b, live, baseline.Settings{}).Actions {
 		text, err := json.Marshal(a.Change.Body)
 		if err != nil {
 			t.Fatal(err)

@@ -39,19 +39,19 @@ func (r *run) readLive(ctx context.Context) (baseline.Live, error) {
 func (r *run) planDrift(ctx context.Context, live *baseline.Live) (baseline.Result, error) {
 	settings := r.Settings.Baseline
 	settings.Owned = owned(r.state)
-	if r.Baseline.NeedsSelf(live.Policies) {
+	if baseline.NeedsSelf(r.Baseline, live.Policies) {
 		if err := readSelf(ctx, r.Reader, live); err != nil {
 			return baseline.Result{}, err
 		}
 	}
-	res := r.Baseline.Plan(*live, settings)
+	res := baseline.Compare(r.Baseline, *live, settings)
 	if !res.NeedsNames() {
 		return res, nil
 	}
 	if err := nameLive(ctx, r.Reader, live); err != nil {
 		return baseline.Result{}, err
 	}
-	return r.Baseline.Plan(*live, settings), nil
+	return baseline.Compare(r.Baseline, *live, settings), nil
 }
 
 // readLists lists the tenant's objects and looks for the recorded ones that the
