@@ -63,7 +63,7 @@ policies:
 	}
 	for _, e := range tn.plan(b, Settings{}).Entries {
 		if e.Status != InSync && e.Status != Unmanaged {
-			t.Error(RenderDiff(e, false))
+			t.Error(e)
 		}
 	}
 	// Where nothing has the id, neither here nor there, the policy is blocked.

@@ -51,7 +51,7 @@ func TestPlanCreatesAndThenNothing(t *testing.T) {
 	if d := cmp.Diff([]string{}, shape(again.Actions)); d != "" {
 		t.Error(d)
 		for _, e := range again.Entries {
-			t.Log(RenderDiff(e, false))
+			t.Log(e)
 		}
 	}
 	for _, e := range again.Entries {
