@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -42,7 +43,7 @@ func comparePolicies(t task) (m measured) {
 			check(err)
 			in := 0
 			for _, e := range c.Result.Entries {
-				if e.Status == baseline.InSync {
+				if e.Status == drift.InSync {
 					in++
 				}
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/azcred"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/graph"
@@ -252,7 +253,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
 			ServicePrincipals: cfg.Sweep.ServicePrincipals, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,
 			Enforcement: plan.Enforcement{Dismiss: cfg.Enforcement.Dismiss, ConfirmCompromised: cfg.Enforcement.ConfirmCompromised, Policies: cfg.Enforcement.Policies},
-			Baseline: baseline.Settings{AllowEnabledPolicies: cfg.Enforcement.AllowEnabledPolicies,
+			Baseline: drift.Settings{AllowEnabledPolicies: cfg.Enforcement.AllowEnabledPolicies,
 				AllowWeakening: cfg.Enforcement.AllowWeakening, Prune: cfg.Enforcement.Prune},
 			Limits:       cfg.Limits,
 			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: min(a.opt.Visibility, cfg.Sweep.Settle),

@@ -8,9 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -19,6 +17,7 @@ import (
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/sweep"
+	"golang.org/x/sync/errgroup"
 )
 
 // notifier tells the webhooks of a tenant what came of its runs; nil if it has
@@ -120,8 +119,8 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	blocked, differ := 0, 0
 	for _, entry := range r.Entries {
 		switch entry.Status {
-		case baseline.InSync, baseline.Unmanaged:
-		case baseline.Blocked:
+		case drift.InSync, drift.Unmanaged:
+		case drift.Blocked:
 			blocked++
 		default:
 			differ++

@@ -1,11 +1,9 @@
 // Package baseline reads the wanted Conditional Access policies, named
-// locations and authentication strengths from YAML or JSON, checks them
-// offline, compares them with a tenant and plans what to write.
+// locations and authentication strengths from YAML or JSON and checks them
+// offline. What a tenant makes of them is its neighbours': drift compares and
+// plans, adopt takes live objects into ownership and writes them as files.
 //
-// It is pure but for Load, which reads the files it is given: it never calls
-// the service, keeps no state and knows no clock. What it cannot resolve or
-// prove safe it blocks with the reason; it never drops a name, and it never
-// plans a write to an object that is not recorded as its own.
+// It is pure but for Load, which reads the files it is given.
 package baseline
 
 import (

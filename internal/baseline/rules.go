@@ -168,7 +168,7 @@ func (r rule) grants() {
 		r.warn(policy.PathGrant, "block stands alone: no other grant or session control has an effect beside it")
 	}
 	if slices.Contains(controls, "approvedApplication") {
-		r.warn(policy.PathGrant, retired)
+		r.warn(policy.PathGrant, RetiredControl)
 	}
 	if !slices.Contains(controls, "riskRemediation") {
 		return
@@ -181,7 +181,8 @@ func (r rule) grants() {
 	}
 }
 
-const retired = "approvedApplication is retired: policies that use it can no longer be created or changed; use compliantApplication"
+// RetiredControl says what is wrong with a control that the service retired.
+const RetiredControl = "approvedApplication is retired: policies that use it can no longer be created or changed; use compliantApplication"
 
 func (r rule) keeps(path string) bool { return slices.Contains(r.it.Unmanaged, path) }
 

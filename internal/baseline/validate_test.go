@@ -270,3 +270,20 @@ func TestLoad(t *testing.T) {
 		t.Error(b, problems)
 	}
 }
+
+// TestLockoutSaysWhatItCounts: what a policy leaves out is named, and is said
+// not to be counted.
+func TestLockoutSaysWhatItCounts(t *testing.T) {
+	for _, c := range []struct{ apps, users, want string }{
+		{"", "", "the policy blocks all users on all applications without a further condition; enabling it"},
+		{", excludeApplications: [Office365]", "", "blocks all users on all applications but Office365 without a further condition (what it leaves out is not counted"},
+		{"", ", excludeGroups: [Finance], excludeUsers: [ada@contoso.com, bg1@contoso.com]", "blocks all users but 2 users, 1 group on all applications without"},
+		{", applicationFilter: {mode: exclude, rule: x}", ", excludeUsers: [GuestsOrExternalUsers]", "blocks all users but guests on all applications but those of a filter without"},
+	} {
+		text := "applications: {includeApplications: [All]" + c.apps + "}, users: {includeUsers: [All]" + c.users + "}"
+		_, problems := Parse("b.yaml", []byte(one(text, "grantControls: {operator: OR, builtInControls: [block]}")))
+		if !strings.Contains(problems.Error(), c.want) {
+			t.Errorf("%s\nwant %s", problems, c.want)
+		}
+	}
+}

@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
-
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/adopt"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -19,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
+	"github.com/spf13/cobra"
 )
 
 func (c *command) baselineCommand() *cobra.Command {
@@ -105,10 +106,10 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		return err
 	}
 	type answer struct {
-		Tenant   string           `json:"tenant"`
-		Entries  []baseline.Entry `json:"entries"`
-		Problems []string         `json:"problems"`
-		Warnings []string         `json:"warnings"`
+		Tenant   string        `json:"tenant"`
+		Entries  []drift.Entry `json:"entries"`
+		Problems []string      `json:"problems"`
+		Warnings []string      `json:"warnings"`
 	}
 	answers := []answer{}
 	differs, blocked := false, false
@@ -121,7 +122,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		answers = append(answers, answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings)})
 		for _, e := range r.Entries {
 			differs = differs || e.Drift()
-			blocked = blocked || e.Status == baseline.Blocked
+			blocked = blocked || e.Status == drift.Blocked
 		}
 		blocked = blocked || len(r.Problems) > 0
 		if form == "text" {
@@ -150,16 +151,16 @@ func orEmpty[T any](s []T) []T {
 }
 
 // printEntries shows what differs, and counts the rest.
-func (c *command) printEntries(tenant string, r baseline.Result) {
+func (c *command) printEntries(tenant string, r drift.Result) {
 	same, foreign := 0, 0
 	for _, e := range r.Entries {
 		switch {
-		case e.Status == baseline.InSync && len(e.Reasons) == 0:
+		case e.Status == drift.InSync && len(e.Reasons) == 0:
 			same++
-		case e.Status == baseline.Unmanaged && len(e.Reasons) == 0:
+		case e.Status == drift.Unmanaged && len(e.Reasons) == 0:
 			foreign++
 		default:
-			fmt.Fprint(c.Out, baseline.RenderDiff(e, c.colour(c.OutTTY)))
+			fmt.Fprint(c.Out, renderDiff(e, c.colour(c.OutTTY)))
 		}
 	}
 	for _, p := range r.Problems {
@@ -194,12 +195,12 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	if live.Names == nil {
 		live.Names = entra.Names{}
 	}
-	for refs := baseline.ExportRefs(live); len(refs) > 0; refs = baseline.ExportRefs(live) {
+	for refs := adopt.ExportRefs(live); len(refs) > 0; refs = adopt.ExportRefs(live) {
 		if err := nameForExport(cmd.Context(), client, refs, &live); err != nil {
 			return err
 		}
 	}
-	text, err := baseline.Export(live)
+	text, err := adopt.Export(live)
 	if err != nil {
 		return err
 	}
@@ -220,7 +221,7 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 
 // nameForExport asks for names, one kind after the other. A kind that this
 // tenant does not let us read is noted in the export, where ids stand instead.
-func nameForExport(ctx context.Context, client *graph.Client, refs []entra.Ref, live *baseline.Live) error {
+func nameForExport(ctx context.Context, client *graph.Client, refs []entra.Ref, live *drift.Live) error {
 	byKind := map[entra.ObjectKind][]entra.Ref{}
 	for _, ref := range refs {
 		byKind[ref.Kind] = append(byKind[ref.Kind], ref)
@@ -229,7 +230,7 @@ func nameForExport(ctx context.Context, client *graph.Client, refs []entra.Ref, 
 		names, err := client.Resolve(ctx, refs)
 		switch {
 		case sweep.NotOurs(err):
-			live.Unread = append(live.Unread, baseline.Unread{Kind: kind, Reason: err.Error()})
+			live.Unread = append(live.Unread, drift.Unread{Kind: kind, Reason: err.Error()})
 			for _, ref := range refs {
 				live.Names[ref] = entra.Resolution{Ref: ref}
 			}
@@ -268,7 +269,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err != nil {
 		return err
 	}
-	objects, adopted, problems := baseline.Adopt(s.Baseline, compared.Live, sweep.Owned(compared.State), pairs, byName)
+	objects, adopted, problems := adopt.Adopt(s.Baseline, compared.Live, sweep.Owned(compared.State), pairs, byName)
 	if len(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(c.Err, "risksweep: "+printable(p))

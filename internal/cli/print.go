@@ -56,15 +56,22 @@ func runPath(r sweep.Result) string {
 	return strings.Join([]string{r.Tenant, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run}, "/")
 }
 
-// The colours of a summary.
+// The colours of a terminal.
 const (
+	dim    = "2"
 	red    = "31"
 	green  = "32"
 	yellow = "33"
+	cyan   = "36"
 )
 
 func (c *command) paint(colour, text string) string {
-	if !c.colour(c.OutTTY) {
+	return painted(c.colour(c.OutTTY), colour, text)
+}
+
+// painted gives text a colour where the terminal shows any.
+func painted(shown bool, colour, text string) string {
+	if !shown {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/app"
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -151,12 +151,12 @@ func (c *command) printCounts(r sweep.Result) {
 
 // standing counts the objects that are as they should be and those that are not
 // ours, and gives the others.
-func standing(entries []baseline.Entry) (same, foreign int, change []baseline.Entry) {
+func standing(entries []drift.Entry) (same, foreign int, change []drift.Entry) {
 	for _, e := range entries {
 		switch e.Status {
-		case baseline.InSync:
+		case drift.InSync:
 			same++
-		case baseline.Unmanaged:
+		case drift.Unmanaged:
 			foreign++
 		default:
 			change = append(change, e)
@@ -247,8 +247,8 @@ func (c *command) printPolicyActions(w io.Writer, r sweep.Result) {
 			break
 		}
 		n++
-		text := baseline.RenderDiff(e, c.colour(c.OutTTY))
-		if e.Status == baseline.Create && !c.wide && len(e.Reasons) == 0 {
+		text := renderDiff(e, c.colour(c.OutTTY))
+		if e.Status == drift.Create && !c.wide && len(e.Reasons) == 0 {
 			text, _, _ = strings.Cut(text, "\n")
 			text += "\n"
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/identity"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -211,7 +212,7 @@ func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 	if b == nil {
 		t.Fatal(problems)
 	}
-	live := baseline.Live{}
+	live := drift.Live{}
 	var err error
 	if live.Names, err = c.Resolve(t.Context(), b.Refs()); err != nil {
 		t.Fatal(err)
@@ -224,7 +225,7 @@ func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 	}
 	ids := map[string]string{}
 	want := map[entra.ObjectKind]map[string]entra.Document{entra.KindPolicy: {}, entra.KindLocation: {}}
-	for _, a := range baseline.Compare(b, live, baseline.Settings{}).Actions {
+	for _, a := range drift.Compare(b, live, drift.Settings{}).Actions {
 		text, err := json.Marshal(a.Change.Body)
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/graphsim"
@@ -228,7 +229,7 @@ func TestWhatAComparisonCosts(t *testing.T) {
 		before := p.sim.Requests()
 		res := p.run(t, sweep.Plan)
 		for _, e := range res.Entries {
-			if e.Status != baseline.InSync && e.Status != baseline.Unmanaged {
+			if e.Status != drift.InSync && e.Status != drift.Unmanaged {
 				t.Errorf("%s is %s", e.Key, e.Status)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/graphsim"
@@ -130,7 +131,7 @@ func TestAnyRequestOfAnApplyMayBeLost(t *testing.T) {
 	run := func(t *testing.T, lag time.Duration, at int, late bool) (priced, sweep.Result, *losing) {
 		p := price(t, graphsim.Options{Seed: 9, Users: 20, Lag: lag}, "", 0)
 		p.Triage, p.Baseline = nil, before
-		p.Settings.Baseline = baseline.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true}
+		p.Settings.Baseline = drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true}
 		p.Settings.Limits.MaxPolicyDeletes = 10
 		if res := p.run(t, sweep.Apply); res.Status != sweep.Succeeded {
 			t.Fatal(res.Status, res.Outcomes)

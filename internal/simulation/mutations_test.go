@@ -27,7 +27,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"the gate lets everything through", "sweep/carry.go", "reason, held, err := r.Ledger.Hold(ctx)", "if true {\n\t\treturn nil\n\t}\n\treason, held, err := r.Ledger.Hold(ctx)"},
 	{"half a read passes for a whole one", "sweep/read.go", "\t\tif err != nil {\n\t\t\treturn pages, err\n\t\t}\n\t\tif pages == 0", "\t\tif err != nil {\n\t\t\treturn pages, nil\n\t\t}\n\t\tif pages == 0"},
 	{"a run that writes is not marked as open", "sweep/carry.go", "r.state.BeginsToWrite(r.led.ID(), r.Now())", ""},
-	{"break-glass accounts are not excluded", "baseline/breakglass.go", "func (s *breakGlass) covered(d entra.Document) bool {",
+	{"break-glass accounts are not excluded", "baseline/drift/breakglass.go", "func (s *breakGlass) covered(d entra.Document) bool {",
 		"func (s *breakGlass) force(entra.Document) {}\n\nfunc (s *breakGlass) covered(d entra.Document) bool {\n\tif true {\n\t\treturn true\n\t}"},
 	{"a lost create is not recognised", "apply/recognise.go", "case n == 0:", "case n == 0 && false:"},
 	{"a row that comes twice counts twice", "sweep/read.go", "if !seen.add(hash.key(string(u.ID))) {", "if !seen.add(hash.key(string(u.ID))) && false {"},

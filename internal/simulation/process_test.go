@@ -22,9 +22,9 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/memnet"
@@ -114,7 +114,7 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 		Triage: p.w.rules, Baseline: base,
 		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", RequestsPerSecond: 1,
 			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true},
-			Baseline:    baseline.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
+			Baseline:    drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
 			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxShareOfRiskyUsers: 1, MaxPolicyCreates: 50,
 				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20},
 			WriteTimeout: writeTimeout, ReadBack: time.Minute, Visibility: time.Minute},

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -194,7 +194,7 @@ func (w *world) settled(t *testing.T, base int) {
 	}
 	for _, e := range res.Entries {
 		pruned := strings.Contains(fmt.Sprint(e.Reasons), "changed since we last wrote it") // by hand, so not by us
-		if e.Status != baseline.InSync && e.Status != baseline.Unmanaged && e.Status != baseline.Gone && !pruned {
+		if e.Status != drift.InSync && e.Status != drift.Unmanaged && e.Status != drift.Gone && !pruned {
 			w.breaks("two quiet runs end in an empty plan", "%s is %s: %v", e.Key, e.Status, e.Reasons)
 		}
 	}

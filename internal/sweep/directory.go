@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/triage"
@@ -102,7 +102,7 @@ func (r *run) readBreakGlass(ctx context.Context) (map[entra.ID]string, error) {
 			return nil, err
 		}
 	}
-	return baseline.BreakGlassUsers(r.Baseline, r.directory.names, r.directory.members), nil
+	return drift.BreakGlassUsers(r.Baseline, r.directory.names, r.directory.members), nil
 }
 
 // breakGlassUnknown says which break-glass accounts are not known by name: no

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -25,7 +25,7 @@ var objectKinds = [...]entra.ObjectKind{entra.KindPolicy, entra.KindLocation, en
 
 // readLive reads what the baseline is compared with: one list per kind, and the
 // recorded objects that the lists do not show.
-func (r *run) readLive(ctx context.Context) (baseline.Live, error) {
+func (r *run) readLive(ctx context.Context) (drift.Live, error) {
 	live, err := readLists(ctx, r.Reader, r.state)
 	live.Names, live.Members, live.Tenant = r.directory.names, r.directory.members, r.tenant
 	r.lists = map[entra.ObjectKind][]entra.Document{entra.KindPolicy: live.Policies, entra.KindLocation: live.Locations, entra.KindStrength: live.Strengths}
@@ -36,28 +36,28 @@ func (r *run) readLive(ctx context.Context) (baseline.Live, error) {
 // tenants needs is read only then: the job's own identity for policies that hold
 // for workload identities, and the names of what live policies refer to where
 // there is a difference to put into words.
-func (r *run) planDrift(ctx context.Context, live *baseline.Live) (baseline.Result, error) {
+func (r *run) planDrift(ctx context.Context, live *drift.Live) (drift.Result, error) {
 	settings := r.Settings.Baseline
 	settings.Owned = owned(r.state)
-	if baseline.NeedsSelf(r.Baseline, live.Policies) {
+	if drift.NeedsSelf(r.Baseline, live.Policies) {
 		if err := readSelf(ctx, r.Reader, live); err != nil {
-			return baseline.Result{}, err
+			return drift.Result{}, err
 		}
 	}
-	res := baseline.Compare(r.Baseline, *live, settings)
+	res := drift.Compare(r.Baseline, *live, settings)
 	if !res.NeedsNames() {
 		return res, nil
 	}
 	if err := nameLive(ctx, r.Reader, live); err != nil {
-		return baseline.Result{}, err
+		return drift.Result{}, err
 	}
-	return baseline.Compare(r.Baseline, *live, settings), nil
+	return drift.Compare(r.Baseline, *live, settings), nil
 }
 
 // readLists lists the tenant's objects and looks for the recorded ones that the
 // lists do not show.
-func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (baseline.Live, error) {
-	live := baseline.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}}
+func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (drift.Live, error) {
+	live := drift.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}}
 	lists := map[entra.ObjectKind]*[]entra.Document{
 		entra.KindPolicy: &live.Policies, entra.KindLocation: &live.Locations, entra.KindStrength: &live.Strengths,
 	}
@@ -76,7 +76,7 @@ func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (ba
 
 // readSelf reads the job's own identity. Only policies for workload identities
 // need it, and where it cannot be known the baseline blocks them.
-func readSelf(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
+func readSelf(ctx context.Context, reader PolicyReader, live *drift.Live) (err error) {
 	live.Self, err = reader.Self(ctx)
 	switch {
 	case errors.Is(err, entra.ErrOpaqueToken), errors.Is(err, entra.ErrForbidden), errors.Is(err, entra.ErrNotFound):
@@ -88,7 +88,7 @@ func readSelf(ctx context.Context, reader PolicyReader, live *baseline.Live) (er
 }
 
 // nameLive reads the names of what live policies refer to.
-func nameLive(ctx context.Context, reader PolicyReader, live *baseline.Live) (err error) {
+func nameLive(ctx context.Context, reader PolicyReader, live *drift.Live) (err error) {
 	if ids := policy.DirectoryIDs(live.Policies, live.Names); len(ids) > 0 {
 		if live.ObjectNames, err = reader.ObjectNames(ctx, ids); err != nil {
 			return fmt.Errorf("naming what policies refer to: %w", err)
@@ -103,15 +103,15 @@ func (r *run) planDestroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.drift.Actions = baseline.Destroy(live, owned(r.state))
+	r.drift.Actions = drift.Destroy(live, owned(r.state))
 	return nil
 }
 
 // Compared is a tenant beside its baseline.
 type Compared struct {
-	Live   baseline.Live
+	Live   drift.Live
 	State  ledger.State
-	Result baseline.Result
+	Result drift.Result
 }
 
 // Compare reads the tenant's policies and compares them with the baseline,
@@ -150,8 +150,8 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 
 // readToExport reads what an export writes. Only the policies must be there:
 // what else may not be read is noted, and the export goes on without it.
-func (r *run) readToExport(ctx context.Context) (baseline.Live, error) {
-	live := baseline.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}, Tenant: r.tenant}
+func (r *run) readToExport(ctx context.Context) (drift.Live, error) {
+	live := drift.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}, Tenant: r.tenant}
 	for _, l := range []struct {
 		kind entra.ObjectKind
 		into *[]entra.Document
@@ -159,7 +159,7 @@ func (r *run) readToExport(ctx context.Context) (baseline.Live, error) {
 		docs, err := r.Reader.Objects(ctx, l.kind)
 		switch {
 		case NotOurs(err) && l.kind != entra.KindPolicy:
-			live.Unread = append(live.Unread, baseline.Unread{Kind: l.kind, Reason: err.Error()})
+			live.Unread = append(live.Unread, drift.Unread{Kind: l.kind, Reason: err.Error()})
 		case err != nil:
 			return live, fmt.Errorf("listing %s: %w", l.kind, err)
 		}
@@ -167,7 +167,7 @@ func (r *run) readToExport(ctx context.Context) (baseline.Live, error) {
 	}
 	err := nameLive(ctx, r.Reader, &live)
 	if NotOurs(err) {
-		live.Unread, err = append(live.Unread, baseline.Unread{Kind: entra.KindUser, Reason: err.Error()}), nil
+		live.Unread, err = append(live.Unread, drift.Unread{Kind: entra.KindUser, Reason: err.Error()}), nil
 	}
 	return live, err
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -89,22 +89,22 @@ func pastConfirmation(c ledger.Confirmation) triage.Past {
 }
 
 // owned is the record of owned objects as the baseline wants it.
-func owned(s ledger.State) baseline.OwnedObjects {
-	out := baseline.OwnedObjects{}
+func owned(s ledger.State) drift.OwnedObjects {
+	out := drift.OwnedObjects{}
 	for kind, byKey := range s.Owned {
-		out[kind] = map[string]baseline.Owned{}
+		out[kind] = map[string]drift.Owned{}
 		for key, o := range byKey {
-			out[kind][key] = baseline.Owned{ID: string(o.ID), Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName, Run: o.Run}
+			out[kind][key] = drift.Owned{ID: string(o.ID), Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName, Run: o.Run}
 		}
 	}
 	return out
 }
 
 // Owned is the record of owned objects as the baseline wants it.
-func Owned(s ledger.State) baseline.OwnedObjects { return owned(s) }
+func Owned(s ledger.State) drift.OwnedObjects { return owned(s) }
 
 // Own enters a record of owned objects into a state.
-func Own(s *ledger.State, objects baseline.OwnedObjects) {
+func Own(s *ledger.State, objects drift.OwnedObjects) {
 	s.Owned = nil
 	for kind, byKey := range objects {
 		for key, o := range byKey {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -25,7 +25,7 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 		}
 	}
 	for _, row := range r.Output.Redaction.Policies(r.policyRows()) {
-		if row.Status != string(baseline.InSync) && row.Status != string(baseline.Unmanaged) {
+		if row.Status != string(drift.InSync) && row.Status != string(drift.Unmanaged) {
 			row.Live = nil
 			rep.Drift = append(rep.Drift, row)
 		}

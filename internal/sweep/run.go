@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
-	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
@@ -101,7 +101,7 @@ type run struct {
 	users             []plan.Action       // what triage asks for
 	atRisk            plan.Counted        // users
 	lists             map[entra.ObjectKind][]entra.Document
-	drift             baseline.Result
+	drift             drift.Result
 	planned           bool // plan.json is stored
 	files             files
 	servicePrincipals []entra.RiskyServicePrincipal

@@ -17,6 +17,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -73,7 +74,7 @@ type Settings struct {
 	ServicePrincipals string
 	RequestsPerSecond float64
 	Enforcement       plan.Enforcement
-	Baseline          baseline.Settings
+	Baseline          drift.Settings
 	Limits            plan.Limits
 	// WriteTimeout bounds one write to the tenant; ReadBack and Visibility are
 	// how long effects are waited for.
@@ -156,9 +157,9 @@ type Result struct {
 	Plan     plan.Plan      `json:"plan"`
 	Outcomes []plan.Outcome `json:"outcomes"`
 	// Settled are the actions of earlier runs whose answer was lost.
-	Settled  []plan.Outcome   `json:"settled"`
-	Entries  []baseline.Entry `json:"policies"`
-	Findings []string         `json:"warnings"` // of triage and baseline
+	Settled  []plan.Outcome `json:"settled"`
+	Entries  []drift.Entry  `json:"policies"`
+	Findings []string       `json:"warnings"` // of triage and baseline
 	// Hold is the text of HOLD, empty if nobody has set it.
 	Hold    string   `json:"hold,omitempty"`
 	Skipped []string `json:"skipped"` // parts that were not run, with the reason

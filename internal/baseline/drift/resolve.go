@@ -1,10 +1,11 @@
-package baseline
+package drift
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -13,7 +14,7 @@ import (
 // resolve replaces the names of an item by ids. What this plan has yet to make
 // stands as "{{kind:key}}" and is named in needs. A name that does not lead to
 // exactly one object is a problem, and is left as it is: never dropped.
-func (p *planner) resolve(it Item) (want entra.Document, needs, problems []string) {
+func (p *planner) resolve(it baseline.Item) (want entra.Document, needs, problems []string) {
 	schema := policy.SchemaOf(it.Kind)
 	v := policy.MapRefs(schema, map[string]any(it.Want.Clone()), func(m *policy.Member, name string) string {
 		if slices.Contains(m.Words, name) {
@@ -96,11 +97,11 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 		switch pasted := p.byOldID(kind, name); {
 		case len(pasted) > 1:
 			return "", "", fmt.Sprintf("%d objects of the baseline have the id %s; give the key of one", len(pasted), name)
-		case len(pasted) == 1 && (pasted[0].live != nil || p.live.byID(kind, name) == nil):
+		case len(pasted) == 1 && (pasted[0].live != nil || p.live.ByID(kind, name) == nil):
 			id, need = pasted[0].standsFor()
 			return id, need, ""
 		}
-		if kind == entra.KindLocation && (name == policy.LegacyTrustedIPs || name == policy.CompliantNetwork) || p.live.byID(kind, name) != nil {
+		if kind == entra.KindLocation && (name == policy.LegacyTrustedIPs || name == policy.CompliantNetwork) || p.live.ByID(kind, name) != nil {
 			return name, "", ""
 		}
 		if kind == entra.KindLocation {
@@ -117,7 +118,7 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 	}
 	var found []string
 	var all []string
-	for _, d := range p.live.list(kind) {
+	for _, d := range p.live.List(kind) {
 		all = append(all, d.DisplayName())
 		if strings.EqualFold(d.DisplayName(), name) {
 			found = append(found, d.ID())

@@ -1,46 +1,38 @@
-package baseline
+package cli
 
 import (
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// The colours of a diff on a terminal.
-const (
-	red, green, yellow, cyan, dim, plain = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[2m", "\x1b[0m"
-)
-
-// kindWords and stateWords are how the head line of an entry calls things.
+// How the head line of an entry calls the states of a policy, and which sign
+// stands before how an object stands.
 var (
 	stateWords = map[string]string{policy.StateReportOnly: "report-only"}
-	signs      = map[Status]string{Create: "+", Update: "~", Renamed: "~", Prune: "-", Blocked: "!", InSync: "=", Unmanaged: "?", Gone: "-"}
+	signs      = map[drift.Status]string{drift.Create: "+", drift.Update: "~", drift.Renamed: "~", drift.Prune: "-", drift.Blocked: "!", drift.InSync: "=", drift.Unmanaged: "?", drift.Gone: "-"}
 )
 
-// RenderDiff writes one entry as text for a person: a head line with a sign
+// renderDiff writes one entry as text for a person: a head line with a sign
 // (+ create, ~ update, - prune, ! blocked, = in sync, ? not ours), what it does
 // if it is new, its differences otherwise, and its reasons. Control characters
 // in names are made visible.
-func RenderDiff(e Entry, color bool) string {
-	paint := func(c, s string) string {
-		if !color {
-			return s
-		}
-		return c + s + plain
-	}
+func renderDiff(e drift.Entry, color bool) string {
+	paint := func(colour, s string) string { return painted(color, colour, s) }
 	c := dim
 	switch e.Status {
-	case Create:
+	case drift.Create:
 		c = green
-	case Update, Renamed:
+	case drift.Update, drift.Renamed:
 		c = yellow
-	case Prune, Blocked:
+	case drift.Prune, drift.Blocked:
 		c = red
 	}
 	var b strings.Builder
 	b.WriteString(paint(c, signs[e.Status]+" "+head(e)+": "+string(e.Status)) + "\n")
 	differences := e.Differences
-	if e.Status == Create || e.Status == Blocked && e.ID == "" && e.Adopt == "" { // all of it is new
+	if e.Status == drift.Create || e.Status == drift.Blocked && e.ID == "" && e.Adopt == "" { // all of it is new
 		if differences = nil; e.Summary != "" {
 			b.WriteString("    " + paint(c, policy.Visible(e.Summary)) + "\n")
 		}
@@ -66,7 +58,7 @@ func RenderDiff(e Entry, color bool) string {
 
 // head names an entry: its kind, its name, its key unless the name begins with
 // it, and the state of a policy.
-func head(e Entry) string {
+func head(e drift.Entry) string {
 	kind, state := policy.KindWords[e.Kind], stateWords[e.State]
 	if kind == "" {
 		kind = string(e.Kind)
@@ -84,7 +76,7 @@ func head(e Entry) string {
 	return s
 }
 
-func reasons(e Entry, b *strings.Builder, paint func(c, s string) string) {
+func reasons(e drift.Entry, b *strings.Builder, paint func(c, s string) string) {
 	for _, r := range e.Reasons {
 		b.WriteString("    " + paint(cyan, "· "+policy.Visible(r)) + "\n")
 	}

@@ -1,9 +1,10 @@
-package baseline
+package drift
 
 import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -22,7 +23,7 @@ func (p *planner) preconditions() {
 		}
 		p.licence(e)
 		if slices.Contains(policy.Strings(e.want, policy.PathGrant), "approvedApplication") {
-			e.block("%s (1909)", retired)
+			e.block("%s (1909)", baseline.RetiredControl)
 		}
 		if policy.ForPeople(e.want) {
 			for _, s := range p.glass.refused {

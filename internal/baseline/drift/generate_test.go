@@ -1,10 +1,13 @@
-package baseline
+package drift_test
 
 import (
 	"encoding/json"
 	"fmt"
 	"testing"
 
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/adopt"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/policy"
 	"pgregory.net/rapid"
 )
@@ -154,12 +157,12 @@ func anySession(allApps bool) *rapid.Generator[map[string]any] {
 }
 
 // baselineOf reads a world; it must be valid.
-func baselineOf(t *rapid.T, w map[string]any) *Baseline {
+func baselineOf(t *rapid.T, w map[string]any) *baseline.Baseline {
 	text, err := json.Marshal(w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, problems := Parse("world.json", text)
+	b, problems := baseline.Parse("world.json", text)
 	if b == nil {
 		t.Fatalf("%v\nin %s", problems, text)
 	}
@@ -182,19 +185,19 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 			if left := tn.plan(b, everything); len(left.Actions) > 0 {
 				rt.Fatalf("%v: %s", shape(left.Actions), left.Actions[0].Change.Differences)
 			}
-			text, err := Export(tn.read())
+			text, err := adopt.Export(tn.read())
 			if err != nil {
 				rt.Fatal(err)
 			}
-			x, problems := Parse("export", text)
+			x, problems := baseline.Parse("export", text)
 			if x == nil {
 				rt.Fatal(problems)
 			}
-			owned, _, trouble := Adopt(x, tn.read(), OwnedObjects{}, nil, true)
+			owned, _, trouble := adopt.Adopt(x, tn.read(), drift.OwnedObjects{}, nil, true)
 			if len(trouble) > 0 {
 				rt.Fatal(trouble)
 			}
-			if left := Compare(x, tn.read(), Settings{Owned: owned}); len(left.Actions) > 0 {
+			if left := drift.Compare(x, tn.read(), drift.Settings{Owned: owned}); len(left.Actions) > 0 {
 				rt.Fatalf("export: %v: %v\n%s", shape(left.Actions), left.Actions[0].Change.Differences, text)
 			}
 		}

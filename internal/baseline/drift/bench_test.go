@@ -1,10 +1,12 @@
-package baseline
+package drift_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
@@ -12,7 +14,7 @@ import (
 func manyRanges(first string) string {
 	var b strings.Builder
 	b.WriteString("namedLocations:\n  - key: many\n    displayName: Many\n    ipRanges:\n      - {cidrAddress: " + first + "}\n")
-	for i := 1; i < MaxRanges; i++ {
+	for i := 1; i < baseline.MaxRanges; i++ {
 		fmt.Fprintf(&b, "      - {cidrAddress: 172.%d.%d.0/24}\n", 16+i/250, i%250)
 	}
 	return b.String()
@@ -24,16 +26,16 @@ func manyRanges(first string) string {
 func BenchmarkLargeLocation(b *testing.B) {
 	for _, c := range []struct{ name, first string }{{"inSync", "172.16.0.0/24"}, {"oneChanged", "203.0.113.0/24"}} {
 		b.Run(c.name, func(b *testing.B) {
-			live, problems := Parse("live.yaml", []byte(manyRanges("172.16.0.0/24")))
+			live, problems := baseline.Parse("live.yaml", []byte(manyRanges("172.16.0.0/24")))
 			if err := problems.Err(); err != nil {
 				b.Fatal(err)
 			}
 			tn := newTenant()
 			id := tn.put(entra.KindLocation, "", live.Locations[0].Want)
-			tn.owned[entra.KindLocation] = map[string]Owned{"many": {ID: id}}
+			tn.owned[entra.KindLocation] = map[string]drift.Owned{"many": {ID: id}}
 			text := []byte(manyRanges(c.first))
 			for b.Loop() {
-				wanted, problems := Parse("wanted.yaml", text)
+				wanted, problems := baseline.Parse("wanted.yaml", text)
 				if err := problems.Err(); err != nil {
 					b.Fatal(err)
 				}
@@ -50,8 +52,8 @@ func FuzzCompare(f *testing.F) {
 	}
 	live := newTenant().read()
 	f.Fuzz(func(_ *testing.T, data []byte) {
-		if b, _ := Parse("f", data); b != nil {
-			Compare(b, live, Settings{})
+		if b, _ := baseline.Parse("f", data); b != nil {
+			drift.Compare(b, live, drift.Settings{})
 		}
 	})
 }

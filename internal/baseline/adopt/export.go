@@ -1,10 +1,12 @@
-package baseline
+package adopt
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -15,8 +17,8 @@ import (
 // applications and service principals, of which must be known that they are
 // unique. It is asked again after the answers are in live.Names, until it
 // gives none.
-func ExportRefs(live Live) []entra.Ref {
-	x := exporter{live: live, names: newNamer(live)}
+func ExportRefs(live drift.Live) []entra.Ref {
+	x := exporter{live: live, names: drift.NewNamer(live)}
 	seen := map[entra.Ref]bool{}
 	want := func(r entra.Ref) {
 		if _, answered := live.Names[r]; !answered && r.Name != "" {
@@ -53,12 +55,12 @@ func ExportRefs(live Live) []entra.Ref {
 // with a comment otherwise. An object that no baseline can hold (two of one
 // name, a rule broken) is left in as a comment with the reason, and so is what
 // could not be read.
-func Export(live Live) ([]byte, error) {
-	x := &exporter{live: live, names: newNamer(live)}
+func Export(live drift.Live) ([]byte, error) {
+	x := &exporter{live: live, names: drift.NewNamer(live)}
 	x.gather()
 	for {
 		text := x.text()
-		_, problems := Parse("export", text)
+		_, problems := baseline.Parse("export", text)
 		errs := problems.Errors()
 		if len(errs) == 0 {
 			return text, nil
@@ -77,7 +79,7 @@ func tenantName(t entra.Tenant) string {
 }
 
 type exporter struct {
-	live  Live
+	live  drift.Live
 	names policy.Names
 	parts []*part
 	out   strings.Builder
@@ -108,7 +110,7 @@ func (x *exporter) gather() {
 	for _, s := range sections {
 		var docs []entra.Document
 		count := map[string]int{}
-		for _, d := range x.live.list(s.kind) {
+		for _, d := range x.live.List(s.kind) {
 			if d.Text("policyType") != policy.PolicyTypeBuiltIn {
 				docs = append(docs, d)
 				count[strings.ToLower(d.DisplayName())]++
@@ -127,7 +129,7 @@ func (x *exporter) gather() {
 			case n > 1:
 				p.reason = fmt.Sprintf("%d objects have this name, and names in a baseline are unique", n)
 			default:
-				if _, problems := Parse("export", []byte(s.name+":\n"+p.text)); problems.Err() != nil {
+				if _, problems := baseline.Parse("export", []byte(s.name+":\n"+p.text)); problems.Err() != nil {
 					p.reason = problems.Errors()[0].Message
 				}
 			}
@@ -291,7 +293,7 @@ func (x *exporter) refName(m *policy.Member, id string) (text, comment string) {
 		}
 	case entra.KindLocation, entra.KindStrength:
 		n := 0
-		for _, d := range x.live.list(m.Ref) {
+		for _, d := range x.live.List(m.Ref) {
 			if strings.EqualFold(d.DisplayName(), name) {
 				n++
 			}

@@ -1,4 +1,4 @@
-package baseline
+package drift
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -15,7 +16,7 @@ import (
 // planner compares a baseline with a tenant. Its steps only add to what the
 // entries say; at the end the entries become actions.
 type planner struct {
-	b        *Baseline
+	b        *baseline.Baseline
 	live     Live
 	s        Settings
 	glass    breakGlass
@@ -28,7 +29,7 @@ type planner struct {
 // entry is one object on its way to an Entry and its actions.
 type entry struct {
 	Entry
-	item     *Item          // nil: no longer in the baseline
+	item     *baseline.Item // nil: no longer in the baseline
 	owned    Owned          // zero: not recorded
 	live     entra.Document // as the service sent it; nil: not in the tenant
 	namesake entra.Document // the one live object of its name that could be adopted
@@ -74,8 +75,8 @@ func (e *entry) ready() bool { return e.writes() && len(e.blocked) == 0 && len(e
 
 // Compare says how a tenant, as one run read it, stands to the baseline. It is a
 // pure function: the same input gives the same result.
-func Compare(b *Baseline, live Live, s Settings) Result {
-	p := &planner{b: b, live: live, s: s, glass: resolveBreakGlass(b, live.Names, live.Members), names: newNamer(live)}
+func Compare(b *baseline.Baseline, live Live, s Settings) Result {
+	p := &planner{b: b, live: live, s: s, glass: resolveBreakGlass(b, live.Names, live.Members), names: NewNamer(live)}
 	if live.Self.Kind != entra.KindUser { // a person who is signed in is no workload
 		p.glass.self = string(live.Self.ID)
 	}
@@ -102,7 +103,7 @@ func Compare(b *Baseline, live Live, s Settings) Result {
 
 // identify finds the live object of an item by its recorded id. A live
 // namesake of something unrecorded is never written to and blocks the create.
-func (p *planner) identify(it *Item) {
+func (p *planner) identify(it *baseline.Item) {
 	e := &entry{item: it, Entry: Entry{Key: it.Key, Kind: it.Kind, DisplayName: it.DisplayName(), State: it.Want.Text("state")}}
 	p.entries = append(p.entries, e)
 	if o, ok := p.s.Owned[it.Kind][it.Key]; ok && o.ID != "" {
@@ -111,7 +112,7 @@ func (p *planner) identify(it *Item) {
 			e.block("the id %s is recorded for the keys %s", o.ID, strings.Join(twins, ", "))
 			e.wrong = true
 		}
-		if e.live = p.live.byID(it.Kind, o.ID); e.live != nil {
+		if e.live = p.live.ByID(it.Kind, o.ID); e.live != nil {
 			p.renamed(e)
 			p.doubles(e)
 			return
@@ -142,7 +143,7 @@ func (p *planner) renamed(e *entry) {
 // doubles warns of other live objects that have the name of one of ours: people
 // cannot tell them apart, and neither can adopt.
 func (p *planner) doubles(e *entry) {
-	for _, d := range p.live.list(e.Kind) {
+	for _, d := range p.live.List(e.Kind) {
 		if strings.EqualFold(d.DisplayName(), e.DisplayName) && !strings.EqualFold(d.ID(), e.ID) && len(p.sameID(e.Kind, d.ID())) == 0 {
 			p.warnings = append(p.warnings, fmt.Sprintf("something else has the name of the %s %q: %s, which is not ours", policy.KindWords[e.Kind], e.DisplayName, d.ID()))
 		}
@@ -161,7 +162,7 @@ func (p *planner) sameID(kind entra.ObjectKind, id string) []string {
 
 func (p *planner) namesakes(e *entry) {
 	var found []string
-	for _, d := range p.live.list(e.Kind) {
+	for _, d := range p.live.List(e.Kind) {
 		if !strings.EqualFold(d.DisplayName(), e.DisplayName) {
 			continue
 		}
@@ -222,7 +223,7 @@ func (p *planner) leftovers() {
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
 		for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
 			o := p.s.Owned[kind][key]
-			e := &entry{owned: o, live: p.live.byID(kind, o.ID), Entry: Entry{Key: key, Kind: kind, ID: o.ID, DisplayName: o.DisplayName}}
+			e := &entry{owned: o, live: p.live.ByID(kind, o.ID), Entry: Entry{Key: key, Kind: kind, ID: o.ID, DisplayName: o.DisplayName}}
 			if present[e.ref()] || p.adoptedElsewhere(kind, key, o.ID) {
 				continue
 			}
@@ -348,7 +349,7 @@ func (p *planner) result() Result {
 		r.Entries = append(r.Entries, e.Entry)
 	}
 	for _, kind := range []entra.ObjectKind{entra.KindLocation, entra.KindPolicy} {
-		for _, d := range p.live.list(kind) {
+		for _, d := range p.live.List(kind) {
 			if len(p.sameID(kind, d.ID())) == 0 {
 				r.Entries = append(r.Entries, Entry{Kind: kind, ID: d.ID(), DisplayName: d.DisplayName(), State: d.Text("state"), Status: Unmanaged})
 			}

@@ -1,10 +1,11 @@
-package baseline
+package drift
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -125,7 +126,7 @@ func withUntrust(a plan.Action, before entra.Document) []plan.Action {
 // so no switch of enforcement is asked; an object that a policy not ours still
 // uses is blocked.
 func Destroy(live Live, owned OwnedObjects) []plan.Action {
-	p := &planner{b: &Baseline{}, live: live, s: Settings{Owned: owned}, names: newNamer(live)}
+	p := &planner{b: &baseline.Baseline{}, live: live, s: Settings{Owned: owned}, names: NewNamer(live)}
 	p.leftovers()
 	var out []plan.Action
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {

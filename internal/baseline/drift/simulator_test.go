@@ -1,4 +1,4 @@
-package baseline
+package drift_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/adopt"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
@@ -36,7 +39,7 @@ type simulated struct {
 	w     *conditionalaccess.Workload
 	now   time.Time
 	base  *tenant // names, break-glass and licences
-	owned OwnedObjects
+	owned drift.OwnedObjects
 	fatal func(...any)
 	// shows, if set, changes how the tenant shows an object, not the object.
 	shows  func(entra.ObjectKind, entra.Document)
@@ -102,16 +105,16 @@ func (s *simulated) list(kind entra.ObjectKind) []entra.Document {
 	return out
 }
 
-func (s *simulated) read() Live {
+func (s *simulated) read() drift.Live {
 	l := s.base.live
 	l.Policies, l.Locations, l.Strengths = s.list(entra.KindPolicy), s.list(entra.KindLocation), s.list(entra.KindStrength)
 	return l
 }
 
-func (s *simulated) plan(b *Baseline) Result {
+func (s *simulated) plan(b *baseline.Baseline) drift.Result {
 	set := everything
 	set.Owned = s.owned
-	return Compare(b, s.read(), set)
+	return drift.Compare(b, s.read(), set)
 }
 
 // apply carries out every action and looks whether it left what was planned.
@@ -154,7 +157,7 @@ func (s *simulated) apply(tb testing.TB, actions []plan.Action) {
 		if policy.CanonicalHash(c.Kind, live) != want {
 			s.fatal(a.Kind, c.Key, "leaves", encode(policy.Canonical(c.Kind, live)), "not", encode(c.After), "having sent", encode(body))
 		}
-		s.owned[c.Kind][c.Key] = Owned{ID: id, Hash: want, Wanted: want, DisplayName: a.Subject.Name}
+		s.owned[c.Kind][c.Key] = drift.Owned{ID: id, Hash: want, Wanted: want, DisplayName: a.Subject.Name}
 	}
 }
 
@@ -170,7 +173,7 @@ func TestSimulatedTenantKeepsWhatWasPlanned(t *testing.T) {
 				rt.Fatalf("%v: %v", shape(left.Actions), left.Actions[0].Change.Differences)
 			}
 		}
-		s.apply(t, Destroy(s.read(), s.owned))
+		s.apply(t, drift.Destroy(s.read(), s.owned))
 		if l := s.read(); len(l.Policies)+len(l.Locations) > 0 {
 			rt.Fatalf("left: %v %v", l.Policies, l.Locations)
 		}
@@ -180,7 +183,7 @@ func TestSimulatedTenantKeepsWhatWasPlanned(t *testing.T) {
 // TestSimulatedTenantTakesTheStarterBaseline: the shipped example, as it is and
 // with every policy enabled.
 func TestSimulatedTenantTakesTheStarterBaseline(t *testing.T) {
-	b, problems := Load(os.DirFS("../../examples"), "baseline")
+	b, problems := baseline.Load(os.DirFS("../../../examples"), "baseline")
 	if b == nil {
 		t.Fatal(problems)
 	}
@@ -204,7 +207,7 @@ func TestSimulatedTenantTakesTheStarterBaseline(t *testing.T) {
 func TestExportOfAGeneratedTenant(t *testing.T) {
 	s := newSimulated(t.Fatal)
 	s.serve(generate.Population(1, 50, 200, s.now))
-	text, err := Export(s.read())
+	text, err := adopt.Export(s.read())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,14 +215,14 @@ func TestExportOfAGeneratedTenant(t *testing.T) {
 	if len(b.Policies) != 200 || strings.Contains(string(text), "# left out") {
 		t.Fatalf("%d policies in\n%s", len(b.Policies), text)
 	}
-	owned, _, problems := Adopt(b, s.read(), OwnedObjects{}, nil, true)
+	owned, _, problems := adopt.Adopt(b, s.read(), drift.OwnedObjects{}, nil, true)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	s.owned = owned
 	r := s.plan(b)
 	for _, e := range r.Entries {
-		if e.Status != InSync {
+		if e.Status != drift.InSync {
 			t.Error(e)
 		}
 	}

@@ -1,4 +1,4 @@
-package baseline
+package drift_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -119,7 +120,7 @@ func TestNothingReadsAsDriftThatIsNone(t *testing.T) {
 				t.Helper()
 				r := s.plan(b)
 				for _, e := range r.Entries {
-					if e.Status != InSync {
+					if e.Status != drift.InSync {
 						t.Errorf("%s: %s", what, e)
 					}
 				}

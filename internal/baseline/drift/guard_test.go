@@ -1,4 +1,4 @@
-package baseline
+package drift_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -148,7 +150,7 @@ func guarded(t *testing.T, base, from, to, needs string) {
 				want = plan.NotEnabled
 			}
 		}
-		r := tn.plan(b, Settings{AllowEnabledPolicies: s.e, AllowWeakening: s.w})
+		r := tn.plan(b, drift.Settings{AllowEnabledPolicies: s.e, AllowWeakening: s.w})
 		if len(r.Actions) == 0 {
 			t.Fatal("no action")
 		}
@@ -171,21 +173,21 @@ func guarded(t *testing.T, base, from, to, needs string) {
 func TestGuardsOnCreateAndPrune(t *testing.T) {
 	tn, b := newTenant(), load(t, enforced)
 	want := []string{"createLocation VPN ready", "createLocation NEAR ready", "createStrength KEYS ready", "createPolicy A notEnabled", "createPolicy B notEnabled", "createPolicy R ready"}
-	if d := cmp.Diff(want, shape(tn.plan(b, Settings{}).Actions)); d != "" {
+	if d := cmp.Diff(want, shape(tn.plan(b, drift.Settings{}).Actions)); d != "" {
 		t.Error(d)
 	}
 	tn, _ = applied(t, enforced)
 	only := load(t, "policies: [{key: R, displayName: R, state: enabledForReportingButNotEnforced, conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeUsers: ["+bg1+", "+bg2+"]}}, grantControls: {builtInControls: [mfa]}}]")
 	for _, c := range []struct {
-		s    Settings
-		b    *Baseline
+		s    drift.Settings
+		b    *baseline.Baseline
 		want string
 	}{
-		{Settings{}, only, "notEnabled"},
-		{Settings{Prune: true}, only, "notEnabled"},
-		{Settings{Prune: true, AllowEnabledPolicies: true}, only, "notEnabled"},
+		{drift.Settings{}, only, "notEnabled"},
+		{drift.Settings{Prune: true}, only, "notEnabled"},
+		{drift.Settings{Prune: true, AllowEnabledPolicies: true}, only, "notEnabled"},
 		{everything, only, "ready"},
-		{everything, &Baseline{}, "blocked"},
+		{everything, &baseline.Baseline{}, "blocked"},
 	} {
 		got := shape(tn.plan(c.b, c.s).Actions)
 		if len(got) < 6 || got[0] != "deletePolicy A "+c.want || got[1] != "deletePolicy B "+c.want {
@@ -328,7 +330,7 @@ func TestLockoutProof(t *testing.T) {
 	t.Run("policies not ours only warn", func(t *testing.T) {
 		tn := newTenant()
 		tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Theirs","state":"enabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"builtInControls":["block"]}}`))
-		r := tn.plan(load(t, small), Settings{})
+		r := tn.plan(load(t, small), drift.Settings{})
 		if len(r.Warnings) != 2 || len(r.Problems) != 0 {
 			t.Error(r.Warnings, r.Problems)
 		}
@@ -337,14 +339,14 @@ func TestLockoutProof(t *testing.T) {
 
 func TestTenantMaximum(t *testing.T) {
 	tn, b := newTenant(), load(t, small)
-	for i := range MaxPolicies - 2 {
+	for i := range baseline.MaxPolicies - 2 {
 		tn.put(entra.KindPolicy, "", entra.Document{"displayName": fmt.Sprint("P", i)})
 	}
-	if got := shape(tn.plan(b, Settings{}).Actions); got[2] != "createPolicy CA010 ready" {
+	if got := shape(tn.plan(b, drift.Settings{}).Actions); got[2] != "createPolicy CA010 ready" {
 		t.Error(got)
 	}
 	tn.put(entra.KindPolicy, "", entra.Document{"displayName": "one more"})
-	if got := shape(tn.plan(b, Settings{}).Actions); got[2] != "createPolicy CA010 blocked" || got[3] != "createPolicy CA020 blocked" {
+	if got := shape(tn.plan(b, drift.Settings{}).Actions); got[2] != "createPolicy CA010 blocked" || got[3] != "createPolicy CA020 blocked" {
 		t.Error(got)
 	}
 }
@@ -355,7 +357,7 @@ func TestUnmanagedIsCopiedFromLive(t *testing.T) {
 	d := tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID]
 	d["state"], d["sessionControls"] = "enabled", map[string]any{"disableResilienceDefaults": true}
 	policy.Put(d, "conditions.locations", map[string]any{"includeLocations": []any{"All"}})
-	if got := shape(tn.plan(b, Settings{}).Actions); len(got) > 0 {
+	if got := shape(tn.plan(b, drift.Settings{}).Actions); len(got) > 0 {
 		t.Error(got)
 	}
 	policy.Put(d, "conditions.users.excludeGroups", []any{bgGroup})

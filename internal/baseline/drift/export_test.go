@@ -1,4 +1,4 @@
-package baseline
+package drift_test
 
 import (
 	"fmt"
@@ -6,15 +6,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/adopt"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // exported exports a tenant as the command does and reads the text back.
-func exported(t *testing.T, tn *tenant) (string, *Baseline) {
+func exported(t *testing.T, tn *tenant) (string, *baseline.Baseline) {
 	t.Helper()
 	live := tn.read()
-	text, err := Export(live)
+	text, err := adopt.Export(live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +26,7 @@ func exported(t *testing.T, tn *tenant) (string, *Baseline) {
 
 func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
 	tn, _ := applied(t, small)
-	tn.owned = OwnedObjects{}
+	tn.owned = drift.OwnedObjects{}
 	id := tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Blocks # all: \"x\"","state":"enabled","conditions":{"applications":{"includeApplications":["All"]},
 		"users":{"includeUsers":["All"],"excludeGroups":["f0000000-0000-0000-0000-000000000001"]},"somethingNew":{"a":[1,{"b":null}]},"times":{"x":"y"}},
 		"grantControls":{"operator":"OR","builtInControls":["block","quantum"]},"sessionControls":{"newControl":{"isEnabled":true}}}`))
@@ -43,14 +46,14 @@ func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
 			t.Errorf("%q, which goes without saying, is in\n%s", not, text)
 		}
 	}
-	owned, done, problems := Adopt(b, tn.read(), tn.owned, nil, true)
+	owned, done, problems := adopt.Adopt(b, tn.read(), tn.owned, nil, true)
 	if len(problems) > 0 || len(done) != 8 {
 		t.Fatal(problems, done)
 	}
 	tn.owned = owned
-	r := tn.plan(b, Settings{})
+	r := tn.plan(b, drift.Settings{})
 	for _, e := range r.Entries {
-		if e.Status != InSync {
+		if e.Status != drift.InSync {
 			t.Error(e)
 		}
 	}
@@ -86,18 +89,18 @@ func TestExportRefsConverge(t *testing.T) {
 	const app = "aaaa0000-0000-0000-0000-000000000009"
 	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"P","state":"disabled","conditions":{"applications":{"includeApplications":["`+app+`"]},"users":{"includeGroups":["`+finance+`"]}},"grantControls":{"builtInControls":["mfa"]}}`))
 	live := tn.read()
-	if d := cmp.Diff([]entra.Ref{{Kind: entra.KindApplication, Name: app}}, ExportRefs(live)); d != "" {
+	if d := cmp.Diff([]entra.Ref{{Kind: entra.KindApplication, Name: app}}, adopt.ExportRefs(live)); d != "" {
 		t.Fatal(d)
 	}
 	live.Names[entra.Ref{Kind: entra.KindApplication, Name: app}] = entra.Resolution{Objects: []entra.DirectoryObject{{Kind: entra.KindApplication, ID: app, DisplayName: "Payroll"}}}
-	if d := cmp.Diff([]entra.Ref{{Kind: entra.KindApplication, Name: "Payroll"}}, ExportRefs(live)); d != "" {
+	if d := cmp.Diff([]entra.Ref{{Kind: entra.KindApplication, Name: "Payroll"}}, adopt.ExportRefs(live)); d != "" {
 		t.Fatal(d)
 	}
 	live.Names[entra.Ref{Kind: entra.KindApplication, Name: "Payroll"}] = entra.Resolution{Objects: []entra.DirectoryObject{{ID: app}, {ID: "other"}}}
-	if got := ExportRefs(live); len(got) != 0 {
+	if got := adopt.ExportRefs(live); len(got) != 0 {
 		t.Fatal(got)
 	}
-	text, err := Export(live)
+	text, err := adopt.Export(live)
 	if err != nil || !strings.Contains(string(text), "- "+app+" # Payroll\n") {
 		t.Errorf("%v in\n%s", err, text)
 	}
@@ -111,13 +114,13 @@ func TestAdopt(t *testing.T) {
 		name    string
 		pairs   []string
 		byName  bool
-		change  func(OwnedObjects)
+		change  func(drift.OwnedObjects)
 		problem string
 		adopted int
 	}{
-		{"by pair", []string{"CA010=" + id}, false, func(o OwnedObjects) { delete(o[entra.KindPolicy], "CA010") }, "", 1},
-		{"by name", nil, true, func(o OwnedObjects) { delete(o[entra.KindPolicy], "CA010"); delete(o[entra.KindLocation], "VPN") }, "", 2},
-		{"under a new key", []string{"CA010=" + id}, false, func(o OwnedObjects) {
+		{"by pair", []string{"CA010=" + id}, false, func(o drift.OwnedObjects) { delete(o[entra.KindPolicy], "CA010") }, "", 1},
+		{"by name", nil, true, func(o drift.OwnedObjects) { delete(o[entra.KindPolicy], "CA010"); delete(o[entra.KindLocation], "VPN") }, "", 2},
+		{"under a new key", []string{"CA010=" + id}, false, func(o drift.OwnedObjects) {
 			o[entra.KindPolicy]["OLD"] = o[entra.KindPolicy]["CA010"]
 			delete(o[entra.KindPolicy], "CA010")
 		}, "", 1},
@@ -125,13 +128,13 @@ func TestAdopt(t *testing.T) {
 		{"no such id", []string{"CA010=" + bg1}, false, nil, "no conditionalAccessPolicy with this id", 0},
 		{"no pair", []string{"CA010"}, false, nil, "KEY=ID", 0},
 		{"stands already", []string{"CA010=" + other}, false, nil, "stands for " + id + " already", 0},
-		{"another's", []string{"CA020=" + id}, false, func(o OwnedObjects) { delete(o[entra.KindPolicy], "CA020") }, "stands for the key CA010 already", 0},
+		{"another's", []string{"CA020=" + id}, false, func(o drift.OwnedObjects) { delete(o[entra.KindPolicy], "CA020") }, "stands for the key CA010 already", 0},
 		{"of another kind", []string{"namedLocation:VPN=" + id}, false, nil, "no namedLocation with this id", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			owned := OwnedObjects{}
+			owned := drift.OwnedObjects{}
 			for kind, m := range tn.owned {
-				owned[kind] = map[string]Owned{}
+				owned[kind] = map[string]drift.Owned{}
 				for k, o := range m {
 					owned[kind][k] = o
 				}
@@ -139,12 +142,12 @@ func TestAdopt(t *testing.T) {
 			if c.change != nil {
 				c.change(owned)
 			}
-			got, done, problems := Adopt(b, tn.read(), owned, c.pairs, c.byName)
+			got, done, problems := adopt.Adopt(b, tn.read(), owned, c.pairs, c.byName)
 			if len(done) != c.adopted || (c.problem == "") != (len(problems) == 0) || !strings.Contains(strings.Join(problems, ""), c.problem) {
 				t.Fatal(done, problems)
 			}
 			if c.problem == "" {
-				if left := Compare(b, tn.read(), Settings{Owned: got}).Actions; len(left) > 0 {
+				if left := drift.Compare(b, tn.read(), drift.Settings{Owned: got}).Actions; len(left) > 0 {
 					t.Error(shape(left))
 				}
 			}
@@ -155,7 +158,7 @@ func TestAdopt(t *testing.T) {
 func TestDestroy(t *testing.T) {
 	tn, b := applied(t, small)
 	tn.put(entra.KindPolicy, "", entra.Document{"displayName": "Not ours"})
-	actions := Destroy(tn.read(), tn.owned)
+	actions := drift.Destroy(tn.read(), tn.owned)
 	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN ready", "deleteLocation VPN ready"}
 	if d := cmp.Diff(want, shape(actions)); d != "" {
 		t.Fatal(d)
@@ -174,7 +177,7 @@ func TestDestroyKeepsWhatOthersUse(t *testing.T) {
 	tn, _ := applied(t, small)
 	loc := tn.owned[entra.KindLocation]["VPN"].ID
 	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Theirs","conditions":{"locations":{"includeLocations":["`+loc+`"]}}}`))
-	actions := Destroy(tn.read(), tn.owned)
+	actions := drift.Destroy(tn.read(), tn.owned)
 	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN blocked", "deleteLocation VPN blocked"}
 	if d := cmp.Diff(want, shape(actions)); d != "" {
 		t.Error(d)
@@ -185,17 +188,17 @@ func TestDestroyKeepsWhatOthersUse(t *testing.T) {
 // other does not end the export, nor does a kind that could not be read.
 func TestExportLeavesOutWhatShowsOnlyTogether(t *testing.T) {
 	tn := newTenant()
-	for i := range MaxPolicies + 2 {
+	for i := range baseline.MaxPolicies + 2 {
 		tn.put(entra.KindPolicy, "", doc(t, fmt.Sprintf(`{"displayName":"P%03d","state":"disabled","conditions":{"applications":{"includeApplications":["All"]},"users":{"includeUsers":["All"]}},"grantControls":{"builtInControls":["mfa"]}}`, i)))
 	}
 	live := tn.read()
 	live.Locations = []entra.Document{{"id": policy.CompliantNetwork, "@odata.type": policy.TypeCompliantNetwork, "displayName": policy.CompliantNetworkName}}
-	live.Unread = []Unread{{entra.KindStrength, "GET /strengths: 403"}, {entra.KindAgreement, "GET /agreements: 403\n"}}
-	text, err := Export(live)
+	live.Unread = []drift.Unread{{entra.KindStrength, "GET /strengths: 403"}, {entra.KindAgreement, "GET /agreements: 403\n"}}
+	text, err := adopt.Export(live)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := load(t, string(text)); len(b.Policies) != MaxPolicies {
+	if b := load(t, string(text)); len(b.Policies) != baseline.MaxPolicies {
 		t.Errorf("%d policies", len(b.Policies))
 	}
 	for _, want := range []string{"a tenant holds at most 240 policies", "# could not be read: GET /strengths: 403\n", "ids stand in their place: GET /agreements: 403", "every tenant has it and nobody can make it"} {

@@ -1,4 +1,6 @@
-package baseline
+// Package adopt takes live objects into ownership of a baseline, and writes a
+// tenant as a baseline. It is pure.
+package adopt
 
 import (
 	"fmt"
@@ -6,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -24,12 +28,12 @@ type Adoption struct {
 // live object has that is nobody's yet. Nothing is guessed: a pair that does
 // not fit, or two candidates, is a problem, and with a problem nothing is
 // adopted. The records given are not changed; the result holds all of them.
-func Adopt(b *Baseline, live Live, owned OwnedObjects, pairs []string, byName bool) (OwnedObjects, []Adoption, []string) {
-	a := &adopter{b: b, live: live, owned: OwnedObjects{}}
+func Adopt(b *baseline.Baseline, live drift.Live, owned drift.OwnedObjects, pairs []string, byName bool) (drift.OwnedObjects, []Adoption, []string) {
+	a := &adopter{b: b, live: live, owned: drift.OwnedObjects{}}
 	for _, kind := range policy.Kinds {
 		a.owned[kind] = maps.Clone(owned[kind])
 		if a.owned[kind] == nil {
-			a.owned[kind] = map[string]Owned{}
+			a.owned[kind] = map[string]drift.Owned{}
 		}
 	}
 	for _, p := range pairs {
@@ -49,9 +53,9 @@ func Adopt(b *Baseline, live Live, owned OwnedObjects, pairs []string, byName bo
 }
 
 type adopter struct {
-	b        *Baseline
-	live     Live
-	owned    OwnedObjects
+	b        *baseline.Baseline
+	live     drift.Live
+	owned    drift.OwnedObjects
 	done     []Adoption
 	problems []string
 }
@@ -62,7 +66,7 @@ func (a *adopter) pair(p string) string {
 		return "must have the form KEY=ID"
 	}
 	key, id := p[:i], policy.FoldID(p[i+1:])
-	var items []Item
+	var items []baseline.Item
 	for _, it := range a.b.Items() {
 		if it.Key == key || it.Ref() == key {
 			items = append(items, it)
@@ -78,7 +82,7 @@ func (a *adopter) pair(p string) string {
 		}
 		return "several objects have this key; say which: " + strings.Join(refs, " or ")
 	}
-	d := a.live.byID(items[0].Kind, id)
+	d := a.live.ByID(items[0].Kind, id)
 	if d == nil {
 		return fmt.Sprintf("the tenant has no %s with this id", items[0].Kind)
 	}
@@ -86,34 +90,34 @@ func (a *adopter) pair(p string) string {
 }
 
 // take records a live object for an item.
-func (a *adopter) take(it Item, d entra.Document) string {
+func (a *adopter) take(it baseline.Item, d entra.Document) string {
 	records := a.owned[it.Kind]
 	if d.Text("policyType") == policy.PolicyTypeBuiltIn {
 		return "a built-in authentication strength belongs to the service"
 	}
-	if o, ok := records[it.Key]; ok && !strings.EqualFold(o.ID, d.ID()) && a.live.byID(it.Kind, o.ID) != nil {
+	if o, ok := records[it.Key]; ok && !strings.EqualFold(o.ID, d.ID()) && a.live.ByID(it.Kind, o.ID) != nil {
 		return fmt.Sprintf("the key stands for %s already, which is in the tenant", o.ID)
 	}
 	for _, key := range policy.SortedKeys(records) {
 		if key == it.Key || !strings.EqualFold(records[key].ID, d.ID()) {
 			continue
 		}
-		if slices.ContainsFunc(a.b.OfKind(it.Kind), func(o Item) bool { return o.Key == key }) {
+		if slices.ContainsFunc(a.b.OfKind(it.Kind), func(o baseline.Item) bool { return o.Key == key }) {
 			return fmt.Sprintf("the object stands for the key %s already", key)
 		}
 		delete(records, key) // the key was renamed in the baseline
 	}
-	records[it.Key] = Owned{ID: d.ID(), Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
+	records[it.Key] = drift.Owned{ID: d.ID(), Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
 	a.done = append(a.done, Adoption{Kind: it.Kind, Key: it.Key, ID: d.ID(), DisplayName: d.DisplayName()})
 	return ""
 }
 
-func (a *adopter) byName(it Item) {
-	if o, ok := a.owned[it.Kind][it.Key]; ok && a.live.byID(it.Kind, o.ID) != nil {
+func (a *adopter) byName(it baseline.Item) {
+	if o, ok := a.owned[it.Kind][it.Key]; ok && a.live.ByID(it.Kind, o.ID) != nil {
 		return
 	}
 	var found []entra.Document
-	for _, d := range a.live.list(it.Kind) {
+	for _, d := range a.live.List(it.Kind) {
 		if strings.EqualFold(d.DisplayName(), it.DisplayName()) {
 			found = append(found, d)
 		}

@@ -1,4 +1,4 @@
-package baseline
+package drift_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -16,8 +18,8 @@ import (
 // them and takes the writes of a plan.
 type tenant struct {
 	docs  map[entra.ObjectKind]map[string]entra.Document
-	owned OwnedObjects
-	live  Live
+	owned drift.OwnedObjects
+	live  drift.Live
 	next  int
 	// merge makes updates merge into the live object, members within members;
 	// otherwise each block replaces the live one. The service may do either.
@@ -36,9 +38,9 @@ const (
 func yes(b bool) *bool { return &b }
 
 func newTenant() *tenant {
-	t := &tenant{docs: map[entra.ObjectKind]map[string]entra.Document{}, owned: OwnedObjects{}}
+	t := &tenant{docs: map[entra.ObjectKind]map[string]entra.Document{}, owned: drift.OwnedObjects{}}
 	for _, kind := range policy.Kinds {
-		t.docs[kind], t.owned[kind] = map[string]entra.Document{}, map[string]Owned{}
+		t.docs[kind], t.owned[kind] = map[string]entra.Document{}, map[string]drift.Owned{}
 	}
 	t.docs[entra.KindStrength][policy.StrengthPhishingResistant] = entra.Document{"id": policy.StrengthPhishingResistant,
 		"displayName": "Phishing-resistant MFA", "policyType": "builtIn", "allowedCombinations": []any{"fido2"}}
@@ -72,7 +74,7 @@ func newTenant() *tenant {
 	}
 	names[entra.Ref{Kind: entra.KindGroup, Name: "Twice"}] = entra.Resolution{Objects: []entra.DirectoryObject{{ID: "x1"}, {ID: "x2"}}}
 	names[entra.Ref{Kind: entra.KindGroup, Name: "Nobody"}] = entra.Resolution{}
-	t.live = Live{Names: names, ObjectNames: map[string]entra.DirectoryObject{}, Deleted: map[string]bool{},
+	t.live = drift.Live{Names: names, ObjectNames: map[string]entra.DirectoryObject{}, Deleted: map[string]bool{},
 		Members: map[entra.ID][]entra.DirectoryObject{bgGroup: {user(bg1, "bg1@contoso.com"), user(bg2, "bg2@contoso.com")}},
 		Tenant:  entra.Tenant{PlanP1: true, PlanP2: true, WorkloadPremium: true, SecurityDefaults: yes(false)},
 		Self:    entra.DirectoryObject{ID: self, DisplayName: "risksweep"}}
@@ -80,7 +82,7 @@ func newTenant() *tenant {
 }
 
 // read is what a run sees of the tenant.
-func (t *tenant) read() Live {
+func (t *tenant) read() drift.Live {
 	l := t.live
 	list := func(kind entra.ObjectKind) (out []entra.Document) {
 		for _, id := range policy.SortedKeys(t.docs[kind]) {
@@ -158,7 +160,7 @@ func (t *tenant) apply(tb testing.TB, actions []plan.Action) (writes int) {
 		if got, want := policy.CanonicalHash(c.Kind, live), policy.CanonicalHash(c.Kind, fill(c.After)); got != want {
 			tb.Fatalf("%s %s leaves\n%s\nnot\n%s", a.Kind, c.Key, encode(policy.Canonical(c.Kind, live)), encode(fill(c.After)))
 		}
-		t.owned[c.Kind][c.Key] = Owned{ID: string(a.Subject.ID), Hash: policy.CanonicalHash(c.Kind, live), Wanted: policy.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
+		t.owned[c.Kind][c.Key] = drift.Owned{ID: string(a.Subject.ID), Hash: policy.CanonicalHash(c.Kind, live), Wanted: policy.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
 	}
 	return writes
 }
@@ -198,20 +200,20 @@ func encode(v any) string {
 }
 
 // load reads a baseline that must be without error.
-func load(tb testing.TB, text string) *Baseline {
+func load(tb testing.TB, text string) *baseline.Baseline {
 	tb.Helper()
-	b, problems := Parse("b.yaml", []byte(text))
+	b, problems := baseline.Parse("b.yaml", []byte(text))
 	if b == nil {
 		tb.Fatalf("%v\nin %s", problems, text)
 	}
 	return b
 }
 
-var everything = Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true}
+var everything = drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true}
 
-func (t *tenant) plan(b *Baseline, s Settings) Result {
+func (t *tenant) plan(b *baseline.Baseline, s drift.Settings) drift.Result {
 	s.Owned = t.owned
-	return Compare(b, t.read(), s)
+	return drift.Compare(b, t.read(), s)
 }
 
 // shape is what a test wants to see of the actions.

@@ -1,4 +1,4 @@
-package baseline
+package adopt
 
 import (
 	"encoding/json"

@@ -1,9 +1,16 @@
-package baseline
+// Package drift compares a baseline with a tenant and plans what to write.
+//
+// It is pure: it never calls the service, keeps no state and knows no clock.
+// What it cannot resolve or prove safe it blocks with the reason; it never
+// drops a name, and it never plans a write to an object that is not recorded as
+// its own.
+package drift
 
 import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -40,7 +47,8 @@ type Unread struct {
 	Reason string
 }
 
-func (l Live) list(kind entra.ObjectKind) []entra.Document {
+// List are the objects of one kind.
+func (l Live) List(kind entra.ObjectKind) []entra.Document {
 	switch kind {
 	case entra.KindLocation:
 		return l.Locations
@@ -50,8 +58,9 @@ func (l Live) list(kind entra.ObjectKind) []entra.Document {
 	return l.Policies
 }
 
-func (l Live) byID(kind entra.ObjectKind, id string) entra.Document {
-	for _, d := range l.list(kind) {
+// ByID finds an object, nil if the tenant has none.
+func (l Live) ByID(kind entra.ObjectKind, id string) entra.Document {
+	for _, d := range l.List(kind) {
 		if strings.EqualFold(d.ID(), id) {
 			return d
 		}
@@ -144,14 +153,15 @@ func (r Result) NeedsNames() bool {
 
 // NeedsSelf reports whether a plan must know the identity that the job runs as:
 // a policy of the baseline or of the tenant is for workload identities.
-func NeedsSelf(b *Baseline, policies []entra.Document) bool {
-	return slices.ContainsFunc(b.Policies, func(it Item) bool { return policy.Has(it.Want, policy.PathWorkloads) }) ||
+func NeedsSelf(b *baseline.Baseline, policies []entra.Document) bool {
+	return slices.ContainsFunc(b.Policies, func(it baseline.Item) bool { return policy.Has(it.Want, policy.PathWorkloads) }) ||
 		slices.ContainsFunc(policies, func(d entra.Document) bool {
 			return policy.Has(policy.Canonical(entra.KindPolicy, d), policy.PathWorkloads)
 		})
 }
 
-func newNamer(l Live) policy.Names {
+// NewNamer knows the names of all that was read.
+func NewNamer(l Live) policy.Names {
 	n := policy.Names{}
 	for _, o := range l.ObjectNames {
 		n.Add(o)
@@ -165,7 +175,7 @@ func newNamer(l Live) policy.Names {
 		n.Add(l.Self)
 	}
 	for _, kind := range policy.Kinds {
-		for _, d := range l.list(kind) {
+		for _, d := range l.List(kind) {
 			n[policy.FoldID(d.ID())] = d.DisplayName()
 		}
 	}

@@ -1,4 +1,4 @@
-package baseline
+package drift
 
 import (
 	"fmt"
@@ -8,42 +8,6 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
-
-// capacity refuses creates that would bring the tenant beyond what it can hold.
-func (p *planner) capacity() {
-	for _, c := range []struct {
-		kind entra.ObjectKind
-		most int
-		what string
-	}{
-		{entra.KindPolicy, MaxPolicies, "policies"}, {entra.KindLocation, MaxLocations, "named locations"},
-		{entra.KindStrength, MaxStrengths, "custom authentication strengths"},
-	} {
-		n := 0
-		for _, d := range p.live.list(c.kind) {
-			if d.Text("policyType") != policy.PolicyTypeBuiltIn {
-				n++
-			}
-		}
-		for _, e := range p.entries {
-			switch {
-			case e.Kind != c.kind || !e.ready():
-			case e.Status == Create:
-				n++
-			case e.Status == Prune:
-				n--
-			}
-		}
-		if n <= c.most {
-			continue
-		}
-		for _, e := range p.entries {
-			if e.Kind == c.kind && e.Status == Create {
-				e.block("the tenant would hold %d %s after the run; it can hold %d", n, c.what, c.most)
-			}
-		}
-	}
-}
 
 // outcome is one policy as it stands after the run.
 type outcome struct {

@@ -1,10 +1,11 @@
-package baseline
+package drift_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -85,7 +86,7 @@ func TestAnAdoptionSaysWhatItWouldChange(t *testing.T) {
 	}
 	var got []string
 	for _, e := range r.Entries {
-		if e.Status != Unmanaged && e.Status != InSync && e.Kind == entra.KindPolicy {
+		if e.Status != drift.Unmanaged && e.Status != drift.InSync && e.Kind == entra.KindPolicy {
 			got = append(got, string(e.Status)+": "+e.DisplayName)
 			got = append(got, e.Reasons...)
 			for _, d := range e.Differences {

@@ -1,10 +1,12 @@
-package baseline
+package drift_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -31,7 +33,7 @@ policies:
 
 func TestPlanCreatesAndThenNothing(t *testing.T) {
 	tn, b := newTenant(), load(t, small)
-	r := tn.plan(b, Settings{})
+	r := tn.plan(b, drift.Settings{})
 	want := []string{"createLocation VPN ready", "createStrength Keys only ready", "createPolicy CA010 ready", "createPolicy CA020 ready"}
 	if d := cmp.Diff(want, shape(r.Actions)); d != "" {
 		t.Fatal(d)
@@ -47,7 +49,7 @@ func TestPlanCreatesAndThenNothing(t *testing.T) {
 		t.Error(r.Problems, r.Warnings)
 	}
 	tn.apply(t, r.Actions)
-	again := tn.plan(b, Settings{})
+	again := tn.plan(b, drift.Settings{})
 	if d := cmp.Diff([]string{}, shape(again.Actions)); d != "" {
 		t.Error(d)
 		for _, e := range again.Entries {
@@ -55,13 +57,13 @@ func TestPlanCreatesAndThenNothing(t *testing.T) {
 		}
 	}
 	for _, e := range again.Entries {
-		if e.Status != InSync {
+		if e.Status != drift.InSync {
 			t.Error(e)
 		}
 	}
 }
 
-func applied(t *testing.T, text string) (*tenant, *Baseline) {
+func applied(t *testing.T, text string) (*tenant, *baseline.Baseline) {
 	t.Helper()
 	tn, b := newTenant(), load(t, text)
 	tn.apply(t, tn.plan(b, everything).Actions)
@@ -76,7 +78,7 @@ func TestPlanMendsDrift(t *testing.T) {
 	id := tn.owned[entra.KindPolicy]["CA010"].ID
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeGroups", []any{finance})
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.platforms", map[string]any{"includePlatforms": []any{"iOS"}, "excludePlatforms": []any{}})
-	r := tn.plan(b, Settings{})
+	r := tn.plan(b, drift.Settings{})
 	if d := cmp.Diff([]string{"updatePolicy CA010 ready"}, shape(r.Actions)); d != "" {
 		t.Fatal(d)
 	}
@@ -99,7 +101,7 @@ func TestPlanMendsDrift(t *testing.T) {
 		t.Error(d)
 	}
 	tn.apply(t, r.Actions)
-	if left := tn.plan(b, Settings{}).Actions; len(left) > 0 {
+	if left := tn.plan(b, drift.Settings{}).Actions; len(left) > 0 {
 		t.Error(shape(left))
 	}
 }
@@ -142,7 +144,7 @@ func TestUpdateBody(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
-	reason := func(r Result, key string) string {
+	reason := func(r drift.Result, key string) string {
 		for _, e := range r.Entries {
 			if e.Key == key {
 				return string(e.Status) + ": " + strings.Join(e.Reasons, "; ")
@@ -212,7 +214,7 @@ func TestUnresolvedNamesBlockOneEntry(t *testing.T) {
 	} {
 		text := strings.Replace(small, "excludeGroups: [Finance]", c.change, 1)
 		tn := newTenant()
-		r := tn.plan(load(t, text), Settings{})
+		r := tn.plan(load(t, text), drift.Settings{})
 		want := []string{"createLocation VPN ready", "createStrength Keys only ready", "createPolicy CA010 blocked", "createPolicy CA020 ready"}
 		if d := cmp.Diff(want, shape(r.Actions)); d != "" {
 			t.Error(d)
@@ -222,7 +224,7 @@ func TestUnresolvedNamesBlockOneEntry(t *testing.T) {
 		}
 	}
 	text := strings.Replace(small, "excludeLocations: [vpn]", "excludeLocations: [Corporate VPM]", 1)
-	r := newTenant().plan(load(t, text), Settings{})
+	r := newTenant().plan(load(t, text), drift.Settings{})
 	if a := r.Actions[3]; a.Status != plan.Blocked || !strings.Contains(a.Reasons[0], `no namedLocation is named "Corporate VPM"`) {
 		t.Error(a.Status, a.Reasons)
 	}
@@ -232,23 +234,23 @@ func TestLearnedValuesNeverLoop(t *testing.T) {
 	tn, b := applied(t, small)
 	id := tn.owned[entra.KindPolicy]["CA010"].ID
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.insiderRiskLevels", "minor") // the service's own default
-	if got := shape(tn.plan(b, Settings{}).Actions); len(got) != 1 {
+	if got := shape(tn.plan(b, drift.Settings{}).Actions); len(got) != 1 {
 		t.Fatalf("drift is not seen: %v", got)
 	}
 	o := tn.owned[entra.KindPolicy]["CA010"]
 	o.Hash = policy.CanonicalHash(entra.KindPolicy, tn.docs[entra.KindPolicy][id])
 	tn.owned[entra.KindPolicy]["CA010"] = o
-	if got := shape(tn.plan(b, Settings{}).Actions); len(got) != 0 {
+	if got := shape(tn.plan(b, drift.Settings{}).Actions); len(got) != 0 {
 		t.Errorf("what the service made of our write loops: %v", got)
 	}
 	other := load(t, strings.Replace(small, "[high, medium]", "[high]", 1))
-	if got := shape(tn.plan(other, Settings{}).Actions); len(got) != 1 {
+	if got := shape(tn.plan(other, drift.Settings{}).Actions); len(got) != 1 {
 		t.Errorf("a change of the baseline is hidden: %v", got)
 	}
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeUsers", []any{bg1})
 	o.Hash = policy.CanonicalHash(entra.KindPolicy, tn.docs[entra.KindPolicy][id])
 	tn.owned[entra.KindPolicy]["CA010"] = o
-	if got := shape(tn.plan(b, Settings{}).Actions); len(got) != 1 {
+	if got := shape(tn.plan(b, drift.Settings{}).Actions); len(got) != 1 {
 		t.Errorf("a lost break-glass exclusion was learned: %v", got)
 	}
 }

@@ -1,9 +1,10 @@
-package baseline
+package drift
 
 import (
 	"fmt"
 	"slices"
 
+	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -22,11 +23,11 @@ type breakGlass struct {
 
 // BreakGlassUsers are the ids of the break-glass accounts, direct or members
 // of a break-glass group, with the reason, as far as names and members tell.
-func BreakGlassUsers(b *Baseline, names entra.Names, members map[entra.ID][]entra.DirectoryObject) map[entra.ID]string {
+func BreakGlassUsers(b *baseline.Baseline, names entra.Names, members map[entra.ID][]entra.DirectoryObject) map[entra.ID]string {
 	return resolveBreakGlass(b, names, members).why
 }
 
-func resolveBreakGlass(b *Baseline, names entra.Names, members map[entra.ID][]entra.DirectoryObject) breakGlass {
+func resolveBreakGlass(b *baseline.Baseline, names entra.Names, members map[entra.ID][]entra.DirectoryObject) breakGlass {
 	s := breakGlass{why: map[entra.ID]string{}}
 	for _, u := range b.BreakGlass.Users {
 		o, problem := policy.LookUp(names, entra.Ref{Kind: entra.KindUser, Name: u})
@@ -48,8 +49,8 @@ func resolveBreakGlass(b *Baseline, names entra.Names, members map[entra.ID][]en
 	}
 	slices.Sort(s.enabled)
 	s.enabled = slices.Compact(s.enabled)
-	if len(s.enabled) < MinBreakGlass {
-		s.unsure = append(s.unsure, fmt.Sprintf("enabling needs at least %d enabled break-glass accounts; there are %d", MinBreakGlass, len(s.enabled)))
+	if len(s.enabled) < baseline.MinBreakGlass {
+		s.unsure = append(s.unsure, fmt.Sprintf("enabling needs at least %d enabled break-glass accounts; there are %d", baseline.MinBreakGlass, len(s.enabled)))
 	}
 	return s
 }
@@ -59,8 +60,8 @@ func (s *breakGlass) group(o entra.DirectoryObject, name string, members map[ent
 	switch {
 	case !ok:
 		s.unsure = append(s.unsure, fmt.Sprintf("the members of the break-glass group %q could not be read", name))
-	case len(list) > MaxBreakGlassGroup:
-		s.refused = append(s.refused, fmt.Sprintf("the break-glass group %q has %d members; more than %d is refused", name, len(list), MaxBreakGlassGroup))
+	case len(list) > baseline.MaxBreakGlassGroup:
+		s.refused = append(s.refused, fmt.Sprintf("the break-glass group %q has %d members; more than %d is refused", name, len(list), baseline.MaxBreakGlassGroup))
 	}
 	before := len(s.enabled)
 	for _, m := range list {

@@ -1,4 +1,4 @@
-package baseline
+package drift_test
 
 import (
 	"testing"

@@ -1,9 +1,11 @@
-package baseline
+package drift_test
 
 import (
 	"os"
 	"testing"
 
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -11,7 +13,7 @@ import (
 // TestStarterBaseline: the shipped example is valid without a warning, touches
 // nobody, and once applied plans nothing.
 func TestStarterBaseline(t *testing.T) {
-	b, problems := Load(os.DirFS("../../examples"), "baseline")
+	b, problems := baseline.Load(os.DirFS("../../../examples"), "baseline")
 	if len(problems) > 0 || b == nil {
 		t.Fatal(problems)
 	}
@@ -21,7 +23,7 @@ func TestStarterBaseline(t *testing.T) {
 		}
 	}
 	tn := newTenant()
-	r := tn.plan(b, Settings{})
+	r := tn.plan(b, drift.Settings{})
 	for _, a := range r.Actions {
 		if a.Status != plan.Ready {
 			t.Errorf("%s %s: %s %v", a.Kind, a.Rule, a.Status, a.Reasons)
@@ -33,7 +35,7 @@ func TestStarterBaseline(t *testing.T) {
 	if n := tn.apply(t, r.Actions); n != len(b.Items()) || n != 10 {
 		t.Errorf("%d writes for %d items", n, len(b.Items()))
 	}
-	if left := shape(tn.plan(b, Settings{}).Actions); len(left) > 0 {
+	if left := shape(tn.plan(b, drift.Settings{}).Actions); len(left) > 0 {
 		t.Error(left)
 	}
 }
