@@ -30,12 +30,12 @@ func (c *command) reportCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return c.showRun(cmd, append(args, "")[0], file) },
 	}
 	show.Flags().StringVar(&file, "file", "", "print this file of the run: report.json, users.csv, …")
-	var head string
+	var heads []string
 	verify := &cobra.Command{
-		Use: "verify", Short: "Check every hash of every run, and the chain of apply runs",
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.verifyRuns(cmd, head) },
+		Use: "verify", Short: "Check every hash of every run, and the chains of apply and plan runs",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.verifyRuns(cmd, heads) },
 	}
-	verify.Flags().StringVar(&head, "head", "", "the head hash that the last apply run logged, kept elsewhere")
+	verify.Flags().StringArrayVar(&heads, "head", nil, "the head hash that the last apply run or the last plan run logged, kept elsewhere; may be given twice")
 	diff := &cobra.Command{
 		Use: "diff RUN RUN", Short: "Say what changed between two runs: risk that is new, gone or risen, policies that drifted", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.diffRuns(cmd, args[0], args[1]) },
@@ -191,7 +191,7 @@ func (c *command) noFile(cmd *cobra.Command, l *ledger.Ledger, run, file string)
 	return usageError{err}
 }
 
-func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
+func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 	form, err := c.form("text", "json")
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 	if err != nil {
 		return err
 	}
-	if head != "" {
+	if len(heads) > 0 {
 		if _, err := oneTenant(a.Config); err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 	all := map[string]ledger.Verification{}
 	bad := 0
 	for _, t := range a.Config.Tenants {
-		v, err := a.Ledger(t.Name).Verify(cmd.Context(), head)
+		v, err := a.Ledger(t.Name).Verify(cmd.Context(), heads...)
 		if err != nil {
 			return fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
@@ -223,7 +223,11 @@ func (c *command) verifyRuns(cmd *cobra.Command, head string) error {
 		for _, id := range v.Incomplete {
 			fmt.Fprintf(c.Out, "%s: run %s is incomplete: it has no manifest\n", t.Name, id)
 		}
-		fmt.Fprintf(c.Out, "%s: %s checked, %s, head %s\n", t.Name, report.Number(v.Runs, "run"), report.Number(len(v.Problems), "problem"), orElse(v.Head, "none"))
+		fmt.Fprintf(c.Out, "%s: %s checked, %s, head %s", t.Name, report.Number(v.Runs, "run"), report.Number(len(v.Problems), "problem"), orElse(v.Head, "none"))
+		if v.PlanHead != "" {
+			fmt.Fprintf(c.Out, ", head of the plan runs %s", v.PlanHead)
+		}
+		fmt.Fprintln(c.Out)
 		for _, s := range provedBy(v) {
 			fmt.Fprintf(c.Out, "%s: %s\n", t.Name, s)
 		}
@@ -254,8 +258,15 @@ func provedBy(v ledger.Verification) []string {
 		}
 		out = append(out, fmt.Sprintf("%s proved by the chain, and the chain's end %s", report.Number(v.Chained, "apply run"), by))
 	}
+	if v.PlansChained > 0 {
+		by := "plans.json; whoever can write to the store can change both, so give its head with --head as well"
+		if v.PlanHeadGiven {
+			by = "plans.json and by its head that was given"
+		}
+		out = append(out, fmt.Sprintf("%s proved by %s", report.Number(v.PlansChained, "plan run"), by))
+	}
 	if v.Alone > 0 {
-		out = append(out, fmt.Sprintf("%s proved by the run's own manifest alone: a run that was deleted whole, or rewritten with its manifest, does not show", report.Number(v.Alone, "plan run")))
+		out = append(out, fmt.Sprintf("%s proved by the run's own manifest alone, because plans.json does not list it (it is of an earlier version, or its process died at its end): if it is deleted whole, or rewritten with its manifest, that does not show", report.Number(v.Alone, "plan run")))
 	}
 	return out
 }

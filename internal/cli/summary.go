@@ -54,7 +54,7 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 	c.printCampaigns(r.Campaigns)
 	// Not wrapped: they are there to be copied.
 	fmt.Fprintf(w, "\n  report   %s/%s/report.html\n", strings.TrimSuffix(a.Store.URL(), "/"), runPath(r))
-	if r.Head != "" && r.Mode == sweep.Apply {
+	if r.Head != "" {
 		fmt.Fprintf(w, "  head     %s\n", r.Head)
 	}
 }

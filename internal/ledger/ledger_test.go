@@ -90,7 +90,7 @@ func TestVerify(t *testing.T) {
 	w := newWorld(t, 0)
 	first, second, third := w.run(t, "apply"), w.run(t, "plan"), w.run(t, "apply")
 	clean := w.verify(t, "")
-	if len(clean.Problems) != 0 || clean.Runs != 3 || clean.HeadRun != third || clean.Chained != 2 || clean.Alone != 1 || !clean.StateRecords {
+	if len(clean.Problems) != 0 || clean.Runs != 3 || clean.HeadRun != third || clean.Chained != 2 || clean.PlansChained != 1 || clean.Alone != 0 || !clean.StateRecords {
 		t.Fatalf("a store in order: %+v", clean)
 	}
 	for name, c := range map[string]struct {

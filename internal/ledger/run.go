@@ -86,6 +86,11 @@ func (r *Run) open(ctx context.Context) error {
 	} else if !errors.Is(err, blobstore.ErrNotFound) {
 		return err
 	}
+	if r.mode != "apply" { // better said now than when all is read
+		if _, _, err := r.l.Plans(ctx); err != nil {
+			return err
+		}
+	}
 	a, err := r.l.store.Append(ctx, r.dir+"/journal.jsonl")
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
@@ -182,8 +187,7 @@ func (r *Run) Claim(ctx context.Context, name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("storing %s: %w", name, err)
 	}
-	sum := sha256.Sum256(data)
-	r.enter(File{Name: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
+	r.enter(File{Name: name, Size: int64(len(data)), SHA256: hashOf(data)})
 	return nil
 }
 
@@ -194,8 +198,9 @@ func (r *Run) enter(f File) {
 }
 
 // Finish closes the journal and writes the manifest, the last file of the run.
-// The manifest of an apply run carries the hash of the one before it. It
-// returns the manifest's own hash. One whose lease ends meanwhile is
+// The manifest of an apply run carries the hash of the one before it, which is
+// given; that of a plan run the head of the chain of plan runs, which it enters.
+// It returns the new head of the chain. A run whose lease ends meanwhile is
 // blobstore.ErrLeaseLost: the chain may have gone on without it. Files, run,
 // tenant, mode and the link are filled in here.
 func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (string, error) {
@@ -219,11 +224,13 @@ func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (str
 			return "", err
 		}
 	}
-	data, err := json.MarshalIndent(m, "", "  ")
+	data, err := encodeManifest(m)
+	if r.mode != "apply" {
+		data, err = r.l.announce(ctx, m)
+	}
 	if err != nil {
 		return "", err
 	}
-	data = append(data, '\n')
 	c, cancel, err := r.whileLeased(ctx)
 	if err != nil {
 		return "", fmt.Errorf("storing the manifest: %w", err)
@@ -235,9 +242,14 @@ func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (str
 		}
 		return "", fmt.Errorf("storing the manifest: %w", err)
 	}
-	sum := sha256.Sum256(data)
-	r.head = hex.EncodeToString(sum[:])
-	return r.head, r.protect(ctx, "manifest.json")
+	r.head = hashOf(data)
+	head = r.head
+	if r.mode != "apply" {
+		if head, err = r.l.enter(ctx, Link{Run: r.id, SHA256: r.head}); err != nil {
+			return "", fmt.Errorf("entering the chain of plan runs: %w", err)
+		}
+	}
+	return head, r.protect(ctx, "manifest.json")
 }
 
 // whileLeased gives a context that ends with the lease: after that another run

@@ -122,7 +122,7 @@ func (r *run) store(ctx context.Context) error {
 		if err := r.dropCheckpoint(ctx, r.checkpoint); err != nil {
 			return err
 		}
-		_, err := r.led.Finish(ctx, m, "", "") // beside the chain
+		r.res.Head, err = r.led.Finish(ctx, m, "", "") // in the chain of plan runs
 		return err
 	}
 	if err := r.join(ctx, m); err != nil {
