@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS("../../examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "runs": runIDs, "bom": byteOrderMark,
+			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "runs": runIDs, "captured": captured, "deleterun": deleteRun, "bom": byteOrderMark,
 			"azurite": azurite(t), "webhook": webhook, "heard": heard, "daemon": startDaemon, "stopdaemon": stopDaemon, "api": callAPI, "waitrun": waitRun, "waitruns": waitRuns,
 		},
 	})
@@ -186,6 +187,22 @@ func runIDs(ts *testscript.TestScript, neg bool, args []string) {
 	for i, dir := range dirs {
 		ts.Setenv(args[i], filepath.Base(dir))
 	}
+}
+
+// captured sets a variable to what a pattern's first group finds in a file:
+// `captured NAME PATTERN FILE`.
+func captured(ts *testscript.TestScript, neg bool, args []string) {
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile(args[2]))
+	if found == nil {
+		ts.Fatalf("%s does not hold %s", args[2], args[1])
+	}
+	ts.Setenv(args[0], found[1])
+}
+
+// deleteRun removes the folder of a run.
+func deleteRun(ts *testscript.TestScript, neg bool, args []string) {
+	id := args[0]
+	ts.Check(os.RemoveAll(ts.MkAbs(filepath.Join("reports/contoso/runs", id[:4], id[4:6], id[6:8], id))))
 }
 
 // applyPlan applies the plan of the run in the output of `plan -o json`.

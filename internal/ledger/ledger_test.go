@@ -351,6 +351,7 @@ func TestRecentActionsOfARunThatWasDueLongAgo(t *testing.T) {
 func FuzzParsers(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":1,"watermark":"2026-11-24T02:00:00Z"}`))
 	f.Add([]byte(`{"type":"intent","at":"2026-11-24T02:00:00Z","run":"r"}` + "\n"))
+	f.Add([]byte(`{"schemaVersion":1,"runs":[{"run":"r","sha256":"00"}],"pending":[]}`))
 	f.Add([]byte(`{"schemaVersion":1,"run":"r","files":[{"name":"../x"}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := ledger.ParseState(data); err == nil && s.SchemaVersion != ledger.StateVersion {
@@ -358,6 +359,9 @@ func FuzzParsers(f *testing.F) {
 		}
 		if m, err := ledger.ParseManifest(data); err == nil && m.Run == "" {
 			t.Error("a manifest without a run")
+		}
+		if p, err := ledger.ParsePlans(data); err == nil && p.SchemaVersion != ledger.PlansVersion {
+			t.Errorf("a list of plan runs of version %d", p.SchemaVersion)
 		}
 		for _, err := range ledger.ParseJournal(strings.NewReader(string(data))) {
 			if err != nil {

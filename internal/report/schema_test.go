@@ -242,13 +242,21 @@ func TestLedgerMeetsTheSchemas(t *testing.T) {
 	check(t, "manifest", read(filepath.FromSlash(run.Dir()), "manifest.json"))
 	check(t, "state", read("contoso", "state.json"))
 	check(t, "latest", read("contoso", "latest.json"))
+	planned, err := l.Begin(ctx, ledger.BeginOptions{Mode: "plan"})
+	fatal(err)
+	_, err = planned.Finish(ctx, ledger.Manifest{Version: "v", Status: "succeeded", StartedAt: at, FinishedAt: at, Counts: map[string]int{}}, "", "")
+	fatal(err)
+	fatal(planned.Close(ctx))
+	check(t, "manifest", read(filepath.FromSlash(planned.Dir()), "manifest.json"))
+	check(t, "plans", read("contoso", "plans.json"))
 }
 
 // TestSchemasDescribeEveryMember compares the schemas with the types that are
 // written: each member is described, and required if it is always there.
 func TestSchemasDescribeEveryMember(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{"plan": reflect.TypeFor[plan.Plan](), "journal": reflect.TypeFor[ledger.Entry](), "policies": reflect.TypeFor[Policies](),
-		"report": reflect.TypeFor[Report](), "manifest": reflect.TypeFor[ledger.Manifest](), "state": reflect.TypeFor[ledger.State](), "latest": reflect.TypeFor[ledger.Latest](), "ocsf": reflect.TypeFor[ocsfFinding]()} {
+		"report": reflect.TypeFor[Report](), "manifest": reflect.TypeFor[ledger.Manifest](), "state": reflect.TypeFor[ledger.State](), "latest": reflect.TypeFor[ledger.Latest](),
+		"plans": reflect.TypeFor[ledger.Plans](), "ocsf": reflect.TypeFor[ocsfFinding]()} {
 		root := schemaText(t, name)
 		w := &walker{t: t, root: root, seen: map[reflect.Type]bool{}}
 		if name == "report" {

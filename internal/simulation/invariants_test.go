@@ -391,6 +391,7 @@ func (w *world) atTheEnd() {
 	if err != nil || len(v.Problems) > 0 {
 		w.breaks("the chain is whole", "%v, %v", v.Problems, err)
 	}
+	w.allPlansEntered()
 	// What shows late is read all the same.
 	read := map[string]bool{}
 	for i, err := range w.store.List(context.Background(), "contoso/runs/") {

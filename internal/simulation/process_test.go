@@ -68,6 +68,7 @@ type process struct {
 	leases   []*lease
 	between  func(n int) // called before each request, for a second runner
 	slowly   func()      // what happens during the append that takes long
+	entering func()      // called before each change of the list of plan runs
 	// lose says of a request whether it is lost on its way.
 	lose func(path string) bool
 

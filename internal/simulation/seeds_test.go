@@ -52,6 +52,7 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		course := rand.New(rand.NewPCG(seed, 2))
 		stands := rand.New(rand.NewPCG(seed, 3)) // when a run stands still, or is to
 		refusals := rand.New(rand.NewPCG(seed, 4))
+		plans := rand.New(rand.NewPCG(seed, 5)) // of those who look what a run would do
 		base := 0
 		for n := range 4 {
 			p := w.process(fmt.Sprint("run", n), uint64(10+n))
@@ -98,6 +99,7 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 				w.run(t, p, base)
 			}
 			w.release()
+			w.plans(t, plans, n, base)
 			time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 8 * time.Hour, 26 * time.Hour}[course.IntN(4)])
 		}
 		w.quiet = true

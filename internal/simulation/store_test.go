@@ -98,7 +98,15 @@ func (s *store) Open(ctx context.Context, name string) (io.ReadCloser, blobstore
 }
 
 func (s *store) Put(ctx context.Context, name string, data []byte) error {
+	s.entering(name)
 	return act(s, "put", name, func() error { return s.Store.Put(ctx, name, data) })
+}
+
+// entering lets happen what is to happen before the list of plan runs changes.
+func (s *store) entering(name string) {
+	if s.p.entering != nil && strings.HasSuffix(name, "/plans.json") {
+		s.p.entering()
+	}
 }
 
 // PutNew and PutIf settle a lost answer by reading back, as real stores do.
@@ -116,6 +124,7 @@ func (s *store) PutIf(ctx context.Context, name string, data []byte, version str
 	if before, _ := s.step("put if", name); before != nil {
 		return "", before
 	}
+	s.entering(name)
 	return s.Store.PutIf(ctx, name, data, version)
 }
 

@@ -54,11 +54,14 @@ func (r *run) finish(ctx context.Context, runErr error) {
 	ends := []any{"tenant", r.Name, "run", r.led.ID(), "mode", r.req.Mode, "status", r.res.Status,
 		"requests", r.res.Stats.Total, "throttled", r.res.Stats.Throttled}
 	if r.res.Head != "" {
-		ends = append(ends, "head", r.res.Head)
+		ends = append(ends, headKeys[r.req.Mode], r.res.Head)
 	}
 	r.Log.Info("run ends", ends...)
 	r.res.Finished = r.Now().UTC()
 }
+
+// headKeys name the head of either chain in the log.
+var headKeys = map[Mode]string{Apply: "head", Plan: "planHead"}
 
 // stats is what this run sent; the client counts for all runs it served.
 func (r *run) stats() entra.RequestStats {

@@ -177,8 +177,8 @@ type Result struct {
 	Finished time.Time          `json:"finishedAt"`
 	// Complete says that everything was read that a sweep reads.
 	Complete bool `json:"complete"`
-	// Head is the hash of the manifest, which the chain of apply runs then ends
-	// with; empty for a plan, which stands beside the chain.
+	// Head is the hash with which the chain of apply runs, or that of plan runs,
+	// ends now; empty if the run entered none.
 	Head string `json:"head,omitempty"`
 	// Err is why the run failed, or was cut short.
 	Err error `json:"-"`
