@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/risksweep/risksweep/internal/azcred"
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -17,12 +18,14 @@ func openStore(ctx context.Context, cfg *config.Config, opt Options) (blobstore.
 		return blobstore.OpenDir(path)
 	}
 	c := cfg.Store.Credential
-	o := blobstore.AzureOptions{URL: cfg.Store.URL}
+	o := blobstore.AzureOptions{URL: cfg.Store.URL, Throttled: func(wait time.Duration) {
+		opt.Log.Warn("the store is throttling; it is waited for", "store", cfg.Store.URL, "wait", wait)
+	}}
 	switch c.Kind {
 	case config.KindConnectionString:
-		o.ConnectionString = c.ConnectionString.Reveal()
+		o.ConnectionString, o.Reread = c.ConnectionString.Reveal(), c.ConnectionString.Reveal
 	case config.KindSAS:
-		o.SAS = c.SAS.Reveal()
+		o.SAS, o.Reread = c.SAS.Reveal(), c.SAS.Reveal
 	default:
 		cred, err := azcred.Store(c, azcred.Options{AuthorityHost: c.AuthorityHost, Now: opt.Now})
 		if err != nil {

@@ -15,7 +15,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -32,6 +31,12 @@ type AzureOptions struct {
 	Credential       azcore.TokenCredential
 	ConnectionString string
 	SAS              string
+	// Reread gives the connection string or the SAS anew, after a refusal; nil
+	// where it cannot change.
+	Reread func() string
+	// Throttled is told of each wait that an account which throttles asks for;
+	// nil tells nobody.
+	Throttled func(wait time.Duration)
 	// Transport carries the requests; nil is the SDK's own.
 	Transport policy.Transporter
 	// CallTimeout bounds one call, LeaseFor is how long a lease lasts without
@@ -47,9 +52,8 @@ type Azure struct {
 	timeout  time.Duration
 	leaseFor time.Duration
 
-	by        string // how it signs in
-	signature signature
-	now       func() time.Time
+	signing *signing // nil where it signs in with tokens
+	now     func() time.Time
 }
 
 // OpenAzure opens a container, and makes it where it is missing and the identity
@@ -59,12 +63,18 @@ func OpenAzure(ctx context.Context, o AzureOptions) (*Azure, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := azureClient(at, o)
+	var s *signing
+	if o.ConnectionString != "" || o.SAS != "" {
+		if s, err = newSigning(at, o); err != nil {
+			return nil, err
+		}
+	}
+	client, err := azureClient(at, o, s)
 	if err != nil {
 		return nil, err
 	}
 	a := &Azure{client: client, address: at.service + "/" + at.container, prefix: at.prefix, timeout: o.CallTimeout, leaseFor: o.LeaseFor,
-		by: o.signsInBy(), signature: readSignature(o.SAS, at.emulator), now: time.Now}
+		signing: s, now: time.Now}
 	if at.prefix != "" {
 		a.address += "/" + strings.TrimSuffix(at.prefix, "/")
 	}
@@ -81,14 +91,12 @@ func OpenAzure(ctx context.Context, o AzureOptions) (*Azure, error) {
 // the container from being looked at (a signature for blobs only) shows at the
 // first file.
 func (a *Azure) ensure(ctx context.Context, emulator bool) error {
-	c, cancel := a.call(ctx)
-	defer cancel()
 	if !emulator {
-		if _, err := a.client.GetProperties(c, nil); !bloberror.HasCode(err, bloberror.ContainerNotFound) {
+		if _, err := a.client.GetProperties(ctx, nil); !bloberror.HasCode(err, bloberror.ContainerNotFound) {
 			return nil
 		}
 	}
-	_, err := a.client.Create(c, nil)
+	_, err := a.client.Create(ctx, nil)
 	switch {
 	case err == nil, bloberror.HasCode(err, bloberror.ContainerAlreadyExists):
 		return nil
@@ -138,33 +146,27 @@ func parseAzureURL(text string) (azureURL, error) {
 	return at, nil
 }
 
-func azureClient(at azureURL, o AzureOptions) (*container.Client, error) {
-	opt := azcore.ClientOptions{Transport: o.Transport, Retry: policy.RetryOptions{MaxRetries: 3, RetryDelay: 500 * time.Millisecond, TryTimeout: 30 * time.Second}}
+func azureClient(at azureURL, o AzureOptions, s *signing) (*container.Client, error) {
+	attempt := o.CallTimeout
+	if attempt == 0 {
+		attempt = time.Minute
+	}
+	opt := container.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Transport:       o.Transport,
+		PerCallPolicies: []policy.Policy{patience{attempt: attempt, told: o.Throttled}},
+		Retry:           policy.RetryOptions{MaxRetries: 3, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: soon, TryTimeout: 30 * time.Second},
+	}}
+	if s != nil {
+		opt.PerCallPolicies = append(opt.PerCallPolicies, s)
+	}
 	address := at.service + "/" + at.container
 	switch {
-	case o.ConnectionString != "" && at.emulator:
-		cred, err := emulatorKey(o.ConnectionString)
-		if err != nil {
-			return nil, err
-		}
-		return container.NewClientWithSharedKeyCredential(address, cred, &container.ClientOptions{ClientOptions: opt})
-	case o.ConnectionString != "":
-		c, err := azblob.NewClientFromConnectionString(o.ConnectionString, &azblob.ClientOptions{ClientOptions: opt})
-		if err != nil {
-			return nil, errNoConnection // its text is a secret
-		}
-		if strings.TrimSuffix(c.URL(), "/") != at.service {
-			return nil, fmt.Errorf("the connection string is that of %s, not of %s", hostOf(c.URL()), hostOf(at.service))
-		}
-		return c.ServiceClient().NewContainerClient(at.container), nil
-	case o.SAS != "":
-		c, err := container.NewClientWithNoCredential(address+"?"+strings.TrimPrefix(o.SAS, "?"), &container.ClientOptions{ClientOptions: opt})
-		if err != nil {
-			return nil, errors.New("the shared access signature cannot be used")
-		}
-		return c, nil
+	case s != nil && s.key != nil:
+		return container.NewClientWithSharedKeyCredential(address, s.key, &opt)
+	case s != nil:
+		return container.NewClientWithNoCredential(address, &opt)
 	case o.Credential != nil:
-		return container.NewClient(address, o.Credential, &container.ClientOptions{ClientOptions: opt})
+		return container.NewClient(address, o.Credential, &opt)
 	}
 	return nil, errors.New("no credential for the store")
 }
@@ -178,25 +180,6 @@ const (
 	emulatorAccountKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// emulatorKey takes account and key out of a connection string; where the
-// emulator listens, store.url says.
-func emulatorKey(text string) (*container.SharedKeyCredential, error) {
-	part := map[string]string{}
-	for p := range strings.SplitSeq(text, ";") {
-		if k, v, ok := strings.Cut(p, "="); ok {
-			part[strings.ToLower(strings.TrimSpace(k))] = strings.TrimSpace(v)
-		}
-	}
-	if strings.EqualFold(part["usedevelopmentstorage"], "true") {
-		part["accountname"], part["accountkey"] = emulatorAccount, emulatorAccountKey
-	}
-	cred, err := container.NewSharedKeyCredential(part["accountname"], part["accountkey"])
-	if err != nil || part["accountname"] == "" || part["accountkey"] == "" {
-		return nil, errNoConnection // its text is a secret
-	}
-	return cred, nil
-}
-
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -208,6 +191,8 @@ func hostOf(address string) string {
 // URL is the address without secrets.
 func (a *Azure) URL() string { return a.address }
 
+// call bounds a call that is not worth waiting for: to look at something, or to
+// give it back. The others end with their caller's time.
 func (a *Azure) call(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, a.timeout)
 }
@@ -234,6 +219,8 @@ func (a *Azure) say(name string, err error) error {
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
 	case bloberror.HasCode(err, bloberror.ContainerNotFound):
 		return fmt.Errorf("the container %s does not exist; create it, or name another in store.url: %w", a.address, ErrGone)
+	case errors.Is(err, ErrThrottled):
+		return fmt.Errorf("store %s: %s: %w", a.address, name, err)
 	case errors.As(err, &res):
 		return fmt.Errorf("store %s: %s: %d %s", a.address, name, res.StatusCode, res.ErrorCode)
 	}
@@ -323,7 +310,7 @@ func (a *Azure) PutIf(ctx context.Context, name string, data []byte, version str
 }
 
 func (a *Azure) upload(ctx context.Context, name string, data []byte, cond *blob.ModifiedAccessConditions) (string, error) {
-	w, err := a.create(name, cond)
+	w, err := a.create(ctx, name, cond)
 	if err != nil {
 		return "", err
 	}
@@ -361,14 +348,16 @@ func (a *Azure) ours(ctx context.Context, name, writer string) (string, bool) {
 }
 
 // Create streams a blob in blocks; it shows when they are committed.
-func (a *Azure) Create(_ context.Context, name string) (Writer, error) { return a.create(name, nil) }
+func (a *Azure) Create(ctx context.Context, name string) (Writer, error) {
+	return a.create(ctx, name, nil)
+}
 
-func (a *Azure) create(name string, cond *blob.ModifiedAccessConditions) (*azureWriter, error) {
+func (a *Azure) create(ctx context.Context, name string, cond *blob.ModifiedAccessConditions) (*azureWriter, error) {
 	full, err := a.blob(name)
 	if err != nil {
 		return nil, err
 	}
-	return &azureWriter{a: a, name: name, client: a.client.NewBlockBlobClient(full), cond: cond, id: uuid.NewString()}, nil
+	return &azureWriter{ctx: ctx, a: a, name: name, client: a.client.NewBlockBlobClient(full), cond: cond, id: uuid.NewString()}, nil
 }
 
 // List yields blobs in the order of names.
@@ -377,9 +366,7 @@ func (a *Azure) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 		pager := a.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 			Prefix: to.Ptr(a.prefix + prefix), Include: container.ListBlobsInclude{Metadata: true}})
 		for pager.More() {
-			c, cancel := a.call(ctx)
-			page, err := pager.NextPage(c)
-			cancel()
+			page, err := pager.NextPage(ctx)
 			if err != nil {
 				yield(Info{}, a.say(prefix, err))
 				return
@@ -409,9 +396,7 @@ func (a *Azure) ListDirs(ctx context.Context, dir string) ([]string, error) {
 	var out []string
 	pager := a.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
 	for pager.More() {
-		c, cancel := a.call(ctx)
-		page, err := pager.NextPage(c)
-		cancel()
+		page, err := pager.NextPage(ctx)
 		if err != nil {
 			return nil, a.say(dir, err)
 		}
@@ -429,9 +414,7 @@ func (a *Azure) Delete(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	c, cancel := a.call(ctx)
-	defer cancel()
-	if _, err = a.client.NewBlobClient(full).Delete(c, nil); bloberror.HasCode(err, bloberror.BlobNotFound) {
+	if _, err = a.client.NewBlobClient(full).Delete(ctx, nil); bloberror.HasCode(err, bloberror.BlobNotFound) {
 		return nil
 	}
 	return a.say(name, err)

@@ -49,9 +49,9 @@ func (a *Azure) refused(err error) error {
 		return nil
 	}
 	e := &AccessError{Store: a.address}
-	switch a.by {
+	switch a.signing.by() {
 	case bySignature:
-		e.Problem, e.Fix = a.signature.refused(err, a.now())
+		e.Problem, e.Fix = a.signing.signature().refused(err, a.now())
 	case byKey:
 		e.Problem, e.Fix = keyRefused(err)
 	default:
@@ -153,15 +153,4 @@ func signedTime(text string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// signsInBy says how options sign in.
-func (o AzureOptions) signsInBy() string {
-	switch {
-	case o.ConnectionString != "":
-		return byKey
-	case o.SAS != "":
-		return bySignature
-	}
-	return byIdentity
 }

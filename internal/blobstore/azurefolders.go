@@ -28,9 +28,7 @@ func (a *Azure) DeleteEmptyDir(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		c, cancel := a.call(ctx)
-		_, err = a.client.NewBlobClient(full).Delete(c, nil)
-		cancel()
+		_, err = a.client.NewBlobClient(full).Delete(ctx, nil)
 		switch {
 		case bloberror.HasCode(err, bloberror.BlobNotFound, "DirectoryIsNotEmpty"):
 			return nil

@@ -18,9 +18,7 @@ var ErrNotImmutable = errors.New("version-level immutability is not switched on"
 // container must have been made with support for version-level immutability,
 // and the emulator has none. Nothing is written.
 func (a *Azure) CheckImmutable(ctx context.Context) error {
-	c, cancel := a.call(ctx)
-	defer cancel()
-	p, err := a.client.GetProperties(c, nil)
+	p, err := a.client.GetProperties(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("looking whether blobs can be made immutable: %w", a.say("", err))
 	}
@@ -37,8 +35,6 @@ func (a *Azure) Protect(ctx context.Context, name string, until time.Time) error
 	if err != nil {
 		return err
 	}
-	c, cancel := a.call(ctx)
-	defer cancel()
-	_, err = a.client.NewBlobClient(full).SetImmutabilityPolicy(c, until, &blob.SetImmutabilityPolicyOptions{Mode: to.Ptr(blob.ImmutabilityPolicySettingUnlocked)})
+	_, err = a.client.NewBlobClient(full).SetImmutabilityPolicy(ctx, until, &blob.SetImmutabilityPolicyOptions{Mode: to.Ptr(blob.ImmutabilityPolicySettingUnlocked)})
 	return a.say(name, err)
 }

@@ -37,10 +37,8 @@ func (a *Azure) Lease(ctx context.Context, name string, holder Holder) (Lease, e
 	if err != nil {
 		return nil, err
 	}
-	asked := time.Now()
-	c, cancel := a.call(ctx)
-	defer cancel()
-	if _, err := client.AcquireLease(c, int32(a.leaseFor/time.Second), nil); err != nil {
+	asked, err := a.acquire(ctx, client)
+	if err != nil {
 		if !bloberror.HasCode(err, bloberror.LeaseAlreadyPresent) {
 			return nil, a.say(name, err)
 		}
@@ -53,13 +51,25 @@ func (a *Azure) Lease(ctx context.Context, name string, holder Holder) (Lease, e
 	l := &azureLease{a: a, client: client, file: file, ctx: leaseCtx, lost: lost, expires: asked.Add(a.leaseFor), stop: make(chan struct{}), ended: make(chan struct{})}
 	text, err := json.Marshal(holder)
 	if err == nil {
-		err = l.name(c, text)
+		err = l.name(ctx, text)
 	}
 	go l.keep()
 	if err != nil {
 		return nil, errors.Join(a.say(name, err), l.Release(ctx))
 	}
 	return l, nil
+}
+
+// acquire takes a lease and says when it was asked for. If the account throttled,
+// that may be long ago: to ask again, under the same id, renews it.
+func (a *Azure) acquire(ctx context.Context, client *lease.BlobClient) (asked time.Time, err error) {
+	for {
+		asked = time.Now()
+		_, err = client.AcquireLease(ctx, int32(a.leaseFor/time.Second), nil)
+		if err != nil || time.Since(asked) < a.leaseFor/2 {
+			return asked, err
+		}
+	}
 }
 
 // nobody is the text of a lock that no one holds.

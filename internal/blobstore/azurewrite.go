@@ -26,6 +26,7 @@ const blockSize = 512 << 10
 // azureWriter stages blocks and commits them at the end: until then nothing
 // shows, and the service drops what was never committed.
 type azureWriter struct {
+	ctx     context.Context // of Create
 	a       *Azure
 	name    string
 	client  *blockblob.Client
@@ -41,9 +42,10 @@ type azureWriter struct {
 func (w *azureWriter) Write(p []byte) (n int, err error) {
 	for len(p) > 0 && w.err == nil {
 		if len(w.buf) == blockSize {
-			// A run that is cancelled still ends its files: only the time for
-			// one call bounds this one.
-			w.err = w.stage(context.Background())
+			// A run that is cancelled still ends its files.
+			c, cancel := outliving(w.ctx, w.a.timeout)
+			w.err = w.stage(c)
+			cancel()
 			continue
 		}
 		if w.buf == nil {
@@ -59,9 +61,7 @@ func (w *azureWriter) Write(p []byte) (n int, err error) {
 // stage sends the gathered bytes as one block.
 func (w *azureWriter) stage(ctx context.Context) error {
 	id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s-%06d", w.id, len(w.blocks)))
-	c, cancel := w.a.call(ctx)
-	defer cancel()
-	if _, err := w.client.StageBlock(c, id, streaming.NopCloser(bytes.NewReader(w.buf)), nil); err != nil {
+	if _, err := w.client.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(w.buf)), nil); err != nil {
 		return w.a.say(w.name, err)
 	}
 	w.blocks = append(w.blocks, id)
@@ -88,8 +88,6 @@ func (w *azureWriter) Commit(ctx context.Context) error {
 			return err
 		}
 	}
-	c, cancel := w.a.call(ctx)
-	defer cancel()
 	metadata := map[string]*string{writerKey: &w.id}
 	headers := &blob.HTTPHeaders{}
 	if t := contentTypes[path.Ext(w.name)]; t != "" {
@@ -99,10 +97,10 @@ func (w *azureWriter) Commit(ctx context.Context) error {
 	var etag *azcore.ETag
 	var err error
 	if len(w.blocks) == 0 {
-		res, e := w.client.Upload(c, streaming.NopCloser(bytes.NewReader(w.buf)), &blockblob.UploadOptions{Metadata: metadata, HTTPHeaders: headers, AccessConditions: access})
+		res, e := w.client.Upload(ctx, streaming.NopCloser(bytes.NewReader(w.buf)), &blockblob.UploadOptions{Metadata: metadata, HTTPHeaders: headers, AccessConditions: access})
 		etag, err = res.ETag, e
 	} else {
-		res, e := w.client.CommitBlockList(c, w.blocks, &blockblob.CommitBlockListOptions{Metadata: metadata, HTTPHeaders: headers, AccessConditions: access})
+		res, e := w.client.CommitBlockList(ctx, w.blocks, &blockblob.CommitBlockListOptions{Metadata: metadata, HTTPHeaders: headers, AccessConditions: access})
 		etag, err = res.ETag, e
 	}
 	if err == nil {
@@ -135,9 +133,7 @@ func (a *Azure) Append(ctx context.Context, name string) (Appender, error) {
 		return nil, err
 	}
 	client := a.client.NewAppendBlobClient(full)
-	c, cancel := a.call(ctx)
-	defer cancel()
-	_, err = client.Create(c, &appendblob.CreateOptions{AccessConditions: &blob.AccessConditions{
+	_, err = client.Create(ctx, &appendblob.CreateOptions{AccessConditions: &blob.AccessConditions{
 		ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}}})
 	if err != nil && !conflict(err) {
 		return nil, a.say(name, err)
@@ -157,9 +153,7 @@ type azureAppender struct {
 }
 
 func (p *azureAppender) measure(ctx context.Context) error {
-	c, cancel := p.a.call(ctx)
-	defer cancel()
-	res, err := p.client.GetProperties(c, nil)
+	res, err := p.client.GetProperties(ctx, nil)
 	if err != nil {
 		return p.a.say(p.name, err)
 	}
@@ -189,10 +183,8 @@ func (p *azureAppender) Append(ctx context.Context, data []byte) error {
 func (p *azureAppender) block(ctx context.Context, data []byte) error {
 	var err error
 	for range 2 {
-		c, cancel := p.a.call(ctx)
-		_, err = p.client.AppendBlock(c, streaming.NopCloser(bytes.NewReader(data)), &appendblob.AppendBlockOptions{
+		_, err = p.client.AppendBlock(ctx, streaming.NopCloser(bytes.NewReader(data)), &appendblob.AppendBlockOptions{
 			AppendPositionAccessConditions: &appendblob.AppendPositionAccessConditions{AppendPosition: &p.at}})
-		cancel()
 		if err == nil {
 			return nil
 		}

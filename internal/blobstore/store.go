@@ -29,7 +29,9 @@ var (
 	// ErrGone says that the store itself, or a file that is open in it, is no
 	// longer where it was: nothing can be known of what is in it.
 	ErrGone = errors.New("the store is not what it was when it was opened")
-	ErrName = errors.New("not a name for a file in the store")
+	// ErrThrottled says that the store has asked to come back later.
+	ErrThrottled = errors.New("the store is throttling")
+	ErrName      = errors.New("not a name for a file in the store")
 )
 
 // Store keeps named files. Names are slash-separated paths without empty, dot

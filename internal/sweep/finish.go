@@ -24,13 +24,14 @@ type Output struct {
 	ExitCode func(Result) int
 }
 
-// finishWithin is how long writing the report may take after a cancel.
+// finishWithin is how long writing the report may take after a cancel, or after
+// the run's own time.
 const finishWithin = 5 * time.Minute
 
 // finish writes the report whatever became of the run, then the manifest, the
 // state and latest.json. What fails here fails the run.
 func (r *run) finish(ctx context.Context, runErr error) {
-	ctx, cancel := detached(ctx, finishWithin)
+	ctx, cancel := outliving(ctx, finishWithin)
 	defer cancel()
 	if errors.Is(runErr, context.Canceled) || errors.Is(runErr, context.DeadlineExceeded) {
 		r.Log.Warn("the run is cut short; its report is written", "tenant", r.Name, "run", r.led.ID())
