@@ -60,6 +60,26 @@ func (a *Azure) Lease(ctx context.Context, name string, holder Holder) (Lease, e
 	return l, nil
 }
 
+// Leased asks for the state of a lease.
+func (a *Azure) Leased(ctx context.Context, name string) (bool, error) {
+	full, err := a.blob(name)
+	if err != nil {
+		return false, err
+	}
+	p, err := a.client.NewBlobClient(full).GetProperties(ctx, nil)
+	if bloberror.HasCode(err, bloberror.BlobNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, a.say(name, err)
+	}
+	switch deref(p.LeaseState) {
+	case lease.StateTypeLeased, lease.StateTypeBreaking:
+		return true, nil
+	}
+	return false, nil
+}
+
 // acquire takes a lease and says when it was asked for. If the account throttled,
 // that may be long ago: to ask again, under the same id, renews it.
 func (a *Azure) acquire(ctx context.Context, client *lease.BlobClient) (asked time.Time, err error) {

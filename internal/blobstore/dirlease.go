@@ -37,6 +37,10 @@ func (d *Dir) lock(ctx context.Context, p string, holder Holder) (Lease, error) 
 	}
 	lock := flock.New(p, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
 	got, err := lock.TryLock()
+	for n := 0; n < passing && err == nil && !got && ctx.Err() == nil; n++ {
+		time.Sleep(10 * time.Millisecond)
+		got, err = lock.TryLock()
+	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -67,6 +71,36 @@ func (d *Dir) lock(ctx context.Context, p string, holder Holder) (Lease, error) 
 	}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	return l, nil
+}
+
+// passing is how often a lock that is taken is tried again: somebody may just be
+// looking whether it is.
+const passing = 3
+
+// Leased looks for the holder's text, which a release takes away. Only where
+// there is one, that of a holder or of a process that was killed, it tries for
+// an instant whether the lock can be shared, which Lease passes over.
+func (d *Dir) Leased(ctx context.Context, name string) (bool, error) {
+	p, err := d.path(name)
+	if err != nil {
+		return false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	st, err := os.Stat(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, d.present()
+	}
+	if err != nil || st.Size() <= holderAt() {
+		return false, err
+	}
+	lock := flock.New(p, flock.SetFlag(os.O_RDONLY))
+	shared, err := lock.TryRLock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, d.present()
+	}
+	return err == nil && !shared, errors.Join(err, lock.Close())
 }
 
 // holderAt is where in the file the holder stands: on Windows the lock is on

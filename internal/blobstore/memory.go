@@ -319,6 +319,18 @@ func (m *Memory) Lease(ctx context.Context, name string, holder Holder) (Lease, 
 	return l, late
 }
 
+// Leased says whether somebody holds a lease.
+func (m *Memory) Leased(ctx context.Context, name string) (bool, error) {
+	late, err := m.begin(ctx, "look at lease", name)
+	if err != nil || late != nil {
+		return false, orError(err, late)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.leases[name]
+	return l != nil && !l.released && m.now().Before(l.expires), nil
+}
+
 func (m *Memory) leaseFor() time.Duration {
 	if m.LeaseFor == 0 {
 		return time.Minute

@@ -53,6 +53,8 @@ func act(role, url string) error {
 		}
 		fmt.Println("held")
 		select {} // until it is killed
+	case "take":
+		return take(ctx, url)
 	case "fill":
 		// A limit on the size of files is what a full disk looks like.
 		signal.Ignore(syscall.SIGXFSZ)
@@ -68,6 +70,30 @@ func act(role, url string) error {
 		return s.Put(ctx, "t/file", []byte("x"))
 	}
 	return fmt.Errorf("no role: %s", role)
+}
+
+// take takes a lease and gives it back, many times, each time after a process
+// that was killed with it.
+func take(ctx context.Context, url string) error {
+	s, err := openAny(url)
+	if err != nil {
+		return err
+	}
+	for range 300 {
+		if dir, ok := strings.CutPrefix(url, "file:"); ok {
+			if err := os.WriteFile(filepath.Join(dir, "t/lock"), []byte(`{"run":"killed"}`), 0o600); err != nil {
+				return err
+			}
+		}
+		l, err := s.Lease(ctx, "t/lock", blobstore.Holder{Run: "taker"})
+		if err != nil {
+			return err
+		}
+		if err := l.Release(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func fill(ctx context.Context, url string) error {
@@ -213,5 +239,41 @@ func TestAReadOnlyFolder(t *testing.T) {
 	}
 	if _, err := blobstore.OpenDir(exe); err == nil {
 		t.Error("a file was opened as a folder")
+	}
+}
+
+// To ask whether a lease is held keeps nobody from taking it.
+func TestAskingTakesNothing(t *testing.T) {
+	for name, url := range map[string]string{"folder": "file:" + t.TempDir(), "container": azuritetest.Shared(t).Container()} {
+		t.Run(name, func(t *testing.T) {
+			s, err := openAny(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Put(t.Context(), "t/other", nil); err != nil {
+				t.Fatal(err)
+			}
+			cmd := process(t, "take", url)
+			var out strings.Builder
+			cmd.Stdout = &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			for asked := 1; ; asked++ {
+				if _, err := s.Leased(t.Context(), "t/lock"); err != nil {
+					t.Error(err)
+				}
+				select {
+				case err := <-ended:
+					if err != nil || asked < 10 {
+						t.Errorf("after %d questions: %v: %s", asked, err, out.String())
+					}
+					return
+				default:
+				}
+			}
+		})
 	}
 }

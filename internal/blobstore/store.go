@@ -65,6 +65,8 @@ type Store interface {
 	Delete(ctx context.Context, name string) error
 	// Lease takes an exclusive lease, else *LeaseHeldError.
 	Lease(ctx context.Context, name string, holder Holder) (Lease, error)
+	// Leased says whether somebody holds a lease, and keeps nobody from taking it.
+	Leased(ctx context.Context, name string) (bool, error)
 	// URL says where the store is, without secrets.
 	URL() string
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/doctor"
+	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/schedule"
 	"github.com/risksweep/risksweep/internal/zones"
 )
@@ -111,7 +112,7 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Parts: parts, BreakGlass: emergency, Now: c.Now})...)
 }
 
-// checkStore writes to the store and takes each tenant's lease for a moment.
+// checkStore writes to the store and looks at each tenant's lease.
 func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
 	if err := a.ProbeStore(ctx); err != nil {
 		return []doctor.Check{{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(a.Config, err)}}
@@ -123,16 +124,12 @@ func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
 	}
 	for _, t := range a.Config.Tenants {
 		k := doctor.Check{Tenant: t.Name, Name: "lease", Status: doctor.OK, Detail: "it is free"}
-		lease, err := a.Ledger(t.Name).Lock(ctx, blobstore.Holder{Run: "doctor", Host: host, PID: os.Getpid(), Since: c.Now().UTC()})
+		err := tryLease(ctx, a.Ledger(t.Name), blobstore.Holder{Run: "doctor", Host: host, PID: os.Getpid(), Since: c.Now().UTC()})
 		switch {
 		case errors.Is(err, blobstore.ErrLeaseHeld):
 			k.Status, k.Detail, k.Fix = doctor.Warn, err.Error(), "wait for that run; the lease of a process that died ends within a minute"
 		case err != nil:
 			k.Status, k.Detail, k.Fix = doctor.Fail, err.Error(), storeFix(a.Config, err)
-		default:
-			if err := lease.Release(ctx); err != nil {
-				k.Status, k.Detail, k.Fix = doctor.Warn, "it could not be given back: "+err.Error(), "it ends by itself within a minute"
-			}
 		}
 		checks = append(checks, k)
 		reason, held, err := a.Ledger(t.Name).Hold(ctx)
@@ -142,6 +139,23 @@ func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
 		}
 	}
 	return checks
+}
+
+// tryLease says who holds a tenant's lease, or else whether one can be taken. A
+// run that begins meanwhile does not notice.
+func tryLease(ctx context.Context, l *ledger.Ledger, holder blobstore.Holder) error {
+	held, err := l.Locked(ctx)
+	if err != nil {
+		return err
+	}
+	if !held {
+		return l.TryLease(ctx, holder)
+	}
+	lease, err := l.Lock(ctx, holder) // is refused, and says who holds it
+	if err != nil {
+		return err
+	}
+	return lease.Release(ctx) // it has ended since
 }
 
 // storeFix is what to do about a store that does not work. What a container

@@ -269,6 +269,26 @@ func corrupt(name string, err error) error { return fmt.Errorf("%s %w: %w", name
 
 func isCorrupt(err error) bool { return errors.Is(err, errCorrupt) }
 
+// Locked says whether somebody holds the tenant's lease, and keeps nobody from
+// taking it.
+func (l *Ledger) Locked(ctx context.Context) (bool, error) {
+	return l.store.Leased(ctx, l.name("lock"))
+}
+
+// TryLease takes a lease beside the tenant's and gives it back: whether the store
+// offers them, without keeping a run from its own.
+func (l *Ledger) TryLease(ctx context.Context, holder blobstore.Holder) error {
+	name := l.name("trial")
+	lease, err := l.store.Lease(ctx, name, holder)
+	if errors.Is(err, blobstore.ErrLeaseHeld) {
+		return nil // another tries too
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(lease.Release(ctx), l.store.Delete(ctx, name))
+}
+
 // Lock takes the tenant's lease without a run, for a change of the state alone.
 func (l *Ledger) Lock(ctx context.Context, holder blobstore.Holder) (blobstore.Lease, error) {
 	return l.store.Lease(ctx, l.name("lock"), holder)

@@ -241,25 +241,16 @@ func (b *Book) Fail(ctx context.Context, o Order, reason error) error {
 }
 
 // Busy reports whether a tenant is being swept, by an ordered run or by one
-// that writes.
+// that writes. It takes nothing: a run that begins meanwhile does not notice.
 func (b *Book) Busy(ctx context.Context, tenant string) (bool, error) {
-	holder := b.holder("")
-	for _, take := range []func() (blobstore.Lease, error){
-		func() (blobstore.Lease, error) { return b.Store.Lease(ctx, sweeping(tenant), holder) },
-		func() (blobstore.Lease, error) { return b.Ledger(tenant).Lock(ctx, holder) },
-	} {
-		l, err := take()
-		if errors.Is(err, blobstore.ErrLeaseHeld) {
-			return true, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("asking whether tenant %s is being swept: %w", tenant, err)
-		}
-		if err := l.Release(ctx); err != nil {
-			Log(ctx, b.Log).Warn("a lease could not be given back; it ends by itself", "tenant", tenant, "error", err)
-		}
+	busy, err := b.Store.Leased(ctx, sweeping(tenant))
+	if err == nil && !busy {
+		busy, err = b.Ledger(tenant).Locked(ctx)
 	}
-	return false, nil
+	if err != nil {
+		return false, fmt.Errorf("asking whether tenant %s is being swept: %w", tenant, err)
+	}
+	return busy, nil
 }
 
 // sweeping is the lease of whoever carries out an order for a tenant.

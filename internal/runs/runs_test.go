@@ -227,7 +227,7 @@ func TestOrdersThatAreRefused(t *testing.T) {
 
 func TestAStoreThatFailsIsAnError(t *testing.T) {
 	broken := errors.New("the store is down")
-	for _, op := range []string{"get", "lease", "list"} {
+	for _, op := range []string{"get", "lease", "look at lease", "list"} {
 		w := newWorld(nil)
 		w.store.Fault = func(o, _ string) error {
 			if o == op {
@@ -253,7 +253,8 @@ func TestAStoreThatFailsIsAnError(t *testing.T) {
 		case "lease":
 			_, err := w.Execute(ctx, w.Scheduled("contoso", due))
 			check("Execute", err)
-			_, err = w.Busy(ctx, "contoso")
+		case "look at lease":
+			_, err := w.Busy(ctx, "contoso")
 			check("Busy", err)
 		case "list":
 			_, err := w.Runs(ctx, "", 5)

@@ -208,6 +208,10 @@ func (s *store) Delete(ctx context.Context, name string) error {
 	return act(s, "delete", name, func() error { return s.Store.Delete(ctx, name) })
 }
 
+func (s *store) Leased(ctx context.Context, name string) (bool, error) {
+	return do(s, "look at lease", name, func() (bool, error) { return s.Store.Leased(ctx, name) })
+}
+
 func (s *store) Lease(ctx context.Context, name string, h blobstore.Holder) (blobstore.Lease, error) {
 	if before, _ := s.step("lease", name); before != nil {
 		return nil, before

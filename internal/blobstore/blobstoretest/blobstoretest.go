@@ -385,8 +385,20 @@ func testNames(t *testing.T, o Opened) {
 func testLease(t *testing.T, o Opened) {
 	ctx := t.Context()
 	holder := blobstore.Holder{Run: "20261124T020000Z-0a1b2c", Host: "here", PID: 7, Since: time.Now().UTC().Truncate(time.Second)}
+	leased := func(want bool) {
+		t.Helper()
+		for _, s := range []blobstore.Store{o.A, o.B} {
+			if is, err := s.Leased(ctx, "t/lock"); err != nil || is != want {
+				t.Errorf("leased: %t, %v, want %t", is, err, want)
+			}
+		}
+	}
+	leased(false)
+	_, err := o.A.Leased(ctx, "../lock")
+	wants(t, err, blobstore.ErrName)
 	l, err := o.A.Lease(ctx, "t/lock", holder)
 	must(t, err)
+	leased(true)
 	if l.Context().Err() != nil {
 		t.Errorf("a lease that was just taken is lost: %v", context.Cause(l.Context()))
 	}
@@ -406,6 +418,7 @@ func testLease(t *testing.T, o Opened) {
 	must(t, other.Release(ctx))
 	must(t, l.Release(ctx))
 	must(t, l.Release(ctx))
+	leased(false)
 	if l.Context().Err() == nil {
 		t.Error("a lease that was given back goes on")
 	}
