@@ -3,8 +3,9 @@
 // with what the service does to what it is sent: defaults, normal forms,
 // numbered refusals, soft delete, and writes that take a while to show.
 //
-// It judges no sign-ins: a policy is only kept. Who exists in the directory it
-// asks through a small interface. It does no I/O and is not safe for
+// Policies are kept, and judged for whoever asks what would happen (package
+// evaluate); nothing is enforced. Who exists in the directory it asks through a
+// small interface. It does no I/O and is not safe for
 // concurrent use; the front door serialises calls.
 package conditionalaccess
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/risksweep/risksweep/internal/graphsim/evaluate"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 )
@@ -36,6 +38,10 @@ type Directory interface {
 	OwnsServicePrincipal(id string) bool
 	HasAgreement(id string) bool
 	SecurityDefaults() bool
+	// User, ServicePrincipal and Application give what policies are judged by.
+	User(id string) (evaluate.User, bool)
+	ServicePrincipal(id string) (evaluate.ServicePrincipal, bool)
+	Application(appID string) (evaluate.ServicePrincipal, bool)
 }
 
 // Options say how the service behaves.

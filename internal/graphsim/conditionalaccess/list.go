@@ -172,6 +172,12 @@ func (w *Workload) showPolicy(r *wire.Request, x row, selected func(string) bool
 
 // showDocument writes an object with its id and times in their places.
 func (w *Workload) showDocument(r *wire.Request, s *schema, x row, selected func(string) bool, into *body.Object) *body.Object {
+	return w.showUnder(r, s, x, selected, into, r.Root+"/$metadata#identity/conditionalAccess/policies('"+x.item.ID+"')/grantControls/authenticationStrength")
+}
+
+// showUnder writes an object whose strength, if it has one, has its own context,
+// or none.
+func (w *Workload) showUnder(r *wire.Request, s *schema, x row, selected func(string) bool, into *body.Object, strengthContext string) *body.Object {
 	d := make(document, len(x.version.Doc)+4)
 	for name, v := range x.version.Doc {
 		d[name] = v
@@ -191,11 +197,13 @@ func (w *Workload) showDocument(r *wire.Request, s *schema, x row, selected func
 		unknownEnums: r.UnknownEnums,
 		strength: func(id string) any {
 			if i := w.strengths.find(id); i != nil {
-				return w.showStrength(r, row{i, i.last()}, nil, &body.Object{}, r.Root+"/$metadata#identity/conditionalAccess/policies('"+x.item.ID+"')/grantControls/authenticationStrength")
+				return w.showStrength(r, row{i, i.last()}, nil, &body.Object{}, strengthContext)
 			}
 			return nil
 		},
-		strengthContext: r.Root + "/$metadata#identity/conditionalAccess/policies('" + x.item.ID + "')/grantControls/authenticationStrength/$entity",
+	}
+	if strengthContext != "" {
+		out.strengthContext = strengthContext + "/$entity"
 	}
 	return out.write(s, d, into, selected)
 }

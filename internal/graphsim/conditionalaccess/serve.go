@@ -35,8 +35,8 @@ func locate(path []string) (place, bool) {
 	}
 	rest := path[3:]
 	switch path[2] {
-	case "policies", "namedLocations", "templates", "authenticationContextClassReferences":
-		return place{path[2], rest}, true
+	case "policies", "namedLocations", "templates", "authenticationContextClassReferences", "evaluate", "microsoft.graph.evaluate":
+		return place{strings.TrimPrefix(path[2], "microsoft.graph."), rest}, true
 	case "authenticationStrength", "authenticationStrengths":
 		switch {
 		case len(rest) == 0:
@@ -74,7 +74,7 @@ func (w *Workload) Claims(path []string) bool {
 	case "deleted/policies", "deleted/namedLocations":
 		return len(p.rest) <= 1 || len(p.rest) == 2 && (p.rest[1] == "restore" || p.rest[1] == "microsoft.graph.restore")
 	}
-	return len(p.rest) <= 1
+	return len(p.rest) <= 1 && (p.part != "evaluate" || len(p.rest) == 0)
 }
 
 // Needs gives the app roles for a path (graph-api §3.2).
@@ -91,6 +91,8 @@ func (w *Workload) Needs(method string, path []string) ([][]string, *wire.Error)
 		return [][]string{{"Policy.Read.All"}, {"Policy.Read.ConditionalAccess"}, {"AuthenticationContext.Read.All"}, {"AuthenticationContext.ReadWrite.All"}, {write}}, denied
 	case p.part == "authenticationContextClassReferences":
 		return [][]string{{"AuthenticationContext.ReadWrite.All"}, {write}}, denied
+	case p.part == "evaluate":
+		return [][]string{{"Policy.Read.ConditionalAccess"}, {"Policy.Read.All"}, {write}}, denied
 	case method == http.MethodGet:
 		return [][]string{{"Policy.Read.All"}, {"Policy.Read.ConditionalAccess"}, {"Application.Read.All", write}}, denied
 	}
@@ -116,6 +118,8 @@ func (w *Workload) Serve(r *wire.Request) (*wire.Response, *wire.Error) {
 		return w.serveStrengths(r, p.rest)
 	case "authenticationContextClassReferences":
 		return w.serveContexts(r, p.rest)
+	case "evaluate":
+		return w.evaluate(r)
 	}
 	if r.Method != http.MethodGet {
 		return nil, wrongMethod()

@@ -118,7 +118,7 @@ func (w *Workload) showStrength(r *wire.Request, x row, selected func(string) bo
 	}
 	configured := selected == nil || selected("combinationConfigurations")
 	w.showDocument(r, w.types.strength, x, func(name string) bool {
-		if name == "combinationConfigurations" && configured {
+		if name == "combinationConfigurations" && configured && place != "" {
 			into.Set(name+"@odata.context", place+"/combinationConfigurations") // stands before it
 		}
 		return selected == nil || selected(name)

@@ -107,13 +107,18 @@ func (w *Workload) Person(userPrincipalName string) (p *generate.Person, templat
 		return nil, nil
 	}
 	p = &w.t.People[n]
-	holders := append(w.groupsOf(p.ID, true), p.ID)
+	return p, w.activeRoles(append(w.groupsOf(p.ID, true), p.ID))
+}
+
+// activeRoles are the templates of the directory roles that are active over the
+// whole tenant for any of some principals.
+func (w *Workload) activeRoles(holders []string) (templates []string) {
 	for _, a := range w.t.Roles.Active {
 		if a.Scope == "/" && (a.End.IsZero() || a.End.After(w.clock())) && slices.Contains(holders, a.PrincipalID) {
 			templates = append(templates, a.RoleID)
 		}
 	}
-	return p, templates
+	return templates
 }
 
 // HasGroup says whether a group exists.

@@ -193,15 +193,15 @@ func (w *Workload) userMember(p *generate.Person, member string) any {
 		}
 		return "Member"
 	case "creationType":
-		if p.Guest {
+		if p.External() {
 			return "Invitation"
 		}
 	case "externalUserState":
-		if p.Guest {
+		if p.External() {
 			return "Accepted"
 		}
 	case "otherMails":
-		if p.Guest {
+		if p.External() {
 			return []string{p.Mail}
 		}
 		return []string{}
@@ -219,7 +219,7 @@ func (w *Workload) userMember(p *generate.Person, member string) any {
 			return (&body.Object{}).Set("signInType", kind).Set("issuer", issuer).Set("issuerAssignedId", id)
 		}
 		all := []*body.Object{identity("userPrincipalName", w.t.InitialDomain, p.UserPrincipalName)}
-		if p.Guest {
+		if p.External() {
 			all = append(all, identity("federated", "ExternalAzureAD", nil))
 		}
 		return all

@@ -62,18 +62,25 @@ type Person struct {
 	GivenName         string `json:"givenName"`
 	Surname           string `json:"surname"`
 	// Mail is empty for a person without a mailbox.
-	Mail       string    `json:"mail"`
-	Country    string    `json:"country"`
-	City       string    `json:"city"`
-	Department string    `json:"department"`
-	JobTitle   string    `json:"jobTitle"`
-	Guest      bool      `json:"guest"`
-	Enabled    bool      `json:"enabled"`
-	Deleted    bool      `json:"deleted"`
-	CreatedAt  time.Time `json:"createdAt"`
+	Mail       string `json:"mail"`
+	Country    string `json:"country"`
+	City       string `json:"city"`
+	Department string `json:"department"`
+	JobTitle   string `json:"jobTitle"`
+	Guest      bool   `json:"guest"`
+	// Local is set for a guest with an account of this tenant, Invited for a
+	// member with one of another.
+	Local     bool      `json:"local,omitempty"`
+	Invited   bool      `json:"invited,omitempty"`
+	Enabled   bool      `json:"enabled"`
+	Deleted   bool      `json:"deleted"`
+	CreatedAt time.Time `json:"createdAt"`
 	// DeletedAt is set for the deleted.
 	DeletedAt time.Time `json:"deletedAt,omitzero"`
 }
+
+// External says that a person's account is one of another tenant.
+func (p *Person) External() bool { return p.Guest && !p.Local || p.Invited }
 
 // Group is a security or Microsoft 365 group. Members are ids of people,
 // groups and service principals.
@@ -154,6 +161,8 @@ type ServicePrincipal struct {
 	Tags      []string `json:"tags,omitempty"`
 	ReplyURLs []string `json:"replyUrls,omitempty"`
 	Names     []string `json:"names,omitempty"`
+	// Attributes are custom security attributes: set, name, values.
+	Attributes map[string]map[string][]string `json:"attributes,omitempty"`
 }
 
 // Agreement is a terms of use document.
