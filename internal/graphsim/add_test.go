@@ -70,7 +70,7 @@ func TestAdd(t *testing.T) {
 		t.Errorf("a policy that names what was added: %d %s", r.status, r.body)
 	}
 	for body, want := range map[string]string{
-		`{"kind":"grup"}`:  "one of group, application, agreement, membership, roleAssignment, eligibility, ownership can",
+		`{"kind":"grup"}`:  "one of user, group, application, agreement, membership, roleAssignment, eligibility, ownership can",
 		`{"kind":"group"}`: "group: displayName is missing",
 		`{"kind":"group","displayName":"x","colour":1}`:                                                        "colour",
 		`{"kind":"group","displayName":"x","id":"7"}`:                                                          "is not an id",

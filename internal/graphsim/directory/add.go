@@ -36,6 +36,13 @@ type Addition struct {
 	// ServicePrincipalType is Application, ManagedIdentity or Legacy.
 	ServicePrincipalType   string `json:"servicePrincipalType"`
 	AppOwnerOrganizationID string `json:"appOwnerOrganizationId"`
+	// CustomSecurityAttributes are by set and name, each with its values.
+	CustomSecurityAttributes map[string]map[string][]string `json:"customSecurityAttributes"`
+
+	// A user's, beside the user principal name below: UserType is Member or
+	// Guest, and CreationType Invitation for an account of another tenant.
+	UserType     string `json:"userType"`
+	CreationType string `json:"creationType"`
 
 	// Who, in a membership, an assignment or an eligibility: any one of them.
 	UserPrincipalName string `json:"userPrincipalName"`
@@ -57,6 +64,7 @@ type Addition struct {
 // Add puts something into the directory and gives it as Graph shows it.
 func (w *Workload) Add(a Addition) (any, error) {
 	add, ok := map[string]func(Addition) (any, error){
+		"user":  w.addUser,
 		"group": w.addGroup, "application": w.addApplication, "agreement": w.addAgreement,
 		"membership": w.addMembership, "roleAssignment": w.addAssignment, "eligibility": w.addEligibility, "ownership": w.addOwnership,
 	}[a.Kind]
@@ -72,7 +80,7 @@ func (w *Workload) Add(a Addition) (any, error) {
 
 // Kinds are what can be added.
 func Kinds() []string {
-	return []string{"group", "application", "agreement", "membership", "roleAssignment", "eligibility", "ownership"}
+	return []string{"user", "group", "application", "agreement", "membership", "roleAssignment", "eligibility", "ownership"}
 }
 
 // newID gives the id that was asked for, or the next free one.
@@ -116,6 +124,41 @@ func (a Addition) named() error {
 		return fmt.Errorf("displayName is missing")
 	}
 	return nil
+}
+
+func (w *Workload) addUser(a Addition) (any, error) {
+	if err := a.named(); err != nil {
+		return nil, err
+	}
+	local, domain, ok := strings.Cut(a.UserPrincipalName, "@")
+	invited := strings.EqualFold(a.CreationType, "Invitation")
+	guest := strings.EqualFold(a.UserType, "Guest")
+	_, taken := w.index.upns[lower(a.UserPrincipalName)]
+	switch {
+	case !ok || local == "" || !strings.EqualFold(domain, w.t.Domain) && !strings.EqualFold(domain, w.t.InitialDomain):
+		return nil, fmt.Errorf("userPrincipalName: %q does not end in @%s or @%s", a.UserPrincipalName, w.t.Domain, w.t.InitialDomain)
+	case taken:
+		return nil, fmt.Errorf("userPrincipalName: %s is taken", a.UserPrincipalName)
+	case a.UserType != "" && !guest && !strings.EqualFold(a.UserType, "Member"):
+		return nil, fmt.Errorf("userType: %q is not Member or Guest", a.UserType)
+	case a.CreationType != "" && !invited:
+		return nil, fmt.Errorf("creationType: %q is not Invitation", a.CreationType)
+	}
+	id, err := w.newID(a.ID)
+	if err != nil {
+		return nil, err
+	}
+	// Who is deleted stands last.
+	at := slices.IndexFunc(w.t.People, func(p generate.Person) bool { return p.Deleted })
+	if at < 0 {
+		at = len(w.t.People)
+	}
+	w.t.People = slices.Insert(w.t.People, at, generate.Person{
+		ID: id, UserPrincipalName: a.UserPrincipalName, DisplayName: a.DisplayName, Mail: a.UserPrincipalName, Enabled: true, CreatedAt: w.clock(),
+		Guest: guest, Local: guest && !invited, Invited: !guest && invited,
+	})
+	w.rebuild()
+	return whole(w.userRow(at)), nil
 }
 
 func (w *Workload) addGroup(a Addition) (any, error) {
@@ -183,6 +226,7 @@ func (w *Workload) addApplication(a Addition) (any, error) {
 	sp := generate.ServicePrincipal{
 		ID: id, AppID: appID, DisplayName: a.DisplayName, OwnerTenant: owner, Type: kind, Enabled: true, CreatedAt: w.clock(),
 		Names: append([]string{appID}, a.ServicePrincipalNames...), ReplyURLs: a.ReplyURLs,
+		Attributes: a.CustomSecurityAttributes,
 	}
 	if kind == "Application" {
 		sp.Tags = []string{"WindowsAzureActiveDirectoryIntegratedApp"}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +26,7 @@ func ReadRequest(body []byte) (*Request, error) {
 		return nil, fmt.Errorf("the body is no JSON object")
 	}
 	r := &Request{}
-	for name := range in {
+	for _, name := range slices.Sorted(maps.Keys(in)) {
 		switch name {
 		case "signInIdentity", "signInContext", "signInConditions", "appliedPoliciesOnly":
 		default:
@@ -212,7 +214,7 @@ func (m *reader) join(inner *reader) {
 
 // done gives the first mistake: a member that nobody took is one, too.
 func (m *reader) done() error {
-	for name := range m.members {
+	for _, name := range slices.Sorted(maps.Keys(m.members)) {
 		if !strings.Contains(name, "@") && !named(m.taken, name) {
 			m.fail("the property '%s' does not exist on '%s'", name, m.name)
 		}
