@@ -86,6 +86,7 @@ func (p *People) MembersUnknown(group entra.ID) {
 
 // class is people who are alike in everything that the policies ask.
 type class struct {
+	first                         int // of them, in the list
 	people                        int
 	examples                      []string
 	held                          flags
@@ -122,7 +123,7 @@ func (p *People) classes() []*class {
 		}
 		c := byKey[string(key)]
 		if c == nil {
-			c = &class{held: p.held[i], breakGlass: u.BreakGlass, privileged: u.Privileged, guest: guest}
+			c = &class{first: i, held: p.held[i], breakGlass: u.BreakGlass, privileged: u.Privileged, guest: guest}
 			sp := p.span(u, p.held[i])
 			if c.reach = reaches[sp.key()]; c.reach == nil {
 				c.reach = &reach{span: sp}
@@ -169,5 +170,25 @@ func (p *People) excludedBy(c *class, policy int) []entra.ID {
 		}
 	})
 	slices.Sort(out)
+	return out
+}
+
+// Representative is one user of a class, who stands for all of it.
+type Representative struct {
+	Name   string
+	Others int
+	User   *User
+}
+
+// Representatives has one user of each class.
+func (p *People) Representatives() []Representative {
+	var out []Representative
+	for _, c := range p.classes() {
+		first := &p.list[c.first]
+		u := &User{ID: first.ID, Roles: first.Roles, Guest: first.Guest, GuestUnknown: first.GuestKind == Unknown, HomeTenant: first.HomeTenant,
+			GroupsUnknown: !p.unknown.empty()}
+		c.held.each(func(k int) { u.Groups = append(u.Groups, p.named[k]) })
+		out = append(out, Representative{Name: first.Name, Others: c.people - 1, User: u})
+	}
 	return out
 }

@@ -80,3 +80,22 @@ func DeviceProperty(name string) (string, bool) {
 	}
 	return deviceProperties[i], true
 }
+
+// Groups are the groups that policies include or exclude.
+func (s *Set) Groups() []entra.ID { return sortedIDs(s.groupIDs) }
+
+// Roles are the role template ids that policies include or exclude.
+func (s *Set) Roles() []entra.ID { return sortedIDs(s.roleIDs) }
+
+// Apps are the applications that policies include or exclude by id.
+func (s *Set) Apps() []entra.ID {
+	var out []entra.ID
+	for _, m := range []map[entra.ID]flags{s.apps.in, s.apps.ex} {
+		for _, id := range sortedIDs(m) {
+			if entra.IsID(string(id)) && !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}

@@ -31,11 +31,13 @@ type Judgement struct {
 	in    SignIn
 	spans [dimensions]span
 	sum   span // all dimensions together, over policies in every state
+	// counted are the policies that are in force: the enabled ones.
+	counted flags
 }
 
 // Judge judges the sign-in by every policy of the set.
 func (s *Set) Judge(in SignIn) Judgement {
-	j := Judgement{set: s, in: in}
+	j := Judgement{set: s, in: in, counted: s.enabled}
 	words := len(s.all)
 	slab := make(flags, 2*words*(int(dimensions)+2))
 	take := func() span {

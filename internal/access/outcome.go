@@ -37,7 +37,14 @@ type Demand []string
 func (d Demand) String() string { return strings.Join(d, " or ") }
 
 // Outcome is what the enabled policies mean together.
-func (j Judgement) Outcome() Outcome { return j.outcome(j.set.enabled) }
+func (j Judgement) Outcome() Outcome { return j.outcome(j.counted) }
+
+// WithReportOnly is the judgement as if all report-only policies were enabled.
+func (j Judgement) WithReportOnly() Judgement {
+	j.counted = slices.Clone(j.counted)
+	j.counted.or(j.set.reportOnly)
+	return j
+}
 
 // ReportOnly is what the report-only policies would add if they were enabled,
 // judged by themselves.
@@ -75,7 +82,7 @@ func (j Judgement) outcome(of flags) Outcome {
 func (j Judgement) Applying() []int {
 	var out []int
 	must := slices.Clone(j.sum.must)
-	must.and(j.set.enabled)
+	must.and(j.counted)
 	must.each(func(i int) { out = append(out, i) })
 	return out
 }

@@ -19,7 +19,8 @@ type Set struct {
 	places   places
 	groups   AppGroups
 	// strengths are the authentication strengths that policies may name.
-	strengths map[entra.ID]entra.Document
+	strengths         map[entra.ID]entra.Document
+	groupIDs, roleIDs map[entra.ID]flags // that policies name
 
 	all, enabled, reportOnly flags
 
@@ -61,7 +62,8 @@ type prepared struct {
 // strengths that they refer to.
 func NewSet(policies []Policy, locations, strengths []entra.Document, groups AppGroups) *Set {
 	n := len(policies)
-	s := &Set{places: newPlaces(locations), groups: groups, policies: make([]prepared, n), strengths: map[entra.ID]entra.Document{}}
+	s := &Set{places: newPlaces(locations), groups: groups, policies: make([]prepared, n), strengths: map[entra.ID]entra.Document{},
+		groupIDs: map[entra.ID]flags{}, roleIDs: map[entra.ID]flags{}}
 	for _, d := range strengths {
 		s.strengths[entra.NewID(d.ID())] = d
 	}
@@ -176,10 +178,12 @@ func (s *Set) addIdentities(i int, d *reader) {
 		for _, id := range d.list(u, side.prefix+"Groups") {
 			side.add(i, id)
 			side.byGroup.set(i)
+			s.groupIDs[entra.NewID(id)] = nil
 		}
 		for _, id := range d.list(u, side.prefix+"Roles") {
 			side.add(i, id)
 			side.byRole.set(i)
+			s.roleIDs[entra.NewID(id)] = nil
 		}
 		if g := d.child(u, side.prefix+"GuestsOrExternalUsers"); g != nil {
 			s.guests = append(s.guests, d.guests(i, side.prefix == "exclude", g))

@@ -48,6 +48,8 @@ type Tenant struct {
 	// Baseline is a file or a folder, Triage a file: absolute, or empty if
 	// that part of the run is left out.
 	Baseline, Triage string
+	// Expectations is a file, absolute, or empty if there is none.
+	Expectations string
 	// GraphEndpoint and AuthorityHost override those of the cloud.
 	GraphEndpoint, AuthorityHost string
 }

@@ -86,6 +86,7 @@ var tenantKeys = func() []field[Tenant] {
 		hidden("credential.token", "Token of kind static, only with a graphEndpoint on loopback.", false, func(t *Tenant) *Secret { return &t.Credential.Token }),
 		filename("baseline", "Baseline file or folder; none: policies are left out of the run.", func(t *Tenant) *string { return &t.Baseline }),
 		filename("triage", "Triage file; none: triage is left out of the run.", func(t *Tenant) *string { return &t.Triage }),
+		filename("expectations", "File of expectations that the baseline must fulfil; none: nothing is expected.", func(t *Tenant) *string { return &t.Expectations }),
 		text("graphEndpoint", "", "Address of Microsoft Graph with its version, if it is not the cloud's; plain http on loopback only.", func(t *Tenant) *string { return &t.GraphEndpoint }, webAddress),
 		text("authorityHost", "", "Address to sign in at, if it is not the cloud's.", func(t *Tenant) *string { return &t.AuthorityHost }, webAddress),
 	}

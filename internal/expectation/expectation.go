@@ -19,6 +19,8 @@ type Expectation struct {
 	Action  string
 	Context string
 	When    access.SignIn // conditions alone
+	// WithReportOnly judges as if all report-only policies were enabled.
+	WithReportOnly bool
 
 	Outcome     access.Result // empty: not asked
 	Demands     []access.Demand

@@ -95,6 +95,7 @@ func TestJudge(t *testing.T) {
 		{`{name: n, user: ada, app: vault, expect: {demands: [mfa]}}`, ""},
 		{`{name: n, user: ada, app: vault, expect: {demands: ["authenticationStrength:phishing-resistant"]}}`, ""},
 		{`{name: n, user: ada, app: All, expect: {outcome: open}}`, ""},
+		{`{name: n, user: ada, app: All, withReportOnly: true, expect: {outcome: blocked, policies: [CA020]}}`, ""},
 		{`{name: n, user: ada, app: All, expect: {outcome: blocked}}`, "ada: the sign-in is open, not blocked: no enabled policy applies"},
 		{`{name: n, group: many, app: All, when: {userRiskLevel: medium}, expect: {demands: [passwordChange]}}`, "ada and 3 more: passwordChange is not demanded (Change the password: the user risk medium is not one the policy asks for)"},
 		{`{name: n, user: ada, app: All, expect: {policies: [CA020]}}`, "ada: policy Watch does not apply: the policy is report-only"},

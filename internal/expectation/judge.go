@@ -31,6 +31,9 @@ type Verdict struct {
 	Holds bool
 	// Failures say what is not as expected, the person and the policies named.
 	Failures []string
+	// Nobody says that there is nobody whom the expectation is about; it holds
+	// then.
+	Nobody bool
 }
 
 // Judge judges the expectations against a set of policies. A fact that is not
@@ -39,7 +42,7 @@ func Judge(list []Expectation, set *access.Set, facts Facts) []Verdict {
 	out := make([]Verdict, 0, len(list))
 	for _, e := range list {
 		v := Verdict{Expectation: e}
-		v.Failures = e.judge(set, facts)
+		v.Failures, v.Nobody = e.judge(set, facts)
 		v.Holds = len(v.Failures) == 0
 		out = append(out, v)
 	}
@@ -50,7 +53,7 @@ func Judge(list []Expectation, set *access.Set, facts Facts) []Verdict {
 // for.
 const mostFailures = 5
 
-func (e Expectation) judge(set *access.Set, facts Facts) []string {
+func (e Expectation) judge(set *access.Set, facts Facts) (failures []string, nobody bool) {
 	in := e.When
 	switch {
 	case e.Action != "":
@@ -62,13 +65,13 @@ func (e Expectation) judge(set *access.Set, facts Facts) []string {
 	default:
 		app, err := facts.App(e.App)
 		if err != nil {
-			return []string{err.Error()}
+			return []string{err.Error()}, false
 		}
 		in.Target.App = app
 	}
 	people, err := facts.Subjects(e.Subject)
 	if err != nil {
-		return []string{err.Error()}
+		return []string{err.Error()}, false
 	}
 	var out []string
 	if missing := unknownPolicies(set, slices.Concat(e.Policies, e.NotPolicies)); len(missing) > 0 {
@@ -76,14 +79,18 @@ func (e Expectation) judge(set *access.Set, facts Facts) []string {
 	}
 	for _, who := range people {
 		in.User, in.ServicePrincipal = who.User, who.ServicePrincipal
-		for _, f := range e.compare(set, set.Judge(in)) {
+		j := set.Judge(in)
+		if e.WithReportOnly {
+			j = j.WithReportOnly()
+		}
+		for _, f := range e.compare(set, j) {
 			if len(out) == mostFailures {
-				return append(out, "and more")
+				return append(out, "and more"), false
 			}
 			out = append(out, who.String()+": "+f)
 		}
 	}
-	return out
+	return out, len(people) == 0
 }
 
 func (s Someone) String() string {
@@ -154,9 +161,10 @@ func by(set *access.Set, policies []int) string {
 }
 
 // nearest names the policies that demand it elsewhere, and why they do not
-// apply here.
+// apply here: those that are for somebody or something else only if there is
+// no better one.
 func (e Expectation) nearest(set *access.Set, j access.Judgement, want access.Demand) string {
-	var out []string
+	var near, far []string
 	for i := range set.Len() {
 		if !set.Demands(i, want) {
 			continue
@@ -166,10 +174,22 @@ func (e Expectation) nearest(set *access.Set, j access.Judgement, want access.De
 		if v.Applies == access.Yes {
 			why = "the policy is report-only"
 		}
-		out = append(out, fmt.Sprintf("%s: %s", set.Name(i), why))
+		line := fmt.Sprintf("%s: %s", set.Name(i), why)
+		switch v.Reason {
+		case access.Users, access.WorkloadIdentities, access.Application, access.UserActions, access.AuthenticationContexts, access.PolicyNotEnabled:
+			far = append(far, line)
+		default:
+			near = append(near, line)
+		}
 	}
-	if len(out) == 0 {
+	if len(near) == 0 {
+		near = far
+	}
+	if len(near) == 0 {
 		return ": no policy demands it"
 	}
-	return " (" + strings.Join(out, "; ") + ")"
+	return " (" + strings.Join(near[:min(len(near), mostNear)], "; ") + ")"
 }
+
+// mostNear is how many policies a failure names that demand it elsewhere.
+const mostNear = 3

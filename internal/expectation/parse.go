@@ -53,7 +53,7 @@ var (
 
 func (p *parser) one(n *yamldoc.Node) Expectation {
 	e := Expectation{File: p.file, Line: n.Line, Column: n.Column}
-	if !p.Fields(n, slices.Concat([]string{"name"}, subjectKeys, []string{"app", "action", "context", "when", "expect"})...) {
+	if !p.Fields(n, slices.Concat([]string{"name"}, subjectKeys, []string{"app", "action", "context", "when", "withReportOnly", "expect"})...) {
 		return e
 	}
 	e.Name = p.text(p.Require(n, "name"), "the name")
@@ -66,6 +66,9 @@ func (p *parser) one(n *yamldoc.Node) Expectation {
 	p.target(n, &e)
 	if when := n.Get("when"); when != nil {
 		p.when(when, &e.When)
+	}
+	if at := n.Get("withReportOnly"); at != nil {
+		e.WithReportOnly, _ = p.Bool(at)
 	}
 	p.expect(p.Require(n, "expect"), &e)
 	return e

@@ -19,6 +19,7 @@ type assignment struct {
 	PrincipalID      entra.ID       `json:"principalId"`
 	RoleDefinitionID entra.ID       `json:"roleDefinitionId"`
 	Principal        *directoryItem `json:"principal"`
+	DirectoryScopeID string         `json:"directoryScopeId"`
 }
 
 // access lets a principal be, or become, a member or owner of a group.

@@ -112,6 +112,8 @@ type Compared struct {
 	Live   drift.Live
 	State  ledger.State
 	Result drift.Result
+	// BreakGlass are the ids of the break-glass accounts.
+	BreakGlass map[entra.ID]bool
 }
 
 // Compare reads the tenant's policies and compares them with the baseline,
@@ -130,7 +132,7 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 		if r.directory.names, err = r.Reader.Resolve(ctx, r.Baseline.Refs()); err != nil {
 			return Compared{}, fmt.Errorf("resolving names: %w", err)
 		}
-		if _, err = r.readBreakGlass(ctx); err != nil {
+		if r.breakGlass, err = r.readBreakGlass(ctx); err != nil {
 			return Compared{}, err
 		}
 	}
@@ -142,7 +144,10 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 	if err != nil {
 		return Compared{}, err
 	}
-	c := Compared{State: r.state}
+	c := Compared{State: r.state, BreakGlass: map[entra.ID]bool{}}
+	for id := range r.breakGlass {
+		c.BreakGlass[id] = true
+	}
 	c.Result, err = r.planDrift(ctx, &live)
 	c.Live = live
 	return c, err

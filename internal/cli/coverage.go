@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/access"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/whatif"
+)
+
+func (c *command) coverageCommand() *cobra.Command {
+	var policies string
+	cmd := &cobra.Command{
+		Use: "coverage", Short: "Show who is reached by which demands, and where somebody gets in with nothing demanded",
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.coverage(cmd, policies) },
+	}
+	cmd.Flags().StringVar(&policies, "policies", "", "live, or planned: as after the baseline's writes (default: planned if the tenant has a baseline)")
+	return cmd
+}
+
+func (c *command) coverage(cmd *cobra.Command, policies string) error {
+	form, err := c.form("table", "json", "csv")
+	if err != nil {
+		return err
+	}
+	if policies, err = oneOf("--policies", policies, livePolicies, plannedPolicies); err != nil {
+		return err
+	}
+	a, t, err := c.openOne(cmd, config.ToSweep)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	j, err := c.judged(ctx, a, t, policies)
+	if err != nil {
+		return err
+	}
+	people, err := whatif.ReadPopulation(ctx, j.client, j.compared.BreakGlass, nil, j.set)
+	if err != nil {
+		return err
+	}
+	names, err := j.names(ctx)
+	if err != nil {
+		return err
+	}
+	cov := struct {
+		Policies string `json:"policies"`
+		access.Coverage
+	}{j.policies, people.People(j.set, whatif.Everybody).Coverage(names)}
+	switch form {
+	case "json":
+		return printJSON(c.Out, cov)
+	case "csv":
+		return writeCoverageCSV(c, cov.Coverage)
+	}
+	c.printCoverage(cov.Policies, cov.Coverage)
+	return nil
+}
+
+// names gives the display names of what the policies refer to.
+func (j judged) names(ctx context.Context) (access.Names, error) {
+	var ids []string
+	for _, id := range slices.Concat(j.set.Groups(), j.set.Apps()) {
+		ids = append(ids, string(id))
+	}
+	known, err := j.client.ObjectNames(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	places := map[entra.ID]string{}
+	for _, d := range j.compared.Live.Locations {
+		places[entra.NewID(d.ID())] = d.DisplayName()
+	}
+	for _, a := range j.compared.Result.Actions {
+		if a.Change != nil && a.Change.Kind == entra.KindLocation && a.Change.After != nil {
+			places[entra.NewID(fmt.Sprintf("{{%s:%s}}", a.Change.Kind, a.Change.Key))] = a.Change.After.DisplayName()
+		}
+	}
+	return func(kind entra.ObjectKind, id entra.ID) string {
+		if kind == entra.KindLocation {
+			return places[id]
+		}
+		return known[string(id)].DisplayName
+	}, nil
+}
+
+func (c *command) printCoverage(policies string, cov access.Coverage) {
+	fmt.Fprintf(c.Out, "%s, alike in what the %s policies ask: %s\n\n", report.Number(cov.Users, "user"), policies, report.Number(cov.Classes, "kind"))
+	t := newTable("WHO", "USERS", "NOTHING DEMANDED", "DEMANDS")
+	for _, g := range cov.Groups {
+		t.row(g.Group, strconv.Itoa(g.Users), strconv.Itoa(g.Nothing), demandCounts(g.Demands))
+	}
+	t.print(c.Out, c.Width)
+	for _, g := range cov.Groups {
+		for _, f := range g.Fewer {
+			fmt.Fprintln(c.Out, "! "+printable(f))
+		}
+	}
+	fmt.Fprintln(c.Out)
+	t = newTable("DEMAND", "WITH", "WITHOUT", "BECAUSE")
+	for _, d := range cov.Demands {
+		t.row(d.Demand, strconv.Itoa(d.With), strconv.Itoa(d.Without), because(d.Because))
+	}
+	t.print(c.Out, c.Width)
+	fmt.Fprintln(c.Out)
+	if len(cov.Gaps) == 0 {
+		fmt.Fprintln(c.Out, "no gap: something is demanded in every situation")
+	}
+	for i, g := range cov.Gaps {
+		if i == 10 {
+			fmt.Fprintf(c.Out, "and %s; -o json shows all\n", report.Number(len(cov.Gaps)-i, "further gap"))
+			break
+		}
+		fmt.Fprintf(c.Out, "gap: %s (%s) get in with nothing demanded: %s\n", report.Number(g.Users, "user"), printable(strings.Join(g.Examples, ", ")), printable(situationText(g.Situation)))
+		for _, n := range g.Nearest {
+			fmt.Fprintf(c.Out, "     nearest: %s, but %s\n", printable(n.DisplayName), printable(n.Lacks))
+		}
+	}
+	if cov.More {
+		fmt.Fprintln(c.Out, "there are more and narrower gaps")
+	}
+	for _, u := range cov.Unknown {
+		fmt.Fprintln(c.Out, "? not judged: "+printable(u))
+	}
+}
+
+func demandCounts(m map[string]int) string {
+	var out []string
+	for d := range m {
+		out = append(out, d)
+	}
+	slices.SortFunc(out, func(a, b string) int { return cmp.Or(m[b]-m[a], cmp.Compare(a, b)) })
+	for i, d := range out {
+		out[i] = fmt.Sprintf("%s %d", d, m[d])
+	}
+	return strings.Join(out, ", ")
+}
+
+func because(list []access.Exclusion) string {
+	var out []string
+	for _, e := range list {
+		out = append(out, fmt.Sprintf("%s excludes %s (%d)", e.Policy, e.ExcludedBy, e.Users))
+	}
+	return strings.Join(out, "; ")
+}
+
+func situationText(s access.Situation) string {
+	if len(s) == 0 {
+		return "always"
+	}
+	var out []string
+	for axis := range s {
+		out = append(out, axis)
+	}
+	slices.Sort(out)
+	for i, axis := range out {
+		out[i] = axis + " " + strings.Join(s[axis], ", ")
+	}
+	return strings.Join(out, "; ")
+}
+
+// writeCoverageCSV has one row for each gap.
+func writeCoverageCSV(c *command, cov access.Coverage) error {
+	w := report.NewCSV(c.Out, []string{"users", "privileged", "examples", "situation", "nearest"})
+	for _, g := range cov.Gaps {
+		var nearest []string
+		for _, n := range g.Nearest {
+			nearest = append(nearest, n.DisplayName+": "+n.Lacks)
+		}
+		if err := w.Row([]string{strconv.Itoa(g.Users), strconv.Itoa(g.Privileged), strings.Join(g.Examples, "; "), situationText(g.Situation), strings.Join(nearest, "; ")}); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
