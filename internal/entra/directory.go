@@ -79,6 +79,14 @@ type Privileged struct {
 	Users map[ID][]string
 }
 
+// RoleHolder is a user who holds a directory role now, alone or by a group.
+type RoleHolder struct {
+	ID                ID
+	UserPrincipalName string
+	Roles             []ID // of those that were asked for
+	Groups            []ID // that the user is in, also through other groups
+}
+
 // RequestStats counts what one client sent.
 type RequestStats struct {
 	Total     int            `json:"total"`

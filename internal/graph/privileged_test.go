@@ -135,3 +135,31 @@ func TestPrivilegedFailsWhole(t *testing.T) {
 		}
 	}
 }
+
+// Who holds one of some roles is a user, whatever way the role came, and the
+// groups of each are known.
+func TestRoleHolders(t *testing.T) {
+	groups := func(id string) string { return "/users/" + id + "/transitiveMemberOf?$select=id&$top=999" }
+	s := &scripted{t: t, answers: map[string]string{
+		activeRoles: valueOf(assigned(1, "U1", "R1", "user"), assigned(2, "u2", "r2", "user"), assigned(3, "g1", "r1", "group"),
+			assigned(4, "s1", "r1", "servicePrincipal"), assigned(5, "u3", "r3", ""), assigned(6, "gone", "r3", "")),
+		byIDs: valueOf(object("user", "u3")),
+		"/groups/g1/transitiveMembers?$select=" + userSelect + "&$top=999": valueOf(object("user", "u4"), object("user", "u1")),
+		groups("u1"): valueOf(object("group", "G1"), object("directoryRole", "x")),
+		groups("u3"): valueOf(), groups("u4"): valueOf(object("group", "g1"), object("group", "g9")),
+	}}
+	s.bubble(Options{}, func(t *testing.T, c *Client) {
+		got, err := c.RoleHolders(ctx(t), []entra.ID{"r1", "r3"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []entra.RoleHolder{{ID: "u1", Roles: []entra.ID{"r1"}, Groups: []entra.ID{"g1"}}, {ID: "u4", Roles: []entra.ID{"r1"}, Groups: []entra.ID{"g1", "g9"}}, {ID: "u3", Roles: []entra.ID{"r3"}}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		s.answers[groups("u4")] = `403 {"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}}`
+		if _, err := c.RoleHolders(ctx(t), []entra.ID{"r1"}); !errors.Is(err, entra.ErrForbidden) {
+			t.Errorf("groups that cannot be read: %v", err)
+		}
+	})
+}

@@ -117,6 +117,8 @@ const (
 	// DirectorySyncRole is the role template of the accounts that synchronise
 	// a directory.
 	DirectorySyncRole = "d29b2b05-8046-44ba-8758-1e26182fcf32"
+	// OnPremisesSyncRole is the newer role template of the same accounts.
+	OnPremisesSyncRole = "a92aed5d-d78a-4d16-b381-09adb37eb3b0"
 )
 
 // The types of named location.

@@ -35,7 +35,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"who is still under an order is not held back", "sweep/settle.go", "s, ok := h.by[userID]", "s, ok := h.by[userID+\"?\"]"},
 	{"ids are compared as they came", "entra/id.go", "strings.ToLower(strings.TrimSpace(s))", "strings.TrimSpace(s)"},
 	{"who may become a member of a privileged group is not privileged", "graph/privileged.go", "for _, a := range rows {\n\t\t\t\tif a.PrincipalID", "for _, a := range rows[:0] {\n\t\t\t\tif a.PrincipalID"},
-	{"what a privileged group passes on is not asked for", "graph/privileged.go", "open, err = p.within(ctx, groups)", "open = nil"},
+	{"what a privileged group passes on is not asked for", "graph/privileged.go", "open, err = p.within(ctx, groups)", "open, err = p.within(ctx, groups[:0])"},
 	{"groups that are not readable pass nothing on", "graph/privileged.go", "\tif l.err != nil {\n\t\treturn nil, l.err\n", "\tif l.err != nil {\n\t\treturn nil, nil\n"},
 	{"a plan run does not enter its chain", "ledger/run.go", "if head, err = r.l.enter(ctx, Link{Run: r.id, SHA256: r.head}); err != nil {", "if head = r.head; err != nil {"},
 	{"who enters the chain of plan runs forgets those who died", "ledger/plans.go", "p.Runs = append(p.Runs, link)\n\t\t\tcontinue", "continue"},

@@ -44,6 +44,15 @@ func (r *run) planDrift(ctx context.Context, live *drift.Live) (drift.Result, er
 			return drift.Result{}, err
 		}
 	}
+	if drift.NeedsSyncAccounts(r.Baseline, live.Tenant) {
+		var err error
+		if live.SyncAccounts, err = r.Reader.RoleHolders(ctx, drift.SyncRoles()); err != nil {
+			if ctx.Err() != nil {
+				return drift.Result{}, err
+			}
+			live.SyncError = err.Error()
+		}
+	}
 	res := drift.Compare(r.Baseline, *live, settings)
 	if !res.NeedsNames() {
 		return res, nil

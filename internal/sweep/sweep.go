@@ -33,6 +33,7 @@ type Reader interface {
 	Resolve(context.Context, []entra.Ref) (entra.Names, error)
 	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
 	Privileged(context.Context) (*entra.Privileged, error)
+	RoleHolders(ctx context.Context, roles []entra.ID) ([]entra.RoleHolder, error)
 	Tenant(context.Context) (entra.Tenant, error)
 	ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error)
 	Self(context.Context) (entra.DirectoryObject, error)

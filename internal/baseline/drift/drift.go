@@ -32,6 +32,11 @@ type Live struct {
 	// id; a group that could not be read is absent.
 	Members map[entra.ID][]entra.DirectoryObject
 	Tenant  entra.Tenant
+	// SyncAccounts are the holders of the roles of directory synchronisation;
+	// SyncError says why they are not known. Worth reading where
+	// NeedsSyncAccounts says so.
+	SyncAccounts []entra.RoleHolder
+	SyncError    string
 	// Self is the service principal that the job runs as, or the person who is
 	// signed in; only where NeedsSelf says so.
 	Self entra.DirectoryObject

@@ -54,9 +54,8 @@ func (p *planner) enabling(e *entry) {
 			e.block("security defaults are on; no policy can be enabled while they are")
 		}
 	}
-	if p.live.Tenant.OnPremisesSynced && slices.Contains(policy.Strings(e.want, policy.PathUsers+".includeUsers"), policy.WordAll) &&
-		!slices.Contains(policy.Strings(e.want, policy.PathUsers+".excludeRoles"), policy.DirectorySyncRole) {
-		e.block("the tenant synchronises from a directory on premises: an enabled policy for all users must exclude the role Directory Synchronization Accounts (%s)", policy.DirectorySyncRole)
+	if p.live.Tenant.OnPremisesSynced && slices.Contains(policy.Strings(e.want, policy.PathUsers+".includeUsers"), policy.WordAll) {
+		p.synchronising(e)
 	}
 }
 

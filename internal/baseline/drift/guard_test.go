@@ -200,6 +200,17 @@ func TestGuardsOnCreateAndPrune(t *testing.T) {
 	}
 }
 
+// synced makes a tenant synchronise, by an account that holds roles, or by one
+// that is not known.
+func synced(unknown string, roles ...string) func(*tenant) {
+	return func(tn *tenant) {
+		tn.live.Tenant.OnPremisesSynced, tn.live.SyncError = true, unknown
+		if len(roles) > 0 {
+			tn.live.SyncAccounts = []entra.RoleHolder{{ID: ada, UserPrincipalName: "sync@contoso.com", Roles: entra.NewIDs(roles), Groups: []entra.ID{"e0000000-0000-0000-0000-000000000009"}}}
+		}
+	}
+}
+
 // TestPreconditions: what keeps an enabled policy from being written at all.
 func TestPreconditions(t *testing.T) {
 	user := func(id string, on *bool) entra.DirectoryObject {
@@ -217,8 +228,16 @@ func TestPreconditions(t *testing.T) {
 		{"no P1", "", func(tn *tenant) { tn.live.Tenant.PlanP1 = false }, "Microsoft Entra ID P1"},
 		{"no P2", "", func(tn *tenant) { tn.live.Tenant.PlanP2 = false }, "Microsoft Entra ID P2"},
 		{"licence unknown", "", func(tn *tenant) { tn.live.Tenant.PlanP2, tn.live.Tenant.PlansUnknown = false, true }, ""},
-		{"synchronised", "", func(tn *tenant) { tn.live.Tenant.OnPremisesSynced = true }, "Directory Synchronization Accounts"},
-		{"synchronised and excluded", "excludeRoles: [Directory Synchronization Accounts], ", func(tn *tenant) { tn.live.Tenant.OnPremisesSynced = true }, ""},
+		{"synchronised, by nobody", "", synced(""), ""},
+		{"synchronised", "", synced("", policy.DirectorySyncRole), "exclude the role Directory Synchronization Accounts (d29b2b05"},
+		{"synchronised by the newer role", "", synced("", policy.OnPremisesSyncRole), "exclude the role On Premises Directory Sync Account (a92aed5d"},
+		{"synchronised and excluded", "excludeRoles: [" + policy.DirectorySyncRole + "], ", synced("", policy.DirectorySyncRole), ""},
+		{"synchronised and the newer excluded, written large", "excludeRoles: [A92AED5D-D78A-4D16-B381-09ADB37EB3B0], ", synced("", policy.OnPremisesSyncRole), ""},
+		{"synchronised and another role excluded", "excludeRoles: [" + policy.DirectorySyncRole + "], ", synced("", policy.OnPremisesSyncRole), "sync@contoso.com"},
+		{"synchronised and one of both roles excluded", "excludeRoles: [" + policy.DirectorySyncRole + "], ", synced("", policy.OnPremisesSyncRole, policy.DirectorySyncRole), ""},
+		{"synchronised by whom is unknown", "excludeRoles: [" + policy.DirectorySyncRole + "], ", synced("403"), "not known (403), so it must exclude the role On Premises Directory Sync Account"},
+		{"synchronised by whom is unknown, both excluded", "excludeRoles: [" + policy.DirectorySyncRole + ", " + policy.OnPremisesSyncRole + "], ", synced("403"), ""},
+		{"synchronised and the account excluded", "excludeUsers: [" + ada + "], ", synced("", policy.OnPremisesSyncRole), ""},
 		{"one account disabled", "", func(tn *tenant) { tn.name(entra.KindUser, "bg2@contoso.com", user(bg2, yes(false))) }, "at least 2 enabled break-glass accounts; there are 1"},
 		{"one account unknown", "", func(tn *tenant) { tn.name(entra.KindUser, "bg2@contoso.com", user(bg2, nil)) }, "there are 1"},
 		{"one account missing", "", func(tn *tenant) { tn.name(entra.KindUser, "bg2@contoso.com") }, `no user is named "bg2@contoso.com"`},
