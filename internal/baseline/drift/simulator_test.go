@@ -15,6 +15,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
+	"github.com/risksweep/risksweep/internal/graphsim/evaluate"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -33,6 +34,15 @@ func (everybody) HasServicePrincipal(string) bool  { return true }
 func (everybody) OwnsServicePrincipal(string) bool { return true }
 func (everybody) HasAgreement(string) bool         { return true }
 func (everybody) SecurityDefaults() bool           { return false }
+func (everybody) User(string) (evaluate.User, bool) {
+	return evaluate.User{}, false
+}
+func (everybody) ServicePrincipal(string) (evaluate.ServicePrincipal, bool) {
+	return evaluate.ServicePrincipal{}, false
+}
+func (everybody) Application(string) (evaluate.ServicePrincipal, bool) {
+	return evaluate.ServicePrincipal{}, false
+}
 
 // simulated is the simulated tenant, spoken to as apply speaks to the service.
 type simulated struct {
