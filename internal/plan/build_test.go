@@ -1,0 +1,202 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// each gives id, status and the last reason of every action.
+func each(p Plan) []string {
+	out := []string{}
+	for _, a := range p.Actions {
+		line := a.ID + " " + string(a.Status)
+		if len(a.Reasons) > 0 {
+			line += ": " + a.Reasons[len(a.Reasons)-1]
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+func TestWhichActionsAreOnUsers(t *testing.T) {
+	for kind, want := range map[Kind]bool{Dismiss: true, ConfirmCompromised: true, ConfirmSafe: true, CreatePolicy: false, UpdatePolicy: false, DeleteLocation: false} {
+		if kind.OnUser() != want {
+			t.Errorf("%s: %t", kind, !want)
+		}
+	}
+}
+
+// An order stands in for enforcement; a rule never confirms anybody safe. What
+// is kept back says why, and not in the reasons of the caller.
+func TestWhatAnOrderStandsInFor(t *testing.T) {
+	reasons := make([]string, 1, 4)
+	reasons[0] = "asked for"
+	acts := []Action{{Kind: Dismiss, Status: Ready, Reasons: reasons}, {Kind: ConfirmSafe, Status: Ready}, {Kind: UpdatePolicy, Status: Ready, Change: &Change{}}}
+	in := Input{Actions: acts, Limits: roomy, AtRisk: Count(2)}
+	if d := cmp.Diff([]string{"a0001 notEnabled: not enabled: enforcement.dismiss is off", "a0002 notEnabled: not enabled: confirmSafe by rule is off",
+		"a0003 notEnabled: not enabled: enforcement.policies is off"}, each(Build(in))); d != "" {
+		t.Error(d)
+	}
+	if got := reasons[:2][1]; got != "" {
+		t.Errorf("the caller's reasons were written to: %q", got)
+	}
+	in.Enforcement = allOn
+	if p := Build(in); p.Actions[1].Status != NotEnabled {
+		t.Errorf("confirmed safe by a rule: %v", each(p))
+	}
+	in.Enforcement, in.Ordered = Enforcement{}, true
+	p := Build(in)
+	if d := cmp.Diff([]string{"a0001 ready: asked for", "a0002 ready", "a0003 ready"}, each(p)); d != "" {
+		t.Error(d)
+	}
+	if p.Actions[1].Reasons == nil {
+		t.Error("no reasons are null instead of a list")
+	}
+}
+
+// Beyond a limit what is ready of its kinds is refused, and nothing else.
+func TestWhatALimitRefuses(t *testing.T) {
+	p := Build(Input{Enforcement: Enforcement{Dismiss: true, ConfirmCompromised: true}, AtRisk: Count(3), Limits: Limits{MaxConfirmCompromised: 5, MaxShareOfRiskyUsers: 1}, Actions: []Action{
+		{Kind: Dismiss, Status: Ready}, {Kind: Dismiss, Status: Blocked}, {Kind: ConfirmCompromised, Status: Ready}, {Kind: Dismiss, Status: AlreadyDone},
+		{Kind: UpdatePolicy, Status: Ready, Change: &Change{}},
+	}})
+	if d := cmp.Diff([]string{"a0001 refused: refused: limits.maxDismissals allows 0 in 24 h; 0 done, 1 wanted", "a0002 blocked", "a0003 ready", "a0004 alreadyDone",
+		"a0005 notEnabled: not enabled: enforcement.policies is off"}, each(p)); d != "" {
+		t.Error(d)
+	}
+}
+
+// Dismissals and confirmations share one share; whom nobody asked for is not
+// refused for it.
+func TestTheShareIsOneForAllActionsOnUsers(t *testing.T) {
+	limits := Limits{MaxDismissals: 50, MaxConfirmCompromised: 50, MaxShareOfRiskyUsers: 0.25, MaxPolicyCreates: 1}
+	create := Action{Kind: CreatePolicy, Status: Ready, Change: &Change{}}
+	text := "limits.maxShareOfRiskyUsers allows 25 % of 20 risky users in 24 h; 0 done, 6 wanted"
+	for _, c := range []struct {
+		name   string
+		acts   []Action
+		recent map[Kind]int
+		atRisk Counted
+		want   []Violation
+	}{
+		{"both together", append(users(Dismiss, 3), users(ConfirmCompromised, 3)...), nil, Count(20), []Violation{
+			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 0.3, text}, {ConfirmCompromised, "limits.maxShareOfRiskyUsers", 0.25, 0, 0.3, text}}},
+		{"confirmations alone", users(ConfirmCompromised, 6), nil, Count(20), []Violation{{ConfirmCompromised, "limits.maxShareOfRiskyUsers", 0.25, 0, 0.3, text}}},
+		{"confirmations that are done", users(Dismiss, 1), map[Kind]int{ConfirmCompromised: 5}, Count(15), []Violation{
+			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 5, 0.3, "limits.maxShareOfRiskyUsers allows 25 % of 20 risky users in 24 h; 5 done, 1 wanted"}}},
+		{"nobody is asked for", []Action{create}, map[Kind]int{Dismiss: 19}, Count(1), nil},
+		{"nobody is asked for, nobody counted", []Action{create}, nil, Counted{}, nil},
+		{"not counted", users(Dismiss, 1), nil, Counted{}, []Violation{
+			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 1, "limits.maxShareOfRiskyUsers cannot be checked: the users at risk were not counted"}}},
+		{"not counted, though the actions show some", seen(users(Dismiss, 30), entra.StateAtRisk), nil, Counted{}, []Violation{
+			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 1, "limits.maxShareOfRiskyUsers cannot be checked: the users at risk were not counted"}}},
+		{"more than were counted", seen(users(Dismiss, 24), entra.StateAtRisk), nil, Count(3), []Violation{
+			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 1, "limits.maxShareOfRiskyUsers allows 25 % of 24 risky users in 24 h; 0 done, 24 wanted"}}},
+		{"who is not at risk is not in the base", seen(users(Dismiss, 6), entra.StateDismissed), nil, Count(2), nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, Check(c.acts, limits, c.recent, c.atRisk)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func seen(acts []Action, state entra.RiskState) []Action {
+	for i := range acts {
+		acts[i].Risk = &Risk{RiskState: state}
+	}
+	return acts
+}
+
+// What needs an object that will not be made is not made either, however many
+// stand between; who needs one that is there, or only changed, is not held.
+func TestWhatNeedsWhat(t *testing.T) {
+	change := func(kind entra.ObjectKind, key string, needs ...string) *Change {
+		return &Change{Kind: kind, Key: key, Needs: needs}
+	}
+	p := Build(Input{Enforcement: allOn, Limits: roomy, Actions: []Action{
+		{Kind: Dismiss, Status: Blocked},
+		{Kind: CreateStrength, Status: Refused, Change: change(entra.KindStrength, "FIDO")},
+		{Kind: UpdateLocation, Status: Blocked, Change: change(entra.KindLocation, "HQ")},
+		{Kind: CreatePolicy, Status: Ready, Change: change(entra.KindPolicy, "CA2", string(entra.KindPolicy)+":CA1")},
+		{Kind: CreatePolicy, Status: Ready, Change: change(entra.KindPolicy, "CA1", string(entra.KindStrength)+":FIDO")},
+		{Kind: CreatePolicy, Status: Ready, Change: change(entra.KindPolicy, "CA3", string(entra.KindLocation)+":HQ")},
+		{Kind: CreateLocation, Status: Ready, Change: change(entra.KindLocation, "Branch")},
+		{Kind: CreatePolicy, Status: Ready, Change: change(entra.KindPolicy, "CA4", string(entra.KindLocation)+":Branch")},
+	}})
+	want := []string{"a0001 blocked", "a0002 refused", "a0003 blocked", "a0004 refused: needs " + string(entra.KindPolicy) + ":CA1, which is refused",
+		"a0005 refused: needs " + string(entra.KindStrength) + ":FIDO, which is refused", "a0006 ready", "a0007 ready", "a0008 ready"}
+	if d := cmp.Diff(want, each(p)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWhatAPlanCosts(t *testing.T) {
+	object := func(kind Kind, of entra.ObjectKind) Action {
+		return Action{Kind: kind, Status: Ready, Change: &Change{Kind: of}}
+	}
+	blocked := object(UpdatePolicy, entra.KindPolicy)
+	blocked.Status = Blocked
+	for _, c := range []struct {
+		name string
+		acts []Action
+		rate float64
+		want Cost
+	}{
+		{"nothing", nil, 1, Cost{}},
+		{"one batch", users(Dismiss, 60), 1, Cost{5, 5}},
+		{"two batches and another kind", append(users(Dismiss, 61), users(ConfirmCompromised, 1)...), 4, Cost{15, 3.8}},
+		{"unpaced", users(Dismiss, 1), 0, Cost{5, 0}},
+		{"objects", []Action{object(CreatePolicy, entra.KindPolicy), object(UpdatePolicy, entra.KindPolicy), object(DeleteLocation, entra.KindLocation), blocked}, 1, Cost{7, 7}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			limits := roomy
+			limits.MaxDismissals, limits.MaxPolicyDeletes = 100, 100
+			if got := Build(Input{Actions: c.acts, Enforcement: allOn, Limits: limits, AtRisk: Count(100), RequestsPerSecond: c.rate}).Cost; got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// A stored plan narrows to what it asked for, by what it was based on.
+func TestWhatIsKeptOfAStoredPlan(t *testing.T) {
+	policy := func(hash, body string) Action {
+		return Action{Kind: UpdatePolicy, Status: Ready, Subject: Subject{ID: "p1", Key: "CA1"}, Change: &Change{Kind: entra.KindPolicy, Key: "CA1", BeforeHash: hash, Body: entra.Document{"displayName": body}}}
+	}
+	user := func(id entra.ID, status Status) Action {
+		return Action{Kind: Dismiss, Status: status, Subject: Subject{ID: id}}
+	}
+	build := func(e Enforcement, acts ...Action) Plan {
+		return Build(Input{Run: "earlier", Enforcement: e, Limits: roomy, AtRisk: Count(5), Actions: acts})
+	}
+	for _, c := range []struct {
+		name     string
+		now      Plan
+		then     Plan
+		want     []string
+		wantGone int
+	}{
+		{"the same", build(allOn, policy("h", "a")), build(allOn, policy("h", "a")), []string{"a0001 ready"}, 0},
+		{"it was not enabled then", build(allOn, policy("h", "a")), build(Enforcement{}, policy("h", "a")), []string{"a0001 ready"}, 0},
+		{"the live object changed", build(allOn, policy("h2", "a")), build(allOn, policy("h", "a")), []string{"a0001 notEnabled: not in the plan earlier"}, 1},
+		{"something else is to be written", build(allOn, policy("h", "b")), build(allOn, policy("h", "a")), []string{"a0001 notEnabled: not in the plan earlier"}, 1},
+		{"it was blocked then", build(allOn, user("u1", Ready)), build(allOn, user("u1", Blocked)), []string{"a0001 notEnabled: not in the plan earlier"}, 0},
+		{"what was blocked then is not gone", build(allOn), build(allOn, user("u1", Blocked), user("u2", Ready)), []string{}, 1},
+		{"it is blocked now", build(allOn, user("u1", Blocked)), build(allOn, user("u2", Ready)), []string{"a0001 blocked"}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			gone := c.now.Keep(c.then)
+			if d := cmp.Diff(c.want, each(c.now)); d != "" {
+				t.Error(d)
+			}
+			if len(gone) != c.wantGone {
+				t.Errorf("%d are gone, want %d: %v", len(gone), c.wantGone, gone)
+			}
+		})
+	}
+}
