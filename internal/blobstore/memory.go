@@ -75,12 +75,6 @@ func (m *Memory) begin(ctx context.Context, op, name string) (late, err error) {
 			return nil, err
 		}
 	}
-	m.mu.Lock()
-	gone := m.gone
-	m.mu.Unlock()
-	if gone {
-		return nil, fmt.Errorf("the store in memory was taken away: %w", ErrGone)
-	}
 	if m.Fault != nil {
 		if err := m.Fault(op, name); err != nil {
 			if isAfter(err) {
@@ -91,6 +85,11 @@ func (m *Memory) begin(ctx context.Context, op, name string) (late, err error) {
 		if err := ctx.Err(); err != nil { // the fault took too long
 			return nil, err
 		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gone { // perhaps just now: what is not found in it is not "not there"
+		return nil, fmt.Errorf("the store in memory was taken away: %w", ErrGone)
 	}
 	return nil, nil
 }

@@ -305,6 +305,32 @@ func TestRecentActionsAndTornJournal(t *testing.T) {
 	}
 }
 
+// Whatever may have changed the tenant counts: also an answer that was lost.
+func TestWhatCountsAsSent(t *testing.T) {
+	for status, counts := range map[plan.OutcomeStatus]int{plan.Done: 1, plan.Processing: 1, plan.NotTaken: 1, plan.OverDismissed: 1, plan.Unknown: 1,
+		plan.Moved: 0, plan.Failed: 0, plan.NotAttempted: 0, plan.SkippedAlready: 0} {
+		w := newWorld(t, 0)
+		r, err := w.Begin(t.Context(), ledger.BeginOptions{Mode: "apply"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := ledger.Entry{Type: ledger.EntryIntent, At: w.now, Run: r.ID(), Action: "a1", Kind: plan.Dismiss}
+		o := e
+		o.Type, o.Outcome = ledger.EntryOutcome, &plan.Outcome{Action: "a1", Status: status}
+		earlier := o // that of another run, with the same number
+		earlier.Run, earlier.Outcome = "20261101T000000Z-000001", &plan.Outcome{Action: "a1", Status: plan.Failed}
+		if err := r.Journal().Append(t.Context(), e, o, earlier); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.RecentActions(t.Context(), w.now.Add(-time.Hour), nil); err != nil || got[plan.Dismiss] != counts {
+			t.Errorf("%s counts %d, %v; want %d", status, got[plan.Dismiss], err, counts)
+		}
+	}
+}
+
 // A run that was made up days after it was due acts now, whatever its id says.
 func TestRecentActionsOfARunThatWasDueLongAgo(t *testing.T) {
 	w := newWorld(t, 3)
