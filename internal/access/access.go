@@ -56,11 +56,15 @@ type SignIn struct {
 
 	Target Target
 
-	Platform  string     // android, iOS, windows, windowsPhone, macOS, linux
-	Client    string     // browser, mobileAppsAndDesktopClients, exchangeActiveSync, easSupported, other
-	IP        netip.Addr // invalid: not known
-	Country   string     // ISO 3166-1 alpha-2, or UnknownCountry
-	Compliant *bool      // through the compliant network of Global Secure Access
+	Platform string     // android, iOS, windows, windowsPhone, macOS, linux
+	Client   string     // browser, mobileAppsAndDesktopClients, exchangeActiveSync, easSupported, other
+	IP       netip.Addr // invalid: not known
+	Country  string     // ISO 3166-1 alpha-2, or UnknownCountry
+	// AsGiven takes a condition of which a part is given as wholly given, as
+	// the service's What If does: of an address and a country the one that is
+	// not given is in no location, and a device has no further property.
+	AsGiven   bool
+	Compliant *bool // through the compliant network of Global Secure Access
 	Device    *Device
 
 	SignInRisk           string // none, low, medium, high

@@ -124,8 +124,8 @@ func TestConditions(t *testing.T) {
 		{"an application filter, attributes not known", apps(`"applicationFilter":{"mode":"include","rule":"CustomSecurityAttribute.Ops_Tier -eq \"one\""}`), user(), access.Unknown, access.Application},
 		{"an application filter", apps(`"applicationFilter":{"mode":"include","rule":"CustomSecurityAttribute.Ops_Tier -eq \"one\""}`), user(func(in *access.SignIn) { in.Target.App.Attributes = access.Attributes{"Ops_Tier": {"One"}} }), access.Yes, access.NotSet},
 		{"a user action", apps(`"includeUserActions":["urn:user:registersecurityinfo"]`), user(func(in *access.SignIn) { in.Target = access.Target{Action: "urn:user:registersecurityinfo"} }), access.Yes, access.NotSet},
-		{"a user action is no application", all(""), user(func(in *access.SignIn) { in.Target = access.Target{Action: "urn:user:registerdevice"} }), access.No, access.UserActions},
-		{"an application is no user action", apps(`"includeUserActions":["urn:user:registersecurityinfo"]`), user(), access.No, access.Application},
+		{"a user action is no application", all(""), user(func(in *access.SignIn) { in.Target = access.Target{Action: "urn:user:registerdevice"} }), access.No, access.Application},
+		{"an application is no user action", apps(`"includeUserActions":["urn:user:registersecurityinfo"]`), user(), access.No, access.UserActions},
 		{"an authentication context", apps(`"includeAuthenticationContextClassReferences":["c3"]`), user(func(in *access.SignIn) { in.Target = access.Target{Context: "C3"} }), access.Yes, access.NotSet},
 		{"another authentication context", apps(`"includeAuthenticationContextClassReferences":["c3"]`), user(func(in *access.SignIn) { in.Target = access.Target{Context: "c4"} }), access.No, access.AuthenticationContexts},
 
@@ -159,7 +159,7 @@ func TestConditions(t *testing.T) {
 		{"device filter excludes", all(`,"devices":{"deviceFilter":{"mode":"exclude","rule":"device.extensionAttribute1 -eq \"SAW\""}}`), on(map[string][]string{"extensionAttribute1": {"saw"}}), access.No, access.Devices},
 		{"a property not known", all(`,"devices":{"deviceFilter":{"mode":"exclude","rule":"device.extensionAttribute1 -eq \"SAW\""}}`), on(nil), access.Unknown, access.Devices},
 		{"an unregistered device", all(`,"devices":{"deviceFilter":{"mode":"exclude","rule":"device.extensionAttribute1 -ne \"SAW\""}}`), user(func(in *access.SignIn) { in.Device = &access.Device{Unregistered: true} }), access.No, access.Devices},
-		{"a rule that cannot be read", all(`,"devices":{"deviceFilter":{"mode":"exclude","rule":"device.model"}}`), on(nil), access.Unknown, access.InvalidPolicy},
+		{"a rule that cannot be read", all(`,"devices":{"deviceFilter":{"mode":"exclude","rule":"device.model"}}`), on(nil), access.Unknown, access.InvalidCondition},
 		{"a condition that this version does not know", all(`,"agentIdRiskLevels":"high"`), user(), access.Unknown, access.InvalidPolicy},
 		{"a condition not known that says nothing", all(`,"agentIdRiskLevels":null,"times":{"excludedRanges":[]}`), user(), access.Yes, access.NotSet},
 	} {

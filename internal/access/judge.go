@@ -56,7 +56,7 @@ func (s *Set) Judge(in SignIn) Judgement {
 	clear(exclusion.must)
 	clear(exclusion.may)
 	s.location(in, j.spans[dimLocation], exclusion)
-	s.device(in.Device, j.spans[dimDevice])
+	s.device(in, j.spans[dimDevice])
 	for _, v := range [...]struct {
 		of   dimension
 		word string
@@ -180,13 +180,17 @@ func (s *Set) location(in SignIn, out, ex span) {
 	out.except(ex)
 }
 
-func (s *Set) device(d *Device, out span) {
+func (s *Set) device(in SignIn, out span) {
 	out.add(s.deviceNone, Yes)
+	value := func(property string) ([]string, bool) {
+		values, known := in.Device.value(property)
+		return values, known || in.AsGiven && in.Device != nil
+	}
 	for _, r := range s.devFilters.include {
-		out.one(r.policy, r.rule.met(d.value))
+		out.one(r.policy, r.rule.met(value))
 	}
 	for _, r := range s.devFilters.exclude {
-		out.one(r.policy, r.rule.met(d.value).Not())
+		out.one(r.policy, r.rule.met(value).Not())
 	}
 }
 

@@ -124,6 +124,10 @@ func (p *places) meet(in SignIn, with func(id entra.ID, t Truth)) {
 	if in.IP.IsValid() {
 		held = p.holding(in.IP)
 	}
+	missing := Unknown // what a fact that is not given says of a location
+	if in.AsGiven && (in.IP.IsValid() || in.Country != "") {
+		missing = No
+	}
 	trusted := No
 	for at, loc := range p.all {
 		t := No
@@ -134,7 +138,7 @@ func (p *places) meet(in SignIn, with func(id entra.ID, t Truth)) {
 				t = truth(*in.Compliant)
 			}
 		case loc.byAddress:
-			t = Unknown
+			t = missing
 			if in.IP.IsValid() {
 				t = truth(slices.Contains(held, at))
 			}
@@ -146,7 +150,7 @@ func (p *places) meet(in SignIn, with func(id entra.ID, t Truth)) {
 		case in.Country == UnknownCountry:
 			t = truth(loc.nowhere)
 		case in.Country == "":
-			t = Unknown
+			t = missing
 		default:
 			t = truth(loc.countries[strings.ToUpper(in.Country)])
 		}

@@ -195,6 +195,17 @@ func (f *filters) add(i int, d *reader, m map[string]any, name string) bool {
 	return true
 }
 
+// unreadable reports whether a filter of the policy has a rule that cannot be
+// read.
+func (f *filters) unreadable(policy int) bool {
+	for _, r := range slices.Concat(f.include, f.exclude) {
+		if _, bad := r.rule.(unreadable); bad && r.policy == policy {
+			return true
+		}
+	}
+	return false
+}
+
 func text(m map[string]any, name string) string {
 	s, _ := m[name].(string)
 	return s

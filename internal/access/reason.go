@@ -10,6 +10,7 @@ type Reason int
 const (
 	NotSet                 Reason = 0
 	NotEnoughInformation   Reason = 1
+	InvalidCondition       Reason = 2
 	Users                  Reason = 4
 	WorkloadIdentities     Reason = 8
 	Application            Reason = 16
@@ -29,7 +30,7 @@ const (
 )
 
 var reasonWords = map[Reason]string{
-	NotSet: "notSet", NotEnoughInformation: "notEnoughInformation", Users: "users", WorkloadIdentities: "workloadIdentities",
+	NotSet: "notSet", NotEnoughInformation: "notEnoughInformation", InvalidCondition: "invalidCondition", Users: "users", WorkloadIdentities: "workloadIdentities",
 	Application: "application", UserActions: "userActions", AuthenticationContexts: "authenticationContext", DevicePlatform: "devicePlatform",
 	Devices: "devices", ClientApps: "clientApps", Location: "location", SignInRisk: "signInRisk", EmptyPolicy: "emptyPolicy",
 	InvalidPolicy: "invalidPolicy", PolicyNotEnabled: "policyNotEnabled", UserRisk: "userRisk", InsiderRisk: "insiderRisk", AuthenticationFlow: "authenticationFlow",
@@ -42,13 +43,16 @@ func (r Reason) String() string { return reasonWords[r] }
 type Verdict struct {
 	Policy  int // its place in the set
 	Applies Truth
-	Reason  Reason // NotSet if it applies; else the first thing that is not met, or not known
-	Why     string // the same in plain words
+	// Reason is NotSet if it applies, else the first thing that is not met or
+	// not known.
+	Reason Reason
+	Why    string // the same in plain words
 }
 
-// Verdict of the policy at place i. A policy that is switched off, is empty or
-// cannot be read is told as such and does not apply, but for one that cannot
-// be read: what it would do is unknown.
+// Verdict of the policy at place i. A policy that is switched off or empty is
+// told as such and does not apply. One with a condition that cannot be read
+// does not apply where another condition is surely not met; else that is
+// unknown.
 func (j Judgement) Verdict(i int) Verdict {
 	p := &j.set.policies[i]
 	v := Verdict{Policy: i}
@@ -56,23 +60,23 @@ func (j Judgement) Verdict(i int) Verdict {
 	case !j.set.enabled.has(i) && !j.set.reportOnly.has(i):
 		v.Reason, v.Why = PolicyNotEnabled, "the policy is not enabled"
 		return v
-	case p.problem == InvalidPolicy:
-		v.Applies, v.Reason, v.Why = Unknown, p.problem, p.trouble
-		return v
-	case p.problem != 0:
+	case p.problem == EmptyPolicy:
 		v.Reason, v.Why = p.problem, p.trouble
 		return v
 	}
 	v.Applies = Yes
 	for d, s := range j.spans {
 		t := s.truth(i)
-		if t < v.Applies {
-			v.Applies = t
+		if t != Yes && v.Applies == Yes {
 			v.Reason, v.Why = j.reason(dimension(d), i, t)
 		}
-		if t == No {
-			return v
-		}
+		v.Applies = v.Applies.And(t)
+	}
+	switch {
+	case j.set.broken.has(i):
+		v.Applies, v.Reason, v.Why = Unknown, p.problem, p.trouble
+	case p.problem == InvalidPolicy && v.Applies == Yes:
+		v.Applies, v.Reason, v.Why = Unknown, p.problem, p.trouble
 	}
 	return v
 }
@@ -88,11 +92,14 @@ func (j Judgement) reason(d dimension, i int, t Truth) (Reason, string) {
 	case dimIdentity:
 		return j.identityReason(i, t)
 	case dimTarget:
+		// The reason is the policy's condition, whatever the sign-in asks for.
 		switch {
-		case j.in.Target.Action != "":
-			return UserActions, "the user action is not one the policy targets"
-		case j.in.Target.Context != "":
-			return AuthenticationContexts, "the authentication context is not one the policy targets"
+		case j.set.toActions.has(i):
+			return UserActions, "the policy targets user actions, and not this one"
+		case j.set.toContexts.has(i):
+			return AuthenticationContexts, "the policy targets authentication contexts, and not this one"
+		case j.in.Target.App == nil:
+			return Application, "the policy targets applications"
 		case t == Unknown:
 			return Application, "whether the application is targeted is not known"
 		case j.set.apps.everything.has(i):
@@ -102,6 +109,9 @@ func (j Judgement) reason(d dimension, i int, t Truth) (Reason, string) {
 	case dimPlatform:
 		return DevicePlatform, asked("the device platform", j.in.Platform)
 	case dimDevice:
+		if j.set.devFilters.unreadable(i) {
+			return InvalidCondition, j.set.policies[i].trouble
+		}
 		if t == Unknown {
 			return Devices, "the device filter asks for a property that is not given"
 		}

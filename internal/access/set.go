@@ -36,16 +36,16 @@ type Set struct {
 	appFilters filters
 	devFilters filters
 
-	forUsers, forWorkload    flags // whom a policy is for
-	toApps                   flags // what a policy targets: applications
-	byGroup, byRole          flags // policies that include by a group, by a role
-	exceptGroup, exceptRole  flags // and those that exclude by them
-	ownTenant                flags // all service principals of the tenant
-	guestsAny, guestsAnyExcl flags // every kind of guest, by the old word
-	filterNone, deviceNone   flags // policies without such a filter
-	locationNone             flags
-	strayIn, strayEx         flags // policies that name a location of which nothing is known
-	doubtful, broken         flags // policies of which something, or what they ask at all, cannot be read
+	forUsers, forWorkload         flags // whom a policy is for
+	toApps, toActions, toContexts flags // what a policy targets
+	byGroup, byRole               flags // policies that include by a group, by a role
+	exceptGroup, exceptRole       flags // and those that exclude by them
+	ownTenant                     flags // all service principals of the tenant
+	guestsAny, guestsAnyExcl      flags // every kind of guest, by the old word
+	filterNone, deviceNone        flags // policies without such a filter
+	locationNone                  flags
+	strayIn, strayEx              flags // policies that name a location of which nothing is known
+	doubtful, broken              flags // policies of which something, or what they ask at all, cannot be read
 }
 
 // prepared is what is kept of a policy beside the sets.
@@ -68,7 +68,7 @@ func NewSet(policies []Policy, locations, strengths []entra.Document, groups App
 		s.strengths[entra.NewID(d.ID())] = d
 	}
 	for _, f := range []*flags{
-		&s.all, &s.enabled, &s.reportOnly, &s.forUsers, &s.forWorkload, &s.toApps, &s.byGroup, &s.byRole, &s.exceptGroup, &s.exceptRole,
+		&s.all, &s.enabled, &s.reportOnly, &s.forUsers, &s.forWorkload, &s.toApps, &s.toActions, &s.toContexts, &s.byGroup, &s.byRole, &s.exceptGroup, &s.exceptRole,
 		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.strayIn, &s.strayEx, &s.doubtful, &s.broken,
 	} {
 		*f = newFlags(n)
@@ -198,7 +198,12 @@ func (s *Set) addTargets(i int, d *reader) {
 	actions, contexts := d.list(a, "includeUserActions"), d.list(a, "includeAuthenticationContextClassReferences")
 	s.actions.include(i, actions)
 	s.contexts.include(i, contexts)
-	if len(actions) == 0 && len(contexts) == 0 {
+	switch {
+	case len(actions) > 0:
+		s.toActions.set(i)
+	case len(contexts) > 0:
+		s.toContexts.set(i)
+	default:
 		s.toApps.set(i)
 	}
 	for _, id := range d.list(a, "includeApplications") {

@@ -125,7 +125,7 @@ func (s *Set) span(d dimension, in SignIn) span {
 	case dimLocation:
 		s.location(in, out, ex)
 	case dimDevice:
-		s.device(in.Device, out)
+		s.device(in, out)
 	case dimClient:
 		s.values[d].span(in.Client, out)
 	case dimPlatform:

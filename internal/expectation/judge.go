@@ -55,6 +55,7 @@ const mostFailures = 5
 
 func (e Expectation) judge(set *access.Set, facts Facts) (failures []string, nobody bool) {
 	in := e.When
+	in.AsGiven = true
 	switch {
 	case e.Action != "":
 		in.Target.Action = e.Action

@@ -103,6 +103,7 @@ func NewFacts(reader Reader, tenant entra.ID) *Facts {
 // SignIn turns a question into the sign-in that is judged.
 func (f *Facts) SignIn(ctx context.Context, q Question) (access.SignIn, error) {
 	in := q.Conditions
+	in.AsGiven = true
 	var err error
 	switch {
 	case q.User != "":
