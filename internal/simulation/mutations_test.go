@@ -30,7 +30,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"break-glass accounts are not excluded", "baseline/drift/breakglass.go", "func (s *breakGlass) covered(d entra.Document) bool {",
 		"func (s *breakGlass) force(entra.Document) {}\n\nfunc (s *breakGlass) covered(d entra.Document) bool {\n\tif true {\n\t\treturn true\n\t}"},
 	{"a lost create is not recognised", "apply/recognise.go", "case n == 0:", "case n == 0 && false:"},
-	{"a row that comes twice counts twice", "sweep/read.go", "if !seen.add(hash.key(string(u.ID))) {", "if !seen.add(hash.key(string(u.ID))) && false {"},
+	{"a row that comes twice counts twice", "sweep/read.go", "if !seen.Add(string(u.ID)) {", "if !seen.Add(string(u.ID)) && false {"},
 	{"an order that is done is not recognised", "runs/execute.go", "return err == nil, err\n", "return false, err\n"},
 	{"who is still under an order is not held back", "sweep/settle.go", "s, ok := h.by[userID]", "s, ok := h.by[userID+\"?\"]"},
 	{"ids are compared as they came", "entra/id.go", "strings.ToLower(strings.TrimSpace(s))", "strings.TrimSpace(s)"},

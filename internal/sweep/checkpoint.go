@@ -196,7 +196,7 @@ func cannotGoOn(err error) bool {
 // anyKnown reports whether a detection of the page was read before.
 func (r *run) anyKnown(items []entra.Detection) bool {
 	for i := range items {
-		if r.evidence.knows(items[i].ID) {
+		if r.evidence.Knows(items[i].ID) {
 			return true
 		}
 	}

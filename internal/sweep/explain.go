@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/sweep/evidence"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -15,7 +16,7 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 	if s.Triage == nil {
 		return triage.Explanation{}, errors.New("no triage file is configured")
 	}
-	r := &run{Sweeper: s, req: Request{Mode: Plan, Order: &Order{Users: []string{user}}}, started: s.Now().UTC(), evidence: newEvidence(),
+	r := &run{Sweeper: s, req: Request{Mode: Plan, Order: &Order{Users: []string{user}}}, started: s.Now().UTC(), evidence: evidence.NewIndex(),
 		res: Result{Counts: map[string]int{}}}
 	if err := r.readState(ctx); err != nil {
 		return triage.Explanation{}, err
@@ -44,11 +45,11 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 		}
 		for i := range page.Items {
 			if d := &page.Items[i]; d.UserID == u.ID {
-				r.evidence.add(d)
+				r.evidence.Add(d)
 			} else {
 				return triage.Explanation{}, fmt.Errorf("detection %q of the user %q, for whom nobody asked: %w", d.ID, d.UserID, entra.ErrMalformed)
 			}
 		}
 	}
-	return r.rules.Explain(r.userEvidence(u, r.evidence.of(u.ID), held), r.serviceNow()), nil
+	return r.rules.Explain(r.userEvidence(u, r.evidence.Of(u.ID), held), r.serviceNow()), nil
 }

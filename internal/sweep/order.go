@@ -52,7 +52,7 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 				if !slices.Contains(ids, d.UserID) {
 					return fmt.Errorf("reading risk detections: detection %q of the user %q, for whom nobody asked: %w", d.ID, d.UserID, entra.ErrMalformed)
 				}
-				if !r.evidence.add(d) {
+				if !r.evidence.Add(d) {
 					continue
 				}
 				r.tally.Add(d)
@@ -66,7 +66,7 @@ func (r *run) readOrder(ctx context.Context, held heldBack) error {
 	}
 	for i := range users {
 		u := &users[i]
-		open := r.evidence.of(u.ID)
+		open := r.evidence.Of(u.ID)
 		a := plan.Action{Kind: r.req.Order.Kind, Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName},
 			Rule: "order", Reasons: []string{orderReason(r.req.Order)}, Risk: seenRisk(u, open)}
 		switch why, already := r.mayNotOrder(u, held), apply.Already(a.Kind, u, len(open)); {

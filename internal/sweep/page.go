@@ -42,7 +42,7 @@ func (r *run) writePage(ctx context.Context, rep report.Report) error {
 
 // shownDetections are a user's open detections as the page may show them.
 func (r *run) shownDetections(userID string) []triage.Detection {
-	list := r.evidence.of(entra.NewID(userID))
+	list := r.evidence.Of(entra.NewID(userID))
 	for i := range list {
 		list[i] = r.Output.Redaction.OpenDetection(list[i])
 	}

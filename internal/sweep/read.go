@@ -9,6 +9,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/evidence"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -88,11 +89,10 @@ func (r *run) takeDetections(c *checkpoint, items []entra.Detection, old bool) e
 		if d.ID == "" {
 			return fmt.Errorf("a detection without id: %w", entra.ErrMalformed)
 		}
-		if old && r.evidence.knows(d.ID) {
+		if old && r.evidence.Knows(d.ID) {
 			continue
 		}
-		fresh := r.evidence.add(d)
-		r.ownerOf(d)
+		fresh := r.evidence.Add(d)
 		if !fresh {
 			continue // read before: only its state is news
 		}
@@ -154,14 +154,13 @@ func (r *run) readUsers(ctx context.Context, held heldBack) error {
 		q.Open, q.UpdatedSince = true, r.since
 	}
 	began := map[entra.ID]entra.DateTime{} // users with an action
-	var seen keySet
-	hash := newHasher()
+	seen := evidence.NewIDSet()
 	pages := 0
 	one := func(u *entra.RiskyUser) error {
 		if u.ID == "" {
 			return fmt.Errorf("a risky user without id: %w", entra.ErrMalformed)
 		}
-		if !seen.add(hash.key(string(u.ID))) {
+		if !seen.Add(string(u.ID)) {
 			if at, ok := began[u.ID]; ok && at != u.RiskLastUpdatedDateTime {
 				r.dropAction(u.ID, "left alone: the user's risk changed while it was read")
 			}
@@ -226,7 +225,7 @@ func (r *run) noTriage() string {
 // any.
 func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 	r.res.Counts["users"]++
-	open := r.evidence.of(u.ID)
+	open := r.evidence.Of(u.ID)
 	report.SortDetections(open)
 	row := report.UserRow{User: *u, OpenDetections: len(open), Open: open}
 	if u.RiskState == entra.StateAtRisk {
@@ -259,7 +258,7 @@ func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 
 // userEvidence is all that is known of one user.
 func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection, held heldBack) triage.Evidence {
-	ev := triage.Evidence{User: *u, Detections: open, Incomplete: r.ownerless(), HeldBack: held.why(u.ID)}
+	ev := triage.Evidence{User: *u, Detections: open, Incomplete: r.evidence.Ownerless(), HeldBack: held.why(u.ID)}
 	keep := retentionFree
 	switch {
 	case r.tenant.PlanP2 || r.tenant.PlansUnknown:
@@ -323,6 +322,15 @@ func (r *run) dropAction(userID entra.ID, why string) {
 			a.Status = plan.Blocked
 			a.Reasons = append(a.Reasons, why)
 		}
+	}
+}
+
+// sayOwnerless makes open detections without a user an error of the run.
+func (r *run) sayOwnerless() {
+	if why := r.evidence.Ownerless(); why != "" {
+		why += "; nobody is dismissed or confirmed compromised by a rule"
+		r.warn(why)
+		r.errors = append(r.errors, fmt.Errorf("%s: %w", why, entra.ErrMalformed))
 	}
 }
 

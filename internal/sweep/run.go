@@ -16,6 +16,7 @@ import (
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/evidence"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -34,7 +35,7 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 		s.tell(ctx, Result{Tenant: s.Name, Mode: req.Mode, Kind: req.Kind(), Order: s.order(req, nil)}, err)
 		return Result{}, err
 	}
-	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: newEvidence(), tally: report.NewTally(), campaigns: report.NewCampaigns(s.Output.Redaction),
+	r := &run{Sweeper: s, req: req, led: led, started: s.Now().UTC(), evidence: evidence.NewIndex(), tally: report.NewTally(), campaigns: report.NewCampaigns(s.Output.Redaction),
 		before: s.Reader.Stats(), res: Result{Run: led.ID(), Tenant: s.Name, Mode: req.Mode, Kind: req.Kind(), Counts: map[string]int{}}}
 	r.res.Started = r.started
 	s.Log.Info("run begins", "tenant", s.Name, "run", led.ID(), "mode", req.Mode)
@@ -90,8 +91,7 @@ type run struct {
 	since             time.Time
 	settled           []apply.Settled
 	unsaid            []apply.Settled // of them, what the journal does not hold yet
-	evidence          *evidence
-	nobodys           map[string]bool // ids of open detections without a user
+	evidence          *evidence.Index
 	tally             *report.Tally
 	campaigns         *report.Campaigns
 	checkpoint        *checkpoint

@@ -1,4 +1,4 @@
-package sweep
+package evidence
 
 import (
 	"testing"
@@ -24,11 +24,11 @@ func TestADetectionOfNobodyConcernsEverybody(t *testing.T) {
 		{"said later", []entra.Detection{{ID: "d", RiskState: "atRisk"}, {ID: "d", UserID: user, RiskState: "atRisk"}}, true},
 		{"one of two said later", []entra.Detection{{ID: "d", RiskState: "atRisk"}, {ID: "e", RiskState: "atRisk"}, {ID: "d", UserID: user, RiskState: "atRisk"}}, false},
 	} {
-		r := &run{}
+		e := NewIndex()
 		for i := range c.detections {
-			r.ownerOf(&c.detections[i])
+			e.Add(&c.detections[i])
 		}
-		if why := r.ownerless(); (why == "") != c.complete {
+		if why := e.Ownerless(); (why == "") != c.complete {
 			t.Errorf("%s: %q", c.name, why)
 		}
 	}

@@ -1,4 +1,4 @@
-package sweep
+package evidence
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 // map over random detections, some of them read twice.
 func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := newEvidence()
+		e := NewIndex()
 		type model struct {
 			user entra.ID
 			d    triage.Detection
@@ -40,7 +40,7 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 				d.UserID = was.user // a detection never changes its user
 			}
 			_, known := want[id]
-			if fresh := e.add(&d); fresh == known {
+			if fresh := e.Add(&d); fresh == known {
 				t.Fatalf("add(%q) fresh=%v, known=%v", id, fresh, known)
 			}
 			want[id] = model{user: d.UserID, open: d.RiskState.Open(), d: triage.Detection{ID: id, EventType: d.RiskEventType, IP: d.IPAddress,
@@ -54,7 +54,7 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 				}
 			}
 			sorted := cmpopts.SortSlices(func(a, b triage.Detection) bool { return a.ID < b.ID })
-			if d := cmp.Diff(w, e.of(user), sorted, cmpopts.EquateEmpty()); d != "" {
+			if d := cmp.Diff(w, e.Of(user), sorted, cmpopts.EquateEmpty()); d != "" {
 				t.Fatalf("open detections of %s (-want +got):\n%s", user, d)
 			}
 		}
@@ -65,13 +65,13 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 }
 
 func BenchmarkEvidenceAdd(b *testing.B) {
-	e := newEvidence()
+	e := NewIndex()
 	d := entra.Detection{RiskEventType: "anonymizedIPAddress", IPAddress: "203.0.113.7", RiskLevel: "medium",
 		RiskState: "atRisk", DetectedDateTime: "2026-11-24T02:00:00Z", LastUpdatedDateTime: "2026-11-24T02:00:00Z"}
 	b.ReportAllocs()
 	for i := range b.N {
 		d.ID = fmt.Sprintf("%064x", i)
 		d.UserID = entra.NewID(fmt.Sprintf("%08x-0000-4000-8000-000000000000", i%1000))
-		e.add(&d)
+		e.Add(&d)
 	}
 }

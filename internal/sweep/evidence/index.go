@@ -1,4 +1,6 @@
-package sweep
+// Package evidence keeps what a run needs of the detections it has read: of each,
+// that it was read; of each open one, what triage needs, packed.
+package evidence
 
 import (
 	"encoding/hex"
@@ -10,10 +12,9 @@ import (
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
-// evidence is what a run keeps of the detections it has read: of each, that it
-// was read; of each open one, what triage needs, packed. Everything else of a
-// detection is in the report the moment it is read.
-type evidence struct {
+// Index finds the open detections of a user. Everything else of a detection is
+// in the report the moment it is read.
+type Index struct {
 	hash  hasher
 	seen  keySet
 	heads map[key]int32 // user -> last open detection of the user, +1
@@ -21,6 +22,8 @@ type evidence struct {
 	ids   chunks[byte]
 	words interner // event types, countries, odd texts
 	enums interner // riskLevel and riskState values
+	// ownerless are the ids of open detections that do not say whose they are.
+	ownerless map[string]bool
 }
 
 // openDetection is an open detection in a hundred bytes.
@@ -43,14 +46,16 @@ const (
 	ipOdd
 )
 
-func newEvidence() *evidence {
-	return &evidence{hash: newHasher(), heads: map[key]int32{},
-		words: interner{index: map[string]uint32{}}, enums: interner{index: map[string]uint32{}}}
+// NewIndex is an index without a detection.
+func NewIndex() *Index {
+	return &Index{hash: newHasher(), heads: map[key]int32{},
+		words: interner{index: map[string]uint32{}}, enums: interner{index: map[string]uint32{}}, ownerless: map[string]bool{}}
 }
 
-// add takes a detection in and reports whether it was not read before. A
+// Add takes a detection in and reports whether it was not read before. A
 // detection that comes again replaces what was known of it.
-func (e *evidence) add(d *entra.Detection) (fresh bool) {
+func (e *Index) Add(d *entra.Detection) (fresh bool) {
+	e.noteOwner(d)
 	fresh = e.seen.add(e.hash.key(d.ID))
 	user := e.hash.key(string(d.UserID))
 	if !fresh {
@@ -71,11 +76,11 @@ func (e *evidence) add(d *entra.Detection) (fresh bool) {
 	return fresh
 }
 
-// knows reports whether a detection was read before.
-func (e *evidence) knows(id string) bool { return e.seen.has(e.hash.key(id)) }
+// Knows reports whether a detection was read before.
+func (e *Index) Knows(id string) bool { return e.seen.has(e.hash.key(id)) }
 
 // forget drops what was known of a detection that has been read again.
-func (e *evidence) forget(user key, id string) {
+func (e *Index) forget(user key, id string) {
 	for i := e.heads[user]; i != 0; {
 		o := e.open.at(int(i - 1))
 		if e.idText(o.id) == id {
@@ -85,8 +90,8 @@ func (e *evidence) forget(user key, id string) {
 	}
 }
 
-// of gives the open detections of a user.
-func (e *evidence) of(userID entra.ID) []triage.Detection {
+// Of gives the open detections of a user.
+func (e *Index) Of(userID entra.ID) []triage.Detection {
 	var out []triage.Detection
 	for i := e.heads[e.hash.key(string(userID))]; i != 0; {
 		o := e.open.at(int(i - 1))
@@ -131,7 +136,7 @@ func (o *openDetection) ipText(w *interner) string {
 
 // putID stores an id; lower-case hexadecimal ids, as detections have, take half
 // the room. The first byte is the length in bytes, with the top bit for packed.
-func (e *evidence) putID(id string) int32 {
+func (e *Index) putID(id string) int32 {
 	if len(id) > 127 {
 		return -1 - int32(e.words.word(id))
 	}
@@ -150,7 +155,7 @@ func (e *evidence) putID(id string) int32 {
 	return at
 }
 
-func (e *evidence) idText(at int32) string {
+func (e *Index) idText(at int32) string {
 	if at < 0 {
 		return e.words.text(uint32(-1 - at))
 	}

@@ -1,9 +1,20 @@
-package sweep
+package evidence
 
 import "hash/maphash"
 
-// key is a 128-bit keyed hash of an id: two ids that share one are not a
-// possibility worth a branch.
+// IDSet is a set of ids that keeps 16 bytes of each.
+type IDSet struct {
+	hash hasher
+	keys keySet
+}
+
+// NewIDSet is a set without an id.
+func NewIDSet() *IDSet { return &IDSet{hash: newHasher()} }
+
+// Add puts an id into the set and reports whether it was new.
+func (s *IDSet) Add(id string) bool { return s.keys.add(s.hash.key(id)) }
+
+// key is a 128-bit keyed hash of an id. Collisions are ignored.
 type key struct{ hi, lo uint64 }
 
 // hasher makes keys; its seeds are its own, so that nobody who chooses ids can
