@@ -85,6 +85,7 @@ remediate, faults, clock, reset.`,
 	f.StringVar(&load, "load", "", "tenant to load instead, as /_sim/state gave it")
 	f.Float64Var(&opt.Rate, "rate", 0, "requests per second the tenant allows, 0 for any")
 	f.DurationVar(&opt.Lag, "lag", 0, "time until a write becomes visible")
+	f.DurationVar(&opt.AuditDelay, "audit-delay", 2*time.Minute, "time until a change shows in the audit log")
 	f.StringVar(&faults, "faults", "", "fault script")
 	f.StringSliceVar(&roles, "roles", nil, "app roles of the tokens, instead of all")
 	f.StringVar(&opt.Token, "token", "", "a fixed token that is accepted as well")

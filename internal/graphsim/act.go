@@ -61,7 +61,7 @@ func (t *Tenant) Act(ctx context.Context, a Act) (status int, body []byte, err e
 	c := &call{
 		ctx: ctx, method: method, url: u, query: u.RawQuery, header: http.Header{"Content-Type": {"application/json"}}, body: a.Body,
 		origin: "https://graph.microsoft.com", now: t.clock.now(), requestID: t.ids.next(),
-		caller: &caller{appID: portal, principalID: p.ID, roles: delegated(p, templates), person: true},
+		caller: &caller{appID: portal, principalID: p.ID, roles: delegated(p, templates), person: true, name: p.UserPrincipalName, ip: a.IPAddress},
 	}
 	c.clientRequestID = c.requestID
 	if string(a.Body) == "null" {

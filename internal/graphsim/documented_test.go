@@ -67,6 +67,10 @@ var documented = []struct {
 		"signInConditions":{"devicePlatform":"macOS","clientAppType":"browser","signInRiskLevel":"low","userRiskLevel":"high","servicePrincipalRiskLevel":"none","country":"CA","ipAddress":"40.77.182.32","insiderRiskLevel":"minor",
 			"authenticationFlow":{"transferMethod":"deviceCodeFlow"},"deviceInfo":{"trustType":"EntraID"}},"appliedPoliciesOnly":true}`},
 	{method: "POST", path: "/identity/conditionalAccess/evaluate", status: 400, want: `conditionalAccessWhatIfConditions`, body: `{"conditionalAccessWhatIfSubject":{"@odata.type":"#microsoft.graph.userSubject","userId":"{user}"},"conditionalAccessWhatIfConditions":{}}`},
+	// The log.
+	{method: "GET", path: "/auditLogs/directoryAudits?$filter=loggedByService eq 'Conditional Access' and activityDateTime ge 2026-11-01T00:00:00Z&$top=999&$orderby=activityDateTime desc", want: `"activityDisplayName":"Add named location"`},
+	{method: "GET", path: "/auditLogs/directoryAudits?$filter=targetResources/any(t: t/displayName eq 'Access to EXO requires MFA')", want: `"activityDisplayName":"Add conditional access policy"`},
+	{method: "GET", path: "/auditLogs/directoryAudits?$filter=startswith(activityDisplayName,'Dismiss')", want: `"initiatedBy":{"user":null,"app":{`},
 	// People.
 	{method: "GET", path: "/users?$select=displayName,id&$filter=identities/any(c:c/issuerAssignedId eq '{upn}' and c/issuer eq 'contoso.onmicrosoft.com')", want: `"{user}"`},
 	{method: "GET", path: "/users?$select=id,lastPasswordChangeDateTime", want: `"lastPasswordChangeDateTime":"`},

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/graphsim/auditlog"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 )
 
@@ -84,8 +85,23 @@ type call struct {
 type caller struct {
 	appID, principalID string
 	roles              []string
-	// person says that somebody acts through the application.
-	person bool
+	// person says that somebody acts through the application; the name and
+	// the address are the person's.
+	person   bool
+	name, ip string
+}
+
+// actor is a caller as the audit log shows it.
+func (t *Tenant) actor(c *caller) auditlog.Actor {
+	if c.person {
+		return auditlog.Actor{UserID: c.principalID, UserPrincipalName: c.name, IPAddress: c.ip}
+	}
+	a := auditlog.Actor{AppID: c.appID, PrincipalID: c.principalID}
+	if t.parts.people != nil {
+		sp, _ := t.parts.people.Application(c.appID)
+		a.AppName = sp.DisplayName
+	}
+	return a
 }
 
 // read takes the body in and unpacks it. It reports false if the connection
@@ -191,6 +207,11 @@ func (t *Tenant) attempt(c *call, path []string, problem string) (*answer, int) 
 	if limited(path) && !t.bucket.allow(c.now) {
 		return refuse(tooMany())
 	}
+	if reported(path) && t.opt.Rate > 0 {
+		if e := t.reports.take(c.now); e != nil {
+			return refuse(e)
+		}
+	}
 	c.resolveAlias(&t.faults)
 	canonical := "/" + strings.Join(path, "/")
 	do := t.faults.take(c.method, pathOnly(c.url.Path), canonical, c.aliased)
@@ -281,7 +302,7 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 		return c.refusal(e)
 	}
 	var extra http.Header
-	if !limited(path) && !c.caller.person {
+	if !limited(path) && !reported(path) && !c.caller.person {
 		header, e := t.units.spend(c.now, unitCost(path, query))
 		if e != nil {
 			return c.refusal(e)
@@ -298,6 +319,9 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 	if e != nil {
 		a = c.refusal(e)
 	} else {
+		if t.parts.audit != nil {
+			t.parts.audit.Record(t.actor(c.caller), response.Deeds, c.requestID, c.now)
+		}
 		a = c.success(response) // marshals while the workload stands still
 	}
 	for name, values := range extra {
@@ -342,7 +366,7 @@ func (c *call) checkBody(path []string) *wire.Error {
 // badRequest is the code of a 400 in the part of the service a path lies in
 // (graph-api §5.3).
 func badRequest(path []string) string {
-	if len(path) == 0 || limited(path) || path[0] == "policies" || strings.HasPrefix(path[0], "$") {
+	if len(path) == 0 || limited(path) || reported(path) || path[0] == "policies" || strings.HasPrefix(path[0], "$") {
 		return "BadRequest"
 	}
 	return "Request_BadRequest"

@@ -79,7 +79,7 @@ func fakeBuild(f **fake) builder {
 		if f != nil {
 			*f = made
 		}
-		p.workloads = []workload{{"fake", made}}
+		p.workloads = []workload{{name: "fake", Workload: made}}
 		return p, nil
 	}
 }

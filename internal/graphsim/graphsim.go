@@ -38,10 +38,13 @@ type Options struct {
 	Clock func() time.Time
 	// Rate is how many requests per second the tenant allows on
 	// /identityProtection and /identity together, with no burst, and turns on
-	// the directory's own limits. 0 means no throttling.
+	// the own limits of the directory and of the logs. 0 means no throttling.
 	Rate float64
 	// Lag is how long a write takes to become visible; 0 means at once.
 	Lag time.Duration
+	// AuditDelay is how long a change takes to show in the audit log; 0 means
+	// at once.
+	AuditDelay time.Duration
 	// Faults is a fault script (YAML or JSON) and FaultsFile its name for
 	// messages.
 	Faults     []byte
@@ -86,8 +89,8 @@ func (o Options) check() (Options, error) {
 		return o, fmt.Errorf("%d policies are more than the %d a tenant holds", o.Policies, maxPolicies)
 	case o.Rate < 0 || math.IsNaN(o.Rate) || math.IsInf(o.Rate, 0):
 		return o, fmt.Errorf("rate %v is not a number of requests per second", o.Rate)
-	case o.Lag < 0 || o.TokenLifetime < 0:
-		return o, fmt.Errorf("lag and token lifetime cannot be negative")
+	case o.Lag < 0 || o.AuditDelay < 0 || o.TokenLifetime < 0:
+		return o, fmt.Errorf("lag, audit delay and token lifetime cannot be negative")
 	case !slices.Contains([]string{"global", "usgov", "usgovdod", "china"}, o.Cloud):
 		return o, fmt.Errorf("cloud %q is not one of global, usgov, usgovdod, china", o.Cloud)
 	case !slices.Contains([]string{"P2", "P1", "none"}, o.License):

@@ -71,7 +71,7 @@ var segmentNames = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	for _, n := range strings.Fields(`
 		identityProtection riskDetections riskyUsers riskyServicePrincipals servicePrincipalRiskDetections history
-		dismiss confirmCompromised confirmSafe auditLogs signIns
+		dismiss confirmCompromised confirmSafe auditLogs signIns directoryAudits
 		identity conditionalAccess policies namedLocations templates evaluate authenticationContextClassReferences
 		authenticationStrength authenticationStrengths authenticationMethodModes deletedItems restore
 		authenticationStrengthPolicies conditionalAccessPolicies combinationConfigurations updateAllowedCombinations usage

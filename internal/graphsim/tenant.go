@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/graphsim/auditlog"
 	"github.com/risksweep/risksweep/internal/graphsim/directory"
 	"github.com/risksweep/risksweep/internal/graphsim/oauth"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
@@ -32,6 +33,7 @@ type Tenant struct {
 	ready   func() string
 	bucket  bucket
 	units   *units
+	reports reports
 	faults  faults
 	journal journal
 	ids     ids
@@ -61,13 +63,16 @@ type parts struct {
 	identity  identity
 	workloads []workload
 	risk      risker
-	// people is nil in tests that have no directory.
+	// people and audit are nil in tests that have no directory and no log.
 	people *directory.Workload
+	audit  *auditlog.Workload
 }
 
 type workload struct {
 	name string
 	wire.Workload
+	// late says that states of former versions lack it.
+	late bool
 }
 
 // builder makes a tenant as it stands at the time of its birth.
@@ -154,6 +159,9 @@ func (t *Tenant) begin(saved *savedState) error {
 	if saved != nil {
 		for _, w := range p.workloads {
 			data, ok := saved.Workloads[w.name]
+			if !ok && w.late {
+				continue
+			}
 			if !ok {
 				return fmt.Errorf("the tenant's state has no workload %q", w.name)
 			}
@@ -166,6 +174,7 @@ func (t *Tenant) begin(saved *savedState) error {
 	t.ids.reset(t.opt.Seed)
 	t.faults.set(cloneRules(t.script))
 	t.bucket.reset()
+	t.reports.reset()
 	t.journal.reset()
 	return nil
 }

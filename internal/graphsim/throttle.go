@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,6 +45,40 @@ func (b *bucket) allow(now time.Time) bool {
 func limited(path []string) bool {
 	return len(path) > 0 && (path[0] == "identityProtection" || path[0] == "identity")
 }
+
+// reports is the pace of the logs: so many requests in ten seconds
+// (evidence-api §11).
+type reports struct {
+	mu    sync.Mutex
+	taken []time.Time
+}
+
+const maxReports = 5
+
+func (p *reports) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken = nil
+}
+
+// take books a call; the refusal carries Retry-After.
+func (p *reports) take(now time.Time) *wire.Error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken = slices.DeleteFunc(p.taken, func(t time.Time) bool { return now.Sub(t) >= unitWindow || t.After(now) })
+	if len(p.taken) < maxReports {
+		p.taken = append(p.taken, now)
+		return nil
+	}
+	wait := p.taken[0].Add(unitWindow).Sub(now)
+	return &wire.Error{
+		Status: http.StatusTooManyRequests, Code: "TooManyRequests", Message: "Too many requests.",
+		Header: http.Header{"Retry-After": {strconv.Itoa(int(max(1, math.Ceil(wait.Seconds()))))}},
+	}
+}
+
+// reported says whether a path is one of the logs.
+func reported(path []string) bool { return len(path) > 0 && path[0] == "auditLogs" }
 
 // tooMany is the bare 429 of Identity Protection and Conditional Access.
 func tooMany() *wire.Error {

@@ -3,6 +3,7 @@ package graphsim
 import (
 	"time"
 
+	"github.com/risksweep/risksweep/internal/graphsim/auditlog"
 	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
 	"github.com/risksweep/risksweep/internal/graphsim/directory"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
@@ -16,13 +17,14 @@ func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 	risks := risk.New(t, opt.Detections, now, risk.Options{Seed: opt.Seed, Born: born, Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	access := conditionalaccess.New(t, people, now, conditionalaccess.Options{Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	people.Guard(access.Enforced)
+	log := auditlog.New(t, auditlog.Options{Delay: opt.AuditDelay, License: opt.License})
 	return &parts{
 		identity: identity{
 			tenantID: t.ID, domains: []string{t.Domain, t.InitialDomain},
 			clientID: t.Client.AppID, clientSecret: t.Client.Secret, principalID: t.Client.ObjectID, clientName: t.Client.DisplayName,
 		},
-		workloads: []workload{{"directory", people}, {"risk", risks}, {"conditionalAccess", access}},
-		risk:      outside{risks}, people: people,
+		workloads: []workload{{name: "directory", Workload: people}, {name: "risk", Workload: risks}, {name: "conditionalAccess", Workload: access}, {name: "auditLog", Workload: log, late: true}},
+		risk:      outside{risks}, people: people, audit: log,
 	}, nil
 }
 

@@ -78,7 +78,8 @@ func (w *Workload) serveContexts(r *wire.Request, rest []string) (*wire.Response
 		if !contextID.MatchString(strings.ToLower(id)) {
 			return nil, badRequest("'%s' is not an authentication context; c1 to c99 are.", id)
 		}
-		if at < 0 {
+		fresh := at < 0
+		if fresh {
 			w.contexts = append(w.contexts, context{ID: strings.ToLower(id)})
 			at = len(w.contexts) - 1
 		}
@@ -92,14 +93,18 @@ func (w *Workload) serveContexts(r *wire.Request, rest []string) (*wire.Response
 		if in.IsAvailable != nil {
 			c.IsAvailable = *in.IsAvailable
 		}
+		deeds := contextDeeds(updated, *c)
+		if fresh {
+			deeds = contextDeeds(added, *c)
+		}
 		if r.Method == http.MethodPatch {
-			return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
+			return &wire.Response{Status: http.StatusNoContent, Effect: true, Deeds: deeds}, nil
 		}
 		out := (&body.Object{}).Set("@odata.context", r.Root+"/$metadata#"+contextsAt+"/$entity")
 		for _, m := range contextSet.Members {
 			out.Set(m.Name, c.member(m.Name))
 		}
-		return &wire.Response{Status: http.StatusCreated, Effect: true, Body: out}, nil
+		return &wire.Response{Status: http.StatusCreated, Effect: true, Body: out, Deeds: deeds}, nil
 	case http.MethodDelete:
 		if at < 0 {
 			return nil, missing("AuthenticationContextClassReference", id)
@@ -109,8 +114,9 @@ func (w *Workload) serveContexts(r *wire.Request, rest []string) (*wire.Response
 				return nil, badRequest("The authentication context '%s' is in use by the policy with id %s and cannot be deleted.", id, p.ID)
 			}
 		}
+		deeds := contextDeeds(deleted, w.contexts[at])
 		w.contexts = slices.Delete(w.contexts, at, at+1)
-		return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
+		return &wire.Response{Status: http.StatusNoContent, Effect: true, Deeds: deeds}, nil
 	}
 	return nil, wrongMethod()
 }

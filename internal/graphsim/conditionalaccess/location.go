@@ -71,7 +71,7 @@ func (w *Workload) createLocation(r *wire.Request) (*wire.Response, *wire.Error)
 	w.locations.items = append(w.locations.items, i)
 	into := (&body.Object{}).Set("@odata.context", r.Root+"/$metadata#namedLocations/$entity")
 	return &wire.Response{
-		Status: http.StatusCreated, Effect: true, Body: w.showDocument(r, s, row{i, i.last()}, nil, into),
+		Status: http.StatusCreated, Effect: true, Deeds: w.deeds(added, s, i, nil), Body: w.showDocument(r, s, row{i, i.last()}, nil, into),
 		Header: http.Header{"Location": {r.Root + "/identity/conditionalAccess/namedLocations('" + i.ID + "')"}},
 	}, nil
 }
@@ -82,6 +82,7 @@ func (w *Workload) patchLocation(r *wire.Request, i *item) (*wire.Response, *wir
 	}
 	patch, s, bad := w.readLocation(r.Body)
 	before := i.last()
+	old := before
 	switch {
 	case bad != nil:
 	case w.opt.License == "none":
@@ -101,7 +102,7 @@ func (w *Workload) patchLocation(r *wire.Request, i *item) (*wire.Response, *wir
 	}
 	before.Modified = r.Now
 	i.add(before, r.Now, w.opt.Lag)
-	return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
+	return &wire.Response{Status: http.StatusNoContent, Effect: true, Deeds: w.deeds(updated, s, i, &old)}, nil
 }
 
 // checkPlace holds a location to the service's rules (graph-api §3.9).

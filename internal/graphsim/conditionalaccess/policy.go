@@ -107,7 +107,7 @@ func (w *Workload) createPolicy(r *wire.Request) (*wire.Response, *wire.Error) {
 	i.add(version{Doc: d}, r.Now, w.opt.Lag)
 	w.policies.items = append(w.policies.items, i)
 	return &wire.Response{
-		Status: http.StatusCreated, Effect: true, Body: w.policyBody(r, row{i, i.last()}, nil, r.Root+"/$metadata#identity/conditionalAccess/policies/$entity"),
+		Status: http.StatusCreated, Effect: true, Deeds: w.deeds(added, w.types.policy, i, nil), Body: w.policyBody(r, row{i, i.last()}, nil, r.Root+"/$metadata#identity/conditionalAccess/policies/$entity"),
 		Header: http.Header{"Location": {r.Root + "/identity/conditionalAccess/policies('" + i.ID + "')"}},
 	}, nil
 }
@@ -132,9 +132,10 @@ func (w *Workload) patchPolicy(r *wire.Request, i *item) (*wire.Response, *wire.
 		return nil, numbered(bad, updatePolicyPage)
 	}
 	normalise(d)
+	old := before
 	before.Doc, before.Modified = d, r.Now
 	i.add(before, r.Now, w.opt.Lag)
-	return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
+	return &wire.Response{Status: http.StatusNoContent, Effect: true, Deeds: w.deeds(updated, w.types.policy, i, &old)}, nil
 }
 
 // everyTime drops the period that is kept when a patch changes to a frequency

@@ -182,10 +182,10 @@ func (w *Workload) crud(r *wire.Request, rest []string, s *store, kind crudKind)
 			return nil, numbered(bad, deleteLocationPage)
 		}
 	}
-	v := i.last()
+	v, old := i.last(), i.last()
 	v.Deleted, v.Purged = r.Now, w.opt.Cloud != "global"
 	i.add(v, r.Now, w.opt.Lag)
-	return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
+	return &wire.Response{Status: http.StatusNoContent, Effect: true, Deeds: w.deeds(deleted, w.schemaOf(kind, v.Doc), i, &old)}, nil
 }
 
 // deleted serves the deleted items: they are listed, read, restored, and
@@ -226,7 +226,7 @@ func (w *Workload) deleted(r *wire.Request, rest []string, s *store, kind crudKi
 		i.add(v, r.Now, w.opt.Lag)
 		answer, e := w.one(r, w.listing(r, kind, nil, false), row{i, i.last()})
 		if e == nil {
-			answer.Effect = true
+			answer.Effect, answer.Deeds = true, w.deeds(restored, w.schemaOf(kind, v.Doc), i, nil)
 		}
 		return answer, e
 	}

@@ -235,7 +235,7 @@ func (w *Workload) createStrength(r *wire.Request, l listing) (*wire.Response, *
 	w.strengths.items = append(w.strengths.items, i)
 	into := (&body.Object{}).Set("@odata.context", r.Root+"/$metadata#"+l.entity+"/$entity")
 	return &wire.Response{
-		Status: http.StatusCreated, Effect: true, Body: l.show(row{i, i.last()}, nil, into),
+		Status: http.StatusCreated, Effect: true, Deeds: w.deeds(added, w.types.strength, i, nil), Body: l.show(row{i, i.last()}, nil, into),
 		Header: http.Header{"Location": {r.Root + "/" + strings.Join(r.Path, "/") + "('" + i.ID + "')"}},
 	}, nil
 }
@@ -315,9 +315,10 @@ func (w *Workload) patchStrength(r *wire.Request, i *item) (*wire.Response, *wir
 	if bad != nil {
 		return nil, numbered(bad, updateStrengthPage)
 	}
+	old := i.last()
 	v.Modified = r.Now
 	i.add(v, r.Now, w.opt.Lag)
-	return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
+	return &wire.Response{Status: http.StatusNoContent, Effect: true, Deeds: w.deeds(updated, w.types.strength, i, &old)}, nil
 }
 
 func sorted(w *Workload, d document) []string {
@@ -348,7 +349,7 @@ func (w *Workload) updateCombinations(r *wire.Request, i *item) (*wire.Response,
 	if bad != nil {
 		return nil, numbered(bad, combinationsPage)
 	}
-	previous := v.Doc.list("allowedCombinations")
+	previous, old := v.Doc.list("allowedCombinations"), v
 	v.Doc = v.Doc.clone()
 	v.Doc["allowedCombinations"], v.Modified = combinations, r.Now
 	i.add(v, r.Now, w.opt.Lag)
@@ -359,7 +360,7 @@ func (w *Workload) updateCombinations(r *wire.Request, i *item) (*wire.Response,
 	out := (&body.Object{}).Set("@odata.context", r.Root+"/$metadata#microsoft.graph.updateAllowedCombinationsResult").
 		Set("additionalInformation", "").Set("conditionalAccessReferences", references).
 		Set("currentCombinations", combinations).Set("previousCombinations", previous)
-	return &wire.Response{Status: http.StatusOK, Effect: true, Body: out}, nil
+	return &wire.Response{Status: http.StatusOK, Effect: true, Body: out, Deeds: w.deeds(updated, w.types.strength, i, &old)}, nil
 }
 
 // users are the policies that use a strength.
@@ -380,10 +381,10 @@ func (w *Workload) deleteStrength(r *wire.Request, i *item) (*wire.Response, *wi
 	case len(w.users(i)) > 0:
 		return nil, numbered(refuse(strengthInUse, "AuthenticationStrength with id %s is in use by the policy with id %s and cannot be deleted", i.ID, w.users(i)[0].ID), deleteStrengthPage)
 	}
-	v := i.last()
+	v, old := i.last(), i.last()
 	v.Purged = true
 	i.add(v, r.Now, w.opt.Lag)
-	return &wire.Response{Status: http.StatusNoContent, Effect: true}, nil
+	return &wire.Response{Status: http.StatusNoContent, Effect: true, Deeds: w.deeds(deleted, w.types.strength, i, &old)}, nil
 }
 
 // usage shows the policies that use a strength, by whether they ask for the

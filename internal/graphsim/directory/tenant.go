@@ -3,6 +3,7 @@ package directory
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/graphsim/body"
@@ -192,7 +193,15 @@ func (w *Workload) defaults(r *wire.Request) (*wire.Response, *wire.Error) {
 		}
 		effect := on != w.securityDefaults
 		w.securityDefaults = on
-		return &wire.Response{Status: http.StatusNoContent, Effect: effect}, nil
+		a := &wire.Response{Status: http.StatusNoContent, Effect: effect}
+		if effect {
+			before, after := strconv.FormatBool(!on), strconv.FormatBool(on)
+			a.Deeds = []wire.Deed{{
+				Activity: "Update security defaults", Service: "Conditional Access", Category: "Policy", Operation: "Update",
+				Targets: []wire.Target{{ID: securityDefaultsID, Name: "Security Defaults", Type: "Policy", Changed: []wire.Change{{Name: "isEnabled", Old: &before, New: &after}}}},
+			}}
+		}
+		return a, nil
 	}
 	return nil, wrongMethod()
 }

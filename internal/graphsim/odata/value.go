@@ -101,6 +101,9 @@ func Texts(items []string) Value {
 // Object is a complex value whose members the getter gives.
 func Object(fields Getter) Value { return Value{kind: Complex, fields: fields} }
 
+// Equals says whether it is a string of a certain text, in any case.
+func (v Value) Equals(text string) bool { return v.kind == String && strings.EqualFold(v.text, text) }
+
 // IsNull says whether there is no value.
 func (v Value) IsNull() bool { return v.kind == Null && !v.collection }
 

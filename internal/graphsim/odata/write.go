@@ -95,7 +95,12 @@ func appendValue(b []byte, m *Member, v Value, unknownEnums bool) []byte {
 	case Double:
 		return strconv.AppendFloat(b, v.float, 'f', -1, 64)
 	}
-	quoted, err := jsontext.AppendQuote(b, v.text)
+	return AppendText(b, v.text)
+}
+
+// AppendText writes a JSON string.
+func AppendText(b []byte, text string) []byte {
+	quoted, err := jsontext.AppendQuote(b, text)
 	if err != nil { // only for invalid UTF-8
 		return append(b, `""`...)
 	}

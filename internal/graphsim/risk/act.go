@@ -47,6 +47,7 @@ func (w *Workload) act(r *wire.Request, reg *register, f feedback, now int64) (*
 		seen[strings.ToLower(id)] = true
 	}
 	effect := false
+	var deeds []wire.Deed
 	for _, id := range ids {
 		key := strings.ToLower(id)
 		if !seen[key] {
@@ -62,6 +63,7 @@ func (w *Workload) act(r *wire.Request, reg *register, f feedback, now int64) (*
 			continue
 		}
 		effect = true
+		deeds = append(deeds, reg.deed(f, s))
 		s.busy++
 		reg.version++
 		w.later(pending{
@@ -70,7 +72,21 @@ func (w *Workload) act(r *wire.Request, reg *register, f feedback, now int64) (*
 		})
 	}
 	w.settle(now)
-	return &wire.Response{Status: http.StatusNoContent, Effect: effect}, nil
+	return &wire.Response{Status: http.StatusNoContent, Effect: effect, Deeds: deeds}, nil
+}
+
+// deed is feedback on a subject in the words of the audit log.
+func (r *register) deed(f feedback, s *subject) wire.Deed {
+	activity := map[feedback]string{feedbackDismiss: "DismissUser", feedbackCompromised: "ConfirmAccountCompromised", feedbackSafe: "ConfirmSafe"}[f]
+	kind := "User"
+	if r.principals {
+		activity = map[feedback]string{feedbackDismiss: "DismissServicePrincipal", feedbackCompromised: "ConfirmServicePrincipalCompromised"}[f]
+		kind = "ServicePrincipal"
+	}
+	return wire.Deed{
+		Activity: activity, Service: "Identity Protection", Category: "Other", Operation: "Update",
+		Targets: []wire.Target{{ID: s.id, Name: s.name, Type: kind, UserPrincipalName: s.upn}},
+	}
 }
 
 // accepts says whether an id may be given feedback on: a subject that is not

@@ -56,6 +56,36 @@ type Response struct {
 	Body any
 	// Effect says that the call changed the tenant (for the journal).
 	Effect bool
+	// Deeds are what was done (for the audit log).
+	Deeds []Deed
+}
+
+// Deed is something that was done, in the words of the audit log.
+type Deed struct {
+	// Activity is its activityDisplayName, Service its loggedByService, and
+	// Operation its operationType.
+	Activity  string   `json:"activity"`
+	Service   string   `json:"service"`
+	Category  string   `json:"category"`
+	Operation string   `json:"operation"`
+	Targets   []Target `json:"targets"`
+}
+
+// Target is what it was done to.
+type Target struct {
+	ID                string   `json:"id"`
+	Name              string   `json:"name,omitempty"`
+	Type              string   `json:"type,omitempty"`
+	UserPrincipalName string   `json:"userPrincipalName,omitempty"`
+	GroupType         string   `json:"groupType,omitempty"`
+	Changed           []Change `json:"changed,omitempty"`
+}
+
+// Change is a property before and after; nil is no value.
+type Change struct {
+	Name string  `json:"name"`
+	Old  *string `json:"old,omitempty"`
+	New  *string `json:"new,omitempty"`
 }
 
 // Error is the service's refusal: status, error.code and error.message of
