@@ -6,7 +6,7 @@
 #   ./grant-roles.sh OBJECT_ID_OF_THE_IDENTITY read triage baseline
 #   ./grant-roles.sh OBJECT_ID_OF_THE_IDENTITY dismiss policies
 #
-# Parts: read, triage, baseline, servicePrincipals, dismiss, policies.
+# Parts: read, triage, baseline, termsOfUse, servicePrincipals, dismiss, policies.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
@@ -28,13 +28,14 @@ PrivilegedEligibilitySchedule.Read.AzureADGroup  edb419d6-7edc-42a3-9345-509bfdf
 PrivilegedAssignmentSchedule.Read.AzureADGroup   cd4161cb-f098-48f8-a884-1eda9a42434c  triage
 Policy.Read.All                                  246dd0d5-5bd0-4def-940b-0421030a5b68  baseline
 Application.Read.All                             9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30  baseline
+Agreement.Read.All                               2f3e6f8c-093b-4c57-a58b-ba5ce494a169  termsOfUse
 IdentityRiskyServicePrincipal.Read.All           607c7344-0eed-41e5-823a-9695ebe1b7b0  servicePrincipals
 IdentityRiskyUser.ReadWrite.All                  656f6061-f9fe-4807-9708-6a2e0934df76  dismiss
 Policy.ReadWrite.ConditionalAccess               01c0a623-fc9b-48e9-b794-0756f8e8f067  policies
 '
 for part in "$@"; do
   case $part in
-    read | triage | baseline | servicePrincipals | dismiss | policies) ;;
+    read | triage | baseline | termsOfUse | servicePrincipals | dismiss | policies) ;;
     *) echo "there is no part $part" >&2; exit 10 ;;
   esac
 done

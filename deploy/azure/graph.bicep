@@ -7,6 +7,7 @@ extension microsoftGraphV1
 param principalId string
 param triage bool
 param baseline bool
+param termsOfUse bool
 param servicePrincipals bool
 param dismiss bool
 param policies bool
@@ -22,6 +23,7 @@ var roles = {
   'PrivilegedAssignmentSchedule.Read.AzureADGroup': { id: 'cd4161cb-f098-48f8-a884-1eda9a42434c', wanted: triage }
   'Policy.Read.All': { id: '246dd0d5-5bd0-4def-940b-0421030a5b68', wanted: baseline }
   'Application.Read.All': { id: '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30', wanted: baseline }
+  'Agreement.Read.All': { id: '2f3e6f8c-093b-4c57-a58b-ba5ce494a169', wanted: termsOfUse }
   'IdentityRiskyServicePrincipal.Read.All': { id: '607c7344-0eed-41e5-823a-9695ebe1b7b0', wanted: servicePrincipals }
   'IdentityRiskyUser.ReadWrite.All': { id: '656f6061-f9fe-4807-9708-6a2e0934df76', wanted: dismiss }
   'Policy.ReadWrite.ConditionalAccess': { id: '01c0a623-fc9b-48e9-b794-0756f8e8f067', wanted: policies }

@@ -37,6 +37,9 @@ param triage bool = true
 @description('Compare Conditional Access with a baseline: reads policies, users, groups, roles and applications.')
 param baseline bool = true
 
+@description('A policy of the baseline asks for terms of use: reads the agreements.')
+param termsOfUse bool = false
+
 @description('Report risky workload identities.')
 param servicePrincipals bool = false
 
@@ -132,6 +135,7 @@ module graphRoles 'graph.bicep' = if (grantGraphRoles) {
     principalId: identity.properties.principalId
     triage: triage
     baseline: baseline
+    termsOfUse: termsOfUse
     servicePrincipals: servicePrincipals
     dismiss: dismiss
     policies: policies

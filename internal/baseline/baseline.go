@@ -91,23 +91,64 @@ func (b *Baseline) OfKind(kind entra.ObjectKind) []Item {
 
 // Refs are the names that the directory has to resolve, each once, sorted.
 // Break-glass accounts are among them also when given by id, for it must be
-// known that they exist and are enabled. Locations and strengths are not: they
-// are found in the baseline and in the tenant's lists.
+// known that they exist and are enabled; roles, terms of use and authentication
+// contexts, because they are found in short lists either way. Locations and
+// strengths are not: they are found in the baseline and in the tenant's lists.
 func (b *Baseline) Refs() []entra.Ref {
 	seen := map[entra.Ref]bool{}
+	for _, r := range b.BreakGlassRefs() {
+		seen[r] = true
+	}
+	b.policyRefs(seen, func(kind entra.ObjectKind, name string) bool {
+		return policy.IsDirectory(kind) && !verified(kind, name)
+	})
+	return sorted(seen)
+}
+
+// IDs are the ids that policies name and of which only must be known that they
+// exist and are of the right kind, each once, sorted.
+func (b *Baseline) IDs() []entra.Ref {
+	seen := map[entra.Ref]bool{}
+	b.policyRefs(seen, func(kind entra.ObjectKind, name string) bool { return policy.IsDirectory(kind) && verified(kind, name) })
+	return sorted(seen)
+}
+
+// BreakGlassRefs are the names of the break-glass accounts and groups.
+func (b *Baseline) BreakGlassRefs() []entra.Ref {
+	var refs []entra.Ref
 	for _, u := range b.BreakGlass.Users {
-		seen[entra.Ref{Kind: entra.KindUser, Name: u}] = true
+		refs = append(refs, entra.Ref{Kind: entra.KindUser, Name: u})
 	}
-	for _, g := range b.BreakGlass.Groups {
-		seen[entra.Ref{Kind: entra.KindGroup, Name: g}] = true
-	}
+	return append(refs, b.DirectoryNeeds()...)
+}
+
+// NamesTermsOfUse reports whether a policy asks for terms of use, which need an
+// app role of their own to be looked up.
+func (b *Baseline) NamesTermsOfUse() bool {
+	return slices.ContainsFunc(b.Policies, func(it Item) bool { return len(policy.Strings(it.Want, "grantControls.termsOfUse")) > 0 })
+}
+
+// policyRefs collects the refs in policies that are wanted.
+func (b *Baseline) policyRefs(seen map[entra.Ref]bool, wanted func(entra.ObjectKind, string) bool) {
 	for _, it := range b.Policies {
 		policy.EachRef(policy.SchemaOf(it.Kind), it.Want, func(m *policy.Member, name string) {
-			if policy.IsDirectory(m.Ref) && !entra.IsID(name) && !slices.Contains(m.Words, name) {
+			if !slices.Contains(m.Words, name) && wanted(m.Ref, name) {
 				seen[entra.Ref{Kind: m.Ref, Name: name}] = true
 			}
 		})
 	}
+}
+
+// verified reports whether a ref is an id that is looked up as such.
+func verified(kind entra.ObjectKind, name string) bool {
+	switch kind {
+	case entra.KindUser, entra.KindGroup, entra.KindServicePrincipal, entra.KindApplication:
+		return entra.IsID(name)
+	}
+	return false
+}
+
+func sorted(seen map[entra.Ref]bool) []entra.Ref {
 	refs := make([]entra.Ref, 0, len(seen))
 	for r := range seen {
 		refs = append(refs, r)

@@ -111,9 +111,9 @@ func valueWords(m *policy.Member) string {
 	}
 	s := one + strings.Join(quoted, ", ")
 	switch {
-	case m.Ref != "" && len(m.Words) == 0 && m.List:
+	case m.Ref != "" && m.Ref != entra.KindContext && len(m.Words) == 0 && m.List:
 		s = "list of names or ids"
-	case m.Ref != "" && len(m.Words) == 0:
+	case m.Ref != "" && m.Ref != entra.KindContext && len(m.Words) == 0:
 		s = "a name or id"
 	case m.List && m.Shape == policy.Text && len(m.Words) == 0:
 		s = "list of texts"

@@ -228,17 +228,17 @@ func nameForExport(ctx context.Context, client *graph.Client, refs []entra.Ref, 
 	}
 	for kind, refs := range byKind {
 		names, err := client.Resolve(ctx, refs)
-		switch {
-		case sweep.NotOurs(err):
-			live.Unread = append(live.Unread, drift.Unread{Kind: kind, Reason: err.Error()})
-			for _, ref := range refs {
-				live.Names[ref] = entra.Resolution{Ref: ref}
-			}
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("resolving names: %w", err)
 		}
-		for ref, n := range names {
+		noted := false
+		for _, ref := range refs {
+			n := names[ref]
 			live.Names[ref] = n
+			if n.Unread != nil && !noted {
+				noted = true
+				live.Unread = append(live.Unread, drift.Unread{Kind: kind, Reason: n.Refusal()})
+			}
 		}
 	}
 	return nil

@@ -99,6 +99,9 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 		if err := problems.Err(); err != nil {
 			checks = append(checks, doctor.Check{Tenant: t.Name, Name: "baseline", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep baseline validate"})
 		} else if base != nil {
+			if base.NamesTermsOfUse() {
+				parts = append(parts, doctor.TermsOfUse)
+			}
 			emergency = &doctor.BreakGlass{Users: base.BreakGlass.Users, Groups: base.BreakGlass.Groups}
 		}
 	}

@@ -109,6 +109,11 @@ func (c *command) expected(ctx context.Context, a *app.App, t config.Tenant, fil
 	if err != nil {
 		return nil, err
 	}
+	for ref, n := range names {
+		if n.Unread != nil {
+			return nil, fmt.Errorf("the %s %q could not be looked up: %w", ref.Kind.Noun(), ref.Name, n.Unread)
+		}
+	}
 	e := whatif.Expected{Context: ctx, Facts: whatif.NewFacts(j.client, entra.NewID(j.compared.Live.Tenant.ID)), Names: names}
 	if needs, groups := whatif.NeedsPopulation(list, names); needs {
 		if e.Population, err = whatif.ReadPopulation(ctx, j.client, j.compared.BreakGlass, groups, j.live, j.set); err != nil {

@@ -29,6 +29,7 @@ type Reader interface {
 	Policies(context.Context) ([]entra.Document, error)
 	Locations(context.Context) ([]entra.Document, error)
 	Strengths(context.Context) ([]entra.Document, error)
+	Objects(context.Context, entra.ObjectKind) ([]entra.Document, error)
 	Resolve(context.Context, []entra.Ref) (entra.Names, error)
 	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
 	ServerTime() time.Time
@@ -193,6 +194,7 @@ func (e *examination) endpoints(ctx context.Context) {
 		{"Conditional Access policies", Baseline, func() error { _, err := e.Reader.Policies(ctx); return err }},
 		{"named locations", Baseline, func() error { _, err := e.Reader.Locations(ctx); return err }},
 		{"authentication strengths", Baseline, func() error { _, err := e.Reader.Strengths(ctx); return err }},
+		{"terms of use", TermsOfUse, func() error { _, err := e.Reader.Objects(ctx, entra.KindAgreement); return err }},
 	} {
 		if !e.uses(t.part) {
 			continue
@@ -285,6 +287,10 @@ func (e *examination) breakGlass(ctx context.Context) {
 	}
 	for _, ref := range refs {
 		o, ok := names[ref].Resolved()
+		if err := names[ref].Unread; err != nil {
+			e.failed(name, err)
+			return
+		}
 		switch {
 		case !ok:
 			trouble = append(trouble, fmt.Sprintf("%s %q is %d objects", ref.Kind, ref.Name, len(names[ref].Objects)))

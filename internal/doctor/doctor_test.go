@@ -58,6 +58,9 @@ func (f fake) Privileged(context.Context) (*entra.Privileged, error) {
 func (f fake) Policies(context.Context) ([]entra.Document, error)  { return nil, f.errs["policies"] }
 func (f fake) Locations(context.Context) ([]entra.Document, error) { return nil, f.errs["locations"] }
 func (f fake) Strengths(context.Context) ([]entra.Document, error) { return nil, f.errs["strengths"] }
+func (f fake) Objects(context.Context, entra.ObjectKind) ([]entra.Document, error) {
+	return nil, f.errs["agreements"]
+}
 func (f fake) Resolve(context.Context, []entra.Ref) (entra.Names, error) {
 	return f.names, f.errs["resolve"]
 }

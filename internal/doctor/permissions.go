@@ -14,6 +14,7 @@ const (
 	Read              Part = "read"              // report detections and risky users
 	Triage            Part = "triage"            // resolve the names of the triage file, know who is privileged
 	Baseline          Part = "baseline"          // compare the baseline with the tenant
+	TermsOfUse        Part = "termsOfUse"        // a policy of the baseline asks for terms of use
 	ServicePrincipals Part = "servicePrincipals" // report risky workload identities
 	Dismiss           Part = "dismiss"           // enforcement.dismiss and enforcement.confirmCompromised
 	Policies          Part = "policies"          // enforcement.policies
@@ -43,6 +44,7 @@ func Permissions() []Permission {
 		{"PrivilegedAssignmentSchedule.Read.AzureADGroup", "cd4161cb-f098-48f8-a884-1eda9a42434c", []Part{Triage}, "know who is a member or owner of such a group for a time; without it nobody is dismissed once there is such a group"},
 		{"Policy.Read.All", "246dd0d5-5bd0-4def-940b-0421030a5b68", []Part{Baseline}, "read Conditional Access policies, named locations, strengths and security defaults"},
 		{"Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", []Part{Baseline}, "resolve applications by name, and find the identity that the job runs as"},
+		{"Agreement.Read.All", "2f3e6f8c-093b-4c57-a58b-ba5ce494a169", []Part{TermsOfUse}, "look up the terms of use that policies of the baseline ask for; without it those policies are blocked"},
 		{"IdentityRiskyServicePrincipal.Read.All", "607c7344-0eed-41e5-823a-9695ebe1b7b0", []Part{ServicePrincipals}, "read risky workload identities"},
 		{"IdentityRiskyUser.ReadWrite.All", "656f6061-f9fe-4807-9708-6a2e0934df76", []Part{Dismiss}, "dismiss risk and confirm users compromised"},
 		{"Policy.ReadWrite.ConditionalAccess", "01c0a623-fc9b-48e9-b794-0756f8e8f067", []Part{Policies}, "write Conditional Access policies, named locations and strengths"},

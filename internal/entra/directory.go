@@ -17,6 +17,8 @@ const (
 	KindStrength         ObjectKind = "authenticationStrength"
 	KindAgreement        ObjectKind = "termsOfUse"
 	KindPolicy           ObjectKind = "conditionalAccessPolicy"
+	KindContext          ObjectKind = "authenticationContext" // by id: c1 to c99
+	KindRegistration     ObjectKind = "appRegistration"       // only ever what an id turns out to be
 )
 
 // Ref is a name that an operator wrote: a UPN, a display name or an id.
@@ -38,21 +40,6 @@ type DirectoryObject struct {
 	// a groupTypes member DynamicMembership.
 	RoleAssignable bool `json:"roleAssignable,omitempty"`
 	Dynamic        bool `json:"dynamic,omitempty"`
-}
-
-// Resolution is the answer to one Ref: no object, one, or several. Only
-// exactly one is a resolution; none or several block whatever used the name.
-type Resolution struct {
-	Ref     Ref               `json:"ref"`
-	Objects []DirectoryObject `json:"objects"`
-}
-
-// Resolved returns the one object the name stands for.
-func (r Resolution) Resolved() (DirectoryObject, bool) {
-	if len(r.Objects) == 1 {
-		return r.Objects[0], true
-	}
-	return DirectoryObject{}, false
 }
 
 // Names answers refs from what was resolved at the start of a run.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
-	"slices"
 	"strings"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
@@ -75,12 +73,16 @@ func texts(ids []entra.ID) []string {
 // maxByIDs is how many ids getByIds takes (graph-api §4).
 const maxByIDs = 1000
 
-// byIDs finds objects by id; those that do not exist are not among them.
-func (c *Client) byIDs(ctx context.Context, ids []string) ([]directoryItem, error) {
+// byIDs finds objects by id, of the given types or else of all that a policy
+// can name; those that do not exist are not among them.
+func (c *Client) byIDs(ctx context.Context, ids []string, types ...string) ([]directoryItem, error) {
+	if len(types) == 0 {
+		types = []string{"user", "group", "servicePrincipal"}
+	}
 	var items []directoryItem
 	for start := 0; start < len(ids); start += maxByIDs {
 		r, err := request{method: abs.POST, template: "{+baseurl}/directoryObjects/getByIds", safe: true}.with(map[string]any{
-			"ids": ids[start:min(start+maxByIDs, len(ids))], "types": []string{"user", "group", "servicePrincipal"},
+			"ids": ids[start:min(start+maxByIDs, len(ids))], "types": types,
 		})
 		if err != nil {
 			return nil, err
@@ -92,63 +94,4 @@ func (c *Client) byIDs(ctx context.Context, ids []string) ([]directoryItem, erro
 		items = append(items, found...)
 	}
 	return items, nil
-}
-
-// ObjectNames names users, groups, service principals and, by their app id,
-// applications. Ids that nothing has are left out; what is no id at all is
-// passed over. The map is keyed by the ids as they were given.
-func (c *Client) ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error) {
-	asked := map[string][]string{} // lower-case id -> as given
-	var unique []string
-	for _, id := range ids {
-		if !isID(id) {
-			continue
-		}
-		key := strings.ToLower(id)
-		if _, again := asked[key]; !again {
-			unique = append(unique, id)
-		}
-		if !slices.Contains(asked[key], id) {
-			asked[key] = append(asked[key], id)
-		}
-	}
-	names := map[string]entra.DirectoryObject{}
-	if len(unique) == 0 {
-		return names, nil
-	}
-	note := func(id string, o entra.DirectoryObject) {
-		for _, given := range asked[strings.ToLower(id)] {
-			names[given] = o
-		}
-	}
-	items, err := c.byIDs(ctx, unique)
-	if err != nil {
-		return nil, fmt.Errorf("naming objects: %w", err)
-	}
-	for _, i := range items {
-		if kind := kindOfType(i.Type); kind != "" {
-			note(string(i.ID), i.object(kind))
-		}
-	}
-	var lookups []*lookup
-	var appIDs []string
-	for _, id := range unique {
-		if _, known := names[id]; !known {
-			appIDs = append(appIDs, id)
-			lookups = append(lookups, &lookup{url: "/servicePrincipals?$filter=" + url.QueryEscape("appId eq "+literal(id)) + "&$select=" + spSelect})
-		}
-	}
-	if err := c.lookUp(ctx, lookups); err != nil {
-		return nil, fmt.Errorf("naming applications: %w", err)
-	}
-	for i, l := range lookups {
-		found, err := c.found(ctx, entra.KindApplication, l)
-		if err != nil {
-			return nil, fmt.Errorf("naming applications: %w", err)
-		}
-		if len(found) == 1 {
-			note(appIDs[i], found[0])
-		}
-	}
-	return names, nil
 }

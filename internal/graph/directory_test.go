@@ -233,7 +233,7 @@ func TestResolveCostAndThrottles(t *testing.T) {
 // fails the whole: an unread name must not pass for a missing one.
 func TestResolveFailsWhole(t *testing.T) {
 	for _, answer := range []string{
-		`403 {"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}}`,
+		`401 {"error":{"code":"InvalidAuthenticationToken","message":"x"}}`,
 		`500 {"error":{"code":"InternalServerError","message":"x"}}`,
 		`{"id":5}`, `{}`, `{"value":[{"displayName":"no id"}]}`, `[]`,
 	} {

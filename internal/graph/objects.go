@@ -34,6 +34,8 @@ func (c *Client) collectionOf(method abs.HttpMethod, kind entra.ObjectKind) (req
 		return request{method: method, template: "{+baseurl}" + strengths, safe: method == abs.GET}, nil
 	case entra.KindAgreement:
 		return request{method: method, template: "{+baseurl}/identityGovernance/termsOfUse/agreements", safe: method == abs.GET}, nil
+	case entra.KindContext:
+		return pathed(method, c.access().AuthenticationContextClassReferences().BaseRequestBuilder), nil
 	}
 	return request{}, fmt.Errorf("graph: no list of kind %q: %w", kind, entra.ErrUnsupported)
 }

@@ -60,6 +60,8 @@ func kindOfType(t string) entra.ObjectKind {
 		return entra.KindServicePrincipal
 	case "directoryRole", "directoryRoleTemplate":
 		return entra.KindRole
+	case "application":
+		return entra.KindRegistration
 	}
 	return ""
 }
@@ -74,7 +76,8 @@ func isID(s string) bool {
 // each ref, and exactly the refs that were asked. An id must exist like a name.
 // Users are found by UPN or id; groups and service principals by display name
 // or id; applications by display name or app id; everything else by display
-// name or id from its list. It fails whole if any part cannot be read.
+// name or id from its list. A ref that this tenant or token does not let us
+// look up says so in its Unread; any other failure fails the whole.
 //
 // Directory lookups travel twenty to a request. The named locations and
 // authentication strengths that had to be listed are kept for the next Objects.
@@ -84,6 +87,7 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 	var byLookup []func(*lookup) error
 	listed := map[entra.ObjectKind]*lookup{}
 	lists := map[entra.ObjectKind][]entra.DirectoryObject{}
+	unread := map[entra.ObjectKind]error{}
 	for _, ref := range refs {
 		if _, again := names[ref]; again {
 			continue
@@ -98,6 +102,10 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 			lookups = append(lookups, &lookup{url: path})
 			byLookup = append(byLookup, func(l *lookup) error {
 				objects, err := c.found(ctx, ref.Kind, l)
+				if entra.NotOurs(err) {
+					names[ref] = entra.Resolution{Ref: ref, Unread: err}
+					return nil
+				}
 				names[ref] = entra.Resolution{Ref: ref, Objects: objects}
 				return err
 			})
@@ -109,15 +117,23 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 			lookups = append(lookups, l)
 			byLookup = append(byLookup, func(l *lookup) error {
 				objects, err := c.found(ctx, ref.Kind, l)
+				if entra.NotOurs(err) {
+					unread[ref.Kind] = err
+					return nil
+				}
 				lists[ref.Kind] = objects
 				return err
 			})
-		case listPath(ref.Kind) == "" && lists[ref.Kind] == nil:
+		case listPath(ref.Kind) == "" && lists[ref.Kind] == nil && unread[ref.Kind] == nil:
 			objects, err := c.listNames(ctx, ref.Kind)
-			if err != nil {
+			switch {
+			case entra.NotOurs(err):
+				unread[ref.Kind] = err
+			case err != nil:
 				return nil, fmt.Errorf("resolving names of kind %s: %w", ref.Kind, err)
+			default:
+				lists[ref.Kind] = objects
 			}
-			lists[ref.Kind] = objects
 		}
 	}
 	if err := c.lookUp(ctx, lookups); err != nil {
@@ -129,7 +145,10 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 		}
 	}
 	for ref, r := range names {
-		if list, ok := lists[ref.Kind]; ok {
+		if err := unread[ref.Kind]; err != nil && ref.Name != "" {
+			r.Unread = err
+			names[ref] = r
+		} else if list, ok := lists[ref.Kind]; ok {
 			r.Objects = matching(list, ref.Name)
 			names[ref] = r
 		}
@@ -204,7 +223,7 @@ func lookupPath(ref entra.Ref) (string, error) {
 			return "/servicePrincipals?$filter=" + url.QueryEscape("appId eq "+literal(ref.Name)) + "&$select=" + spSelect, nil
 		}
 		return byName("/servicePrincipals", spSelect), nil
-	case entra.KindRole, entra.KindAgreement, entra.KindLocation, entra.KindStrength, entra.KindPolicy:
+	case entra.KindRole, entra.KindAgreement, entra.KindLocation, entra.KindStrength, entra.KindPolicy, entra.KindContext:
 		return "", nil
 	}
 	return "", fmt.Errorf("graph: names of kind %q: %w", ref.Kind, entra.ErrUnsupported)

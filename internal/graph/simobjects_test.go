@@ -3,6 +3,7 @@ package graph_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -217,6 +218,11 @@ func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 	if live.Names, err = c.Resolve(t.Context(), b.Refs()); err != nil {
 		t.Fatal(err)
 	}
+	told, err := c.Identify(t.Context(), b.IDs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(live.Names, told)
 	if live.Tenant, err = c.Tenant(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -23,20 +22,12 @@ func Display(o entra.DirectoryObject) string {
 // none.
 func LookUp(names entra.Names, ref entra.Ref) (entra.DirectoryObject, string) {
 	r, asked := names[ref]
-	switch o, ok := r.Resolved(); {
-	case ok:
-		return o, ""
-	case !asked:
-		return entra.DirectoryObject{}, fmt.Sprintf("the %s %q was not looked up", ref.Kind, ref.Name)
-	case len(r.Objects) == 0:
-		return entra.DirectoryObject{}, fmt.Sprintf("no %s is named %q", ref.Kind, ref.Name)
+	if !asked {
+		return entra.DirectoryObject{}, fmt.Sprintf("the %s %q was not looked up", ref.Kind.Noun(), ref.Name)
 	}
-	ids := make([]string, len(r.Objects))
-	for i, o := range r.Objects {
-		ids[i] = string(o.ID)
-	}
-	slices.Sort(ids)
-	return entra.DirectoryObject{}, fmt.Sprintf("%d objects of kind %s are named %q (%s); give the id", len(ids), ref.Kind, ref.Name, strings.Join(ids, ", "))
+	r.Ref = ref
+	o, _ := r.Resolved()
+	return o, r.Problem()
 }
 
 // KindWords are the kinds of object of a baseline in words.

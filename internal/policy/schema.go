@@ -121,6 +121,10 @@ const (
 	OnPremisesSyncRole = "a92aed5d-d78a-4d16-b381-09adb37eb3b0"
 )
 
+// IsFixedLocation reports whether an id is that of a location that no list
+// shows: every tenant has it.
+func IsFixedLocation(id string) bool { return id == LegacyTrustedIPs || id == CompliantNetwork }
+
 // The types of named location.
 const (
 	TypeIPLocation      = "#microsoft.graph.ipNamedLocation"

@@ -24,7 +24,7 @@ var conditionMembers = members([]Member{
 		list("includeApplications", entra.KindApplication, "app ids or names, or a special word", WordAll, WordNone, "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
 		list("excludeApplications", entra.KindApplication, "app ids or names", "Office365", "MicrosoftAdminPortals").betaWords("AllAgentIdResources"),
 		{Name: "includeUserActions", Shape: Text, List: true, Lower: true, Words: []string{"urn:user:registersecurityinfo", "urn:user:registerdevice"}, Doc: "user actions instead of applications"},
-		{Name: "includeAuthenticationContextClassReferences", Shape: Text, List: true, Lower: true, Doc: "authentication contexts c1 to c99 instead of applications"},
+		{Name: "includeAuthenticationContextClassReferences", Shape: Text, List: true, Lower: true, Ref: entra.KindContext, Doc: "authentication contexts c1 to c99 instead of applications"},
 		{Name: "applicationFilter", Shape: Object, Nullable: true, Members: filterMembers, Doc: "filter on custom security attributes of applications"},
 	}, beta("networkAccess", "globalSecureAccess")), Doc: "which applications, user actions or authentication contexts"},
 	{Name: "users", Shape: Object, Nullable: true, Members: []Member{

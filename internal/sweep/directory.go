@@ -25,15 +25,15 @@ type directory struct {
 // readDirectory resolves every name of the triage file and the baseline in one
 // go, reads the members of their groups and, for triage, who is privileged.
 func (r *run) readDirectory(ctx context.Context) (err error) {
-	var refs []entra.Ref
+	var refs, ids []entra.Ref
 	if r.triages() {
 		refs = append(refs, r.Triage.Refs()...)
 	}
 	if r.Baseline != nil {
-		refs = append(refs, r.Baseline.Refs()...)
+		refs, ids = append(refs, r.Baseline.Refs()...), r.Baseline.IDs()
 	}
 	r.directory = directory{members: map[entra.ID][]entra.DirectoryObject{}, errors: map[entra.ID]error{}, groups: map[entra.ID][]entra.ID{}}
-	if r.directory.names, err = r.Reader.Resolve(ctx, refs); err != nil {
+	if r.directory.names, err = r.lookUp(ctx, refs, ids); err != nil {
 		return err
 	}
 	if r.Baseline != nil {
@@ -69,6 +69,62 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// lookUp resolves names and verifies ids. An id that was resolved like a name,
+// for more must be known of it than that it exists, and that stands for nothing,
+// is asked for once more: what it really is makes the reason.
+//
+// Who is protected and which accounts are for emergencies must be known: where
+// those may not be looked up, the run ends.
+func (r *run) lookUp(ctx context.Context, refs, ids []entra.Ref) (entra.Names, error) {
+	names, err := r.Reader.Resolve(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range r.guardRefs() {
+		if err := names[ref].Unread; err != nil {
+			return nil, fmt.Errorf("resolving names: %w", err)
+		}
+	}
+	var asked []entra.Ref
+	for _, ref := range refs {
+		if n := names[ref]; entra.IsID(ref.Name) && len(n.Objects) == 0 && n.Unread == nil && !slices.Contains(asked, ref) {
+			asked = append(asked, ref)
+		}
+	}
+	for _, ref := range ids {
+		if _, known := names[ref]; !known {
+			asked = append(asked, ref)
+		}
+	}
+	if len(asked) == 0 {
+		return names, nil
+	}
+	told, err := r.Reader.Identify(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	for ref, n := range told {
+		if old, resolved := names[ref]; resolved {
+			old.Is = n.Is
+			n = old
+		}
+		names[ref] = n
+	}
+	return names, nil
+}
+
+// guardRefs are the names that say whom nothing may be done to.
+func (r *run) guardRefs() []entra.Ref {
+	var refs []entra.Ref
+	if r.Baseline != nil {
+		refs = append(refs, r.Baseline.BreakGlassRefs()...)
+	}
+	if r.triages() {
+		refs = append(refs, r.Triage.ProtectedRefs()...)
+	}
+	return refs
 }
 
 // triages reports whether the rules are needed at all: to decide, or, whatever
@@ -113,20 +169,29 @@ func (r *run) breakGlassUnknown() string {
 	}
 	var why []string
 	for _, name := range r.Baseline.BreakGlass.Users {
-		if _, ok := r.directory.names[entra.Ref{Kind: entra.KindUser, Name: name}].Resolved(); !ok {
-			why = append(why, fmt.Sprintf("no one user is the break-glass account %q", name))
+		if n := r.directory.names[entra.Ref{Kind: entra.KindUser, Name: name}]; n.Problem() != "" {
+			why = append(why, fmt.Sprintf("no one user is the break-glass account %q%s", name, really(n)))
 		}
 	}
 	for _, ref := range r.Baseline.DirectoryNeeds() {
-		o, ok := r.directory.names[ref].Resolved()
+		n := r.directory.names[ref]
+		o, ok := n.Resolved()
 		switch err := r.directory.errors[o.ID]; {
 		case !ok:
-			why = append(why, fmt.Sprintf("no one group is the break-glass group %q", ref.Name))
+			why = append(why, fmt.Sprintf("no one group is the break-glass group %q%s", ref.Name, really(n)))
 		case err != nil:
 			why = append(why, fmt.Sprintf("members of the break-glass group %q: %v", ref.Name, err))
 		}
 	}
 	return strings.Join(why, "; ")
+}
+
+// really adds what an id of another kind is.
+func really(n entra.Resolution) string {
+	if n.Is == nil {
+		return ""
+	}
+	return ": " + n.Problem()
 }
 
 // groupIDs are the ids of the groups among the refs that resolved.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -17,6 +18,7 @@ type PolicyReader interface {
 	Object(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error)
 	Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error)
 	ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error)
+	Identify(context.Context, []entra.Ref) (entra.Names, error)
 	Self(context.Context) (entra.DirectoryObject, error)
 }
 
@@ -53,11 +55,19 @@ func (r *run) planDrift(ctx context.Context, live *drift.Live) (drift.Result, er
 			live.SyncError = err.Error()
 		}
 	}
+	if strays := drift.Strays(r.Baseline, *live); len(strays) > 0 {
+		told, err := r.Reader.Identify(ctx, strays)
+		if err != nil {
+			return drift.Result{}, err
+		}
+		maps.Copy(live.Names, told)
+	}
 	res := drift.Compare(r.Baseline, *live, settings)
 	if !res.NeedsNames() {
 		return res, nil
 	}
-	if err := nameLive(ctx, r.Reader, live); err != nil {
+	// They are for the words alone: where they are not ours to read, ids stand.
+	if err := nameLive(ctx, r.Reader, live); err != nil && !entra.NotOurs(err) {
 		return drift.Result{}, err
 	}
 	return drift.Compare(r.Baseline, *live, settings), nil
@@ -97,12 +107,16 @@ func readSelf(ctx context.Context, reader PolicyReader, live *drift.Live) (err e
 }
 
 // nameLive reads the names of what live policies refer to.
-func nameLive(ctx context.Context, reader PolicyReader, live *drift.Live) (err error) {
-	if ids := policy.DirectoryIDs(live.Policies, live.Names); len(ids) > 0 {
-		if live.ObjectNames, err = reader.ObjectNames(ctx, ids); err != nil {
-			return fmt.Errorf("naming what policies refer to: %w", err)
-		}
+func nameLive(ctx context.Context, reader PolicyReader, live *drift.Live) error {
+	ids := policy.DirectoryIDs(live.Policies, live.Names)
+	if len(ids) == 0 {
+		return nil
 	}
+	names, err := reader.ObjectNames(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("naming what policies refer to: %w", err)
+	}
+	live.ObjectNames = names
 	return nil
 }
 
@@ -138,7 +152,7 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 	}
 	if r.Baseline != nil {
 		var err error
-		if r.directory.names, err = r.Reader.Resolve(ctx, r.Baseline.Refs()); err != nil {
+		if r.directory.names, err = r.lookUp(ctx, r.Baseline.Refs(), r.Baseline.IDs()); err != nil {
 			return Compared{}, fmt.Errorf("resolving names: %w", err)
 		}
 		if r.breakGlass, err = r.readBreakGlass(ctx); err != nil {
@@ -172,7 +186,7 @@ func (r *run) readToExport(ctx context.Context) (drift.Live, error) {
 	}{{entra.KindPolicy, &live.Policies}, {entra.KindLocation, &live.Locations}, {entra.KindStrength, &live.Strengths}} {
 		docs, err := r.Reader.Objects(ctx, l.kind)
 		switch {
-		case NotOurs(err) && l.kind != entra.KindPolicy:
+		case entra.NotOurs(err) && l.kind != entra.KindPolicy:
 			live.Unread = append(live.Unread, drift.Unread{Kind: l.kind, Reason: err.Error()})
 		case err != nil:
 			return live, fmt.Errorf("listing %s: %w", l.kind, err)
@@ -180,17 +194,10 @@ func (r *run) readToExport(ctx context.Context) (drift.Live, error) {
 		*l.into = docs
 	}
 	err := nameLive(ctx, r.Reader, &live)
-	if NotOurs(err) {
+	if entra.NotOurs(err) {
 		live.Unread, err = append(live.Unread, drift.Unread{Kind: entra.KindUser, Reason: err.Error()}), nil
 	}
 	return live, err
-}
-
-// NotOurs reports whether an error says of one part of the tenant that it is
-// not there for us to read, while others may be: a permission, a licence or a
-// cloud is missing.
-func NotOurs(err error) bool {
-	return errors.Is(err, entra.ErrForbidden) || errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported)
 }
 
 // missingOwned looks by id for the recorded objects that a list does not show:

@@ -31,6 +31,7 @@ type Reader interface {
 	apply.Reader
 	RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error]
 	Resolve(context.Context, []entra.Ref) (entra.Names, error)
+	Identify(context.Context, []entra.Ref) (entra.Names, error)
 	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
 	Privileged(context.Context) (*entra.Privileged, error)
 	RoleHolders(ctx context.Context, roles []entra.ID) ([]entra.RoleHolder, error)

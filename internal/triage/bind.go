@@ -103,6 +103,8 @@ func (b *binder) resolve(kind entra.ObjectKind, name string) (entra.DirectoryObj
 	switch o, one := r.Resolved(); {
 	case one:
 		return o, ""
+	case r.Unread != nil, r.Is != nil:
+		return o, r.Problem()
 	case !ok || len(r.Objects) == 0:
 		return o, fmt.Sprintf("the %s %q does not exist", kind, name)
 	default:

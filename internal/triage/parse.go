@@ -3,6 +3,7 @@ package triage
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -307,21 +308,23 @@ func (p *parser) countries(n *yamldoc.Node) []string {
 
 // Refs are the names that must be resolved.
 func (p *Policy) Refs() []entra.Ref {
-	seen := map[entra.Ref]bool{}
-	var out []entra.Ref
-	add := func(kind entra.ObjectKind, names []string) {
-		for _, n := range names {
-			if r := (entra.Ref{Kind: kind, Name: n}); !seen[r] {
-				seen[r] = true
-				out = append(out, r)
-			}
-		}
-	}
-	add(entra.KindUser, p.protected.users)
-	add(entra.KindGroup, p.protected.groups)
+	out := p.ProtectedRefs()
 	for _, e := range p.allowlist {
-		add(entra.KindUser, e.users)
-		add(entra.KindGroup, e.groups)
+		out = addRefs(addRefs(out, entra.KindUser, e.users), entra.KindGroup, e.groups)
+	}
+	return out
+}
+
+// ProtectedRefs are those of them without which no rule may decide.
+func (p *Policy) ProtectedRefs() []entra.Ref {
+	return addRefs(addRefs(nil, entra.KindUser, p.protected.users), entra.KindGroup, p.protected.groups)
+}
+
+func addRefs(out []entra.Ref, kind entra.ObjectKind, names []string) []entra.Ref {
+	for _, n := range names {
+		if r := (entra.Ref{Kind: kind, Name: n}); !slices.Contains(out, r) {
+			out = append(out, r)
+		}
 	}
 	return out
 }

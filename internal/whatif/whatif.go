@@ -205,6 +205,8 @@ func (f *Facts) one(ctx context.Context, ref entra.Ref) (entra.DirectoryObject, 
 	switch {
 	case ok:
 		return o, nil
+	case r.Unread != nil:
+		return o, fmt.Errorf("the %s %q could not be looked up: %w", ref.Kind.Noun(), ref.Name, r.Unread)
 	case len(r.Objects) == 0:
 		return o, fmt.Errorf("no %s is named %q: %w", ref.Kind, ref.Name, entra.ErrNotFound)
 	}

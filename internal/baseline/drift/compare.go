@@ -256,7 +256,7 @@ func (p *planner) compare(e *entry) {
 	if e.item == nil {
 		return
 	}
-	want, needs, problems := p.resolve(*e.item)
+	want, needs, problems := p.resolve(e)
 	e.needs = needs
 	for _, s := range problems {
 		e.block("%s", s)

@@ -219,13 +219,13 @@ func TestUnresolvedNamesBlockOneEntry(t *testing.T) {
 		if d := cmp.Diff(want, shape(r.Actions)); d != "" {
 			t.Error(d)
 		}
-		if a := r.Actions[2]; len(a.Reasons) != 1 || a.Reasons[0] != c.reason || a.Change.Body != nil {
+		if a := r.Actions[2]; len(a.Reasons) != 1 || a.Reasons[0] != "b.yaml:11:141: "+c.reason || a.Change.Body != nil {
 			t.Errorf("got %v, want %q; body %v", a.Reasons, c.reason, a.Change.Body)
 		}
 	}
 	text := strings.Replace(small, "excludeLocations: [vpn]", "excludeLocations: [Corporate VPM]", 1)
 	r := newTenant().plan(load(t, text), drift.Settings{})
-	if a := r.Actions[3]; a.Status != plan.Blocked || !strings.Contains(a.Reasons[0], `no namedLocation is named "Corporate VPM"`) {
+	if a := r.Actions[3]; a.Status != plan.Blocked || !strings.Contains(a.Reasons[0], `no named location is named "Corporate VPM"`) {
 		t.Error(a.Status, a.Reasons)
 	}
 }

@@ -71,7 +71,7 @@ policies:
 	// Where nothing has the id, neither here nor there, the policy is blocked.
 	other := newTenant()
 	r := other.plan(load(t, strings.Replace(set, "AAAA0000", "BBBB0000", 1)), drift.Settings{})
-	if a := r.Actions[len(r.Actions)-1]; a.Status != "blocked" || !strings.Contains(strings.Join(a.Reasons, " "), "no namedLocation has the id "+place+" (1040)") {
+	if a := r.Actions[len(r.Actions)-1]; a.Status != "blocked" || !strings.Contains(strings.Join(a.Reasons, " "), "no named location has the id "+place+" (1040)") {
 		t.Errorf("%s %v", a.Status, a.Reasons)
 	}
 }

@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,8 +14,11 @@ import (
 
 // resolve replaces the names of an item by ids. What this plan has yet to make
 // stands as "{{kind:key}}" and is named in needs. A name that does not lead to
-// exactly one object is a problem, and is left as it is: never dropped.
-func (p *planner) resolve(it baseline.Item) (want entra.Document, needs, problems []string) {
+// exactly one object is a problem, and is left as it is: never dropped. An id
+// that stands for nothing, but stands in the same place of the live object, is
+// only worth a note: the service does not ask for it again.
+func (p *planner) resolve(e *entry) (want entra.Document, needs, problems []string) {
+	it := *e.item
 	schema := policy.SchemaOf(it.Kind)
 	v := policy.MapRefs(schema, map[string]any(it.Want.Clone()), func(m *policy.Member, name string) string {
 		if slices.Contains(m.Words, name) {
@@ -26,17 +30,27 @@ func (p *planner) resolve(it baseline.Item) (want entra.Document, needs, problem
 			return name
 		case m.Ref == entra.KindLocation || m.Ref == entra.KindStrength:
 			id, need, problem = p.object(m.Ref, name)
-		case entra.IsID(name):
-			id = name
 		default:
 			var o entra.DirectoryObject
 			o, problem = policy.LookUp(p.live.Names, entra.Ref{Kind: m.Ref, Name: name})
+			if entra.IsID(name) {
+				if problem != "" && p.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Unread == nil && p.asked(m.Ref, name) {
+					problem = p.foreignID(m.Ref, name)
+				}
+				id = name
+				break
+			}
 			if id = string(o.ID); problem != "" && len(m.Words) > 0 && !strings.ContainsAny(name, " @") {
 				problem += fmt.Sprintf("; it is none of the special words that this program knows here (%s), and one that is newer needs a newer program", strings.Join(m.Words, ", "))
 			}
 		}
 		if problem != "" {
-			problems = append(problems, m.Name+": "+problem)
+			problem = it.Place(m.Name, name) + m.Name + ": " + problem
+			if p.holds(e, m, name) {
+				e.note("%s; the tenant's policy holds it all the same", problem)
+			} else {
+				problems = append(problems, problem)
+			}
 			return name
 		}
 		if need != "" && !slices.Contains(needs, need) {
@@ -64,6 +78,59 @@ func (p *planner) isLiveWord(kind entra.ObjectKind, member, name string) bool {
 		})
 	}
 	return found
+}
+
+func (p *planner) asked(kind entra.ObjectKind, name string) bool {
+	_, ok := p.live.Names[entra.Ref{Kind: kind, Name: name}]
+	return ok
+}
+
+// holds reports whether the live object of an entry has an id in the same place.
+func (p *planner) holds(e *entry, m *policy.Member, id string) bool {
+	found := false
+	if entra.IsID(id) && policy.IsDirectory(m.Ref) && e.live != nil {
+		policy.EachRef(policy.SchemaOf(e.Kind), policy.Canonical(e.Kind, e.live), func(o *policy.Member, s string) {
+			found = found || o.Name == m.Name && s == id
+		})
+	}
+	return found
+}
+
+// foreignID says what an id is that stands for no location or strength, or was
+// found nowhere in the directory.
+func (p *planner) foreignID(want entra.ObjectKind, id string) string {
+	r := entra.Resolution{Ref: entra.Ref{Kind: want, Name: id}}
+	for _, kind := range policy.Kinds {
+		if d := p.live.ByID(kind, id); d != nil && kind != want {
+			r.Is = &entra.DirectoryObject{Kind: kind, ID: entra.NewID(id), DisplayName: d.DisplayName()}
+			return r.Problem()
+		}
+	}
+	if n, asked := p.live.Names[r.Ref]; asked {
+		n.Ref = r.Ref
+		return n.Problem()
+	}
+	return r.Problem()
+}
+
+// Strays are the ids of locations and strengths in a baseline that stand for
+// none, sorted.
+func Strays(b *baseline.Baseline, live Live) []entra.Ref {
+	var strays []entra.Ref
+	for _, it := range b.Policies {
+		policy.EachRef(policy.SchemaOf(it.Kind), it.Want, func(m *policy.Member, name string) {
+			ref := entra.Ref{Kind: m.Ref, Name: name}
+			if slices.Contains(m.Words, name) || policy.IsDirectory(m.Ref) || !entra.IsID(name) || policy.IsFixedLocation(name) || live.ByID(m.Ref, name) != nil ||
+				slices.ContainsFunc(b.OfKind(m.Ref), func(it baseline.Item) bool { return it.OldID == name }) || slices.Contains(strays, ref) {
+				return
+			}
+			strays = append(strays, ref)
+		})
+	}
+	slices.SortFunc(strays, func(a, b entra.Ref) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
+	})
+	return strays
 }
 
 // byOldID finds the object of the baseline that had an id where it was pasted
@@ -101,13 +168,14 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 			id, need = pasted[0].standsFor()
 			return id, need, ""
 		}
-		if kind == entra.KindLocation && (name == policy.LegacyTrustedIPs || name == policy.CompliantNetwork) || p.live.ByID(kind, name) != nil {
+		if kind == entra.KindLocation && policy.IsFixedLocation(name) || p.live.ByID(kind, name) != nil {
 			return name, "", ""
 		}
+		problem = p.foreignID(kind, name)
 		if kind == entra.KindLocation {
-			return "", "", fmt.Sprintf("no %s has the id %s (1040)", kind, name)
+			problem += " (1040)"
 		}
-		return "", "", fmt.Sprintf("no %s has the id %s", kind, name)
+		return "", "", problem
 	}
 	for _, e := range p.entries {
 		if e.item == nil || e.Kind != kind || !strings.EqualFold(e.Key, name) && !strings.EqualFold(e.item.DisplayName(), name) {
@@ -131,7 +199,7 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 		if kind == entra.KindLocation && strings.EqualFold(name, policy.CompliantNetworkName) {
 			return policy.CompliantNetwork, "", ""
 		}
-		problem = fmt.Sprintf("no %s is named %q, neither in the baseline nor in the tenant", kind, name)
+		problem = fmt.Sprintf("no %s is named %q, neither in the baseline nor in the tenant", kind.Noun(), name)
 		if near := yamldoc.Nearest(name, all); near != "" {
 			problem += fmt.Sprintf(" (did you mean %q?)", near)
 		}

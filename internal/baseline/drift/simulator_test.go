@@ -124,7 +124,7 @@ func (s *simulated) read() drift.Live {
 func (s *simulated) plan(b *baseline.Baseline) drift.Result {
 	set := everything
 	set.Owned = s.owned
-	return drift.Compare(b, s.read(), set)
+	return drift.Compare(b, answered(b, s.read()), set)
 }
 
 // apply carries out every action and looks whether it left what was planned.

@@ -213,7 +213,20 @@ var everything = drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true
 
 func (t *tenant) plan(b *baseline.Baseline, s drift.Settings) drift.Result {
 	s.Owned = t.owned
-	return drift.Compare(b, t.read(), s)
+	return drift.Compare(b, answered(b, t.read()), s)
+}
+
+// answered says of every id that a baseline names and nothing is known of that
+// it is what it is taken for.
+func answered(b *baseline.Baseline, l drift.Live) drift.Live {
+	names := maps.Clone(l.Names)
+	for _, ref := range append(b.Refs(), b.IDs()...) {
+		if _, known := names[ref]; !known && (entra.IsID(ref.Name) || ref.Kind == entra.KindContext) {
+			names[ref] = entra.Resolution{Ref: ref, Objects: []entra.DirectoryObject{{Kind: ref.Kind, ID: entra.NewID(ref.Name)}}}
+		}
+	}
+	l.Names = names
+	return l
 }
 
 // shape is what a test wants to see of the actions.
