@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -213,8 +214,24 @@ func (c *checker) unknown(k, v *yamldoc.Node, m *policy.Member, path string) {
 	case near != "":
 		c.Suggest(k, k.Value, []string{near}, "unknown member")
 	case !saysNothing(v):
-		c.Add(k, "unknown member; the service would refuse it (1007). If it is newer than this program, list it: allowUnknown: [%s]", policy.Join(path, k.Value))
+		c.Add(k, "unknown member; the service would refuse it (1007). %s", c.removal(k, path))
 	}
+}
+
+// removal says what to do about a member that v1.0 does not declare. To let it
+// pass would only move the refusal to the service.
+func (c *checker) removal(k *yamldoc.Node, path string) string {
+	if path == "" {
+		for _, t := range policy.SchemaOf(c.item.Kind).Types {
+			if (&policy.Member{Members: t.Members}).Lookup(k.Value) != nil {
+				return fmt.Sprintf("It belongs to %s, which this is not: remove it", strings.TrimPrefix(t.Type, "#microsoft.graph."))
+			}
+		}
+	}
+	if strings.HasSuffix(strings.ToLower(k.File), ".json") {
+		return "Remove it"
+	}
+	return "Remove it; a comment is written with #"
 }
 
 func specialAt(path string, special []string) []string {
