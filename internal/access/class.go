@@ -16,6 +16,7 @@ type Person struct {
 	GuestKind  Truth // Unknown: a guest of a kind that is not known
 	BreakGlass bool
 	Privileged bool
+	AtRisk     bool       // the user's risk is open
 	Roles      []entra.ID // active
 }
 
@@ -87,7 +88,7 @@ func (p *People) MembersUnknown(group entra.ID) {
 // class is people who are alike in everything that the policies ask.
 type class struct {
 	first                         int // of them, in the list
-	people                        int
+	people, atRisk                int
 	examples                      []string
 	held                          flags
 	breakGlass, privileged, guest bool
@@ -133,6 +134,9 @@ func (p *People) classes() []*class {
 			out = append(out, c)
 		}
 		c.people++
+		if u.AtRisk {
+			c.atRisk++
+		}
 		if len(c.examples) < mostExamples {
 			c.examples = append(c.examples, u.Name)
 		}

@@ -195,3 +195,81 @@ func merge(a, b SignIn) SignIn {
 	}
 	return a
 }
+
+// For each demand: some combination of values is demanded after and not before
+// exactly when an effect says so, and the other way round.
+func TestEffectsAreAllDifferences(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func() State {
+			var s State
+			s.Locations = []entra.Document{{"@odata.type": "#microsoft.graph.ipNamedLocation", "id": "p1", "isTrusted": rapid.Bool().Draw(t, "trusted"), "ipRanges": []any{map[string]any{"cidrAddress": rapid.SampledFrom([]string{"198.51.100.0/24", "192.0.2.0/24"}).Draw(t, "range")}}}}
+			for i := range rapid.IntRange(0, 3).Draw(t, "policies") {
+				s.Policies = append(s.Policies, anyPolicy(t, i))
+			}
+			return s
+		}
+		before, after := draw(), draw()
+		c := NewChange(before, after, MicrosoftAppGroups(), noNames)
+		effects := map[string]bool{}
+		for _, e := range c.Effects(c.Set().NewPeople([]Person{{ID: "u1", Name: "u1"}})) {
+			effects[e.Change] = true
+		}
+		r := &reach{span: c.set.NewPeople([]Person{{ID: "u1"}}).classes()[0].reach.span}
+		var demanded []Demand
+		for _, p := range c.set.policies {
+			demanded = append(demanded, p.controls.demands...)
+		}
+		want := map[string]bool{}
+		point := make(box, len(c.grid))
+		var walk func(d int)
+		walk = func(d int) {
+			if d < len(c.grid) {
+				for i := range c.grid[d].cells {
+					point[d] = newFlags(len(c.grid[d].cells))
+					point[d].set(i)
+					walk(d + 1)
+				}
+				return
+			}
+			for _, demand := range demanded {
+				var sure, maybe [2]bool
+				for i, p := range c.set.policies {
+					if !c.set.enabled.has(i) || len(p.controls.demands) == 0 {
+						continue
+					}
+					side := 1
+					if c.before.has(i) {
+						side = 0
+					}
+					must, may := r.must.has(i) && !c.set.doubtful.has(i), r.may.has(i)
+					for d := range c.grid {
+						must = must && point[d].within(c.grid[d].must[i])
+						may = may && point[d].within(c.grid[d].may[i])
+					}
+					sure[side] = sure[side] || must && c.set.Demands(i, demand)
+					maybe[side] = maybe[side] || may && (c.set.Demands(i, demand) || p.controls.blocks())
+				}
+				words := [2]string{"no longer demands " + demand.String(), "demands " + demand.String()}
+				if demand[0] == block {
+					words = [2]string{"no longer blocks", "blocks"}
+				}
+				for side := range 2 {
+					if sure[side] && !maybe[1-side] {
+						want[words[side]] = true
+					}
+				}
+			}
+		}
+		walk(0)
+		for change := range want {
+			if !effects[change] {
+				t.Fatalf("%q is missing in %v", change, effects)
+			}
+		}
+		for change := range effects {
+			if !want[change] {
+				t.Fatalf("%q is not so: %v", change, want)
+			}
+		}
+	})
+}

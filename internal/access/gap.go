@@ -2,7 +2,9 @@ package access
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // box is a situation: a part of every axis of the grid.
@@ -58,11 +60,15 @@ func (g grid) everything() box {
 const mostBoxes = 1024
 
 // open gives the widest situations in which none of the policies may apply,
-// every one of them that is part of no other. It takes the policies one after
-// the other: what a policy meets of a situation is cut away along each axis in
-// turn.
+// every one of them that is part of no other.
 func (g grid) open(policies []int) (gaps []box, more bool) {
-	gaps = []box{g.everything()}
+	return g.subtract([]box{g.everything()}, policies)
+}
+
+// subtract takes away from situations where the policies may apply. It takes
+// one policy after the other: what it meets of a situation is cut away along
+// each axis in turn.
+func (g grid) subtract(gaps []box, policies []int) (rest []box, more bool) {
 	for _, p := range policies {
 		var next []box
 		for _, b := range gaps {
@@ -173,4 +179,21 @@ func short(list []string) []string {
 		return list
 	}
 	return append(slices.Clone(list[:mostValues-1]), more(len(list)-mostValues+1))
+}
+
+// SituationText says a situation in one line.
+func SituationText(s Situation) string {
+	if len(s) == 0 {
+		return "always"
+	}
+	axes := slices.Sorted(maps.Keys(s))
+	for i, axis := range axes {
+		axes[i] = cmp.Or(axisWords[axis], axis) + " " + strings.Join(s[axis], " or ")
+	}
+	return "when " + strings.Join(axes, " and ")
+}
+
+var axisWords = map[string]string{
+	"target": "the target is", "clientAppType": "the client is", "platform": "the platform is", "location": "the location is", "device": "the device is",
+	"signInRisk": "the sign-in risk is", "userRisk": "the user risk is", "insiderRisk": "the insider risk is", "authenticationFlow": "the flow is",
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/adopt"
@@ -110,6 +111,8 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		Entries  []drift.Entry `json:"entries"`
 		Problems []string      `json:"problems"`
 		Warnings []string      `json:"warnings"`
+		// Effects is null where people could not be read.
+		Effects []access.Effect `json:"effects"`
 	}
 	answers := []answer{}
 	differs, blocked := false, false
@@ -119,14 +122,24 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 			return err
 		}
 		r := compared.Result
-		answers = append(answers, answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings)})
+		effects, unread := c.effects(cmd.Context(), a, t, compared)
+		one := answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings), orEmpty(effects)}
+		if unread != nil {
+			one.Effects = nil
+			one.Warnings = append(one.Warnings, "what the changes mean to people is not known: "+unread.Error())
+		}
+		answers = append(answers, one)
 		for _, e := range r.Entries {
 			differs = differs || e.Drift()
 			blocked = blocked || e.Status == drift.Blocked
 		}
 		blocked = blocked || len(r.Problems) > 0
 		if form == "text" {
+			r.Warnings = one.Warnings
 			c.printEntries(t.Name, r)
+			if unread == nil {
+				c.printEffects(effects, len(r.Actions))
+			}
 		}
 	}
 	if form == "json" {

@@ -13,7 +13,9 @@ import (
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/whatif"
 )
 
@@ -68,19 +70,23 @@ func (c *command) coverage(cmd *cobra.Command, policies string) error {
 
 // names gives the display names of what the policies refer to.
 func (j judged) names(ctx context.Context) (access.Names, error) {
+	return namesOf(ctx, j.client, j.compared, j.set)
+}
+
+func namesOf(ctx context.Context, client *graph.Client, compared sweep.Compared, set *access.Set) (access.Names, error) {
 	var ids []string
-	for _, id := range slices.Concat(j.set.Groups(), j.set.Apps()) {
+	for _, id := range slices.Concat(set.Groups(), set.Apps()) {
 		ids = append(ids, string(id))
 	}
-	known, err := j.client.ObjectNames(ctx, ids)
+	known, err := client.ObjectNames(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	places := map[entra.ID]string{}
-	for _, d := range j.compared.Live.Locations {
+	for _, d := range compared.Live.Locations {
 		places[entra.NewID(d.ID())] = d.DisplayName()
 	}
-	for _, a := range j.compared.Result.Actions {
+	for _, a := range compared.Result.Actions {
 		if a.Change != nil && a.Change.Kind == entra.KindLocation && a.Change.After != nil {
 			places[entra.NewID(fmt.Sprintf("{{%s:%s}}", a.Change.Kind, a.Change.Key))] = a.Change.After.DisplayName()
 		}
@@ -120,7 +126,7 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 			fmt.Fprintf(c.Out, "and %s; -o json shows all\n", report.Number(len(cov.Gaps)-i, "further gap"))
 			break
 		}
-		fmt.Fprintf(c.Out, "gap: %s (%s) get in with nothing demanded: %s\n", report.Number(g.Users, "user"), printable(strings.Join(g.Examples, ", ")), printable(situationText(g.Situation)))
+		fmt.Fprintf(c.Out, "gap: %s (%s) get in with nothing demanded: %s\n", report.Number(g.Users, "user"), printable(strings.Join(g.Examples, ", ")), printable(access.SituationText(g.Situation)))
 		for _, n := range g.Nearest {
 			fmt.Fprintf(c.Out, "     nearest: %s, but %s\n", printable(n.DisplayName), printable(n.Lacks))
 		}
@@ -153,21 +159,6 @@ func because(list []access.Exclusion) string {
 	return strings.Join(out, "; ")
 }
 
-func situationText(s access.Situation) string {
-	if len(s) == 0 {
-		return "always"
-	}
-	var out []string
-	for axis := range s {
-		out = append(out, axis)
-	}
-	slices.Sort(out)
-	for i, axis := range out {
-		out[i] = axis + " " + strings.Join(s[axis], ", ")
-	}
-	return strings.Join(out, "; ")
-}
-
 // writeCoverageCSV has one row for each gap.
 func writeCoverageCSV(c *command, cov access.Coverage) error {
 	w := report.NewCSV(c.Out, []string{"users", "privileged", "examples", "situation", "nearest"})
@@ -176,7 +167,7 @@ func writeCoverageCSV(c *command, cov access.Coverage) error {
 		for _, n := range g.Nearest {
 			nearest = append(nearest, n.DisplayName+": "+n.Lacks)
 		}
-		if err := w.Row([]string{strconv.Itoa(g.Users), strconv.Itoa(g.Privileged), strings.Join(g.Examples, "; "), situationText(g.Situation), strings.Join(nearest, "; ")}); err != nil {
+		if err := w.Row([]string{strconv.Itoa(g.Users), strconv.Itoa(g.Privileged), strings.Join(g.Examples, "; "), access.SituationText(g.Situation), strings.Join(nearest, "; ")}); err != nil {
 			return err
 		}
 	}

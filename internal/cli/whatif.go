@@ -210,20 +210,25 @@ func (c *command) judged(ctx context.Context, a *app.App, t config.Tenant, polic
 	if j.compared, err = c.compare(ctx, a, t, false); err != nil {
 		return j, err
 	}
-	live := j.compared.Live
-	objects := whatif.Objects{Policies: live.Policies, Locations: live.Locations, Strengths: live.Strengths}
-	keys := map[entra.ID]string{}
-	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength} {
-		for key, o := range j.compared.State.Owned[kind] {
-			keys[o.ID] = key
-		}
-	}
+	objects, keys := objectsOf(j.compared)
 	j.live = whatif.Live(objects, keys)
 	j.set = j.live
 	if policies == plannedPolicies {
 		j.set = whatif.Planned(objects, keys, j.compared.Result.Actions)
 	}
 	return j, nil
+}
+
+// objectsOf are the policies of a comparison, and the baseline's keys of those
+// that it owns.
+func objectsOf(c sweep.Compared) (whatif.Objects, map[entra.ID]string) {
+	keys := map[entra.ID]string{}
+	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength} {
+		for key, o := range c.State.Owned[kind] {
+			keys[o.ID] = key
+		}
+	}
+	return whatif.Objects{Policies: c.Live.Policies, Locations: c.Live.Locations, Strengths: c.Live.Strengths}, keys
 }
 
 // printAnswer shows the outcome first, then the policies that apply, then the

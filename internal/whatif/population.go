@@ -24,6 +24,7 @@ type PopulationReader interface {
 type Population struct {
 	Users      []entra.Memberships
 	BreakGlass map[entra.ID]bool
+	AtRisk     map[entra.ID]bool       // users whose risk is open, if it was read
 	members    map[entra.ID][]entra.ID // group -> users, of the groups that were read
 	unread     map[entra.ID]error      // groups that could not be read
 }
@@ -96,7 +97,7 @@ func (p *Population) People(set *access.Set, keep func(entra.Memberships) bool) 
 			kind = access.Unknown
 		}
 		list = append(list, access.Person{ID: u.ID, Name: u.UserPrincipalName, Guest: u.Guest, GuestKind: kind,
-			BreakGlass: p.BreakGlass[u.ID], Privileged: len(u.Roles) > 0, Roles: u.Roles})
+			BreakGlass: p.BreakGlass[u.ID], Privileged: len(u.Roles) > 0, AtRisk: p.AtRisk[u.ID], Roles: u.Roles})
 	}
 	people := set.NewPeople(list)
 	for g, members := range p.members {

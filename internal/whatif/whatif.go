@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,18 +32,22 @@ type Objects struct {
 
 // Live is the set of policies as the tenant has them.
 func Live(o Objects, keys map[entra.ID]string) *access.Set {
-	list := make([]access.Policy, len(o.Policies))
-	for i, d := range o.Policies {
-		list[i] = access.Policy{Key: keys[entra.NewID(d.ID())], Document: d}
-	}
-	return access.NewSet(list, o.Locations, o.Strengths, access.MicrosoftAppGroups())
+	s := state(o, keys)
+	return access.NewSet(s.Policies, s.Locations, s.Strengths, access.MicrosoftAppGroups())
 }
 
 // Planned is the set as it would stand after the actions of a plan, but for
 // those that are blocked.
 func Planned(o Objects, keys map[entra.ID]string, actions []plan.Action) *access.Set {
+	return Live(afterPlan(o, keys, actions))
+}
+
+// afterPlan is what the objects would be.
+func afterPlan(o Objects, keys map[entra.ID]string, actions []plan.Action) (Objects, map[entra.ID]string) {
 	after := Objects{Policies: slices.Clone(o.Policies), Locations: slices.Clone(o.Locations), Strengths: slices.Clone(o.Strengths)}
-	keys = cloneKeys(keys)
+	if keys = maps.Clone(keys); keys == nil {
+		keys = map[entra.ID]string{}
+	}
 	for _, a := range actions {
 		if a.Change == nil || a.Status == plan.Blocked {
 			continue
@@ -70,15 +75,7 @@ func Planned(o Objects, keys map[entra.ID]string, actions []plan.Action) *access
 			*list = append(*list, doc)
 		}
 	}
-	return Live(after, keys)
-}
-
-func cloneKeys(m map[entra.ID]string) map[entra.ID]string {
-	out := make(map[entra.ID]string, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
+	return after, keys
 }
 
 // Question is one sign-in in an operator's words.
@@ -403,4 +400,18 @@ func deviceInfoValue(name string, values []string) any {
 		return out
 	}
 	return strings.Join(values, ",")
+}
+
+// States are the policies as they are and as they would be after a plan.
+func States(o Objects, keys map[entra.ID]string, actions []plan.Action) (before, after access.State) {
+	o2, keys2 := afterPlan(o, keys, actions)
+	return state(o, keys), state(o2, keys2)
+}
+
+func state(o Objects, keys map[entra.ID]string) access.State {
+	s := access.State{Locations: o.Locations, Strengths: o.Strengths}
+	for _, d := range o.Policies {
+		s.Policies = append(s.Policies, access.Policy{Key: keys[entra.NewID(d.ID())], Document: d})
+	}
+	return s
 }
