@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -58,7 +59,7 @@ func byHand(ts *testscript.TestScript, neg bool, args []string) {
 			case args[1] == "delete":
 				graphCall(ts, http.MethodDelete, place+"/"+o.ID, "", nil)
 			case args[1] == "restore":
-				graphCall(ts, http.MethodPost, place+"/"+o.ID+"/restore", "", nil)
+				restoreByHand(ts, place+"/"+o.ID+"/restore")
 			case strings.Contains(args[1], "allowedCombinations"):
 				graphCall(ts, http.MethodPost, place+"/"+o.ID+"/updateAllowedCombinations", args[1], nil)
 			default:
@@ -68,6 +69,19 @@ func byHand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("nothing is named %s", args[0])
+}
+
+// restoreByHand takes an object out of the bin, which only persons may do.
+func restoreByHand(ts *testscript.TestScript, path string) {
+	order, err := json.Marshal(map[string]string{"userPrincipalName": "bg1@contoso.com", "method": http.MethodPost, "path": path})
+	ts.Check(err)
+	res, err := http.Post(strings.TrimSuffix(ts.Getenv("SIM"), "/v1.0")+"/_sim/act", "application/json", bytes.NewReader(order))
+	ts.Check(err)
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		answer, _ := io.ReadAll(res.Body)
+		ts.Fatalf("POST %s: %d %s", path, res.StatusCode, answer)
+	}
 }
 
 // mended applies, and checks that one request mended the drift and that nothing

@@ -100,6 +100,12 @@ func delegated(p *generate.Person, templates []string) []string {
 			roles = append(append(roles, reads...), "IdentityRiskEvent.ReadWrite.All", "IdentityRiskyUser.ReadWrite.All", "IdentityRiskyServicePrincipal.ReadWrite.All", "Policy.ReadWrite.ConditionalAccess", "Policy.ReadWrite.SecurityDefaults")
 		case "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9": // Conditional Access Administrator
 			roles = append(roles, "Policy.Read.All", "Policy.ReadWrite.ConditionalAccess", "Policy.ReadWrite.SecurityDefaults", "Directory.Read.All", "Application.Read.All", "Agreement.Read.All")
+		case "fe930be7-5e62-47db-91af-98c3a49a38b1", // User Administrator
+			"fdd7a751-b60b-444a-984c-02652fe8fa1c": // Groups Administrator
+			roles = append(roles, "GroupMember.ReadWrite.All")
+			if id == "fe930be7-5e62-47db-91af-98c3a49a38b1" {
+				roles = append(roles, "User.EnableDisableAccount.All", "User.RevokeSessions.All")
+			}
 		case "f2ef992c-3afb-46b9-b7cf-a126ee74c451", // Global Reader
 			"5d6b6bb7-de71-4623-b4af-96380a352509", // Security Reader
 			"5f2222b1-57c3-48ba-8ad5-d4759f1fde6f": // Security Operator

@@ -71,6 +71,14 @@ var documented = []struct {
 	{method: "GET", path: "/auditLogs/directoryAudits?$filter=loggedByService eq 'Conditional Access' and activityDateTime ge 2026-11-01T00:00:00Z&$top=999&$orderby=activityDateTime desc", want: `"activityDisplayName":"Add named location"`},
 	{method: "GET", path: "/auditLogs/directoryAudits?$filter=targetResources/any(t: t/displayName eq 'Access to EXO requires MFA')", want: `"activityDisplayName":"Add conditional access policy"`},
 	{method: "GET", path: "/auditLogs/directoryAudits?$filter=startswith(activityDisplayName,'Dismiss')", want: `"initiatedBy":{"user":null,"app":{`},
+	{method: "GET", path: "/auditLogs/signIns?$filter=createdDateTime ge 2026-11-10T00:00:00Z and createdDateTime le 2026-11-20T00:00:00Z&$top=5", want: `$skiptoken=`},
+	{method: "GET", path: "/auditLogs/signIns?$filter=startsWith(appDisplayName,'Office 365')&$orderby=createdDateTime&$top=10", want: `"enforcedGrantControls":["Mfa"]`},
+	{method: "GET", path: "/auditLogs/signIns?$filter=userId eq '{user}' and createdDateTime ge 2026-11-01T00:00:00Z", want: `#auditLogs/signIns"`},
+	{method: "POST", path: "/auditLogs/signIns/confirmSafe", body: `{"requestIds":["00000000-1111-4000-8000-000000000000"]}`, status: 400, want: `These requestIds do not exist in your tenant or they are not risky`},
+	{method: "POST", path: "/users/{user}/revokeSignInSessions", want: `#Edm.Boolean","value":true`},
+	{method: "POST", path: "/groups/{group}/members/$ref", body: `{"@odata.id":"https://graph.microsoft.com/v1.0/directoryObjects/{user}"}`, status: 400, want: `'members'`},
+	{method: "DELETE", path: "/groups/{group}/members/{user}/$ref", status: 204},
+	{method: "POST", path: "/groups/{group}/members/$ref", body: `{"@odata.id":"https://graph.microsoft.com/v1.0/directoryObjects/{user}"}`, status: 204},
 	// People.
 	{method: "GET", path: "/users?$select=displayName,id&$filter=identities/any(c:c/issuerAssignedId eq '{upn}' and c/issuer eq 'contoso.onmicrosoft.com')", want: `"{user}"`},
 	{method: "GET", path: "/users?$select=id,lastPasswordChangeDateTime", want: `"lastPasswordChangeDateTime":"`},
@@ -128,7 +136,7 @@ var documented = []struct {
 }
 
 func TestDocumentedRequests(t *testing.T) {
-	s := world(t, Options{Seed: 3, Users: 60, Detections: 200, Policies: 4})
+	s := world(t, Options{Seed: 3, Users: 60, Detections: 200, Policies: 4, SignIns: 200})
 	first := func(path, member string) string {
 		rows := s.all(path)
 		if len(rows) == 0 {

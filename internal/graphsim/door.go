@@ -298,6 +298,9 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 	if anyOf, denied := w.Needs(c.method, path); !holds(c.caller.roles, anyOf) {
 		return c.refusal(denied)
 	}
+	if restores(path) && c.method == http.MethodPost && !c.caller.person && !t.opt.AppRestore {
+		return c.refusal(&wire.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "You cannot perform the requested operation, required scopes are missing in the token."})
+	}
 	if e := c.checkBody(path); e != nil {
 		return c.refusal(e)
 	}
@@ -328,6 +331,12 @@ func (t *Tenant) serve(c *call, path []string) *answer {
 		a.header[name] = values
 	}
 	return a
+}
+
+// restores says whether a path takes something out of Conditional Access's bin.
+// The documentation gives applications no permission for it (evidence-api §4.1).
+func restores(path []string) bool {
+	return len(path) == 6 && path[0] == "identity" && path[2] == "deletedItems" && strings.TrimPrefix(path[5], "microsoft.graph.") == "restore"
 }
 
 // claimed finds the workload that a path belongs to, nil if there is none. The

@@ -30,6 +30,9 @@ type Options struct {
 	Seed uint64
 	// Users, Detections and Policies are exact counts; 0 means none.
 	Users, Detections, Policies int
+	// SignIns is how many sign-ins there were in the four weeks before; they go
+	// on at the same pace as the clock does. 0 means none at all.
+	SignIns int
 	// Now is where the service's clock starts; from there it runs on. Zero
 	// means the real time.
 	Now time.Time
@@ -45,6 +48,9 @@ type Options struct {
 	// AuditDelay is how long a change takes to show in the audit log; 0 means
 	// at once.
 	AuditDelay time.Duration
+	// AppRestore lets applications restore deleted policies and locations, not
+	// persons alone.
+	AppRestore bool
 	// Faults is a fault script (YAML or JSON) and FaultsFile its name for
 	// messages.
 	Faults     []byte
@@ -81,8 +87,10 @@ func (o Options) check() (Options, error) {
 		o.Roles = AllRoles()
 	}
 	switch {
-	case o.Users < 0 || o.Detections < 0 || o.Policies < 0:
-		return o, fmt.Errorf("users, detections and policies cannot be negative")
+	case o.Users < 0 || o.Detections < 0 || o.Policies < 0 || o.SignIns < 0:
+		return o, fmt.Errorf("users, detections, policies and sign-ins cannot be negative")
+	case o.SignIns > maxSignIns:
+		return o, fmt.Errorf("%d sign-ins are more than the %d that the simulator makes", o.SignIns, maxSignIns)
 	case o.Detections > 0 && o.Users == 0:
 		return o, fmt.Errorf("%d detections need at least one user", o.Detections)
 	case o.Policies > maxPolicies:
@@ -105,6 +113,9 @@ func (o Options) check() (Options, error) {
 	}
 	return o, nil
 }
+
+// maxSignIns bounds what each reading of the log goes through.
+const maxSignIns = 1_000_000
 
 // maxPolicies is the service's limit (graph-api §3.12).
 const maxPolicies = 240

@@ -78,7 +78,7 @@ var segmentNames = sync.OnceValue(func() map[string]string {
 		identitySecurityDefaultsEnforcementPolicy
 		users groups servicePrincipals applications organization subscribedSkus directoryRoles directoryRoleTemplates
 		directoryObjects getByIds members transitiveMembers memberOf transitiveMemberOf owners manager directReports
-		checkMemberGroups getMemberGroups checkMemberObjects getMemberObjects
+		revokeSignInSessions checkMemberGroups getMemberGroups checkMemberObjects getMemberObjects
 		roleManagement directory roleAssignments roleDefinitions roleEligibilityScheduleInstances
 		roleAssignmentScheduleInstances roleEligibilitySchedules
 		identityGovernance privilegedAccess group eligibilityScheduleInstances assignmentScheduleInstances

@@ -10,6 +10,7 @@ func AllRoles() []string {
 		"Directory.Read.All",
 		"Group.Read.All",
 		"GroupMember.Read.All",
+		"GroupMember.ReadWrite.All",
 		"IdentityRiskEvent.Read.All",
 		"IdentityRiskEvent.ReadWrite.All",
 		"IdentityRiskyServicePrincipal.Read.All",
@@ -30,8 +31,10 @@ func AllRoles() []string {
 		"RoleEligibilitySchedule.Read.Directory",
 		"RoleManagement.Read.All",
 		"RoleManagement.Read.Directory",
+		"User.EnableDisableAccount.All",
 		"User.Read.All",
 		"User.ReadBasic.All",
+		"User.RevokeSessions.All",
 	}
 }
 

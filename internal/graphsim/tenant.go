@@ -91,7 +91,7 @@ type Raised struct {
 func New(opt Options) (*Tenant, error) { return newTenant(opt, nil, build) }
 
 // Load makes a tenant from a state that /_sim/state gave. Seed, Users,
-// Detections and Policies are taken from the state.
+// Detections, Policies and SignIns are taken from the state.
 func Load(r io.Reader, opt Options) (*Tenant, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -107,7 +107,7 @@ func newTenant(opt Options, state []byte, make builder) (*Tenant, error) {
 		if saved, err = readState(state); err != nil {
 			return nil, err
 		}
-		opt.Seed, opt.Users, opt.Detections, opt.Policies = saved.Seed, saved.Users, 0, saved.Policies
+		opt.Seed, opt.Users, opt.Detections, opt.Policies, opt.SignIns = saved.Seed, saved.Users, 0, saved.Policies, saved.SignIns
 	}
 	opt, err := opt.check()
 	if err != nil {
@@ -298,6 +298,7 @@ type savedState struct {
 	Seed          uint64                     `json:"seed"`
 	Users         int                        `json:"users"`
 	Policies      int                        `json:"policies"`
+	SignIns       int                        `json:"signIns,omitempty"`
 	Born          time.Time                  `json:"born"`
 	TenantID      string                     `json:"tenantId"`
 	Workloads     map[string]json.RawMessage `json:"workloads"`
@@ -324,7 +325,7 @@ func (t *Tenant) State() ([]byte, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := savedState{
-		SchemaVersion: stateVersion, Seed: t.opt.Seed, Users: t.opt.Users, Policies: t.opt.Policies,
+		SchemaVersion: stateVersion, Seed: t.opt.Seed, Users: t.opt.Users, Policies: t.opt.Policies, SignIns: t.opt.SignIns,
 		Born: t.born, TenantID: t.who.tenantID, Workloads: map[string]json.RawMessage{},
 	}
 	for _, w := range t.parts.workloads {

@@ -17,7 +17,7 @@ func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 	risks := risk.New(t, opt.Detections, now, risk.Options{Seed: opt.Seed, Born: born, Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	access := conditionalaccess.New(t, people, now, conditionalaccess.Options{Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	people.Guard(access.Enforced)
-	log := auditlog.New(t, auditlog.Options{Delay: opt.AuditDelay, License: opt.License})
+	log := auditlog.New(t, access, risks, people.SecurityDefaults, auditlog.Options{Delay: opt.AuditDelay, License: opt.License, SignIns: opt.SignIns, Seed: opt.Seed, Born: born})
 	return &parts{
 		identity: identity{
 			tenantID: t.ID, domains: []string{t.Domain, t.InitialDomain},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/odata"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
@@ -28,12 +29,35 @@ type Options struct {
 	Delay time.Duration
 	// License is P2, P1 or none; empty means P2.
 	License string
+	// SignIns is how many sign-ins there were in the 28 days before Born; they
+	// go on at the same pace. Seed decides all of them.
+	SignIns int
+	Seed    uint64
+	Born    time.Time
+}
+
+// Policies are those that sign-ins are judged by.
+type Policies interface {
+	Past(now time.Time) *conditionalaccess.Past
+}
+
+// Feedback takes what an administrator says about sign-ins; known says whether
+// the log has one.
+type Feedback interface {
+	SignInFeedback(r *wire.Request, action string, known func(id string) bool) (*wire.Response, *wire.Error)
 }
 
 // Workload answers for the log. It implements wire.Workload.
 type Workload struct {
-	tenant *generate.Tenant
-	opt    Options
+	tenant   *generate.Tenant
+	policies Policies
+	risk     Feedback
+	// defaults says whether the security defaults are on.
+	defaults func() bool
+	opt      Options
+	// cast are the ids of the people who sign in: those who could when the
+	// tenant was made.
+	cast []string
 
 	// records are the audits, oldest first.
 	records []record
@@ -43,11 +67,18 @@ type Workload struct {
 var _ wire.Workload = (*Workload)(nil)
 
 // New makes the log of a generated tenant, which it shares and does not change.
-func New(t *generate.Tenant, opt Options) *Workload {
+func New(t *generate.Tenant, policies Policies, risk Feedback, defaults func() bool, opt Options) *Workload {
 	if opt.License == "" {
 		opt.License = "P2"
 	}
-	return &Workload{tenant: t, opt: opt}
+	w := &Workload{tenant: t, policies: policies, risk: risk, defaults: defaults, opt: opt}
+	for _, p := range t.People {
+		// Accounts for emergencies sign in in emergencies.
+		if p.Enabled && !p.Deleted && !strings.HasPrefix(p.DisplayName, "Break Glass") {
+			w.cast = append(w.cast, p.ID)
+		}
+	}
+	return w
 }
 
 // retention is how long rows are kept (evidence-api §2.1, §3).
@@ -63,11 +94,16 @@ func (w *Workload) Claims(path []string) bool {
 	if len(path) == 0 || path[0] != "auditLogs" {
 		return false
 	}
-	return len(path) == 1 || path[1] == "directoryAudits" && len(path) <= 3
+	return len(path) == 1 || (path[1] == "directoryAudits" || path[1] == "signIns") && len(path) <= 3
 }
 
 // Needs gives the app roles for a path.
-func (w *Workload) Needs(string, []string) ([][]string, *wire.Error) {
+func (w *Workload) Needs(method string, path []string) ([][]string, *wire.Error) {
+	if method == http.MethodPost && len(path) == 3 && path[1] == "signIns" {
+		return [][]string{{"IdentityRiskEvent.ReadWrite.All"}}, &wire.Error{
+			Status: http.StatusForbidden, Code: "Forbidden", Message: "You cannot perform the requested operation, required scopes are missing in the token.",
+		}
+	}
 	return [][]string{{"AuditLog.Read.All"}}, &wire.Error{
 		Status: http.StatusForbidden, Code: "Authentication_MSGraphPermissionMissing", Message: "Calling principal does not have required MSGraph permissions AuditLog.Read.All",
 	}
@@ -78,8 +114,16 @@ func (w *Workload) Serve(r *wire.Request) (*wire.Response, *wire.Error) {
 	if len(r.Path) == 1 {
 		return nil, badRequest("Resource not found for the segment 'auditLogs'.")
 	}
+	if r.Method == http.MethodPost && len(r.Path) == 3 && r.Path[1] == "signIns" {
+		return w.risk.SignInFeedback(r, r.Path[2], func(id string) bool {
+			return slices.ContainsFunc(w.signInRows(r.Now, signInSet), func(get odata.Getter) bool { return get("id").Equals(id) })
+		})
+	}
 	if r.Method != http.MethodGet {
 		return nil, &wire.Error{Status: http.StatusMethodNotAllowed, Code: "BadRequest", Message: "Specified HTTP method is not allowed for the request target."}
+	}
+	if r.Path[1] == "signIns" {
+		return w.serveSignIns(r)
 	}
 	return w.serveAudits(r)
 }
@@ -96,11 +140,12 @@ func missing(id string) *wire.Error {
 type state struct {
 	Records []record `json:"records"`
 	Made    int      `json:"made"`
+	Cast    []string `json:"cast,omitempty"`
 }
 
 // Export gives everything, also what does not show yet or any more.
 func (w *Workload) Export() (json.RawMessage, error) {
-	return json.Marshal(state{slices.Concat([]record{}, w.records), w.made})
+	return json.Marshal(state{slices.Concat([]record{}, w.records), w.made, w.cast})
 }
 
 // Import takes a state back.
@@ -110,6 +155,9 @@ func (w *Workload) Import(data json.RawMessage) error {
 		return fmt.Errorf("reading the audit log: %w", err)
 	}
 	w.records, w.made = s.Records, s.Made
+	if s.Cast != nil {
+		w.cast = s.Cast
+	}
 	return nil
 }
 
@@ -257,7 +305,7 @@ func members(kind odata.Kind, names string) []odata.Member {
 	return all
 }
 
-func complex(name, kind string, inner ...[]odata.Member) odata.Member {
+func structured(name, kind string, inner ...[]odata.Member) odata.Member {
 	return odata.Member{Name: name, Kind: odata.Complex, Type: "microsoft.graph." + kind, Members: slices.Concat(inner...), NoOrder: true}
 }
 

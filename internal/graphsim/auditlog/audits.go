@@ -95,14 +95,14 @@ var auditSet = func() *odata.Collection {
 			odata.Member{Name: "activityDateTime", Kind: odata.DateTime},
 			odata.Member{Name: "loggedByService", Kind: odata.String, NoOrder: true},
 			odata.Member{Name: "operationType", Kind: odata.String, NoFilter: true, NoOrder: true},
-			complex("initiatedBy", "auditActivityInitiator",
+			structured("initiatedBy", "auditActivityInitiator",
 				[]odata.Member{
-					complex("user", "userIdentity", identity, unasked(texts("ipAddress"))),
-					complex("app", "appIdentity", texts("appId displayName"), unasked(texts("servicePrincipalId servicePrincipalName"))),
+					structured("user", "userIdentity", identity, unasked(texts("ipAddress"))),
+					structured("app", "appIdentity", texts("appId displayName"), unasked(texts("servicePrincipalId servicePrincipalName"))),
 				}),
-			many(complex("targetResources", "targetResource", texts("id displayName"), unasked(texts("type userPrincipalName groupType")),
-				unasked([]odata.Member{many(complex("modifiedProperties", "modifiedProperty", texts("displayName oldValue newValue")))}))),
-			many(unasked([]odata.Member{complex("additionalDetails", "keyValue", texts("key value"))})[0]),
+			many(structured("targetResources", "targetResource", texts("id displayName"), unasked(texts("type userPrincipalName groupType")),
+				unasked([]odata.Member{many(structured("modifiedProperties", "modifiedProperty", texts("displayName oldValue newValue")))}))),
+			many(unasked([]odata.Member{structured("additionalDetails", "keyValue", texts("key value"))})[0]),
 		),
 	}
 }()

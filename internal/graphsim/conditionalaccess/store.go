@@ -17,6 +17,9 @@ type item struct {
 	ID       string
 	Created  time.Time
 	versions []version // oldest first, never empty
+	// past are the states before those, which nobody reads any more but the log
+	// of sign-ins.
+	past []version
 }
 
 // version is one state of an object.
@@ -50,10 +53,10 @@ func (i *item) add(v version, now time.Time, lag time.Duration) {
 	v.Visible = now.Add(lag)
 	// States that no reader can see any more are dropped.
 	for len(i.versions) > 1 && !i.versions[1].Visible.After(now) {
-		i.versions = i.versions[1:]
+		i.past, i.versions = append(i.past, i.versions[0]), i.versions[1:]
 	}
 	if lag == 0 {
-		i.versions = nil
+		i.past, i.versions = append(i.past, i.versions...), nil
 	}
 	i.versions = append(i.versions, v)
 }
@@ -105,6 +108,7 @@ type savedItem struct {
 	ID       string         `json:"id"`
 	Created  time.Time      `json:"createdDateTime"`
 	Versions []savedVersion `json:"versions"`
+	Past     []savedVersion `json:"past,omitempty"`
 }
 
 type savedVersion struct {
@@ -118,16 +122,20 @@ type savedVersion struct {
 func (s *store) save() []savedItem {
 	saved := make([]savedItem, 0, len(s.items))
 	for _, i := range s.items {
-		out := savedItem{ID: i.ID, Created: i.Created}
-		for _, v := range i.versions {
-			// Documents hold nothing that cannot be marshalled.
-			content, err := json.Marshal(storable(v.Doc))
-			if err != nil {
-				content = json.RawMessage("null")
-			}
-			out.Versions = append(out.Versions, savedVersion{Body: content, Modified: v.Modified, Deleted: v.Deleted, Purged: v.Purged, Visible: v.Visible})
+		saved = append(saved, savedItem{ID: i.ID, Created: i.Created, Versions: saveVersions(i.versions), Past: saveVersions(i.past)})
+	}
+	return saved
+}
+
+func saveVersions(versions []version) []savedVersion {
+	var saved []savedVersion
+	for _, v := range versions {
+		// Documents hold nothing that cannot be marshalled.
+		content, err := json.Marshal(storable(v.Doc))
+		if err != nil {
+			content = json.RawMessage("null")
 		}
-		saved = append(saved, out)
+		saved = append(saved, savedVersion{Body: content, Modified: v.Modified, Deleted: v.Deleted, Purged: v.Purged, Visible: v.Visible})
 	}
 	return saved
 }
@@ -150,14 +158,19 @@ func (s *store) load(saved []savedItem, read func(json.RawMessage) (document, *r
 			return fmt.Errorf("%s is there twice", in.ID)
 		}
 		i := &item{ID: in.ID, Created: in.Created}
-		for _, v := range in.Versions {
-			d, bad := read(v.Body)
-			if bad != nil {
-				return fmt.Errorf("%s: %s", in.ID, bad.text)
+		for _, part := range []struct {
+			from []savedVersion
+			to   *[]version
+		}{{in.Past, &i.past}, {in.Versions, &i.versions}} {
+			for _, v := range part.from {
+				d, bad := read(v.Body)
+				if bad != nil {
+					return fmt.Errorf("%s: %s", in.ID, bad.text)
+				}
+				*part.to = append(*part.to, version{Doc: d, Modified: v.Modified, Deleted: v.Deleted, Purged: v.Purged, Visible: v.Visible})
 			}
-			i.versions = append(i.versions, version{Doc: d, Modified: v.Modified, Deleted: v.Deleted, Purged: v.Purged, Visible: v.Visible})
 		}
-		if !slices.IsSortedFunc(i.versions, func(a, b version) int { return a.Visible.Compare(b.Visible) }) {
+		if !slices.IsSortedFunc(slices.Concat(i.past, i.versions), func(a, b version) int { return a.Visible.Compare(b.Visible) }) {
 			return fmt.Errorf("%s: its versions are out of order", in.ID)
 		}
 		s.items = append(s.items, i)

@@ -4,8 +4,9 @@
 // and the security defaults.
 //
 // It answers reads as Graph v1.0 does, with the directory's own rules for
-// queries and app roles. But for the security defaults it changes nothing:
-// people and groups come from the generated tenant. It does no I/O and is not
+// queries and app roles. People and groups come from the generated tenant; it
+// changes who is a member of a group, whether an account is enabled, when its
+// sessions began, and the security defaults. It does no I/O and is not
 // safe for concurrent use; the front door serialises calls.
 package directory
 

@@ -211,6 +211,9 @@ func (w *Workload) userMember(p *generate.Person, member string) any {
 		}
 		return []string{}
 	case "lastPasswordChangeDateTime", "signInSessionsValidFromDateTime":
+		if member == "signInSessionsValidFromDateTime" && !p.SessionsFrom.IsZero() {
+			return p.SessionsFrom
+		}
 		if !p.Guest {
 			return p.CreatedAt
 		}

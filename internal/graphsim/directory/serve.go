@@ -25,9 +25,9 @@ func (w *Workload) Claims(path []string) bool {
 	}
 	switch path[0] {
 	case "users":
-		return len(path) <= 2 || (at(2, "memberOf", "transitiveMemberOf") && cast(3)) || (len(path) == 3 && at(2, "manager", "directReports", "checkMemberGroups", "getMemberGroups", "checkMemberObjects", "getMemberObjects"))
+		return len(path) <= 2 || (at(2, "memberOf", "transitiveMemberOf") && cast(3)) || (len(path) == 3 && at(2, "manager", "directReports", "checkMemberGroups", "getMemberGroups", "checkMemberObjects", "getMemberObjects", "revokeSignInSessions"))
 	case "groups":
-		return len(path) <= 2 || at(2, "members", "transitiveMembers", "owners", "memberOf", "transitiveMemberOf") && cast(3)
+		return len(path) <= 2 || at(2, "members", "transitiveMembers", "owners", "memberOf", "transitiveMemberOf") && cast(3) || reference(path)
 	case "servicePrincipals":
 		return len(path) <= 2 || at(2, "memberOf", "transitiveMemberOf") && cast(3)
 	case "directoryRoleTemplates", "organization", "subscribedSkus", "applications":
@@ -68,6 +68,9 @@ func (w *Workload) Needs(method string, path []string) ([][]string, *wire.Error)
 	}
 	groups := []string{"GroupMember.Read.All", "Group.Read.All", "Group.ReadWrite.All", all, write}
 	roles := []string{"RoleManagement.Read.Directory", "RoleManagement.Read.All", "RoleManagement.ReadWrite.Directory"}
+	if needs := changing(method, path); needs != nil {
+		return needs, denied()
+	}
 	switch path[0] {
 	case "users":
 		if len(path) > 2 {
@@ -117,6 +120,12 @@ func (w *Workload) Serve(r *wire.Request) (*wire.Response, *wire.Error) {
 			return nil, noSegment(p)
 		}
 		return w.defaults(r)
+	}
+	if change := w.change(r); change != nil {
+		return change(r)
+	}
+	if reference(p) {
+		return nil, noSegment(p)
 	}
 	if r.Method == http.MethodPost {
 		switch {

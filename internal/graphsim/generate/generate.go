@@ -75,6 +75,10 @@ type Person struct {
 	Enabled   bool      `json:"enabled"`
 	Deleted   bool      `json:"deleted"`
 	CreatedAt time.Time `json:"createdAt"`
+	// DisabledAt is set for who was disabled later than the tenant was made.
+	DisabledAt time.Time `json:"disabledAt,omitzero"`
+	// SessionsFrom is when the sessions were last revoked.
+	SessionsFrom time.Time `json:"sessionsFrom,omitzero"`
 	// DeletedAt is set for the deleted.
 	DeletedAt time.Time `json:"deletedAt,omitzero"`
 }

@@ -16,6 +16,10 @@ const (
 	feedbackDismiss
 	feedbackCompromised
 	feedbackSafe
+	// The same about one sign-in.
+	feedbackSignInDismiss
+	feedbackSignInCompromised
+	feedbackSignInSafe
 )
 
 // pending is feedback that was accepted and has not yet taken effect.
@@ -29,6 +33,8 @@ type pending struct {
 	// Below is how many detections there were when it was accepted: later
 	// ones are not meant.
 	Below int32 `json:"below,omitempty"`
+	// Detection is the one that feedback on a sign-in is about.
+	Detection int32 `json:"detection,omitempty"`
 }
 
 // later queues what takes effect at its due time.
@@ -61,6 +67,14 @@ func (w *Workload) settle(now int64) {
 			r.confirm(p.Subject, at, p.By)
 		case feedbackSafe:
 			r.safe(s, p.Below, at, p.By)
+		case feedbackSignInDismiss:
+			r.closeOne(s, p.Detection, at, p.By, stateDismissed, detailDismissedSignin)
+		case feedbackSignInSafe:
+			r.closeOne(s, p.Detection, at, p.By, stateConfirmedSafe, detailSigninSafe)
+		case feedbackSignInCompromised:
+			d := &r.detections[p.Detection]
+			d.level, d.state, d.detail, d.updatedAt = levelHigh, stateConfirmedCompromised, detailSigninCompromised, at
+			r.write(s, deed{at: at, level: levelHigh, state: stateConfirmedCompromised, detail: detailSigninCompromised, cause: detailSigninCompromised, by: p.By})
 		}
 	}
 }
