@@ -140,9 +140,7 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	}
 	for _, w := range r.NeedsPerson {
 		p := notice.Person{ID: w.ID, Name: w.Name, Level: string(w.RiskLevel), Since: w.OpenSince}
-		if len(w.Reasons) > 0 {
-			p.Why = w.Reasons[0]
-		}
+		p.Why = strings.Join(w.Reasons, "; ")
 		e.People = append(e.People, p)
 	}
 	return e

@@ -332,12 +332,20 @@ func (c *command) printWaiting(list []report.Waiting, all int) {
 		if n.Overdue {
 			wait += ", overdue"
 		}
-		t.row(printable(orElse(n.Name, n.ID)), string(n.RiskLevel), wait, first(n.Reasons))
+		t.row(printable(orElse(n.Name, n.ID)), string(n.RiskLevel), wait, c.why(n.Reasons))
 	}
 	if len(t.rows) > 0 {
 		t.print(c.Out, c.Width)
 	}
 	c.printMore(all, len(t.rows), "report.html")
+}
+
+// why is the first reason, what the open detections show, or with -o wide all.
+func (c *command) why(reasons []string) string {
+	if c.wide {
+		return printable(strings.Join(reasons, "; "))
+	}
+	return first(reasons)
 }
 
 // age says how long something waits.

@@ -135,11 +135,16 @@ func place(l entra.Location) string {
 func (c *command) usersCommand() *cobra.Command {
 	root := &cobra.Command{Use: "users", Short: "Read risky users, and act on single ones"}
 	var f riskFilter
+	var groupBy string
 	list := &cobra.Command{
-		Use: "list", Short: "List risky users",
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.listUsers(cmd, f) },
+		Use: "list", Short: "List risky users, with what their open detections show",
+		Example: `  risksweep users list --state atRisk --level high
+  risksweep users list --group-by address
+  risksweep users list --group-by rule -o csv`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listUsers(cmd, f, groupBy) },
 	}
 	f.flags(list)
+	list.Flags().StringVar(&groupBy, "group-by", "", "one line per group of users at risk: address, network, type, rule or place")
 	history := &cobra.Command{
 		Use: "history USER", Short: "Show what happened to a user's risk, and who did it", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.userHistory(cmd, args[0]) },
@@ -149,50 +154,6 @@ func (c *command) usersCommand() *cobra.Command {
 		c.orderCommand("confirm-compromised", plan.ConfirmCompromised, "Confirm the users named as compromised: their risk becomes high"),
 		c.orderCommand("confirm-safe", plan.ConfirmSafe, "Confirm the users named as safe"))
 	return root
-}
-
-func (c *command) listUsers(cmd *cobra.Command, f riskFilter) error {
-	since, err := f.check(c.Now())
-	if err != nil {
-		return err
-	}
-	q := entra.RiskyUserQuery{Level: entra.RiskLevel(f.level), State: entra.RiskState(f.state), UpdatedSince: since, Filter: f.raw}
-	switch {
-	case entra.IsID(f.user):
-		q.IDs = []entra.ID{entra.NewID(f.user)}
-	case f.user != "" && !strings.Contains(f.user, "@"):
-		q.Filter = "userDisplayName eq '" + strings.ReplaceAll(f.user, "'", "''") + "'"
-		if f.raw != "" {
-			q.Filter += " and (" + f.raw + ")"
-		}
-	default:
-		q.UserPrincipalName = f.user
-	}
-	rows, err := c.rows("userPrincipalName", "riskLevel", "riskState", "riskDetail", "riskLastUpdatedDateTime")
-	if err != nil {
-		return err
-	}
-	if rows.wide {
-		rows.heads = append(rows.heads, "userDisplayName", "isProcessing", "isDeleted", "id")
-	}
-	return c.eachTenant(cmd, rows, func(t reading) error {
-		for page, err := range t.client.RiskyUsers(cmd.Context(), q) {
-			if err != nil {
-				return err
-			}
-			for i := range page.Items {
-				u := &page.Items[i]
-				cells := []string{u.UserPrincipalName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail), string(u.RiskLastUpdatedDateTime)}
-				if rows.wide {
-					cells = append(cells, u.UserDisplayName, tristate(u.IsProcessing), tristate(u.IsDeleted), string(u.ID))
-				}
-				if err := rows.add(u.Raw, cells...); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
 }
 
 func tristate(b *bool) string {
@@ -354,7 +315,7 @@ var shortHeads = map[string]string{
 	"detectedDateTime": "DETECTED", "userPrincipalName": "USER", "riskEventType": "TYPE", "riskLevel": "LEVEL", "riskState": "STATE", "ipAddress": "ADDRESS",
 	"location": "PLACE", "riskDetail": "DETAIL", "riskLastUpdatedDateTime": "UPDATED", "lastUpdatedDateTime": "UPDATED", "userDisplayName": "NAME",
 	"detectionTimingType": "TIMING", "source": "SOURCE", "isProcessing": "PROCESSING", "isDeleted": "DELETED", "riskEventTypes": "TYPES",
-	"initiatedBy": "BY", "id": "ID", "tenant": "TENANT",
+	"initiatedBy": "BY", "id": "ID", "tenant": "TENANT", "why": "WHY", "group": "GROUP", "users": "USERS", "who": "WHO", "since": "SINCE",
 }
 
 func (r *rows) tableHeads() []string {

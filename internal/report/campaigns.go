@@ -13,10 +13,12 @@ import (
 )
 
 // Campaign is a group of users whose open detections belong together: they
-// share an address, a network or a type within a short time.
+// share an address, a network, a correlation or a type within a short time, or
+// are nearly covered by the same entry of the allowlist.
 type Campaign struct {
 	ID string `json:"id"` // c1 is the largest
-	// Kind is address, network or type; Of is which one.
+	// Kind is address, network, correlation, type or nearMiss; Of is which one:
+	// of near misses the allowlist entry.
 	Kind      string    `json:"kind"`
 	Of        string    `json:"of"`
 	Types     []string  `json:"types"`
@@ -32,9 +34,11 @@ type Campaign struct {
 
 // The kinds of campaigns.
 const (
-	ByAddress = "address"
-	ByNetwork = "network"
-	ByType    = "type"
+	ByAddress     = "address"
+	ByNetwork     = "network"
+	ByCorrelation = "correlation"
+	ByType        = "type"
+	ByNearMiss    = "nearMiss"
 )
 
 // What makes a group: how many users at least, and how long nothing may happen
@@ -45,6 +49,7 @@ const (
 	typeUsers    = 5
 	placeGap     = 24 * time.Hour
 	typeGap      = 6 * time.Hour
+	nearGap      = 100 * 365 * 24 * time.Hour // one entry is one cause, whenever
 	maxCampaigns = 50
 	maxSightings = 200_000 // open detections that are looked at
 )
@@ -61,24 +66,32 @@ type sighting struct {
 	at        int64 // unix seconds, 0 if not known
 	address   netip.Addr
 	eventType string
+	// correlation is that of the sign-in, near the entry that nearly covers it.
+	correlation, near string
 }
 
 // NewCampaigns begins to gather.
 func NewCampaigns(r Redaction) *Campaigns { return &Campaigns{redact: r} }
 
-// Add takes in a user whose risk no allowlist entry explains.
-func (c *Campaigns) Add(id, name string, open []triage.Detection) {
+// Add takes in a user whose risk no allowlist entry explains, with the entries
+// that nearly do.
+func (c *Campaigns) Add(id, name string, open []triage.Detection, near []triage.NearMiss) {
 	if len(open) == 0 || len(c.sightings)+len(open) > maxSightings {
 		return
 	}
 	c.users = append(c.users, UserRef{ID: id, Name: strings.Clone(c.redact.Text(name))})
 	for _, d := range open {
-		s := sighting{user: int32(len(c.users) - 1), eventType: d.EventType}
+		s := sighting{user: int32(len(c.users) - 1), eventType: d.EventType, correlation: strings.ToLower(d.CorrelationID)}
 		if t, ok := d.Detected.Time(); ok {
 			s.at = t.Unix()
 		}
 		if a, err := netip.ParseAddr(d.IP); err == nil {
 			s.address = a.Unmap().WithZone("")
+		}
+		for _, n := range near {
+			if s.near == "" && slices.Contains(n.Detections, d.ID) {
+				s.near = n.Entry
+			}
 		}
 		c.sightings = append(c.sightings, s)
 	}
@@ -98,7 +111,9 @@ func (c *Campaigns) Find() []Campaign {
 	}{
 		{ByAddress, func(s sighting) string { return addressText(s.address) }, addressUsers, 1, placeGap},
 		{ByNetwork, func(s sighting) string { return network(s.address) }, networkUsers, 2, placeGap},
+		{ByCorrelation, func(s sighting) string { return s.correlation }, addressUsers, 0, placeGap},
 		{ByType, func(s sighting) string { return s.eventType }, typeUsers, 0, typeGap},
+		{ByNearMiss, func(s sighting) string { return s.near }, addressUsers, 0, nearGap},
 	} {
 		groups := map[string][]sighting{}
 		for _, s := range c.sightings {
@@ -109,11 +124,11 @@ func (c *Campaigns) Find() []Campaign {
 		for _, key := range slices.Sorted(maps.Keys(groups)) {
 			for _, burst := range bursts(groups[key], k.gap) {
 				g := c.group(k.kind, key, burst)
-				if g.Total < k.users || g.Addresses < k.ips || k.kind != ByAddress && allCovered(covered, burst) {
+				if g.Total < k.users || g.Addresses < k.ips || k.kind != ByAddress && k.kind != ByNearMiss && allCovered(covered, burst) {
 					continue
 				}
 				out = append(out, g)
-				if k.kind == ByType {
+				if k.kind == ByType || k.kind == ByNearMiss {
 					continue
 				}
 				for _, s := range burst {
@@ -176,7 +191,7 @@ func (c *Campaigns) group(kind, key string, burst []sighting) Campaign {
 	if first, last := burst[0].at, burst[len(burst)-1].at; first != 0 {
 		g.Since, g.Until = time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC()
 	}
-	if kind != ByType {
+	if kind == ByAddress || kind == ByNetwork {
 		g.Of = c.redact.Text(g.Of)
 	}
 	g.Summary = g.say()
@@ -194,6 +209,10 @@ func (g *Campaign) say() string {
 		what += " from " + cmp.Or(g.Of, "one address")
 	case ByNetwork:
 		what += fmt.Sprintf(" from %d addresses of %s", g.Addresses, cmp.Or(g.Of, "one network"))
+	case ByCorrelation:
+		what += " in sign-ins with the correlation id " + g.Of
+	case ByNearMiss:
+		what = "nearly covered by the allowlist entry " + g.Of + ": " + what
 	default:
 		if g.Addresses > 0 {
 			what += " from " + addresses(g.Addresses)
@@ -218,6 +237,15 @@ func addressText(a netip.Addr) string {
 		return ""
 	}
 	return a.String()
+}
+
+// NetworkOf is the /24 or /48 of an address; empty if it is none.
+func NetworkOf(text string) string {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return ""
+	}
+	return network(a.Unmap().WithZone(""))
 }
 
 // network is the /24 or /48 of an address.

@@ -41,7 +41,7 @@ func TestCampaigns(t *testing.T) {
 	} {
 		g := NewCampaigns(Redaction{})
 		for i, list := range c.users {
-			g.Add(fmt.Sprint("u", i), fmt.Sprintf("user%d@contoso.com", i), list)
+			g.Add(fmt.Sprint("u", i), fmt.Sprintf("user%d@contoso.com", i), list, nil)
 		}
 		var got []string
 		for i, one := range g.Find() {
@@ -60,7 +60,7 @@ func TestCampaignsAreRedactedAndBounded(t *testing.T) {
 	for _, mode := range []string{"hash", "drop"} {
 		g := NewCampaigns(NewRedaction(mode, []byte("key")))
 		for i := range maxWaiting + 5 {
-			g.Add(fmt.Sprint("u", i), "ada@contoso.com", []triage.Detection{seen("a", "198.51.100.7", i), seen("a", "198.51.100.8", i)})
+			g.Add(fmt.Sprint("u", i), "ada@contoso.com", []triage.Detection{seen("a", "198.51.100.7", i), seen("a", "198.51.100.8", i)}, nil)
 		}
 		found := g.Find()
 		if len(found) != 2 || found[0].Total != maxWaiting+5 || len(found[0].Users) != maxWaiting {
@@ -71,6 +71,36 @@ func TestCampaignsAreRedactedAndBounded(t *testing.T) {
 				t.Errorf("%s: %.200s", mode, text)
 			}
 		}
+	}
+}
+
+// One entry of the allowlist that nearly covers several users is one cause, and
+// so is one correlation id.
+func TestCampaignsOfNearMissesAndCorrelations(t *testing.T) {
+	near := func(list ...triage.Detection) []triage.NearMiss {
+		n := triage.NearMiss{Entry: "corp-vpn", Why: "w"}
+		for _, d := range list {
+			n.Detections = append(n.Detections, d.ID)
+		}
+		return []triage.NearMiss{n}
+	}
+	g := NewCampaigns(Redaction{})
+	a, b, c := seen("a", "203.0.113.7", 0), seen("b", "198.51.100.9", 9*24*60), seen("c", "192.0.2.1", 0)
+	g.Add("u1", "ada", []triage.Detection{a}, near(a))
+	g.Add("u2", "bob", []triage.Detection{b}, near(b))
+	g.Add("u3", "eve", []triage.Detection{c}, nil)
+	d, e := seen("a", "192.0.2.77", 5), seen("a", "", 6)
+	d.CorrelationID, e.CorrelationID = "0F0F0F0F-0000-4000-8000-000000000001", "0f0f0f0f-0000-4000-8000-000000000001"
+	g.Add("u4", "dan", []triage.Detection{d}, nil)
+	g.Add("u5", "kim", []triage.Detection{e}, nil)
+	var got []string
+	for _, one := range g.Find() {
+		got = append(got, one.Kind+" "+one.Of+": "+one.Summary)
+	}
+	want := []string{"nearMiss corp-vpn: nearly covered by the allowlist entry corp-vpn: 2 types of detection at 2 users since 2026-11-24 02:00 UTC",
+		"correlation 0f0f0f0f-0000-4000-8000-000000000001: a in sign-ins with the correlation id 0f0f0f0f-0000-4000-8000-000000000001 at 2 users since 2026-11-24 02:05 UTC"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -51,7 +51,30 @@ func (r Redaction) evidenceOf(open []triage.Detection) *Evidence {
 // OpenDetection redacts what an open detection says of where somebody was.
 func (r Redaction) OpenDetection(d triage.Detection) triage.Detection {
 	if r.active() {
-		d.IP, d.City = r.Text(d.IP), ""
+		d.IP, d.City, d.UserAgent = r.Text(d.IP), "", ""
+	}
+	return d
+}
+
+// Decision redacts a decision on a user of these names with these open
+// detections.
+func (r Redaction) Decision(d triage.Decision, open []triage.Detection, names ...string) triage.Decision {
+	if !r.active() {
+		return d
+	}
+	hidden := make([]triage.Detection, len(open))
+	for i, one := range open {
+		hidden[i] = r.OpenDetection(one)
+	}
+	d = d.Hide(open, hidden)
+	d.Reasons = r.sentences(d.Reasons, names...)
+	d.Rules, d.NearMisses = slices.Clone(d.Rules), slices.Clone(d.NearMisses)
+	for i := range d.Rules {
+		u := &d.Rules[i]
+		u.Owner, u.Reason, u.Names = r.Sentence(u.Owner, names...), r.Sentence(u.Reason, names...), r.Sentence(u.Names, names...)
+	}
+	for i := range d.NearMisses {
+		d.NearMisses[i].Why = r.Sentence(d.NearMisses[i].Why, names...)
 	}
 	return d
 }

@@ -190,7 +190,7 @@ func (o *OCSF) Detection(d *entra.Detection) error {
 func (o *OCSF) Decision(row UserRow) error {
 	u, d := row.User, row.Decision
 	if o.redact.active() {
-		d.Reasons = o.redact.sentences(d.Reasons, u.UserPrincipalName, u.UserDisplayName)
+		d = o.redact.Decision(d, row.Open, u.UserPrincipalName, u.UserDisplayName)
 		o.redact.user(&u)
 	}
 	f := o.finding(u.RiskLevel, u.RiskState)

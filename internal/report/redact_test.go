@@ -114,24 +114,33 @@ func TestRedactionOfPolicies(t *testing.T) {
 
 // TestRedactionOfUsers covers the decision beside the document.
 func TestRedactionOfUsers(t *testing.T) {
-	for _, mode := range []string{"hash", "drop"} {
+	for at, mode := range []string{"hash", "hash", "drop", "drop"} {
+		at %= 2
 		var jsonl, out bytes.Buffer
 		w := report.NewUsers(&jsonl, &out, report.NewRedaction(mode, []byte("key")))
 		row := report.UserRow{User: entra.RiskyUser{ID: "u1", UserPrincipalName: secrets[0], UserDisplayName: secrets[1],
 			Raw: json.RawMessage(`{"id":"u1","userPrincipalName":"` + secrets[0] + `","userDisplayName":"` + secrets[1] + `"}`)},
 			Decision: triage.Decision{Verdict: triage.Leave, Code: triage.CodeUncovered, Reasons: []string{"passwordSpray high from " + secrets[2] + " by " + secrets[1]}}}
+		place := triage.Detection{ID: "d", EventType: "passwordSpray", IP: secrets[2], City: "Musterstadt", Country: "DE", UserAgent: "Musterstadt"}
+		if at == 1 {
+			row.Open = []triage.Detection{place}
+			row.Decision.Reasons = []string{triage.Shows(row.Open), secrets[2] + " is in vpn's ranges"}
+			row.Decision.NearMisses = []triage.NearMiss{{Entry: "vpn", Why: secrets[2] + " is in vpn's ranges"}}
+			row.Decision.Rules = []triage.UsedRule{{ID: "vpn", Owner: secrets[0], Reason: "for " + secrets[0], Names: "direct"}}
+		}
+		first := row.Decision.Reasons[0]
 		if err := w.Write(row); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range secrets {
+		for _, s := range append([]string{"Musterstadt"}, secrets...) {
 			if strings.Contains(jsonl.String()+out.String(), s) {
 				t.Errorf("%s: %q is still there", mode, s)
 			}
 		}
-		if row.Decision.Reasons[0] != "passwordSpray high from "+secrets[2]+" by "+secrets[1] {
+		if row.Decision.Reasons[0] != first {
 			t.Error("the decision given was changed")
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -138,7 +139,8 @@ type UserRow struct {
 
 // UserColumns are the columns of users.csv.
 var UserColumns = []string{"id", "userPrincipalName", "userDisplayName", "riskLevel", "riskState", "riskDetail", "riskLastUpdatedDateTime",
-	"isDeleted", "isProcessing", "openDetections", "openSince", "verdict", "code", "rule", "needsPerson", "privileged", "reasons", "ageHours", "overdue", "types", "addresses", "places"}
+	"isDeleted", "isProcessing", "openDetections", "openSince", "verdict", "code", "rule", "needsPerson", "privileged", "reasons", "ageHours", "overdue", "types", "addresses", "places",
+	"ruleOwner", "ruleExpires"}
 
 // Users writes users.jsonl and users.csv.
 type Users struct {
@@ -177,7 +179,7 @@ func (w *Users) Write(row UserRow) error {
 		if raw, err = w.redact.document(raw); err != nil {
 			return err
 		}
-		row.Decision.Reasons = w.redact.sentences(row.Decision.Reasons, row.User.UserPrincipalName, row.User.UserDisplayName)
+		row.Decision = w.redact.Decision(row.Decision, row.Open, row.User.UserPrincipalName, row.User.UserDisplayName)
 	}
 	tail := userTail{OpenDetections: row.OpenDetections, Evidence: w.redact.evidenceOf(row.Open)}
 	if row.Decision.Verdict != "" {
@@ -224,11 +226,28 @@ func (w *Users) Write(row UserRow) error {
 	for _, list := range [...][]string{e.Types, e.Addresses, e.Places} {
 		c.text(strings.Join(list, "; "))
 	}
+	owners, expiries := ruleWords(row.Decision.Rules)
+	c.text(owners)
+	c.text(expiries)
 	c.end()
 	if err := w.lines.end(); err != nil {
 		return err
 	}
 	return c.err
+}
+
+// ruleWords gives the owners of rules and the days on which they expire.
+func ruleWords(rules []triage.UsedRule) (owners, expiries string) {
+	var who, until []string
+	for _, u := range rules {
+		if u.Owner != "" && !slices.Contains(who, u.Owner) {
+			who = append(who, u.Owner)
+		}
+		if u.Expires != "" && !slices.Contains(until, u.Expires) {
+			until = append(until, u.Expires)
+		}
+	}
+	return strings.Join(who, "; "), strings.Join(until, "; ")
 }
 
 // Flush writes what is gathered, also of the SIEM's file.

@@ -247,7 +247,7 @@ func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 		a = r.action(u, ev, row.Decision)
 	}
 	if u.RiskState.Open() && row.Decision.Verdict != triage.Dismiss {
-		r.campaigns.Add(string(u.ID), u.UserPrincipalName, open)
+		r.campaigns.Add(string(u.ID), u.UserPrincipalName, open, row.Decision.NearMisses)
 	}
 	row.AgeHours, row.Overdue = r.Output.SLA.Age(row.Decision, u.RiskLevel, r.serviceNow())
 	if err := r.files.users.Write(row); err != nil {

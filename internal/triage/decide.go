@@ -22,10 +22,10 @@ const (
 func (r *Rules) Decide(e Evidence, now time.Time) Decision {
 	e.Detections = open(e.Detections)
 	d := Decision{Verdict: Leave, Privileged: r.roles(e.User.ID) != "", OpenSince: openSince(e.Detections)}
-	if r.settled(&d, e) || r.notNow(&d, e, now) || r.escalated(&d, e) {
-		return d
+	if !r.settled(&d, e) && !r.notNow(&d, e, now) && !r.escalated(&d, e) {
+		r.allowed(&d, e, now)
 	}
-	r.allowed(&d, e, now)
+	d.showFirst(e.Detections)
 	return d
 }
 
@@ -143,7 +143,7 @@ func (r *Rules) escalated(d *Decision, e Evidence) bool {
 				}
 				continue
 			}
-			d.Verdict, d.Code, d.Rule = ConfirmCompromised, CodeEscalated, rule.id
+			d.Verdict, d.Code, d.Rule, d.Rules = ConfirmCompromised, CodeEscalated, rule.id, []UsedRule{rule.used()}
 			d.Reasons = append(d.Reasons, matched)
 			return true
 		}
@@ -170,7 +170,7 @@ func unknownLevel(l entra.RiskLevel) string {
 func (r *Rules) holdEscalation(d *Decision, e Evidence, rule *escalation, det *Detection, matched string) func() bool {
 	hold := func(code, why string) func() bool {
 		return func() bool {
-			d.Rule = rule.id
+			d.Rule, d.Rules = rule.id, []UsedRule{rule.used()}
 			return d.leave(code, true, "%s; left to a person: %s", matched, why)
 		}
 	}
@@ -213,9 +213,11 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 		return d.leave(CodeNoDetections, true, "the user is at risk without an open detection that could be covered")
 	}
 	used, uncovered := r.cover(d, e)
-	if len(uncovered) > 0 {
-		return d.leave(CodeUncovered, true, "%d of %d open %s %s not covered: %s; %s", len(uncovered), len(e.Detections), detections(len(e.Detections)),
-			isAre(len(uncovered)), shorten(uncovered, 3), r.noEntry(e.User.ID, len(uncovered)))
+	for _, entry := range used {
+		d.Rules = append(d.Rules, entry.used(e.User.ID))
+	}
+	if uncovered > 0 {
+		return r.uncovered(d, e, used, uncovered)
 	}
 	if why := unknownLevel(e.User.RiskLevel); why != "" {
 		return d.leave(CodeUnknownLevel, true, "%s", why)
@@ -251,7 +253,7 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 
 // cover finds for each open detection the first live entry that names the user
 // and covers it.
-func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered []string) {
+func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered int) {
 	d.Covered = map[string]string{}
 	roles := r.roles(e.User.ID) != ""
 	for i := range e.Detections {
@@ -269,7 +271,7 @@ func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered []
 			}
 		}
 		if by == nil {
-			uncovered = append(uncovered, det.say())
+			uncovered++
 			continue
 		}
 		d.Covered[det.ID] = by.id
@@ -280,32 +282,26 @@ func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered []
 	return used, uncovered
 }
 
-// noEntry says of uncovered detections which entries might have covered them.
-func (r *Rules) noEntry(userID entra.ID, n int) string {
-	var dead []string
-	named := false
-	for i := range r.entries {
-		switch e := &r.entries[i]; {
-		case e.blocked == "" && e.names(userID) == "":
-		case e.blocked != "" && e.names(userID) != "":
-			dead = append(dead, fmt.Sprintf("%q is blocked", e.id))
-		case e.blocked != "":
-		case e.expired:
-			dead = append(dead, fmt.Sprintf("%q expired on %s", e.id, e.expiresText))
-		default:
-			named = true
+// uncovered leaves a user alone whose detections the allowlist covers in part or
+// not at all. What they show stands first in the reasons; of the allowlist only
+// what would nearly have covered them is said.
+func (r *Rules) uncovered(d *Decision, e Evidence, used []*boundEntry, n int) bool {
+	d.Code, d.NeedsPerson = CodeUncovered, true
+	if len(used) > 0 {
+		var ids []string
+		for _, entry := range used {
+			ids = append(ids, entry.id)
 		}
+		d.Reasons = append(d.Reasons, fmt.Sprintf("%s covers %d of %d open detections", strings.Join(ids, ", "), len(e.Detections)-n, len(e.Detections)))
 	}
-	text := "no live entry names the user"
-	if named && n == 1 {
-		text = "it matches no entry"
-	} else if named {
-		text = "they match no entry"
+	d.NearMisses = r.nearMisses(e, d.Covered)
+	for _, near := range d.NearMisses[:min(len(d.NearMisses), shownKinds)] {
+		d.Reasons = append(d.Reasons, near.Why)
 	}
-	if len(dead) > 0 {
-		text += " (" + shorten(dead, 3) + ")"
+	if more := len(d.NearMisses) - shownKinds; more > 0 {
+		d.Reasons = append(d.Reasons, fmt.Sprintf("and %d more near misses of the allowlist", more))
 	}
-	return text
+	return true
 }
 
 // repeated sends users to a person whom dismissals do not help.

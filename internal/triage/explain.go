@@ -115,7 +115,7 @@ func (x Explanation) Text() string {
 	}
 	say := map[string]string{}
 	for i := range x.Detections {
-		say[x.Detections[i].ID] = x.Detections[i].say()
+		say[x.Detections[i].ID] = x.Detections[i].where()
 	}
 	rules := func(head string, list []ExplainedEntry) {
 		for _, e := range list {

@@ -80,12 +80,31 @@ func TestReasons(t *testing.T) {
 		want []string
 	}{
 		{"dismissed", triage.Evidence{User: user("bob", "low"), Detections: []triage.Detection{vpn}}, []string{`covered by "vpn" (by group VPN Users): The VPN`}},
-		{"uncovered", triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{vpn, spray, vpn}},
-			[]string{`1 of 3 open detections is not covered: passwordSpray medium from 198.51.100.7 (DE); it matches no entry ("old" expired on 2026-11-23)`}},
+		{"covered in part", triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{vpn, spray, vpn}},
+			[]string{`anonymizedIPAddress medium from 203.0.113.9 (US), 2 times, last at 2026-11-20 00:00 UTC; passwordSpray medium from 198.51.100.7 (DE) at 2026-11-20 00:00 UTC`,
+				`vpn covers 2 of 3 open detections`}},
 		{"named by nobody", triage.Evidence{User: user("eve", "low"), Detections: []triage.Detection{vpn, travel}},
-			[]string{`2 of 2 open detections are not covered: anonymizedIPAddress medium from 203.0.113.9 (US); unlikelyTravel low from 203.0.113.9 (US); no live entry names the user`}},
+			[]string{`anonymizedIPAddress medium from 203.0.113.9 (US) at 2026-11-20 00:00 UTC; unlikelyTravel low from 203.0.113.9 (US) at 2026-11-20 00:00 UTC`,
+				`203.0.113.9 is in vpn's ranges, the user is neither among its users nor in its groups`}},
+		{"nothing near", triage.Evidence{User: user("eve", "low"), Detections: []triage.Detection{spray}},
+			[]string{`passwordSpray medium from 198.51.100.7 (DE) at 2026-11-20 00:00 UTC`}},
+		{"in the ranges, but another type", triage.Evidence{User: user("eve", "low"), Detections: []triage.Detection{travel}},
+			[]string{`unlikelyTravel low from 203.0.113.9 (US) at 2026-11-20 00:00 UTC`,
+				`203.0.113.9 is in vpn's ranges, the user is neither among its users nor in its groups and riskEventType unlikelyTravel is not among anonymizedIPAddress; unfamiliarFeatures`}},
+		{"named, another address", triage.Evidence{User: user("bob", "low"), Detections: []triage.Detection{det("d", "unfamiliarFeatures", "low", "198.51.100.1", "")}},
+			[]string{`unfamiliarFeatures low from 198.51.100.1 at 2026-11-20 00:00 UTC`,
+				`vpn names the user, but ipAddress 198.51.100.1 is in none of the ipRanges 203.0.113.0/24; 2001:db8::/32`}},
+		{"named, expired", triage.Evidence{User: user("ada", "low"), Detections: []triage.Detection{det("d", "unlikelyTravel", "low", "198.51.100.1", "")}},
+			[]string{`unlikelyTravel low from 198.51.100.1 at 2026-11-20 00:00 UTC`, `old names the user, but the entry expired on 2026-11-23`}},
+		{"a country, not named", triage.Evidence{User: user("eve", "low"), Detections: []triage.Detection{det("d", "newCountry", "low", "198.51.100.1", "US")}},
+			[]string{`newCountry low from 198.51.100.1 (US) at 2026-11-20 00:00 UTC`, `US is among the countries of admins, the user is not among its users`}},
+		{"many", triage.Evidence{User: user("eve", "low"), Detections: []triage.Detection{
+			{ID: "1", EventType: "a", Level: "low", IP: "192.0.2.1", City: "Kiel", Country: "DE", Detected: "2026-11-20T00:00:00Z"}, {ID: "2", EventType: "b", Level: "low", City: "Kiel", Detected: "2026-11-21T03:10:00Z"},
+			{ID: "3", EventType: "c", Level: "low"}, {ID: "4", EventType: "d", Level: "low"}, {ID: "5", EventType: "e", Level: "low"}}},
+			[]string{`b low (Kiel) at 2026-11-21 03:10 UTC; a low from 192.0.2.1 (Kiel, DE) at 2026-11-20 00:00 UTC; c low; and 2 more detections`}},
 		{"above", triage.Evidence{User: user("ada", "high"), Detections: []triage.Detection{vpn}},
-			[]string{`the user's riskLevel high is above that of every open detection: there is risk that no detection shows`}},
+			[]string{`anonymizedIPAddress medium from 203.0.113.9 (US) at 2026-11-20 00:00 UTC`,
+				`the user's riskLevel high is above that of every open detection: there is risk that no detection shows`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rules, _ := parse(t, file).Bind(world(), now)

@@ -70,17 +70,54 @@ func (w *allowWhen) fails(d *Detection) condition {
 		return levelUnknown
 	case rank > most:
 		return level
-	case len(w.ranges) > 0 && inRanges(w.ranges, d.IP) != yes:
+	case !w.inRanges(d):
 		return address
-	case len(w.countries) > 0 && country(w.countries, d.Country) != yes:
+	case !w.inCountries(d):
 		return place
 	}
 	return none
 }
 
+func (w *allowWhen) inRanges(d *Detection) bool {
+	return len(w.ranges) == 0 || inRanges(w.ranges, d.IP) == yes
+}
+
+func (w *allowWhen) inCountries(d *Detection) bool {
+	return len(w.countries) == 0 || country(w.countries, d.Country) == yes
+}
+
+// failing gives all conditions that a detection does not meet.
+func (w *allowWhen) failing(d *Detection) []condition {
+	var out []condition
+	switch {
+	case entra.NeverAllowed(d.EventType):
+		out = append(out, neverAllowed)
+	case hidden(d.EventType) || !hasFold(w.eventTypes, d.EventType):
+		out = append(out, eventType)
+	}
+	rank, known := d.Level.Rank()
+	most, limited := w.maxLevel.Rank()
+	switch {
+	case !known || !limited:
+		out = append(out, levelUnknown)
+	case rank > most:
+		out = append(out, level)
+	}
+	if !w.inRanges(d) {
+		out = append(out, address)
+	}
+	if !w.inCountries(d) {
+		out = append(out, place)
+	}
+	return out
+}
+
 // uncovered says which condition a detection does not meet, or nothing.
-func (w *allowWhen) uncovered(d *Detection) string {
-	switch w.fails(d) {
+func (w *allowWhen) uncovered(d *Detection) string { return w.says(w.fails(d), d) }
+
+// says puts a condition that a detection does not meet into words.
+func (w *allowWhen) says(c condition, d *Detection) string {
+	switch c {
 	case neverAllowed:
 		if entra.Returns(d.EventType) {
 			return fmt.Sprintf("riskEventType %s cannot be allow-listed: it returns while a linked account is under attack", d.EventType)

@@ -71,6 +71,17 @@ type Detection struct {
 	Detected  entra.DateTime  `json:"detectedDateTime,omitempty"`
 	Updated   entra.DateTime  `json:"lastUpdatedDateTime,omitempty"`
 	Activity  entra.DateTime  `json:"activityDateTime,omitempty"`
+	// The sign-in: for people who look it up, nothing is decided by it.
+	RequestID     string `json:"requestId,omitempty"`
+	CorrelationID string `json:"correlationId,omitempty"`
+	UserAgent     string `json:"userAgent,omitempty"`
+}
+
+// Seen gives what triage needs of a detection.
+func Seen(d *entra.Detection) Detection {
+	return Detection{ID: d.ID, EventType: d.RiskEventType, IP: d.IPAddress, Country: d.Location.CountryOrRegion, City: d.Location.City,
+		Level: d.RiskLevel, State: d.RiskState, Detected: d.DetectedDateTime, Updated: d.LastUpdatedDateTime, Activity: d.ActivityDateTime,
+		RequestID: d.RequestID, CorrelationID: d.CorrelationID, UserAgent: d.UserAgent()}
 }
 
 // Past is an earlier dismissal or confirmation of a user.
@@ -144,13 +155,19 @@ type Decision struct {
 	Verdict Verdict `json:"verdict"`
 	Code    string  `json:"code"`
 	// Rule is the allowlist entry or the escalation that decided.
-	Rule    string   `json:"rule,omitempty"`
+	Rule string `json:"rule,omitempty"`
+	// Rules are the rules that decided, or covered a part, as they were.
+	Rules []UsedRule `json:"rules,omitempty"`
+	// Reasons say why. Where a person is needed the first one is what the open
+	// detections show.
 	Reasons []string `json:"reasons"`
 	// NeedsPerson says that the user is atRisk and no rule settles it.
 	NeedsPerson bool `json:"needsPerson"`
 	// Covered names the allowlist entry for each covered detection.
-	Covered    map[string]string `json:"covered,omitempty"`
-	Privileged bool              `json:"privileged"`
+	Covered map[string]string `json:"covered,omitempty"`
+	// NearMisses are entries that nearly cover what is not covered.
+	NearMisses []NearMiss `json:"nearMisses,omitempty"`
+	Privileged bool       `json:"privileged"`
 	// OpenSince is when the oldest open detection was detected.
 	OpenSince time.Time `json:"openSince,omitzero"`
 }

@@ -3,6 +3,7 @@
 package evidence
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
 	"strings"
@@ -26,7 +27,7 @@ type Index struct {
 	ownerless map[string]bool
 }
 
-// openDetection is an open detection in a hundred bytes.
+// openDetection is an open detection in a hundred and fifty bytes.
 type openDetection struct {
 	detected, updated, activity int64 // unix nanoseconds, 0 = unknown
 	ip                          [16]byte
@@ -34,6 +35,8 @@ type openDetection struct {
 	next                        int32  // index+1 of the user's next, 0 = none
 	odd                         uint32 // 1+word of an address that is no address
 	event, country, city        uint32
+	agent                       uint32
+	request, correlation        guid
 	level, state                uint8
 	dead                        bool // closed since it was read
 	ipKind                      uint8
@@ -68,6 +71,7 @@ func (e *Index) Add(d *entra.Detection) (fresh bool) {
 		detected: nanos(d.DetectedDateTime), updated: nanos(d.LastUpdatedDateTime), activity: nanos(d.ActivityDateTime),
 		id: e.putID(d.ID), next: e.heads[user],
 		event: e.words.word(d.RiskEventType), country: e.words.word(d.Location.CountryOrRegion), city: e.words.word(d.Location.City),
+		agent: e.words.word(clipped(d.UserAgent())), request: e.putGUID(d.RequestID), correlation: e.putGUID(d.CorrelationID),
 		level: e.enums.enum(string(d.RiskLevel)), state: e.enums.enum(string(d.RiskState)),
 	}
 	o.setIP(d.IPAddress, &e.words)
@@ -100,6 +104,7 @@ func (e *Index) Of(userID entra.ID) []triage.Detection {
 				ID: e.idText(o.id), EventType: e.words.text(o.event), IP: o.ipText(&e.words), Country: e.words.text(o.country), City: e.words.text(o.city),
 				Level: entra.RiskLevel(e.enums.text(uint32(o.level))), State: entra.RiskState(e.enums.text(uint32(o.state))),
 				Detected: dateTime(o.detected), Updated: dateTime(o.updated), Activity: dateTime(o.activity),
+				RequestID: e.guidText(o.request), CorrelationID: e.guidText(o.correlation), UserAgent: e.words.text(o.agent),
 			})
 		}
 		i = o.next
@@ -169,6 +174,39 @@ func (e *Index) idText(at int32) string {
 		return hex.EncodeToString(b)
 	}
 	return string(b)
+}
+
+// guid is a GUID in lower case, or, with the last bytes zero, the number of the
+// word that stands in its place.
+type guid [16]byte
+
+func (e *evidence) putGUID(s string) (g guid) {
+	if len(s) == 36 && entra.IsID(s) && strings.ToLower(s) == s {
+		if n, err := hex.Decode(g[:], []byte(strings.ReplaceAll(s, "-", ""))); err == nil && n == len(g) && [12]byte(g[4:]) != [12]byte{} {
+			return g
+		}
+	}
+	g = guid{}
+	binary.BigEndian.PutUint32(g[:4], e.words.word(s))
+	return g
+}
+
+func (e *evidence) guidText(g guid) string {
+	if [12]byte(g[4:]) == [12]byte{} {
+		return e.words.text(binary.BigEndian.Uint32(g[:4]))
+	}
+	s := hex.EncodeToString(g[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+// maxAgent bounds a user agent, which anybody may send at any length.
+const maxAgent = 256
+
+func clipped(s string) string {
+	if len(s) <= maxAgent {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxAgent], "") + "…"
 }
 
 func nanos(d entra.DateTime) int64 {

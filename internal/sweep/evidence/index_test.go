@@ -12,6 +12,10 @@ import (
 	"pgregory.net/rapid"
 )
 
+// guids are ids of sign-ins, also such as no service sends.
+var guids = []string{"", "0f0f0f0f-0000-4000-8000-000000000001", "0F0F0F0F-0000-4000-8000-000000000001", "00000001-0000-0000-0000-000000000000",
+	"00000000-0000-0000-0000-000000000000", "0f0f0f0f000040008000000000000001", "no id"}
+
 // TestEvidenceKeepsWhatTriageNeeds compares the packed evidence with a plain
 // map over random detections, some of them read twice.
 func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
@@ -35,6 +39,9 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 				RiskLevel:        rapid.SampledFrom([]entra.RiskLevel{"low", "high", "hidden", ""}).Draw(t, "level"),
 				RiskState:        rapid.SampledFrom([]entra.RiskState{"atRisk", "dismissed", "remediated", "future"}).Draw(t, "state"),
 				DetectedDateTime: when, LastUpdatedDateTime: when,
+				RequestID:      rapid.SampledFrom(guids).Draw(t, "request"),
+				CorrelationID:  rapid.SampledFrom(guids).Draw(t, "correlation"),
+				AdditionalInfo: rapid.SampledFrom([]string{"", "odd", `[{"Key":"userAgent","Value":"Mozilla/5.0"}]`, `[{"Key":"userAgent","Value":7}]`}).Draw(t, "info"),
 			}
 			if was, ok := want[id]; ok {
 				d.UserID = was.user // a detection never changes its user
@@ -44,7 +51,8 @@ func TestEvidenceKeepsWhatTriageNeeds(t *testing.T) {
 				t.Fatalf("add(%q) fresh=%v, known=%v", id, fresh, known)
 			}
 			want[id] = model{user: d.UserID, open: d.RiskState.Open(), d: triage.Detection{ID: id, EventType: d.RiskEventType, IP: d.IPAddress,
-				Country: d.Location.CountryOrRegion, Level: d.RiskLevel, State: d.RiskState, Detected: when, Updated: when}}
+				Country: d.Location.CountryOrRegion, Level: d.RiskLevel, State: d.RiskState, Detected: when, Updated: when,
+				RequestID: d.RequestID, CorrelationID: d.CorrelationID, UserAgent: d.UserAgent()}}
 		}
 		for _, user := range []entra.ID{"u1", "u2", "u3", "nobody"} {
 			var w []triage.Detection
