@@ -180,7 +180,7 @@ func (e *Index) idText(at int32) string {
 // word that stands in its place.
 type guid [16]byte
 
-func (e *evidence) putGUID(s string) (g guid) {
+func (e *Index) putGUID(s string) (g guid) {
 	if len(s) == 36 && entra.IsID(s) && strings.ToLower(s) == s {
 		if n, err := hex.Decode(g[:], []byte(strings.ReplaceAll(s, "-", ""))); err == nil && n == len(g) && [12]byte(g[4:]) != [12]byte{} {
 			return g
@@ -191,7 +191,7 @@ func (e *evidence) putGUID(s string) (g guid) {
 	return g
 }
 
-func (e *evidence) guidText(g guid) string {
+func (e *Index) guidText(g guid) string {
 	if [12]byte(g[4:]) == [12]byte{} {
 		return e.words.text(binary.BigEndian.Uint32(g[:4]))
 	}
