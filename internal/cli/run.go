@@ -57,7 +57,7 @@ func (c *command) apply(cmd *cobra.Command, stored string) error {
 	if err != nil {
 		return err
 	}
-	p, err := sweep.ReadPlan(cmd.Context(), a.Ledger(t.Name), stored)
+	p, err := a.Ledger(t.Name).Plan(cmd.Context(), stored)
 	if err != nil {
 		return usageError{fmt.Errorf("--plan %s: %w", stored, err)}
 	}

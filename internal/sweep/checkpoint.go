@@ -114,7 +114,7 @@ func (r *run) head(lines *bufio.Reader) (h checkpointHead, why string) {
 		why = "other detections were asked for"
 	case r.serviceStart.Sub(h.ServiceStart) > checkpointFor || h.ServiceStart.After(r.serviceStart):
 		why = "it was begun at " + h.ServiceStart.Format(time.RFC3339)
-	case !h.ServiceStart.After(r.state.Watermark):
+	case !h.ServiceStart.After(r.rec.State.Watermark):
 		why = "a run has read everything since"
 	}
 	return h, why

@@ -57,16 +57,16 @@ func (r *run) serviceTime() time.Time {
 // changed since the last run, and the open risk in either case. A time in the
 // state that is yet to come is wrong, and what was read by then is not known.
 func (r *run) coverage() {
-	if r.state.Watermark.After(r.serviceStart.Add(clocksWrong)) || r.state.LastFull.After(r.serviceStart.Add(clocksWrong)) {
+	if r.rec.State.Watermark.After(r.serviceStart.Add(clocksWrong)) || r.rec.State.LastFull.After(r.serviceStart.Add(clocksWrong)) {
 		r.warn(fmt.Sprintf("the state says that risk was read up to %s, which is yet to come; everything is read anew",
-			r.state.Watermark.UTC().Format(time.RFC3339)))
-		r.state.Watermark, r.state.LastFull = time.Time{}, time.Time{}
+			r.rec.State.Watermark.UTC().Format(time.RFC3339)))
+		r.rec.State.Watermark, r.rec.State.LastFull = time.Time{}, time.Time{}
 	}
-	r.full = r.state.Watermark.IsZero() || r.state.LastFull.IsZero() ||
-		!r.serviceStart.Before(r.state.LastFull.Add(r.Settings.FullEvery))
+	r.full = r.rec.State.Watermark.IsZero() || r.rec.State.LastFull.IsZero() ||
+		!r.serviceStart.Before(r.rec.State.LastFull.Add(r.Settings.FullEvery))
 	r.since = r.serviceStart.Add(-r.Settings.Lookback)
 	if !r.full {
-		if since := r.state.Watermark.Add(-r.Settings.Overlap); since.After(r.since) {
+		if since := r.rec.State.Watermark.Add(-r.Settings.Overlap); since.After(r.since) {
 			r.since = since
 		}
 	}

@@ -45,7 +45,7 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 		return nil
 	}
 	dir := triage.Directory{Names: r.directory.names, Members: r.directory.members, MemberErrors: r.directory.errors,
-		BreakGlass: r.breakGlass, BreakGlassError: r.breakGlassUnknown(), PreviousMembers: r.state.GroupMembers}
+		BreakGlass: r.breakGlass, BreakGlassError: r.breakGlassUnknown(), PreviousMembers: r.rec.State.GroupMembers}
 	for _, id := range r.groupIDs(r.Triage.Refs()) {
 		if err := r.readMembers(ctx, id); err != nil {
 			return err

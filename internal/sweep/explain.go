@@ -24,8 +24,7 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 	if err := r.readTenant(ctx); err != nil {
 		return triage.Explanation{}, err
 	}
-	held, err := r.settleEarlier(ctx)
-	if err != nil {
+	if err := r.recover(ctx); err != nil {
 		return triage.Explanation{}, fmt.Errorf("settling what earlier runs left open: %w", err)
 	}
 	if why := r.noTriage(); why != "" {
@@ -51,5 +50,5 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 			}
 		}
 	}
-	return r.rules.Explain(r.userEvidence(u, r.evidence.Of(u.ID), held), r.serviceNow()), nil
+	return r.rules.Explain(r.userEvidence(u, r.evidence.Of(u.ID), r.rec.Held), r.serviceNow()), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
 )
 
 // Output says how reports are written.
@@ -39,7 +40,7 @@ func (r *run) finish(ctx context.Context, runErr error) {
 	r.Progress.Stage("report", 0)
 	defer r.Progress.Done()
 	r.res.Err, r.res.Status = runErr, r.status(runErr)
-	r.res.Settled = outcomesOf(r)
+	r.res.Settled = r.rec.Outcomes()
 	r.res.Stats = r.stats()
 	r.res.Finished, r.res.Complete = r.Now().UTC(), r.readAll
 	r.res.Order, r.res.Unread = r.Sweeper.order(r.req, r.users), r.unread()
@@ -94,7 +95,7 @@ func (r *run) store(ctx context.Context) error {
 	}
 	var actions, policiesJSON, policiesCSV bytes.Buffer
 	red := r.Output.Redaction
-	outcomes, settled := red.Outcomes(r.res.Outcomes), red.Outcomes(outcomesOf(r))
+	outcomes, settled := red.Outcomes(r.res.Outcomes), red.Outcomes(r.rec.Outcomes())
 	if err := report.WriteActions(&actions, red.Plan(r.res.Plan), outcomes, settled); err != nil {
 		return err
 	}
@@ -142,13 +143,13 @@ func (r *run) join(ctx context.Context, m ledger.Manifest) (err error) {
 		if err := r.reclaim(ctx); err != nil {
 			return err
 		}
-		if !r.stateRead {
+		if !r.rec.Read {
 			// Where the chain ends, another try may say.
 			if s, _, err := r.Ledger.State(ctx); err == nil {
-				r.state.Head, r.state.HeadRun = s.Head, s.HeadRun
+				r.rec.State.Head, r.rec.State.HeadRun = s.Head, s.HeadRun
 			}
 		}
-		head, headRun, err := r.Ledger.Head(ctx, r.state)
+		head, headRun, err := r.Ledger.Head(ctx, r.rec.State)
 		if err != nil {
 			return err
 		}
@@ -170,16 +171,8 @@ func (r *run) reclaim(ctx context.Context) error {
 		return err
 	}
 	r.readAll = false
-	r.state, r.stateVersion, err = r.Ledger.State(ctx)
+	r.rec.State, r.rec.Version, err = r.Ledger.State(ctx)
 	return err
-}
-
-func outcomesOf(r *run) []plan.Outcome {
-	out := make([]plan.Outcome, 0, len(r.settled))
-	for _, s := range r.settled {
-		out = append(out, s.Outcome)
-	}
-	return out
 }
 
 func (r *run) exitCode() int {
@@ -192,17 +185,17 @@ func (r *run) exitCode() int {
 // saveState moves the watermark, once the manifest stands: only a run that has
 // read everything moves it.
 func (r *run) saveState(ctx context.Context) error {
-	if r.stateRead {
-		r.state.Head, r.state.HeadRun = r.res.Head, r.led.ID()
+	if r.rec.Read {
+		r.rec.State.Head, r.rec.State.HeadRun = r.res.Head, r.led.ID()
 		if r.readAll {
-			r.state.Watermark = r.serviceStart
+			r.rec.State.Watermark = r.serviceStart
 			if r.full {
-				r.state.LastFull = r.serviceStart
+				r.rec.State.LastFull = r.serviceStart
 			}
-			r.state.GroupMembers = r.directory.groups
+			r.rec.State.GroupMembers = r.directory.groups
 		}
-		r.forgetOld()
-		if _, err := r.Ledger.SaveState(ctx, r.state, r.stateVersion); err != nil {
+		r.rec.State = recovery.WithoutOld(r.rec.State, r.Now())
+		if _, err := r.Ledger.SaveState(ctx, r.rec.State, r.rec.Version); err != nil {
 			return err
 		}
 	}
@@ -211,7 +204,7 @@ func (r *run) saveState(ctx context.Context) error {
 			return err
 		}
 	}
-	gone, err := r.Ledger.Prune(ctx, r.state.Unpruned()...)
+	gone, err := r.Ledger.Prune(ctx, r.rec.State.Unpruned()...)
 	if len(gone) > 0 {
 		r.Log.Info("deleted runs beyond store.keepDays", "tenant", r.Name, "runs", len(gone))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/policy"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
 )
 
 // PolicyReader is the part of a tenant that a baseline is compared with.
@@ -28,7 +29,7 @@ var objectKinds = [...]entra.ObjectKind{entra.KindPolicy, entra.KindLocation, en
 // readLive reads what the baseline is compared with: one list per kind, and the
 // recorded objects that the lists do not show.
 func (r *run) readLive(ctx context.Context) (drift.Live, error) {
-	live, err := readLists(ctx, r.Reader, r.state)
+	live, err := readLists(ctx, r.Reader, r.rec.State)
 	live.Names, live.Members, live.Tenant = r.directory.names, r.directory.members, r.tenant
 	r.lists = map[entra.ObjectKind][]entra.Document{entra.KindPolicy: live.Policies, entra.KindLocation: live.Locations, entra.KindStrength: live.Strengths}
 	return live, err
@@ -40,7 +41,7 @@ func (r *run) readLive(ctx context.Context) (drift.Live, error) {
 // there is a difference to put into words.
 func (r *run) planDrift(ctx context.Context, live *drift.Live) (drift.Result, error) {
 	settings := r.Settings.Baseline
-	settings.Owned = owned(r.state)
+	settings.Owned = recovery.Owned(r.rec.State)
 	if drift.NeedsSelf(r.Baseline, live.Policies) {
 		if err := readSelf(ctx, r.Reader, live); err != nil {
 			return drift.Result{}, err
@@ -126,7 +127,7 @@ func (r *run) planDestroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.drift.Actions = drift.Destroy(live, owned(r.state))
+	r.drift.Actions = drift.Destroy(live, recovery.Owned(r.rec.State))
 	return nil
 }
 
@@ -150,8 +151,11 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 	if err := r.readTenant(ctx); err != nil {
 		return Compared{}, err
 	}
+	var err error
+	if r.rec, err = r.recovered(ctx, r.rec.Stored, recovery.None); err != nil {
+		return Compared{}, fmt.Errorf("taking in what earlier runs left: %w", err)
+	}
 	if r.Baseline != nil {
-		var err error
 		if r.directory.names, err = r.lookUp(ctx, r.Baseline.Refs(), r.Baseline.IDs()); err != nil {
 			return Compared{}, fmt.Errorf("resolving names: %w", err)
 		}
@@ -161,13 +165,13 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 	}
 	if r.Baseline == nil {
 		live, err := r.readToExport(ctx)
-		return Compared{State: r.state, Live: live}, err
+		return Compared{State: r.rec.State, Live: live}, err
 	}
 	live, err := r.readLive(ctx)
 	if err != nil {
 		return Compared{}, err
 	}
-	c := Compared{State: r.state, BreakGlass: map[entra.ID]bool{}}
+	c := Compared{State: r.rec.State, BreakGlass: map[entra.ID]bool{}}
 	for id := range r.breakGlass {
 		c.BreakGlass[id] = true
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -26,7 +27,7 @@ type Order struct {
 // readOrder reads the ordered users and their open detections and makes the
 // actions. A name that stands for no risky user, or for several, is an error
 // before anything is sent.
-func (r *run) readOrder(ctx context.Context, held heldBack) error {
+func (r *run) readOrder(ctx context.Context, held recovery.HeldBack) error {
 	if err := r.readDirectory(ctx); err != nil {
 		return fmt.Errorf("resolving names: %w", err)
 	}
@@ -125,7 +126,7 @@ func verdictOf(a plan.Action) triage.Verdict {
 }
 
 // mayNotOrder says why even a person's order does not hold for a user.
-func (r *run) mayNotOrder(u *entra.RiskyUser, held heldBack) string {
+func (r *run) mayNotOrder(u *entra.RiskyUser, held recovery.HeldBack) string {
 	if r.rules != nil {
 		if why := r.rules.Protected(u.ID); why != "" {
 			return "the user is protected: " + why
@@ -137,7 +138,7 @@ func (r *run) mayNotOrder(u *entra.RiskyUser, held heldBack) string {
 	if why := r.breakGlass[u.ID]; why != "" {
 		return "the user is a break-glass account: " + why
 	}
-	return held.why(u.ID)
+	return held.Why(u.ID)
 }
 
 // orderedUsers finds the risky users that the order names.

@@ -10,6 +10,7 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep/evidence"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -143,7 +144,7 @@ func (r *run) readServicePrincipals(ctx context.Context) error {
 // readUsers streams the risky users, decides on each, and keeps only the
 // actions. A user that changes while the pages are read is decided on no
 // more in this run.
-func (r *run) readUsers(ctx context.Context, held heldBack) error {
+func (r *run) readUsers(ctx context.Context, held recovery.HeldBack) error {
 	if r.Triage == nil {
 		r.skip("triage", "no triage file is configured")
 	} else if r.noTriage() != "" {
@@ -223,7 +224,7 @@ func (r *run) noTriage() string {
 
 // decide lets triage judge one user, writes the row and gives the action, if
 // any.
-func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
+func (r *run) decide(u *entra.RiskyUser, held recovery.HeldBack) (*plan.Action, error) {
 	r.res.Counts["users"]++
 	open := r.evidence.Of(u.ID)
 	report.SortDetections(open)
@@ -257,8 +258,8 @@ func (r *run) decide(u *entra.RiskyUser, held heldBack) (*plan.Action, error) {
 }
 
 // userEvidence is all that is known of one user.
-func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection, held heldBack) triage.Evidence {
-	ev := triage.Evidence{User: *u, Detections: open, Incomplete: r.evidence.Ownerless(), HeldBack: held.why(u.ID)}
+func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection, held recovery.HeldBack) triage.Evidence {
+	ev := triage.Evidence{User: *u, Detections: open, Incomplete: r.evidence.Ownerless(), HeldBack: held.Why(u.ID)}
 	keep := retentionFree
 	switch {
 	case r.tenant.PlanP2 || r.tenant.PlansUnknown:
@@ -275,16 +276,7 @@ func (r *run) userEvidence(u *entra.RiskyUser, open []triage.Detection, held hel
 	if t, ok := u.RiskLastUpdatedDateTime.Time(); ok && t.Before(edge) {
 		ev.Incomplete = fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", int(keep.Hours()/24))
 	}
-	for _, d := range r.state.Dismissals {
-		if d.UserID == u.ID {
-			ev.Dismissals = append(ev.Dismissals, past(d))
-		}
-	}
-	for _, c := range r.state.Confirmations {
-		if c.UserID == u.ID {
-			ev.Confirmations = append(ev.Confirmations, pastConfirmation(c))
-		}
-	}
+	ev.Dismissals, ev.Confirmations = r.rec.Past(u.ID)
 	return ev
 }
 

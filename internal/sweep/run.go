@@ -17,6 +17,7 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep/evidence"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -78,19 +79,16 @@ type run struct {
 	started time.Time // by our clock
 
 	before            entra.RequestStats // of the client, before this run
-	state             ledger.State
-	stateRead         bool
+	rec               recovery.Recovered
 	partsRead         []string // to their end; as in report.Coverage
 	readAll           bool     // everything was read: the watermark may move
-	stateVersion      string
 	tenant            entra.Tenant
 	serviceStart      time.Time     // the service's time at the start of the read
 	turnStart         time.Time     // the same, of what this turn has read of it
 	ahead             time.Duration // how far the service's clock is ahead of ours
 	full              bool
 	since             time.Time
-	settled           []apply.Settled
-	unsaid            []apply.Settled // of them, what the journal does not hold yet
+	unsaid            []apply.Settled // what was settled and the journal does not hold yet
 	evidence          *evidence.Index
 	tally             *report.Tally
 	campaigns         *report.Campaigns
@@ -123,10 +121,10 @@ func (r *run) sweep(ctx context.Context) error {
 	if err := r.timed("tenant", func() error { return r.readTenant(ctx) }); err != nil {
 		return err
 	}
-	var held heldBack
-	if err := r.timed("settle", func() (err error) { held, err = r.settleEarlier(ctx); return err }); err != nil {
+	if err := r.timed("settle", func() error { return r.recover(ctx) }); err != nil {
 		return fmt.Errorf("settling what earlier runs left open: %w", err)
 	}
+	held := r.rec.Held
 	switch {
 	case r.req.Order != nil:
 		if err := r.timed("order", func() error { return r.readOrder(ctx, held) }); err != nil {
@@ -157,12 +155,51 @@ func (r *run) sweep(ctx context.Context) error {
 
 // readState reads what earlier runs left: state and HOLD.
 func (r *run) readState(ctx context.Context) (err error) {
-	if r.state, r.stateVersion, err = r.Ledger.State(ctx); err != nil {
+	if r.rec.Stored, err = recovery.Read(ctx, r.Ledger); err != nil {
 		return err
 	}
-	r.stateRead = true
 	r.res.Hold, _, err = r.Ledger.Hold(ctx)
 	return err
+}
+
+// recover takes in what earlier runs left.
+func (r *run) recover(ctx context.Context) (err error) {
+	scope := recovery.Users
+	if r.req.Mode == Apply {
+		scope = recovery.All
+	}
+	r.rec, err = r.recovered(ctx, r.rec.Stored, scope)
+	for _, s := range r.rec.Settled {
+		r.Log.Info("settled", "run", s.Outcome.Run, "action", s.Outcome.Action, "kind", s.Outcome.Kind,
+			"subject", nameOf(s.Outcome.Subject), "status", s.Outcome.Status, "detail", s.Outcome.Detail, "tenant", r.Name)
+	}
+	if r.req.Mode == Apply {
+		r.unsaid = r.rec.Decided()
+	}
+	return err
+}
+
+// recovered is what a run, and whoever only looks, goes on from.
+func (s *Sweeper) recovered(ctx context.Context, stored recovery.Stored, scope recovery.Scope) (recovery.Recovered, error) {
+	return recovery.Recover(ctx, recovery.Options{Ledger: s.Ledger, Reader: s.Reader, Scope: scope,
+		Patience: apply.Patience{Now: s.Now, Pending: s.Settings.Settle, Visibility: s.Settings.Visibility}}, stored)
+}
+
+// journalSettled writes down what was settled, once the run is this process's
+// own.
+func (r *run) journalSettled(ctx context.Context) error {
+	for len(r.unsaid) > 0 {
+		s := r.unsaid[0]
+		if err := r.journal().Outcome(ctx, s.Outcome, s.Made); err != nil {
+			return fmt.Errorf("writing the journal: %w", err)
+		}
+		r.unsaid = r.unsaid[1:]
+	}
+	return nil
+}
+
+func (r *run) journal() recovery.Journal {
+	return recovery.Journal{Run: r.led, Now: r.Now, ServerTime: r.Reader.ServerTime, Redaction: r.Output.Redaction}
 }
 
 // readTenant reads the tenant's own properties. It is the first call to the
@@ -186,7 +223,7 @@ func (r *run) readTenant(ctx context.Context) (err error) {
 }
 
 // readRisk reads detections and users and lets triage decide on each.
-func (r *run) readRisk(ctx context.Context, held heldBack) error {
+func (r *run) readRisk(ctx context.Context, held recovery.HeldBack) error {
 	if r.tenant.PlansUnknown {
 		r.warn("the tenant's licences could not be read")
 	}
@@ -220,12 +257,12 @@ func (r *run) nameUnknownTypes() {
 
 // makePlan builds the plan, narrows it to a stored one if asked, and stores
 // it: a plan that cannot be stored is not carried out.
-func (r *run) makePlan(ctx context.Context, held heldBack) error {
-	recent, err := r.Ledger.RecentActions(ctx, r.Now().Add(-24*time.Hour), r.state.Writers)
+func (r *run) makePlan(ctx context.Context, held recovery.HeldBack) error {
+	recent, err := r.Ledger.RecentActions(ctx, r.Now().Add(-24*time.Hour), r.rec.State.Writers)
 	if err != nil {
 		return fmt.Errorf("counting the actions of the last 24 hours: %w", err)
 	}
-	held.block(r.users)
+	held.Block(r.users)
 	actions := append(r.users, r.drift.Actions...)
 	if actions == nil {
 		actions = []plan.Action{}
@@ -258,7 +295,7 @@ func (r *run) status(err error) Status {
 	for _, o := range r.res.Outcomes {
 		bad = bad || o.Status.Bad()
 	}
-	for _, s := range r.settled {
+	for _, s := range r.rec.Settled {
 		bad = bad || s.Outcome.Status == plan.SettledPending
 	}
 	switch {

@@ -1,0 +1,31 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// Plan reads the plan that a run has stored.
+func (l *Ledger) Plan(ctx context.Context, run string) (plan.Plan, error) {
+	var p plan.Plan
+	file, _, err := l.Open(ctx, run, "plan.json")
+	if err != nil {
+		return p, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, fmt.Errorf("plan.json of run %s: %w", run, err)
+	}
+	if p.SchemaVersion != plan.SchemaVersion {
+		return p, fmt.Errorf("plan.json of run %s has schema version %d; this program reads %d", run, p.SchemaVersion, plan.SchemaVersion)
+	}
+	return p, nil
+}
