@@ -26,12 +26,14 @@ func (c *command) simCommand() *cobra.Command {
 		Use:   "sim",
 		Short: "Run the simulated tenant as a server",
 		Long: `Runs a simulated Microsoft Entra tenant that speaks Microsoft Graph over HTTP:
-risk, directory, Conditional Access, sign-in. When it is ready it prints one
-JSON line with its addresses, client id, secret and a token. SIGTERM ends it.
+risk, directory, Conditional Access with What If, audit and sign-in logs, and
+sign-in. When it is ready it prints one JSON line with its addresses, client id,
+secret and a token. SIGTERM ends it.
 
 Its own controls are under /_sim: journal, requests, state, detections,
-remediate, faults, clock, reset.`,
+remediate, add, act, faults, clock, reset.`,
 		Example: `  risksweep sim --listen 127.0.0.1:8890 --seed 7
+  risksweep sim --policies 14 --sign-ins 1000
   risksweep sim --rate 1 --lag 2s --faults faults.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt.Users, opt.Detections, opt.Policies = users, detections, po

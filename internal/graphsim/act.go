@@ -95,7 +95,7 @@ func delegated(p *generate.Person, templates []string) []string {
 	for _, id := range templates {
 		switch id {
 		case "62e90394-69f5-4237-9190-012177145e10": // Global Administrator
-			roles = append(roles, AllRoles()...)
+			roles = append(append(roles, AllRoles()...), "RoleManagement.ReadWrite.Directory")
 		case "194ae4cb-b126-40b2-bd5b-6091b380977d": // Security Administrator
 			roles = append(append(roles, reads...), "IdentityRiskEvent.ReadWrite.All", "IdentityRiskyUser.ReadWrite.All", "IdentityRiskyServicePrincipal.ReadWrite.All", "Policy.ReadWrite.ConditionalAccess", "Policy.ReadWrite.SecurityDefaults")
 		case "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9": // Conditional Access Administrator

@@ -125,6 +125,10 @@ func TestFeedbackOnSignIns(t *testing.T) {
 	again := func(d map[string]any) map[string]any {
 		return s.get("/v1.0/identityProtection/riskDetections/" + fmt.Sprint(d["id"])).object(t)
 	}
+	row := s.get(signInsAt + "/" + fmt.Sprint(first["requestId"]))
+	s.want(row, 200, `"riskLevelAggregated":"medium","riskLevelDuringSignIn":"medium","riskState":"atRisk","riskEventTypes":["unfamiliarFeatures"]`)
+	s.want(row, 200, `"ipAddress":"203.0.113.7"`)
+	s.want(row, 200, fmt.Sprintf(`"correlationId":%q`, first["correlationId"]))
 	user := "/v1.0/identityProtection/riskyUsers/" + s.idOf("ada@contoso.com")
 	s.want(ask("dismiss", fmt.Sprint(first["requestId"])), 204, "")
 	if d := again(first); d["riskState"] != "dismissed" {

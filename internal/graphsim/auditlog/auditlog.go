@@ -20,6 +20,7 @@ import (
 	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/odata"
+	"github.com/risksweep/risksweep/internal/graphsim/risk"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 )
 
@@ -41,9 +42,10 @@ type Policies interface {
 	Past(now time.Time) *conditionalaccess.Past
 }
 
-// Feedback takes what an administrator says about sign-ins; known says whether
-// the log has one.
-type Feedback interface {
+// Risk knows of risky sign-ins, and takes what an administrator says about them;
+// known says whether the log has one.
+type Risk interface {
+	SignIns(since, now time.Time) []risk.SignIn
 	SignInFeedback(r *wire.Request, action string, known func(id string) bool) (*wire.Response, *wire.Error)
 }
 
@@ -51,7 +53,7 @@ type Feedback interface {
 type Workload struct {
 	tenant   *generate.Tenant
 	policies Policies
-	risk     Feedback
+	risk     Risk
 	// defaults says whether the security defaults are on.
 	defaults func() bool
 	opt      Options
@@ -67,11 +69,11 @@ type Workload struct {
 var _ wire.Workload = (*Workload)(nil)
 
 // New makes the log of a generated tenant, which it shares and does not change.
-func New(t *generate.Tenant, policies Policies, risk Feedback, defaults func() bool, opt Options) *Workload {
+func New(t *generate.Tenant, policies Policies, risks Risk, defaults func() bool, opt Options) *Workload {
 	if opt.License == "" {
 		opt.License = "P2"
 	}
-	w := &Workload{tenant: t, policies: policies, risk: risk, defaults: defaults, opt: opt}
+	w := &Workload{tenant: t, policies: policies, risk: risks, defaults: defaults, opt: opt}
 	for _, p := range t.People {
 		// Accounts for emergencies sign in in emergencies.
 		if p.Enabled && !p.Deleted && !strings.HasPrefix(p.DisplayName, "Break Glass") {

@@ -106,6 +106,11 @@ func (w *Workload) signInRows(now time.Time, set *odata.Collection) []odata.Gett
 			rows = append(rows, dated{at, w.signInRow(x, part, at, past, set)})
 		}
 	}
+	for _, seen := range w.risk.SignIns(oldest, now) {
+		if x := w.risky(&seen, index); x != nil && !x.at.Before(oldest) && !x.at.After(now) {
+			rows = append(rows, dated{x.at, w.signInRow(x, 0, x.at, past, set)})
+		}
+	}
 	slices.SortStableFunc(rows, func(a, b dated) int { return b.at.Compare(a.at) })
 	getters := make([]odata.Getter, len(rows))
 	for i := range rows {
@@ -167,6 +172,10 @@ func (w *Workload) signInObject(x signIn, part int, at time.Time, past *conditio
 	if x.risk != "none" {
 		state, events = "atRisk", []string{"unfamiliarFeatures"}
 	}
+	aggregated := x.risk
+	if x.seen != nil {
+		aggregated, state, detail, events = x.seen.Level, x.seen.RiskState, x.seen.Detail, []string{x.seen.EventType}
+	}
 	m := x.machine
 	device := object{"deviceId": m.id, "displayName": m.name, "operatingSystem": m.system, "browser": "", "isCompliant": m.compliant, "isManaged": m.managed, "trustType": trusts[m.trust]}
 	if x.client.kind == "browser" {
@@ -175,7 +184,7 @@ func (w *Workload) signInObject(x signIn, part int, at time.Time, past *conditio
 	return object{
 		"id": x.ids[part], "createdDateTime": at, "userDisplayName": x.person.DisplayName, "userPrincipalName": strings.ToLower(x.person.UserPrincipalName), "userId": x.person.ID,
 		"appId": x.service.appID, "appDisplayName": x.service.app, "ipAddress": x.about.IPAddress.String(), "clientAppUsed": x.client.shown, "correlationId": x.correlation,
-		"conditionalAccessStatus": j.status, "isInteractive": true, "riskDetail": detail, "riskLevelAggregated": x.risk, "riskLevelDuringSignIn": x.risk, "riskState": state,
+		"conditionalAccessStatus": j.status, "isInteractive": true, "riskDetail": detail, "riskLevelAggregated": aggregated, "riskLevelDuringSignIn": x.risk, "riskState": state,
 		"riskEventTypes": events, "riskEventTypes_v2": events, "resourceDisplayName": x.service.resource, "resourceId": x.service.resourceID,
 		"resourceTenantId": w.tenant.ID, "homeTenantId": x.homeTenant, "servicePrincipalId": "", "servicePrincipalName": nil, "userAgent": m.agent, "authenticationAppDeviceDetails": nil,
 		"status": object{"errorCode": code, "failureReason": reason, "additionalDetails": some(details)}, "deviceDetail": device,

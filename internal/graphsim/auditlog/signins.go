@@ -12,6 +12,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/graphsim/evaluate"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
+	"github.com/risksweep/risksweep/internal/graphsim/risk"
 )
 
 // span is the time before the tenant's birth that the asked number of sign-ins
@@ -42,6 +43,8 @@ type signIn struct {
 	// by method; capable that the person can give one.
 	claim, capable, accepted bool
 	method, risk             string
+	// seen is set for a sign-in that a detection is about.
+	seen *risk.SignIn
 }
 
 // service is what is signed in to, by a client application.
@@ -186,13 +189,13 @@ func phone(d dice) machine {
 }
 
 // signIn makes the sign-in of a number, nil if nobody is there to sign in.
-func (w *Workload) signIn(number int, index map[string]int) *signIn {
+func (w *Workload) signIn(nth int, index map[string]int) *signIn {
 	if len(w.cast) == 0 {
 		return nil
 	}
-	d := newDice(w.opt.Seed, uint64(number)) //nolint:gosec // a count
+	d := newDice(w.opt.Seed, uint64(nth)) //nolint:gosec // a count
 	interval := span / time.Duration(w.opt.SignIns)
-	at := w.opt.Born.Add(-span).Add(time.Duration(number) * interval)
+	at := w.opt.Born.Add(-span).Add(time.Duration(nth) * interval)
 	x := &signIn{at: at.Add(time.Duration(d.Int64N(max(int64(interval), 1)))).UTC().Truncate(time.Second)}
 	id := w.cast[d.IntN(len(w.cast))]
 	i, ok := index[id]
@@ -200,7 +203,7 @@ func (w *Workload) signIn(number int, index map[string]int) *signIn {
 		return nil
 	}
 	x.person = &w.tenant.People[i]
-	person := newDice(w.opt.Seed, binary.BigEndian.Uint64([]byte(strings.ReplaceAll(id, "-", ""))))
+	person := newDice(w.opt.Seed, number(id))
 	person.traits(x, w.homes(x.person))
 	x.ids = []string{d.id(), d.id()}
 	x.correlation, x.homeTenant = d.id(), w.tenant.ID
@@ -244,6 +247,41 @@ func (w *Workload) signIn(number int, index map[string]int) *signIn {
 		x.about.TransferMethod = "deviceCodeFlow"
 	}
 	return x
+}
+
+// risky makes the sign-in that a detection is about: by a browser, on a machine
+// that nobody has registered.
+func (w *Workload) risky(seen *risk.SignIn, index map[string]int) *signIn {
+	i, ok := index[seen.UserID]
+	from, err := netip.ParseAddr(seen.IPAddress)
+	if !ok || err != nil {
+		return nil
+	}
+	d := newDice(w.opt.Seed, number(seen.RequestID))
+	x := &signIn{
+		at: seen.At.Truncate(time.Second), ids: []string{seen.RequestID}, correlation: seen.CorrelationID, homeTenant: w.tenant.ID, person: &w.tenant.People[i],
+		client: client{"Browser", "browser", false}, risk: "none", seen: seen,
+	}
+	newDice(w.opt.Seed, number(seen.UserID)).traits(x, w.homes(x.person))
+	x.claim = x.capable && d.hits(250)
+	x.service = w.pick(d, x.person)
+	x.machine.id, x.machine.name, x.machine.trust, x.machine.compliant, x.machine.managed = "", "", "", false, false
+	x.from = place{country: seen.Country, state: seen.State, city: seen.City, latitude: seen.Latitude, longitude: seen.Longitude}
+	if seen.Realtime {
+		x.risk = seen.Level
+	}
+	x.disabled = !x.person.Enabled && !x.at.Before(x.person.DisabledAt)
+	x.about = x.question(from)
+	return x
+}
+
+// number is a number that belongs to an id.
+func number(id string) uint64 {
+	raw, err := uuid.Parse(id)
+	if err != nil {
+		return 0
+	}
+	return binary.BigEndian.Uint64(raw[:])
 }
 
 // homes are the places that a person may live at.

@@ -58,13 +58,29 @@ type world struct {
 	Directory
 	tenant string
 	places []evaluate.Location
+	// users are those asked for so far: many sign-ins are of few people.
+	users map[string]knownUser
+}
+
+type knownUser struct {
+	user evaluate.User
+	ok   bool
+}
+
+func (w *world) User(id string) (evaluate.User, bool) {
+	k, asked := w.users[id]
+	if !asked {
+		k.user, k.ok = w.Directory.User(id)
+		w.users[id] = k
+	}
+	return k.user, k.ok
 }
 
 func (w *world) TenantID() string               { return w.tenant }
 func (w *world) Locations() []evaluate.Location { return w.places }
 
 func (w *Workload) world(now time.Time) *world {
-	out := &world{Directory: w.dir, tenant: w.tenantID.String()}
+	out := &world{Directory: w.dir, tenant: w.tenantID.String(), users: map[string]knownUser{}}
 	for _, x := range w.locations.readable(now, false) {
 		l, err := evaluate.ReadLocation(content(x))
 		if err == nil { // nothing else is kept

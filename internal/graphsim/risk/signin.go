@@ -4,10 +4,46 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/risksweep/risksweep/internal/graphsim/odata"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 )
+
+// SignIn is a sign-in that a detection is about, for the log of sign-ins.
+type SignIn struct {
+	RequestID, CorrelationID, UserID string
+	At                               time.Time
+	IPAddress                        string
+	Country, State, City             string
+	Latitude, Longitude              float64
+	EventType                        string
+	// Level and Realtime say how risky it was, and whether that was known at
+	// once; RiskState and Detail are what has become of the risk.
+	Level, RiskState, Detail string
+	Realtime                 bool
+}
+
+// SignIns gives the risky sign-ins of users from a time on.
+func (w *Workload) SignIns(since, now time.Time) []SignIn {
+	w.settle(odata.Ticks(now))
+	var all []SignIn
+	r := w.users
+	for i := range r.detections {
+		d := &r.detections[i]
+		if d.address == [16]byte{} || d.activityAt < odata.Ticks(since) {
+			continue
+		}
+		p := &places[d.place]
+		all = append(all, SignIn{
+			RequestID: guid(r.noise(i, 1), r.noise(i, 2)), CorrelationID: guid(r.noise(i, 3), r.noise(i, 4)), UserID: r.subjects[d.subject].id,
+			At: odata.FromTicks(d.activityAt), IPAddress: d.ip(), Country: p.country, State: p.state, City: p.city, Latitude: p.latitude, Longitude: p.longitude,
+			EventType: r.words.types[d.event].name, Level: levelEnum.Members[d.level], RiskState: stateEnum.Members[d.state], Detail: detailEnum.Members[d.detail],
+			Realtime: d.timing == timingRealtime,
+		})
+	}
+	return all
+}
 
 // closeOne ends one detection; the subject's risk is what the others leave.
 func (r *register) closeOne(s *subject, i int32, at int64, by string, state, detail uint8) {
