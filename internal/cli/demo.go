@@ -89,6 +89,9 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 	if err != nil {
 		return err
 	}
+	if err := c.demoExpectations(ctx, a, cfg.Tenants[0]); err != nil {
+		return err
+	}
 	c.demoEnd(out, cfg, second)
 	if code != ExitDone {
 		return exitError{code: code}
@@ -113,6 +116,17 @@ func (c *command) demoAgain(ctx context.Context, a *app.App, cfg *config.Config)
 		return r, err
 	}
 	return r, r.Err
+}
+
+// demoExpectations judges what is expected of the policies that now stand.
+func (c *command) demoExpectations(ctx context.Context, a *app.App, t config.Tenant) error {
+	sets, err := c.expected(ctx, a, t, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "\nWhat the policies mean: expectations.yaml\n\n")
+	c.printExpectations(sets[len(sets)-1:])
+	return nil
 }
 
 // demoEnd says where to look.
@@ -204,8 +218,8 @@ func (c *command) demoConfig(dir, out string, at graphsim.Ready) (*config.Config
 				return at.Token, true
 			case config.EnvTenants:
 				return fmt.Sprintf("[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: %s}}, "+
-					"graphEndpoint: %q, baseline: %q, triage: %q}]", at.TenantID, token, at.Graph,
-					filepath.Join(dir, "baseline"), filepath.Join(dir, "triage.yaml")), true
+					"graphEndpoint: %q, baseline: %q, triage: %q, expectations: %q}]", at.TenantID, token, at.Graph,
+					filepath.Join(dir, "baseline"), filepath.Join(dir, "triage.yaml"), filepath.Join(dir, "expectations.yaml")), true
 			}
 			return "", false
 		},

@@ -159,7 +159,7 @@ func (c *command) printExpectations(sets []expectation.SetVerdicts) {
 			if v.Holds {
 				held++
 				if v.Nobody {
-					fmt.Fprintf(c.Out, "holds for nobody, %s: %s (%s:%d): nobody is meant\n", s.Policies, printable(v.Name), printable(v.File), v.Line)
+					fmt.Fprintf(c.Out, "holds for nobody, %s: %s (%s:%d)\n", s.Policies, printable(v.Name), printable(v.File), v.Line)
 				}
 				continue
 			}

@@ -26,7 +26,7 @@ func (c *command) packageCommand() *cobra.Command {
 		Short: "Lay out a function app: host.json, the binary, a folder for each function, the configuration",
 		Long: `Writes a folder that is a function app, ready to zip or to start with
 func start: host.json, this binary, one folder for each function, and the
-configuration with the baseline and triage files that it names. These must lie
+configuration with the baseline, triage and expectations files that it names. These must lie
 in the configuration's folder or below. Secrets are not packed: they belong in
 app settings.
 
@@ -132,7 +132,7 @@ func filesToPack(cfg *config.Config) ([]packed, error) {
 	}
 	var problems yamldoc.Problems
 	for _, t := range cfg.Tenants {
-		for key, path := range map[string]string{"baseline": t.Baseline, "triage": t.Triage} {
+		for key, path := range map[string]string{"baseline": t.Baseline, "triage": t.Triage, "expectations": t.Expectations} {
 			if path == "" {
 				continue
 			}
