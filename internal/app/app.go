@@ -22,6 +22,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/expectation"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -180,6 +181,18 @@ func (a *App) Baseline(t config.Tenant) (*baseline.Baseline, yamldoc.Problems) {
 	return baseline.Load(Disk{}, Relative(t.Baseline))
 }
 
+// Expectations reads the tenant's file of expectations; none if it has none.
+func (a *App) Expectations(t config.Tenant) ([]expectation.Expectation, yamldoc.Problems) {
+	if t.Expectations == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(t.Expectations)
+	if err != nil {
+		return nil, yamldoc.Problems{{File: Relative(t.Expectations), Message: "cannot be read: " + err.Error()}}
+	}
+	return expectation.Parse(Relative(t.Expectations), data)
+}
+
 // Disk is the machine's file system, with paths as people write them.
 type Disk struct{}
 
@@ -202,31 +215,42 @@ func Relative(path string) string {
 // Check says what is wrong with a tenant's files and its credential, as far as
 // that can be seen without asking anybody.
 func (a *App) Check(t config.Tenant) error {
-	if _, _, err := a.files(t); err != nil || t.Credential.Absent {
+	if _, err := a.files(t); err != nil || t.Credential.Absent {
 		return err
 	}
 	_, err := a.Graph(t)
 	return err
 }
 
-// files reads the triage and baseline file of a tenant, and logs warnings.
-func (a *App) files(t config.Tenant) (*triage.Policy, *baseline.Baseline, error) {
-	rules, problems := a.Triage(t)
-	base, more := a.Baseline(t)
+// tenantFiles are what a tenant's files say.
+type tenantFiles struct {
+	triage       *triage.Policy
+	baseline     *baseline.Baseline
+	expectations []expectation.Expectation
+}
+
+// files reads the files of a tenant, and logs warnings.
+func (a *App) files(t config.Tenant) (f tenantFiles, err error) {
+	var problems yamldoc.Problems
+	var more yamldoc.Problems
+	f.triage, problems = a.Triage(t)
+	f.baseline, more = a.Baseline(t)
+	problems = append(problems, more...)
+	f.expectations, more = a.Expectations(t)
 	problems = append(problems, more...)
 	if err := problems.Err(); err != nil {
-		return nil, nil, err
+		return tenantFiles{}, err
 	}
 	for _, w := range problems.Warnings() {
 		a.opt.Log.Warn(w.Error(), "tenant", t.Name)
 	}
-	return rules, base, nil
+	return f, nil
 }
 
 // Sweeper wires one tenant. Problems in its triage or baseline file come back
 // as yamldoc.Problems; warnings among them are logged.
 func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
-	rules, base, err := a.files(t)
+	f, err := a.files(t)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +272,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		Notify: a.notifier(t, redaction),
 		Name:   t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
 		Reader: client, Writer: func() apply.Writer { return client },
-		Ledger: a.Ledger(t.Name), Triage: rules, Baseline: base,
+		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Expectations: f.expectations, Access: client,
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
 			ServicePrincipals: cfg.Sweep.ServicePrincipals, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,

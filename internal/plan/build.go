@@ -321,3 +321,18 @@ func (p *Plan) Keep(earlier Plan) (gone []Action) {
 	}
 	return gone
 }
+
+// RefuseChanges refuses every ready change of a policy, location or strength,
+// because of what they would bring about together. requestsPerSecond is that
+// of the Input.
+func (p *Plan) RefuseChanges(limit, text string, requestsPerSecond float64) {
+	p.Violations = append(p.Violations, Violation{Kind: UpdatePolicy, Limit: limit, Text: text})
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		if a.Status == Ready && !a.Kind.OnUser() {
+			a.Status = Refused
+			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "refused: "+text)
+		}
+	}
+	p.Cost = cost(p.Actions, requestsPerSecond)
+}

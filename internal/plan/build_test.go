@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -198,5 +199,28 @@ func TestWhatIsKeptOfAStoredPlan(t *testing.T) {
 				t.Errorf("%d are gone, want %d: %v", len(gone), c.wantGone, gone)
 			}
 		})
+	}
+}
+
+func TestRefusedChangesLeaveUsersAlone(t *testing.T) {
+	p := Build(Input{
+		Actions: []Action{
+			{Kind: Dismiss, Status: Ready, Subject: Subject{ID: "u"}},
+			{Kind: CreatePolicy, Status: Ready, Change: &Change{Kind: "conditionalAccessPolicy", Key: "P"}},
+			{Kind: UpdatePolicy, Status: Blocked, Change: &Change{Kind: "conditionalAccessPolicy", Key: "Q"}},
+		},
+		Enforcement: Enforcement{Dismiss: true, Policies: true}, Limits: Limits{MaxDismissals: 9, MaxPolicyCreates: 9, MaxPolicyUpdates: 9, MaxShareOfRiskyUsers: 1},
+		AtRisk: Count(10),
+	})
+	p.RefuseChanges("tenants[].expectations", "an expectation would not hold", 0)
+	var got []Status
+	for _, a := range p.Actions {
+		got = append(got, a.Status)
+	}
+	if !slices.Equal(got, []Status{Ready, Refused, Blocked}) {
+		t.Errorf("statuses %v", got)
+	}
+	if n := len(p.Violations); n != 1 || p.Violations[0].Limit != "tenants[].expectations" {
+		t.Errorf("violations %v", p.Violations)
 	}
 }

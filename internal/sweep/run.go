@@ -281,6 +281,7 @@ func (r *run) makePlan(ctx context.Context, held recovery.HeldBack) error {
 			r.warn(fmt.Sprintf("%s %s of plan %s no longer holds and is not carried out", gone.Kind, nameOf(gone.Subject), r.req.Stored.Run))
 		}
 	}
+	r.guardExpectations(ctx)
 	if err := r.claim(ctx, r.Output.Redaction.Plan(r.res.Plan)); err != nil {
 		return fmt.Errorf("storing the plan (nothing was sent): %w", err)
 	}

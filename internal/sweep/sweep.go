@@ -19,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/expectation"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -92,14 +93,18 @@ type Sweeper struct {
 	Ledger   *ledger.Ledger
 	Triage   *triage.Policy     // nil: triage is skipped
 	Baseline *baseline.Baseline // nil: the baseline is skipped
-	Settings Settings
-	Output   Output
-	Version  string
-	Host     string
-	PID      int
-	Now      func() time.Time
-	Log      *slog.Logger
-	Progress Progress
+	// Expectations must hold after the baseline's writes; Access reads what
+	// judging them needs.
+	Expectations []expectation.Expectation
+	Access       AccessReader
+	Settings     Settings
+	Output       Output
+	Version      string
+	Host         string
+	PID          int
+	Now          func() time.Time
+	Log          *slog.Logger
+	Progress     Progress
 	// Notify is told what came of a run once its lease is given back, or why
 	// none came to be; nil tells nobody.
 	Notify func(context.Context, Result, error)
