@@ -282,7 +282,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 			Limits:       cfg.Limits,
 			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: min(a.opt.Visibility, cfg.Sweep.Settle),
 		},
-		Output:  sweep.Output{Redaction: redaction, Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), ExitCode: a.opt.ExitCode},
+		Output:  sweep.Output{Redaction: redaction, Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), CSV: report.CSVForm{BOM: cfg.Report.CSV.BOM, Excel: cfg.Report.CSV.Times == "excel"}, ExitCode: a.opt.ExitCode},
 		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: progress,
 	}, nil
 }

@@ -161,7 +161,7 @@ func because(list []access.Exclusion) string {
 
 // writeCoverageCSV has one row for each gap.
 func writeCoverageCSV(c *command, cov access.Coverage) error {
-	w := report.NewCSV(c.Out, []string{"users", "privileged", "examples", "situation", "nearest"})
+	w := report.NewCSV(c.Out, []string{"users", "privileged", "examples", "situation", "nearest"}, report.CSVForm{})
 	for _, g := range cov.Gaps {
 		var nearest []string
 		for _, n := range g.Nearest {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/graph"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -25,6 +26,7 @@ func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) e
 		return err
 	}
 	a := c.reading(cfg)
+	out.csvForm = askedCSV(cfg)
 	var failed error
 	if len(cfg.Tenants) > 1 {
 		out.heads = append([]string{"tenant"}, out.heads...)
@@ -50,6 +52,24 @@ func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) e
 		return exitError{code: exitCode(failed)}
 	}
 	return nil
+}
+
+// askedCSV is how a list is written as CSV: for a program, as it goes into a
+// pipe as a rule, unless a flag of this very command asks for something else.
+// report.csv in a file or in the environment is about the files of runs.
+func askedCSV(cfg *config.Config) (form report.CSVForm) {
+	for _, s := range cfg.Effective() {
+		if !strings.HasPrefix(s.Source, "flag ") {
+			continue
+		}
+		switch s.Key {
+		case "report.csv.bom":
+			form.BOM = cfg.Report.CSV.BOM
+		case "report.csv.times":
+			form.Excel = cfg.Report.CSV.Times == "excel"
+		}
+	}
+	return form
 }
 
 // oneOf checks a flag against its values, whatever the case.

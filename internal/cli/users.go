@@ -263,7 +263,9 @@ type rows struct {
 	tenant string
 	table  *table
 	csv    *report.CSV
-	n      int
+	// csvForm is for programs unless flags ask for something else.
+	csvForm report.CSVForm
+	n       int
 }
 
 func (c *command) rows(heads ...string) (*rows, error) {
@@ -292,7 +294,12 @@ func (r *rows) add(raw json.RawMessage, cells ...string) error {
 		_, err = fmt.Fprintf(r.c.Out, "%s%s", sep, raw)
 	case "csv":
 		if r.csv == nil {
-			r.csv = report.NewCSV(r.c.Out, r.heads)
+			r.csv = report.NewCSV(r.c.Out, r.heads, r.csvForm)
+		}
+		for i, head := range r.heads {
+			if strings.HasSuffix(head, "DateTime") {
+				cells[i] = r.csvForm.Time(entra.DateTime(cells[i]))
+			}
 		}
 		err = r.csv.Row(cells)
 	default:
@@ -349,7 +356,7 @@ func (r *rows) end() error {
 		return err
 	case "csv":
 		if r.csv == nil {
-			r.csv = report.NewCSV(r.c.Out, r.heads)
+			r.csv = report.NewCSV(r.c.Out, r.heads, r.csvForm)
 		}
 		return r.csv.Flush()
 	default:

@@ -148,8 +148,15 @@ type HTTP struct {
 type Report struct {
 	Redact  string   // names and addresses: none, hash or drop
 	Formats []string // besides the ones that are always written: ocsf
+	CSV     CSV
 	// SLA is how long risk of each level may stay open.
 	SLA SLA
+}
+
+// CSV says how the CSV files of runs are written.
+type CSV struct {
+	BOM   bool   // begins with a byte order mark
+	Times string // rfc3339 or excel
 }
 
 // SLA is how long open risk may wait for a person, by riskLevel.

@@ -62,7 +62,7 @@ sweep: {lookback: 1000h, overlap: 50h, fullEvery: 24h, settle: 20m, timeout: 2h,
 enforcement: {dismiss: true, confirmCompromised: true, policies: true, allowEnabledPolicies: true, allowWeakening: true, prune: true}
 limits: {maxDismissals: 1, maxConfirmCompromised: 2, maxShareOfRiskyUsers: 0.5, maxPolicyCreates: 3, maxPolicyUpdates: 4, maxPolicyDeletes: 5}
 http: {listen: "0.0.0.0:80", token: {env: API_TOKEN}, allowApply: true, issuer: https://login.example/v2.0, audience: api, role: Run}
-report: {redact: hash, formats: [ocsf], sla: {high: 1h, medium: 2h, low: 3h}}
+report: {redact: hash, formats: [ocsf], csv: {bom: false, times: rfc3339}, sla: {high: 1h, medium: 2h, low: 3h}}
 notices:
   - {kind: slack, url: {env: SLACK}, tenants: [sim], timeout: 5s}
 `
@@ -97,7 +97,7 @@ func TestLoadReadsEverything(t *testing.T) {
 		Enforcement: Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true, AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
 		Limits:      plan.Limits{MaxDismissals: 1, MaxConfirmCompromised: 2, MaxShareOfRiskyUsers: 0.5, MaxPolicyCreates: 3, MaxPolicyUpdates: 4, MaxPolicyDeletes: 5},
 		HTTP:        HTTP{Listen: "0.0.0.0:80", Token: NewSecret("s3cret-b"), AllowApply: true, Issuer: "https://login.example/v2.0", Audience: "api", Role: "Run"},
-		Report:      Report{Redact: "hash", Formats: []string{"ocsf"}, SLA: SLA{High: time.Hour, Medium: 2 * time.Hour, Low: 3 * time.Hour}},
+		Report:      Report{Redact: "hash", Formats: []string{"ocsf"}, CSV: CSV{Times: "rfc3339"}, SLA: SLA{High: time.Hour, Medium: 2 * time.Hour, Low: 3 * time.Hour}},
 		Notices:     []Notice{{Kind: "slack", URL: NewSecret("https://hooks.example/s3cret-c"), Tenants: []string{"sim"}, Timeout: 5 * time.Second}},
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreUnexported(Config{})); diff != "" {
@@ -119,7 +119,7 @@ func TestDefaults(t *testing.T) {
 			RequestTimeout: 2 * time.Minute, RequestsPerSecond: 1, ServicePrincipals: "auto"},
 		Limits: plan.Limits{MaxDismissals: 50, MaxConfirmCompromised: 10, MaxShareOfRiskyUsers: 0.25, MaxPolicyCreates: 50, MaxPolicyUpdates: 20},
 		HTTP:   HTTP{Listen: "127.0.0.1:8080"},
-		Report: Report{Redact: "none", SLA: SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour}},
+		Report: Report{Redact: "none", CSV: CSV{BOM: true, Times: "excel"}, SLA: SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour}},
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 		t.Error(diff)

@@ -57,6 +57,8 @@ var keys = func() []field[Config] {
 
 		enum("report.redact", "none", "How names and addresses stand in reports.", func(c *Config) *string { return &c.Report.Redact }, "none", "hash", "drop"),
 		list("report.formats", "Formats besides JSON, CSV and HTML.", func(c *Config) *[]string { return &c.Report.Formats }, "ocsf"),
+		boolean("report.csv.bom", "true", "CSV files of runs begin with a byte order mark, by which spreadsheets know UTF-8.", func(c *Config) *bool { return &c.Report.CSV.BOM }),
+		enum("report.csv.times", "excel", "Times in CSV files of runs: excel (2026-11-30 03:10:00, in UTC, which spreadsheets read) or rfc3339 (as Graph sent them).", func(c *Config) *string { return &c.Report.CSV.Times }, "rfc3339", "excel"),
 		duration("report.sla.high", "24h", "How long risk of level high may stay open.", time.Minute, ever, func(c *Config) *time.Duration { return &c.Report.SLA.High }),
 		duration("report.sla.medium", "72h", "How long risk of level medium may stay open.", time.Minute, ever, func(c *Config) *time.Duration { return &c.Report.SLA.Medium }),
 		duration("report.sla.low", "168h", "How long risk of level low may stay open.", time.Minute, ever, func(c *Config) *time.Duration { return &c.Report.SLA.Low }),

@@ -32,7 +32,7 @@ func TestCellsFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var b bytes.Buffer
-			w := NewCSV(&b, []string{"head"})
+			w := NewCSV(&b, []string{"head"}, CSVForm{})
 			if err := w.Row([]string{c.text}); err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/risksweep/risksweep/internal/entra"
 )
 
 // csvWriter writes RFC 4180 lines (CRLF, UTF-8) in which no cell can become a
@@ -26,14 +28,29 @@ type csvWriter struct {
 	w    io.Writer
 	buf  []byte
 	cell int
+	form CSVForm
 	err  error
 }
+
+// CSVForm says how CSV is written; the zero value is for programs.
+type CSVForm struct {
+	// BOM begins a file with the mark by which spreadsheets know UTF-8.
+	BOM bool
+	// Excel writes times as spreadsheets read them: 2026-11-30 03:10:00, in UTC.
+	Excel bool
+}
+
+// excelTime is a time that a spreadsheet takes for one in every language.
+const excelTime = "2006-01-02 15:04:05"
 
 // csvFlush is how much is gathered before it is written.
 const csvFlush = 32 << 10
 
-func newCSV(w io.Writer, columns []string) *csvWriter {
-	c := &csvWriter{w: w}
+func newCSV(w io.Writer, columns []string, form CSVForm) *csvWriter {
+	c := &csvWriter{w: w, form: form}
+	if form.BOM {
+		c.buf = append(c.buf, "\ufeff"...)
+	}
 	for _, name := range columns {
 		c.text(name)
 	}
@@ -45,7 +62,17 @@ func newCSV(w io.Writer, columns []string) *csvWriter {
 type CSV struct{ w *csvWriter }
 
 // NewCSV begins a table with its heads.
-func NewCSV(w io.Writer, columns []string) *CSV { return &CSV{newCSV(w, columns)} }
+func NewCSV(w io.Writer, columns []string, form CSVForm) *CSV {
+	return &CSV{newCSV(w, columns, form)}
+}
+
+// Time gives a time of Graph as a cell holds it; what is no time stays.
+func (f CSVForm) Time(d entra.DateTime) string {
+	if t, ok := d.Time(); ok && f.Excel {
+		return t.UTC().Format(excelTime)
+	}
+	return string(d)
+}
 
 // Row adds one line.
 func (c *CSV) Row(cells []string) error {
@@ -185,7 +212,11 @@ func (c *csvWriter) time(t time.Time) {
 		c.text("")
 		return
 	}
-	c.text(t.UTC().Format(time.RFC3339))
+	layout := time.RFC3339
+	if c.form.Excel {
+		layout = excelTime
+	}
+	c.text(t.UTC().Format(layout))
 }
 
 // end ends the line.

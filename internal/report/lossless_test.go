@@ -65,7 +65,7 @@ func TestEveryDocumentSurvives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		docs := rapid.SliceOfN(rapid.Custom(drawDocument), 1, 3).Draw(t, "documents")
 		var detections, users bytes.Buffer
-		d, u := report.NewDetections(&detections, discard{}, report.Redaction{}), report.NewUsers(&users, discard{}, report.Redaction{})
+		d, u := report.NewDetections(&detections, discard{}, report.Redaction{}, report.CSVForm{}), report.NewUsers(&users, discard{}, report.Redaction{}, report.CSVForm{})
 		for _, raw := range docs {
 			if err := d.Write(&entra.Detection{Raw: raw}); err != nil {
 				t.Fatal(err)

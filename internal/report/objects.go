@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -35,7 +34,7 @@ type Policies struct {
 var PolicyColumns = []string{"kind", "key", "id", "displayName", "state", "status", "differences", "reasons"}
 
 // WritePolicies writes policies.json and policies.csv.
-func WritePolicies(jsonOut, csvOut io.Writer, rows []PolicyRow) error {
+func WritePolicies(jsonOut, csvOut io.Writer, rows []PolicyRow, form CSVForm) error {
 	if rows == nil {
 		rows = []PolicyRow{}
 	}
@@ -45,7 +44,7 @@ func WritePolicies(jsonOut, csvOut io.Writer, rows []PolicyRow) error {
 	if err := enc.Encode(Policies{SchemaVersion: 1, Objects: rows}); err != nil {
 		return err
 	}
-	c := newCSV(csvOut, PolicyColumns)
+	c := newCSV(csvOut, PolicyColumns, form)
 	for _, r := range rows {
 		var diffs []string
 		for _, d := range r.Differences {
@@ -64,17 +63,20 @@ var ActionColumns = []string{"id", "kind", "outcome", "planned", "subjectId", "s
 
 // WriteActions writes actions.csv: every planned action with its outcome, then
 // what became of actions of earlier runs.
-func WriteActions(w io.Writer, p plan.Plan, outcomes, settled []plan.Outcome) error {
-	c := newCSV(w, ActionColumns)
+func WriteActions(w io.Writer, p plan.Plan, outcomes, settled []plan.Outcome, form CSVForm) error {
+	c := newCSV(w, ActionColumns, form)
 	byID := map[string]plan.Outcome{}
 	for _, o := range outcomes {
 		byID[o.Action] = o
 	}
 	row := func(o plan.Outcome, planned plan.Status, reasons []string) {
 		for _, s := range [...]string{o.Action, string(o.Kind), string(o.Status), string(planned), string(o.Subject.ID), o.Subject.Key, o.Subject.Name, o.Rule,
-			strings.Join(reasons, "; "), o.Detail, o.At.UTC().Format(time.RFC3339), o.RequestID, o.Run} {
+			strings.Join(reasons, "; "), o.Detail} {
 			c.text(s)
 		}
+		c.time(o.At)
+		c.text(o.RequestID)
+		c.text(o.Run)
 		c.end()
 	}
 	for _, a := range p.Actions {

@@ -38,7 +38,7 @@ func TestCSVRoundTrip(t *testing.T) {
 		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", "a,b", `say "hi"`, "a\nb", " lead", "＝1", "|cmd", " =1", "\u00a0=1", "\ufeff+1", "'quoted", "'", "\n=1"}))
 		d := entra.Detection{ID: text.Draw(t, "id"), UserDisplayName: text.Draw(t, "name"), AdditionalInfo: text.Draw(t, "info"), Raw: json.RawMessage(`{}`)}
 		var jsonl, out bytes.Buffer
-		w := report.NewDetections(&jsonl, &out, report.Redaction{})
+		w := report.NewDetections(&jsonl, &out, report.Redaction{}, report.CSVForm{})
 		if err := w.Write(&d); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestCSVRoundTrip(t *testing.T) {
 func TestNothingIsLostInJSONLines(t *testing.T) {
 	raw := json.RawMessage("{\n \"id\": \"u1\", \"riskLevel\": \"brandNew\", \"future\": {\"a\": [1, 2.50]}\n}")
 	var jsonl, out bytes.Buffer
-	w := report.NewUsers(&jsonl, &out, report.Redaction{})
+	w := report.NewUsers(&jsonl, &out, report.Redaction{}, report.CSVForm{})
 	row := report.UserRow{User: entra.RiskyUser{ID: "u1", RiskLevel: "brandNew", Raw: raw}, OpenDetections: 2,
 		Decision: triage.Decision{Verdict: triage.Leave, Code: triage.CodeUncovered, Reasons: []string{"why"}, NeedsPerson: true}}
 	if err := w.Write(row); err != nil {
@@ -115,7 +115,7 @@ func TestRedaction(t *testing.T) {
 	for _, mode := range []string{"hash", "drop"} {
 		r := report.NewRedaction(mode, []byte("key"))
 		var jsonl, out bytes.Buffer
-		w := report.NewDetections(&jsonl, &out, r)
+		w := report.NewDetections(&jsonl, &out, r, report.CSVForm{})
 		if err := w.Write(&d); err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +242,7 @@ func TestWaitingForIsOldestFirst(t *testing.T) {
 
 func BenchmarkDetections(b *testing.B) {
 	d := entra.Detection{ID: strings.Repeat("a", 64), UserPrincipalName: "ada@contoso.com", IPAddress: "203.0.113.7", Raw: json.RawMessage(`{"id":"` + strings.Repeat("a", 900) + `"}`)}
-	w := report.NewDetections(discard{}, discard{}, report.Redaction{})
+	w := report.NewDetections(discard{}, discard{}, report.Redaction{}, report.CSVForm{})
 	b.ReportAllocs()
 	for range b.N {
 		if err := w.Write(&d); err != nil {
@@ -261,7 +261,7 @@ func TestCoordinatesAreNoFormulas(t *testing.T) {
 	south, east := -33.8688, 151.2093
 	d := entra.Detection{ID: "d", Location: entra.Location{GeoCoordinates: &entra.GeoCoordinates{Latitude: &south, Longitude: &east}}, Raw: json.RawMessage(`{}`)}
 	var out bytes.Buffer
-	w := report.NewDetections(discard{}, &out, report.Redaction{})
+	w := report.NewDetections(discard{}, &out, report.Redaction{}, report.CSVForm{})
 	if err := w.Write(&d); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestCoordinatesAreNoFormulas(t *testing.T) {
 // TestDocumentsThatAreNone are an error, never an empty row.
 func TestDocumentsThatAreNone(t *testing.T) {
 	for _, raw := range []string{"", "null", "[]", `"x"`, "{"} {
-		w := report.NewUsers(discard{}, discard{}, report.Redaction{})
+		w := report.NewUsers(discard{}, discard{}, report.Redaction{}, report.CSVForm{})
 		if err := w.Write(report.UserRow{User: entra.RiskyUser{ID: "u1", Raw: json.RawMessage(raw)}}); err == nil || !strings.Contains(err.Error(), "u1") {
 			t.Errorf("%q: %v", raw, err)
 		}

@@ -67,8 +67,8 @@ type Detections struct {
 func (w *Detections) Also(o *OCSF) { w.ocsf = o }
 
 // NewDetections begins both files.
-func NewDetections(jsonl, csv io.Writer, redact Redaction) *Detections {
-	return &Detections{lines: lines{w: jsonl}, csv: newCSV(csv, DetectionColumns), redact: redact}
+func NewDetections(jsonl, csv io.Writer, redact Redaction, form CSVForm) *Detections {
+	return &Detections{lines: lines{w: jsonl}, csv: newCSV(csv, DetectionColumns, form), redact: redact}
 }
 
 // Write adds one detection to both files.
@@ -92,7 +92,7 @@ func (w *Detections) Write(d *entra.Detection) error {
 		return err
 	}
 	c := w.csv
-	for _, s := range [...]string{d.ID, string(d.DetectedDateTime), string(d.ActivityDateTime), string(d.LastUpdatedDateTime), string(d.UserID),
+	for _, s := range [...]string{d.ID, c.form.Time(d.DetectedDateTime), c.form.Time(d.ActivityDateTime), c.form.Time(d.LastUpdatedDateTime), string(d.UserID),
 		d.UserPrincipalName, d.UserDisplayName, d.RiskEventType, string(d.RiskLevel), string(d.RiskState), string(d.RiskDetail), d.IPAddress,
 		d.Location.City, d.Location.State, d.Location.CountryOrRegion} {
 		c.text(s)
@@ -151,8 +151,8 @@ type Users struct {
 }
 
 // NewUsers begins both files.
-func NewUsers(jsonl, csv io.Writer, redact Redaction) *Users {
-	return &Users{lines: lines{w: jsonl}, csv: newCSV(csv, UserColumns), redact: redact}
+func NewUsers(jsonl, csv io.Writer, redact Redaction, form CSVForm) *Users {
+	return &Users{lines: lines{w: jsonl}, csv: newCSV(csv, UserColumns, form), redact: redact}
 }
 
 // Also writes every decision to a SIEM's file too.
@@ -203,7 +203,7 @@ func (w *Users) Write(row UserRow) error {
 	w.lines.buf = append(b, text[1:]...)
 	c := w.csv
 	for _, s := range [...]string{string(u.ID), u.UserPrincipalName, u.UserDisplayName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail),
-		string(u.RiskLastUpdatedDateTime)} {
+		c.form.Time(u.RiskLastUpdatedDateTime)} {
 		c.text(s)
 	}
 	c.tristate(u.IsDeleted)

@@ -113,7 +113,7 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 	for _, mode := range []string{"none", "hash", "drop"} {
 		red := NewRedaction(mode, []byte("key"))
 		var detections, users, policies, finding bytes.Buffer
-		d, u, o := NewDetections(&detections, io.Discard, red), NewUsers(&users, io.Discard, red), NewOCSF(&finding, OCSFSource{Run: "r1", TenantID: "t", At: at}, red)
+		d, u, o := NewDetections(&detections, io.Discard, red, CSVForm{}), NewUsers(&users, io.Discard, red, CSVForm{}), NewOCSF(&finding, OCSFSource{Run: "r1", TenantID: "t", At: at}, red)
 		closed := detection
 		closed.RiskState, closed.RiskLevel = entra.StateRemediated, "brandNew"
 		for _, det := range []entra.Detection{detection, bare, closed, {ID: "s1", ServicePrincipalID: "sp", ServicePrincipalDisplayName: "Backup", RiskState: "brandNew", Raw: json.RawMessage(`{"id":"s1"}`)}} {
@@ -150,13 +150,13 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 				t.Errorf("%s: %s", mode, line)
 			}
 		}
-		if err := WritePolicies(&policies, io.Discard, red.Policies([]PolicyRow{policyRow, {Kind: entra.KindLocation, DisplayName: "L", Status: "unmanaged"}})); err != nil {
+		if err := WritePolicies(&policies, io.Discard, red.Policies([]PolicyRow{policyRow, {Kind: entra.KindLocation, DisplayName: "L", Status: "unmanaged"}}), CSVForm{}); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "policies", policies.Bytes())
 	}
 	var none bytes.Buffer
-	if err := WritePolicies(&none, io.Discard, nil); err != nil {
+	if err := WritePolicies(&none, io.Discard, nil, CSVForm{}); err != nil {
 		t.Fatal(err)
 	}
 	check(t, "policies", none.Bytes())
@@ -164,7 +164,7 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 
 func TestReportMeetsTheSchema(t *testing.T) {
 	var users bytes.Buffer
-	u := NewUsers(&users, io.Discard, Redaction{})
+	u := NewUsers(&users, io.Discard, Redaction{}, CSVForm{})
 	for _, row := range []UserRow{{User: user, Decision: decision, OpenDetections: 1}, {User: user}} {
 		if err := u.Write(row); err != nil {
 			t.Fatal(err)

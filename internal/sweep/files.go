@@ -31,8 +31,8 @@ func (r *run) openFiles(ctx context.Context) error {
 		r.files.open = append(r.files.open, f)
 		w[i] = f
 	}
-	r.files.detections = report.NewDetections(w[0], w[1], r.Output.Redaction)
-	r.files.users = report.NewUsers(w[2], w[3], r.Output.Redaction)
+	r.files.detections = report.NewDetections(w[0], w[1], r.Output.Redaction, r.Output.CSV)
+	r.files.users = report.NewUsers(w[2], w[3], r.Output.Redaction, r.Output.CSV)
 	if !slices.Contains(r.Output.Formats, "ocsf") {
 		return nil
 	}

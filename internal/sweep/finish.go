@@ -21,6 +21,7 @@ type Output struct {
 	Redaction report.Redaction
 	Formats   []string // besides the files that are always written: ocsf
 	SLA       report.SLA
+	CSV       report.CSVForm
 	// ExitCode gives the exit code of a finished run, for the report.
 	ExitCode func(Result) int
 }
@@ -96,10 +97,10 @@ func (r *run) store(ctx context.Context) error {
 	var actions, policiesJSON, policiesCSV bytes.Buffer
 	red := r.Output.Redaction
 	outcomes, settled := red.Outcomes(r.res.Outcomes), red.Outcomes(r.rec.Outcomes())
-	if err := report.WriteActions(&actions, red.Plan(r.res.Plan), outcomes, settled); err != nil {
+	if err := report.WriteActions(&actions, red.Plan(r.res.Plan), outcomes, settled, r.Output.CSV); err != nil {
 		return err
 	}
-	if err := report.WritePolicies(&policiesJSON, &policiesCSV, red.Policies(r.policyRows())); err != nil {
+	if err := report.WritePolicies(&policiesJSON, &policiesCSV, red.Policies(r.policyRows()), r.Output.CSV); err != nil {
 		return err
 	}
 	for _, f := range []struct {
