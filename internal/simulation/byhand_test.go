@@ -115,7 +115,6 @@ func TestAnOrderIsHeldToTheShare(t *testing.T) {
 func TestAnOrderForWhatIsDoneAlready(t *testing.T) {
 	for _, kind := range []plan.Kind{plan.Dismiss, plan.ConfirmCompromised, plan.ConfirmSafe} {
 		calm(t, func(w *world) {
-			w.confirmSafe = true
 			w.atRisk(t, "ada@contoso.com")
 			want := []plan.OutcomeStatus{plan.Done, plan.SkippedAlready, plan.SkippedAlready, plan.SkippedAlready}
 			for n, status := range want {

@@ -93,6 +93,10 @@ func (p *process) meet(r *http.Request) (fault, error) {
 	}
 	p.renew()
 	p.w.befall()
+	if p.requests == p.revokeAt {
+		p.w.say("%s: its token is revoked", p.name)
+		p.tokens.revoke()
+	}
 	f := none
 	if !p.w.quiet && p.net.IntN(100) < p.faulty {
 		f = fault(1 + p.net.IntN(int(chosen)))
@@ -153,6 +157,10 @@ func (p *process) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		return
 	case hangsBefore:
 		<-r.Context().Done()
+		return
+	}
+	if !p.admits(r) {
+		refuse(out, http.StatusUnauthorized, "InvalidAuthenticationToken")
 		return
 	}
 	rec, data := p.answer(r, body, f)

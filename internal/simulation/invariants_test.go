@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -38,11 +40,16 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	if !p.leased() {
 		w.breaks("nothing leaves without the lease", "%s: %s %s", p.name, method, path)
 	}
-	switch {
-	case strings.HasSuffix(path, "/riskyUsers/dismiss"), strings.HasSuffix(path, "/riskyUsers/confirmCompromised"):
-		return w.onUsers(p, strings.HasSuffix(path, "/dismiss"), body)
-	case w.confirmSafe && p.ordered && strings.HasSuffix(path, "/riskyUsers/confirmSafe"):
-		return func(int, []byte) {} // no rule orders it
+	if p.gone {
+		w.breaks("nothing leaves once the store is gone", "%s: %s %s", p.name, method, path)
+	}
+	if p.foreign {
+		w.breaks("nothing is written to another tenant than the configuration names", "%s: %s %s", p.name, method, path)
+	}
+	action, onUsers := strings.CutPrefix(path, "/identityProtection/riskyUsers/")
+	switch kind := plan.Kind(action); {
+	case onUsers && (kind == plan.Dismiss || kind == plan.ConfirmCompromised || kind == plan.ConfirmSafe && p.ordered):
+		return w.onUsers(p, kind, body)
 	case strings.HasPrefix(path, "/identity/conditionalAccess/"):
 		return w.onObject(p, method, path, body)
 	}
@@ -50,8 +57,8 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	return func(int, []byte) {}
 }
 
-// onUsers checks a dismissal or a confirmation.
-func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte) {
+// onUsers checks a dismissal or a confirmation. No rule confirms anybody safe.
+func (w *world) onUsers(p *process, kind plan.Kind, body []byte) func(int, []byte) {
 	var in struct {
 		UserIDs []string `json:"userIds"`
 	}
@@ -61,9 +68,10 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 	for i, user := range in.UserIDs {
 		in.UserIDs[i] = strings.ToLower(user)
 	}
-	kind, max, done := plan.Dismiss, w.dismissals24, &w.dismissals
-	if !dismiss {
-		kind, max, done = plan.ConfirmCompromised, maxConfirmed, &w.confirmed
+	dismiss := kind == plan.Dismiss
+	max, done := w.dismissals24, &w.dismissals // both that clear risk count as one
+	if kind == plan.ConfirmCompromised {
+		max, done = maxConfirmed, &w.confirmed
 	}
 	open := map[string]map[string]bool{}
 	for _, user := range in.UserIDs {
@@ -100,36 +108,29 @@ func (w *world) onUsers(p *process, dismiss bool, body []byte) func(int, []byte)
 		if dismiss && !p.ordered && !w.vpn[user] {
 			w.breaks("only who is named is dismissed", "user %s", user)
 		}
-		if !dismiss && !p.ordered && !escalates && !w.edited[user].After(fence) {
+		if kind == plan.ConfirmCompromised && !p.ordered && !escalates && !w.edited[user].After(fence) {
 			w.breaks("only what an escalation matches is confirmed", "user %s", user)
 		}
 	}
-	if share := p.share; share > 0 {
-		done, risky := 0, len(w.list("/identityProtection/riskyUsers?$filter=riskState eq 'atRisk'"))
-		for _, at := range slices.Concat(w.dismissals, w.confirmed) {
-			if time.Since(at) < 24*time.Hour {
-				done++
-			}
-		}
-		if base := risky + done; base >= 20 && float64(done+len(in.UserIDs)) > share*float64(base) {
-			w.breaks("the share of the users at risk holds", "%d of %d, %d at risk now", done+len(in.UserIDs), base, risky)
-		}
-	}
+	w.checkShare(p, len(in.UserIDs))
 	return func(code int, _ []byte) {
 		if code != http.StatusNoContent {
 			return
 		}
 		now := time.Now()
 		for _, user := range in.UserIDs {
-			if dismiss {
+			switch kind {
+			case plan.ConfirmSafe:
+				w.confirmedSafe[user] = true
+			case plan.ConfirmCompromised:
+				w.confirmedUsers[user] = true
+			default:
 				for _, before := range w.dismissed[user] {
 					if !hasNew(open[user], before) && !w.edited[user].After(p.fenced[user]) {
 						w.breaks("nobody is dismissed twice for the same risk", "user %s", user)
 					}
 				}
 				w.dismissed[user] = append(w.dismissed[user], open[user])
-			} else {
-				w.confirmedUsers[user] = true
 			}
 			*done = append(*done, now)
 		}
@@ -291,6 +292,9 @@ func (w *world) anyIntent(match func(ledger.Entry) bool) bool {
 
 // afterRun checks what a run that came to its end has left behind.
 func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err error) {
+	if errors.Is(res.Err, entra.ErrUnauthorized) && !p.barred {
+		w.breaks("a 401 is answered once by a new token", "%s: %v", p.name, res.Err)
+	}
 	if err != nil || p.dead || res.Head == "" {
 		return
 	}
@@ -444,6 +448,11 @@ func (w *world) atTheEnd() {
 	for user := range w.confirmedUsers {
 		if !accounted[plan.ConfirmCompromised][user] {
 			w.breaks("every effect is accounted for", "the confirmation of %s has no outcome in any journal or report", user)
+		}
+	}
+	for user := range w.confirmedSafe {
+		if !accounted[plan.ConfirmSafe][user] {
+			w.breaks("every effect is accounted for", "that %s was confirmed safe has no outcome in any journal or report", user)
 		}
 	}
 	for id, name := range w.ours {

@@ -41,7 +41,39 @@ var mutations = []struct{ name, file, old, new string }{
 	{"who enters the chain of plan runs forgets those who died", "ledger/plans.go", "p.Runs = append(p.Runs, link)\n\t\t\tcontinue", "continue"},
 	{"of two plan runs that end at once one is lost", "ledger/plans.go", "if _, err = l.store.PutIf(ctx, l.name(\"plans.json\"), append(data, '\\n'), version); !errors",
 		"if err = l.store.Put(ctx, l.name(\"plans.json\"), append(data, '\\n')); !errors"},
+	{"an order reaches break-glass accounts", "sweep/order.go", `if why := r.breakGlass[u.ID]; why != "" {`, `if why := r.breakGlass[u.ID]; why != "" && false {`},
+	{"an order reaches who is protected", "sweep/order.go", `if why := r.rules.Protected(u.ID); why != "" {`, `if why := r.rules.Protected(u.ID); why != "" && false {`},
+	{"an order is held to no share", "sweep/run.go", "\tif r.req.Destroy { // bound by", "\tif r.req.Order != nil {\n\t\tin.Limits.MaxShareOfRiskyUsers = 1\n\t}\n\tif r.req.Destroy { // bound by"},
+	{"the share is that of dismissals alone", "plan/build.go", "wanted[Dismiss]+wanted[ConfirmCompromised], done[Dismiss]+done[ConfirmCompromised]", "wanted[Dismiss], done[Dismiss]"},
+	{"the watermark moves before the manifest", "sweep/finish.go", "\tif err := r.join(ctx, m); err != nil {",
+		"\tif r.stateRead && r.readAll {\n\t\tr.state.Watermark = r.serviceStart\n\t\tr.stateVersion, _ = r.Ledger.SaveState(ctx, r.state, r.stateVersion)\n\t}\n\tif err := r.join(ctx, m); err != nil {"},
+	{"an answer that was lost does not count", "ledger/journal.go", "plan.OverDismissed, plan.Unknown:", "plan.OverDismissed:"},
+	{"limits count half a day", "sweep/run.go", "r.Now().Add(-24*time.Hour)", "r.Now().Add(-12*time.Hour)"},
+	{"the tenant of the sign-in is not compared", "sweep/run.go", "r.tenant.ID != r.TenantID && looksLikeGUID(r.TenantID)", "r.tenant.ID != r.TenantID && false"},
+	{"a store that is gone holds nothing back", "sweep/carry.go", "\tcase err != nil:\n\t\treturn fmt.Errorf(\"looking for HOLD: %w\", err)", "\tcase err != nil && false:\n\t\treturn fmt.Errorf(\"looking for HOLD: %w\", err)"},
+	{"a token that was refused is sent again", "graph/send.go", "\t\tc.renewToken(err)\n", ""},
+	{"a 401 is asked about for ever", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "!e.challenged"},
+	{"a 401 ends the run", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "false"},
 	{"one covered detection is enough", "triage/decide.go", "if len(uncovered) > 0 {", "if len(uncovered) == len(e.Detections) {"},
+}
+
+// witnesses are the tests that must see a mutation where seeds are not the
+// right ones to: a package and a pattern of its tests.
+var witnesses = map[string][2]string{
+	"an old look is as good as a new one":       {".", "TestAnAppendThatTakesLong"},
+	"nothing is asked at the departure":         {".", "TestAnAppendThatTakesLong"},
+	"an order reaches break-glass accounts":     {".", "TestNoOrderReachesWhoIsProtected"},
+	"an order reaches who is protected":         {".", "TestNoOrderReachesWhoIsProtected"},
+	"an order is held to no share":              {".", "TestAnOrderIsHeldToTheShare"},
+	"the share is that of dismissals alone":     {"../plan", "TestTheShareIsOneForAllActionsOnUsers"},
+	"the watermark moves before the manifest":   {".", "TestTheWatermarkMovesLast"},
+	"an answer that was lost does not count":    {"../ledger", "TestWhatCountsAsSent"},
+	"limits count half a day":                   {".", "TestTheLimitsCountAWholeDay"},
+	"the tenant of the sign-in is not compared": {".", "TestASignInToAnotherTenant"},
+	"a store that is gone holds nothing back":   {".", "TestAStoreThatVanishes"},
+	"a token that was refused is sent again":    {".", "TestATokenThatIsRevoked"},
+	"a 401 is asked about for ever":             {".", "TestATokenThatIsRevoked"},
+	"a 401 ends the run":                        {".", "TestATokenThatIsRevoked"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")
@@ -68,7 +100,7 @@ func TestMutations(t *testing.T) {
 				changed := strings.Replace(string(src), m.old, m.new, 1)
 				// A function that the new text brings takes the old one's place.
 				changed = strings.Replace(changed, "func (s *breakGlass) force(d entra.Document) {", "func (s *breakGlass) forceNot(d entra.Document) {", 1)
-				caught(t, file, changed)
+				caught(t, m.name, file, changed)
 			}
 		})
 	}
@@ -76,8 +108,8 @@ func TestMutations(t *testing.T) {
 
 var firstBroken = regexp.MustCompile(`seed (\d+): ([^\n]*)`)
 
-// caught runs the seeds over the changed file.
-func caught(t *testing.T, file, src string) {
+// caught runs the seeds, or the witness that is named, over the changed file.
+func caught(t *testing.T, name, file, src string) {
 	t.Helper()
 	dir := t.TempDir()
 	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
@@ -90,7 +122,14 @@ func caught(t *testing.T, file, src string) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "TestSeeds", "-count=1", "-timeout", "20m", ".").CombinedOutput()
+	args := []string{"-vet=off", "-failfast", "-count=1", "-timeout", "20m"}
+	if w, named := witnesses[name]; named {
+		args = append(args, "-run", w[1], w[0])
+	} else {
+		args = append(args, "-run", "TestSeeds", "-seeds", "200", ".")
+	}
+	green(t, args)
+	out, err := goTest(t, append([]string{"-overlay", overlay}, args...))
 	m := firstBroken.FindStringSubmatch(string(out))
 	switch {
 	case err == nil:
@@ -98,9 +137,27 @@ func caught(t *testing.T, file, src string) {
 	case m == nil && strings.Contains(string(out), "build failed"):
 		t.Errorf("it does not compile:\n%s", out)
 	case m == nil:
-		t.Logf("caught: %s", firstLine(out))
+		t.Logf("caught by %s: %s", witnesses[name][1], firstLine(out))
 	default:
-		t.Logf("caught by %d of 200 seeds, among them %s: %s", strings.Count(string(out), ": seed "), m[1], m[2])
+		t.Logf("caught by seed %s: %s", m[1], m[2])
+	}
+}
+
+func goTest(t *testing.T, args []string) ([]byte, error) {
+	return exec.CommandContext(t.Context(), "go", append([]string{"test"}, args...)...).CombinedOutput()
+}
+
+var foundGreen = map[string]bool{}
+
+// green demands that a witness finds nothing where no mutation is: one that
+// always fails would catch every mutation.
+func green(t *testing.T, args []string) {
+	t.Helper()
+	if key := strings.Join(args, " "); !foundGreen[key] {
+		if out, err := goTest(t, args); err != nil {
+			t.Fatalf("without the mutation the witness fails too:\n%s", out)
+		}
+		foundGreen[key] = true
 	}
 }
 

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,11 +41,15 @@ type process struct {
 	name string
 	skew atomic.Int64 // of its clock, a time.Duration
 
-	share   float64              // of the users at risk that its limits allow; 0: the oracle does not count
+	share   float64              // of the users at risk that its limits allow; 0: that of its world
+	foreign bool                 // its configuration names another tenant than the one it signs in to
+	barred  bool                 // the tenant takes none of its tokens
 	ordered bool                 // it carries out what a person ordered for named users
 	change  func(*sweep.Sweeper) // what its configuration says otherwise; nil: nothing
 	began   time.Time            // its run, or its last one
 	run     string               // the run whose plan it stored last
+	atRisk  map[string]bool      // users who were at risk when it read who is
+	fewest  int                  // of them, at one time
 
 	mu       sync.Mutex
 	net, fs  *rand.Rand // what happens to requests, and to the store
@@ -56,10 +61,16 @@ type process struct {
 	dieCall  int // call of the store at which it dies; 0: never
 	fullCall int // call from which on its store takes nothing more; 0: never
 	appends  int // to files of the store
-	slowFrom int // append that takes long, for slowFor; 0: none
+	goneCall int // call of the store from which on its store is gone; 0: never
+	gone     bool
+	vanishes bool // it is gone for all
+	slowFrom int  // append that takes long, for slowFor; 0: none
 	slowFor  time.Duration
-	holdAt   int // request during which somebody sets HOLD; 0: never
-	jumpAt   int // request at which its clock jumps; 0: never
+	slowLate bool // it takes long once the store has the line
+	holdAt   int  // request during which somebody sets HOLD; 0: never
+	revokeAt int  // request at which its token is revoked; 0: never
+	refusals int  // of one request after the other, for its token
+	jumpAt   int  // request at which its clock jumps; 0: never
 	jump     time.Duration
 	dead     bool
 	stalled  bool   // it renews no lease
@@ -72,6 +83,7 @@ type process struct {
 	// lose says of a request whether it is lost on its way.
 	lose func(path string) bool
 
+	tokens    *tokens
 	listener  *memnet.Listener
 	server    *http.Server
 	transport *http.Transport
@@ -84,7 +96,7 @@ type process struct {
 var errDead = errors.New("the process has died")
 
 func (w *world) process(name string, n uint64) *process {
-	p := &process{w: w, name: name, listener: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
+	p := &process{w: w, name: name, tokens: &tokens{}, listener: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
 		fenced: map[string]time.Time{}, looked: map[string]time.Time{}, pages: map[string][]any{}}
 	p.server = &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
 	p.transport = &http.Transport{DialContext: p.listener.DialContext, DisableCompression: true}
@@ -103,8 +115,8 @@ func (credential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.
 
 // sweeper wires a run as the composition root does.
 func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
-	p.began = time.Now()
-	client, err := graph.New(graph.Options{Credential: credential{}, Endpoint: "http://127.0.0.1/v1.0", RequestsPerSecond: 1, Timeout: 30 * time.Second,
+	p.began, p.atRisk, p.fewest = time.Now(), map[string]bool{}, 0
+	client, err := graph.New(graph.Options{Credential: p.tokens, Endpoint: "http://127.0.0.1/v1.0", RequestsPerSecond: 1, Timeout: 30 * time.Second,
 		Transport: p, Now: p.now, Jitter: func() float64 { return 0.5 }})
 	if err != nil {
 		return nil, err
@@ -116,16 +128,24 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", RequestsPerSecond: 1,
 			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true},
 			Baseline:    drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
-			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxShareOfRiskyUsers: 1, MaxPolicyCreates: 50,
+			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxShareOfRiskyUsers: p.allowedShare(), MaxPolicyCreates: 50,
 				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20},
 			WriteTimeout: writeTimeout, ReadBack: time.Minute, Visibility: time.Minute},
 		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},
 		Version: "sim", Host: p.name, PID: 1, Now: p.now, Log: slog.New(slog.DiscardHandler),
 	}
+	if p.foreign {
+		s.TenantID = "0f0f0f0f-1111-4222-8333-444444444444"
+	}
 	if p.change != nil {
 		p.change(s)
 	}
 	return s, nil
+}
+
+// allowedShare is the share of the users at risk that the limits allow.
+func (p *process) allowedShare() float64 {
+	return cmp.Or(p.share, p.w.share, 1)
 }
 
 func (p *process) die(where string) {
@@ -154,6 +174,10 @@ func (w *world) serve(p *process, r *http.Request, body []byte, path string) *ht
 		in.URL.RawQuery = q.Encode()
 	}
 	in.Header = r.Header.Clone()
+	in.Header.Set("Authorization", "Bearer sim") // whichever token it was
+	if !write && path == "/identityProtection/riskyUsers" && !strings.Contains(in.URL.Query().Get("$filter"), "id ") {
+		w.countAtRisk(p)
+	}
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, in)
 	if write {
@@ -232,7 +256,7 @@ func (p *process) remember(path string, q url.Values, rec *httptest.ResponseReco
 // renew is what a lease does by itself in a real store.
 func (p *process) renew() {
 	for _, l := range p.leases {
-		if !p.stalled {
+		if !p.stalled && !p.gone {
 			_ = l.Lease.Expires() // to look renews
 		}
 	}

@@ -53,6 +53,10 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		stands := rand.New(rand.NewPCG(seed, 3)) // when a run stands still, or is to
 		refusals := rand.New(rand.NewPCG(seed, 4))
 		plans := rand.New(rand.NewPCG(seed, 5)) // of those who look what a run would do
+		hands := rand.New(rand.NewPCG(seed, 6)) // what persons order, and how things are set up
+		if w.share > 0 {
+			w.crowd(hands)
+		}
 		base := 0
 		for n := range 4 {
 			p := w.process(fmt.Sprint("run", n), uint64(10+n))
@@ -77,7 +81,8 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			}
 			switch stands.IntN(4) {
 			case 0:
-				p.slowFrom, p.slowFor = 1+stands.IntN(6), []time.Duration{10 * time.Second, 40 * time.Second}[stands.IntN(2)]
+				p.slowFrom, p.slowFor = 1+stands.IntN(6), []time.Duration{10 * time.Second, 40 * time.Second, 55 * time.Second}[stands.IntN(3)]
+				p.slowLate = stands.IntN(2) == 0
 				p.slowly = func() {
 					p.mu.Lock()
 					defer p.mu.Unlock()
@@ -85,10 +90,18 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 					w.raise()
 				}
 			case 1:
-				p.slowFrom = 1 + stands.IntN(6)
+				p.slowFrom, p.slowLate = 1+stands.IntN(6), stands.IntN(2) == 0
 				p.slowly = func() { w.stall(p); w.other(t, p, uint64(n)+2000, true, base) }
 			case 2:
 				p.holdAt = 1 + stands.IntN(40)
+			}
+			switch hands.IntN(12) {
+			case 0:
+				p.foreign = true
+			case 1, 2:
+				p.goneCall = 1 + hands.IntN(80)
+			case 3, 4:
+				p.revokeAt = 1 + hands.IntN(40)
 			}
 			if course.IntN(3) == 0 {
 				base = course.IntN(len(w.bases))
@@ -100,12 +113,18 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			}
 			w.release()
 			w.plans(t, plans, n, base)
-			time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 8 * time.Hour, 26 * time.Hour}[course.IntN(4)])
+			time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 8 * time.Hour, 13 * time.Hour, 26 * time.Hour}[course.IntN(5)])
+			if hands.IntN(2) == 0 {
+				w.handle(t, w.process(fmt.Sprint("hand", n), uint64(50+n)), hands, base)
+				time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 13 * time.Hour}[hands.IntN(3)])
+			}
 		}
 		w.quiet = true
 		time.Sleep(25 * time.Hour) // limits, leases and what was pending are over
 		for n := range 2 {
-			w.run(t, w.process(fmt.Sprint("quiet", n), uint64(100+n)), base)
+			p := w.process(fmt.Sprint("quiet", n), uint64(100+n))
+			p.revokeAt = hands.IntN(30) // also when all is well
+			w.run(t, p, base)
 			time.Sleep(settle + time.Hour)
 		}
 		w.settled(t, base)

@@ -31,6 +31,13 @@ func (s *store) step(op, name string) (before, after error) {
 	}
 	p.renew()
 	full := fmt.Errorf("%s %s: no space left on device", op, name)
+	if p.gone || p.calls+1 == p.goneCall {
+		p.leave(op, name)
+		if p.vanishes { // it says so itself
+			return nil, nil
+		}
+		return fmt.Errorf("%s %s: %w", op, name, blobstore.ErrGone), nil
+	}
 	if p.calls++; p.fullCall > 0 && p.calls >= p.fullCall && !p.w.quiet && writes[op] {
 		p.w.say("%s: the store is full: %s %s", p.name, op, name)
 		return full, nil
@@ -125,6 +132,9 @@ func (s *store) PutIf(ctx context.Context, name string, data []byte, version str
 		return "", before
 	}
 	s.entering(name)
+	if strings.HasSuffix(name, "/state.json") {
+		s.p.w.beforeState(s.p, data)
+	}
 	return s.Store.PutIf(ctx, name, data, version)
 }
 
@@ -164,9 +174,6 @@ type appender struct {
 func (p *process) slowNow() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.w.quiet {
-		return false
-	}
 	p.appends++
 	if p.appends == p.slowFrom {
 		p.w.say("%s: an append takes %s", p.name, p.slowFor)
@@ -175,12 +182,12 @@ func (p *process) slowNow() bool {
 }
 
 func (a *appender) Append(ctx context.Context, data []byte) error {
-	if p := a.s.p; p.slowNow() {
-		if time.Sleep(p.slowFor); p.slowly != nil {
-			p.slowly()
-		}
+	p := a.s.p
+	slow := p.slowNow()
+	if slow && !p.slowLate {
+		p.standStill()
 	}
-	return act(a.s, "append to", a.name, func() error {
+	err := act(a.s, "append to", a.name, func() error {
 		for e := range ledger.ParseJournal(bytes.NewReader(data)) {
 			if e.Type == ledger.EntryIntent {
 				a.s.p.w.intents[e.Run+"/"+e.Action] = time.Now()
@@ -188,6 +195,33 @@ func (a *appender) Append(ctx context.Context, data []byte) error {
 		}
 		return a.Appender.Append(ctx, data)
 	})
+	if slow && p.slowLate && err == nil {
+		p.standStill()
+	}
+	return err
+}
+
+// standStill is what an append does that takes long.
+func (p *process) standStill() {
+	if time.Sleep(p.slowFor); p.slowly != nil {
+		p.slowly()
+	}
+}
+
+// leave takes the store away from a process, as a folder is unmounted: nothing
+// of it is there any more, nor the lease. The caller holds the process's lock.
+func (p *process) leave(op, name string) {
+	if p.gone {
+		return
+	}
+	p.gone = true
+	p.w.say("%s: the store is gone: %s %s", p.name, op, name)
+	if p.vanishes {
+		p.w.store.Vanish()
+	}
+	for _, l := range p.leases {
+		l.cancel(blobstore.ErrLeaseLost)
+	}
 }
 
 func (s *store) List(ctx context.Context, prefix string) iter.Seq2[blobstore.Info, error] {
@@ -240,7 +274,7 @@ type lease struct {
 func (l *lease) alive() bool {
 	l.p.mu.Lock()
 	defer l.p.mu.Unlock()
-	return !l.p.dead && !(l.p.stalled && time.Now().After(l.ends))
+	return !l.p.dead && !l.p.gone && !(l.p.stalled && time.Now().After(l.ends))
 }
 
 func (l *lease) Context() context.Context {

@@ -108,13 +108,14 @@ type world struct {
 	dismissals     []time.Time                  // accepted, of one user each
 	confirmed      []time.Time
 	confirmedUsers map[string]bool
+	confirmedSafe  map[string]bool
 	names          map[string]string    // UPN -> id
 	vpn            map[string]bool      // ids of who may be dismissed
 	never          map[string]bool      // ids of who may not
 	protected      map[string]bool      // ids of whom the triage file protects
-	confirmSafe    bool                 // a person may order it
 	breakGlass     []string             // ids
 	dismissals24   int                  // maxDismissals of this world
+	share          float64              // maxShareOfRiskyUsers of this world; 0: all
 	poison         string               // a user whom the service refuses to act on
 	late           map[string]time.Time // closed detection -> when the service shows it
 	pageSize       int                  // of the service's pages of risk
@@ -126,7 +127,7 @@ type world struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{seed: seed, events: rand.New(rand.NewPCG(seed, 1)), store: blobstore.NewMemory(), arrived: map[string]time.Time{}, ours: map[string]string{},
-		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, intents: map[string]time.Time{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}}
+		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, intents: map[string]time.Time{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}, confirmedSafe: map[string]bool{}}
 	lag := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.events.IntN(4)]
 	var err error
 	if w.sim, err = graphsim.New(graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag}); err != nil {
@@ -149,6 +150,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.learn(t)
 	w.pageSize = []int{500, 500, 15, 6}[w.events.IntN(4)]
 	w.dismissals24 = []int{2, 8, 8}[w.events.IntN(3)]
+	w.share = []float64{0, 0, 0, 0.1, 0, 0, 0, 0.2}[seed/4%8] // seed%4 says how ids are spelt
 	if w.events.IntN(3) == 0 {
 		named := slices.Sorted(maps.Keys(w.vpn))
 		w.poison = named[w.events.IntN(len(named))]
