@@ -62,6 +62,7 @@ var mutations = []struct{ name, file, old, new string }{
 var witnesses = map[string][2]string{
 	"an old look is as good as a new one":       {".", "TestAnAppendThatTakesLong"},
 	"nothing is asked at the departure":         {".", "TestAnAppendThatTakesLong"},
+	"ids are compared as they came":             {".", "TestNoOrderReachesWhoIsProtected"},
 	"an order reaches break-glass accounts":     {".", "TestNoOrderReachesWhoIsProtected"},
 	"an order reaches who is protected":         {".", "TestNoOrderReachesWhoIsProtected"},
 	"an order is held to no share":              {".", "TestAnOrderIsHeldToTheShare"},

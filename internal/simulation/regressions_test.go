@@ -23,7 +23,7 @@ func calm(t *testing.T, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 7)
 		defer w.close()
-		w.quiet, w.poison, w.dismissals24, w.share, w.pageSize = true, "", 8, 0, 500
+		w.quiet, w.poison, w.dismissals24, w.share, w.shouts, w.pageSize = true, "", 8, 0, false, 500
 		f(w)
 		w.atTheEnd()
 		for _, b := range w.broken {

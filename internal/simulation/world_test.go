@@ -116,6 +116,7 @@ type world struct {
 	breakGlass     []string             // ids
 	dismissals24   int                  // maxDismissals of this world
 	share          float64              // maxShareOfRiskyUsers of this world; 0: all
+	shouts         bool                 // the risk lists have ids in upper case
 	poison         string               // a user whom the service refuses to act on
 	late           map[string]time.Time // closed detection -> when the service shows it
 	pageSize       int                  // of the service's pages of risk
@@ -150,7 +151,8 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.learn(t)
 	w.pageSize = []int{500, 500, 15, 6}[w.events.IntN(4)]
 	w.dismissals24 = []int{2, 8, 8}[w.events.IntN(3)]
-	w.share = []float64{0, 0, 0, 0.1, 0, 0, 0, 0.2}[seed/4%8] // seed%4 says how ids are spelt
+	w.share = []float64{0, 0, 0, 0.1, 0, 0, 0, 0.2}[seed/4%8]
+	w.shouts = seed%4 == 0
 	if w.events.IntN(3) == 0 {
 		named := slices.Sorted(maps.Keys(w.vpn))
 		w.poison = named[w.events.IntN(len(named))]
