@@ -25,6 +25,7 @@ type tenant struct {
 	ignore     bool          // accept risk orders without any effect
 	wait       time.Duration // before a write leaves
 	astray     bool          // answer also with detections of nobody
+	nameless   bool          // answer a create without the id
 }
 
 func newTenant() *tenant {
@@ -32,8 +33,8 @@ func newTenant() *tenant {
 }
 
 func (t *tenant) user(id string, detections ...string) plan.Action {
-	no := false
-	t.users[id] = &entra.RiskyUser{ID: entra.NewID(id), UserPrincipalName: id + "@contoso.com", IsDeleted: &no, IsProcessing: &no,
+	deleted, processing := false, false
+	t.users[id] = &entra.RiskyUser{ID: entra.NewID(id), UserPrincipalName: id + "@contoso.com", IsDeleted: &deleted, IsProcessing: &processing,
 		RiskLevel: "medium", RiskState: "atRisk", RiskLastUpdatedDateTime: "2026-01-01T00:00:00Z"}
 	risk := &plan.Risk{RiskLevel: "medium", RiskState: "atRisk", RiskLastUpdatedDateTime: "2026-01-01T00:00:00Z"}
 	for _, d := range detections {
@@ -142,6 +143,9 @@ func (t *tenant) Objects(_ context.Context, kind entra.ObjectKind) ([]entra.Docu
 
 func (t *tenant) Object(_ context.Context, kind entra.ObjectKind, id string) (entra.Document, error) {
 	t.calls = append(t.calls, "get "+id)
+	if err := t.hook(t.before, "get"); err != nil {
+		return nil, err
+	}
 	for _, d := range t.objects[kind] {
 		if d.ID() == id {
 			return d.Clone(), nil
@@ -165,6 +169,9 @@ func (t *tenant) CreateObject(ctx context.Context, kind entra.ObjectKind, body e
 	t.objects[kind] = append(t.objects[kind], d)
 	if err := t.hook(t.after, "create"); err != nil {
 		return nil, "req", err
+	}
+	if t.nameless {
+		return body.Clone(), "req", nil
 	}
 	return d.Clone(), "req", nil
 }
