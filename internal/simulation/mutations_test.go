@@ -54,7 +54,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"a token that was refused is sent again", "graph/send.go", "\t\tc.renewToken(err)\n", ""},
 	{"a 401 is asked about for ever", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "!e.challenged"},
 	{"a 401 ends the run", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "false"},
-	{"one covered detection is enough", "triage/decide.go", "if len(uncovered) > 0 {", "if len(uncovered) == len(e.Detections) {"},
+	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
 
 // witnesses are the tests that must see a mutation where seeds are not the
