@@ -210,6 +210,11 @@ func (c *command) judged(ctx context.Context, a *app.App, t config.Tenant, polic
 	if j.compared, err = c.compare(ctx, a, t, false); err != nil {
 		return j, err
 	}
+	for _, u := range j.compared.Live.Unread {
+		if u.Kind == entra.KindLocation || u.Kind == entra.KindStrength {
+			return j, fmt.Errorf("judging sign-ins needs every %s of the tenant: %w: %s", u.Kind.Noun(), entra.ErrForbidden, u.Reason)
+		}
+	}
 	objects, keys := objectsOf(j.compared)
 	j.live = whatif.Live(objects, keys)
 	j.set = j.live

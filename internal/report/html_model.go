@@ -123,7 +123,7 @@ func (m *pageModel) Uncompared() string {
 	case m.SkippedBaseline != "":
 		return m.SkippedBaseline
 	case m.Missing(PartPolicies):
-		return "the run ended before all policies and locations were read"
+		return "not all policies and locations were read"
 	}
 	return ""
 }

@@ -239,6 +239,9 @@ func (r *run) compareBaseline(ctx context.Context) error {
 		r.warn(w)
 	}
 	r.res.Entries = r.drift.Entries
-	r.partsRead = append(r.partsRead, report.PartPolicies)
+	// Else a comparison of runs would take the tenant's own locations for gone.
+	if !slices.ContainsFunc(live.Unread, func(u drift.Unread) bool { return u.Kind == entra.KindLocation }) {
+		r.partsRead = append(r.partsRead, report.PartPolicies)
+	}
 	return nil
 }

@@ -83,6 +83,10 @@ func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (dr
 	}
 	for _, kind := range objectKinds {
 		docs, err := reader.Objects(ctx, kind)
+		if entra.NotOurs(err) && kind != entra.KindPolicy {
+			live.Unread = append(live.Unread, drift.Unread{Kind: kind, Reason: entra.Resolution{Ref: entra.Ref{Kind: kind}, Unread: err}.Refusal()})
+			continue
+		}
 		if err != nil {
 			return live, fmt.Errorf("listing %s: %w", kind, err)
 		}
@@ -126,6 +130,9 @@ func (r *run) planDestroy(ctx context.Context) error {
 	live, err := r.readLive(ctx)
 	if err != nil {
 		return err
+	}
+	if len(live.Unread) > 0 {
+		return fmt.Errorf("listing %s: %w: %s", live.Unread[0].Kind, entra.ErrForbidden, live.Unread[0].Reason)
 	}
 	r.drift.Actions = drift.Destroy(live, recovery.Owned(r.rec.State))
 	return nil

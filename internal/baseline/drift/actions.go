@@ -25,7 +25,7 @@ func (p *planner) actions() []plan.Action {
 	for _, kind := range policy.Kinds {
 		for _, status := range []Status{Create, Update} {
 			for _, e := range p.entries {
-				if e.Kind == kind && e.item != nil && (e.Status == status || e.Status == Renamed && status == Update || e.Status == Blocked && e.live == nil == (status == Create)) {
+				if e.Kind == kind && e.item != nil && (e.Status == status || e.Status == Renamed && status == Update || e.Status == Blocked && e.exists() != (status == Create)) {
 					out = append(out, p.write(e)...)
 				}
 			}
@@ -49,7 +49,7 @@ func (p *planner) actions() []plan.Action {
 // body never holds both.
 func (p *planner) write(e *entry) []plan.Action {
 	a := p.change(e, kindsOf[e.Kind].create)
-	if e.live != nil {
+	if e.exists() {
 		a.Kind = kindsOf[e.Kind].update
 	}
 	if e.wrong { // names in it may not be resolved: nothing that could be sent

@@ -59,6 +59,10 @@ func (e *entry) note(format string, args ...any) {
 	e.Reasons = append(e.Reasons, fmt.Sprintf(format, args...))
 }
 
+// exists reports whether the tenant has the object, as far as is known: where
+// its list could not be read, the record counts.
+func (e *entry) exists() bool { return e.live != nil || e.wrong && e.ID != "" }
+
 func (e *entry) ref() string { return string(e.Kind) + ":" + e.Key }
 
 // writes reports whether the entry asks for a write at all.
@@ -82,6 +86,7 @@ func Compare(b *baseline.Baseline, live Live, s Settings) Result {
 	}
 	p.problems = append(p.problems, p.glass.refused...)
 	p.warnings = append(p.warnings, p.glass.warnings...)
+	p.unreadLists()
 	for _, kind := range policy.Kinds {
 		for i := range b.OfKind(kind) {
 			p.identify(&b.OfKind(kind)[i])
@@ -106,6 +111,13 @@ func Compare(b *baseline.Baseline, live Live, s Settings) Result {
 func (p *planner) identify(it *baseline.Item) {
 	e := &entry{item: it, Entry: Entry{Key: it.Key, Kind: it.Kind, DisplayName: it.DisplayName(), State: it.Want.Text("state")}}
 	p.entries = append(p.entries, e)
+	if why := p.live.unread(it.Kind); why != "" {
+		e.owned = p.s.Owned[it.Kind][it.Key]
+		e.ID = e.owned.ID
+		e.block("%s", why)
+		e.wrong = true
+		return
+	}
 	if o, ok := p.s.Owned[it.Kind][it.Key]; ok && o.ID != "" {
 		e.owned, e.ID = o, o.ID
 		if twins := p.sameID(it.Kind, o.ID); len(twins) > 1 {
@@ -227,7 +239,9 @@ func (p *planner) leftovers() {
 			if present[e.ref()] || p.adoptedElsewhere(kind, key, o.ID) {
 				continue
 			}
-			if e.live == nil {
+			if why := p.live.unread(kind); why != "" {
+				p.unseen(e, why)
+			} else if e.live == nil {
 				e.Status = Gone
 				e.note("recorded, but neither in the baseline nor in the tenant")
 			} else {

@@ -16,8 +16,8 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// Live is what one run read of the tenant. Every list is whole: half a read is
-// an error of the reader and never gets here.
+// Live is what one run read of the tenant. Every list is whole, or named in
+// Unread: half a read is an error of the reader and never gets here.
 type Live struct {
 	Policies, Locations, Strengths []entra.Document
 	// Names answers the baseline's Refs.
@@ -25,8 +25,8 @@ type Live struct {
 	// ObjectNames names ids that live policies refer to, for texts; worth
 	// reading where NeedsNames says so.
 	ObjectNames map[string]entra.DirectoryObject
-	// Unread are the kinds that an export could not read; where a plan is made,
-	// everything was read.
+	// Unread are the kinds that are not ours to read. A plan blocks what needs
+	// them; policies are always read.
 	Unread []Unread
 	// Members are the transitive members of the break-glass groups by group
 	// id; a group that could not be read is absent.

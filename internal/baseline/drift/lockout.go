@@ -42,7 +42,8 @@ func (p *planner) after() []outcome {
 // A policy of this baseline that would violate it is blocked; policies not
 // ours only warn.
 func (p *planner) lockout() {
-	trusted := p.trusted()
+	trusted, unknown := p.trusted(), p.live.unread(entra.KindLocation)
+	anywhere := trusted || unknown != "" // what is not ours is given the benefit of the doubt
 	for _, o := range p.after() {
 		if !policy.Enabled(o.doc) {
 			continue
@@ -54,8 +55,12 @@ func (p *planner) lockout() {
 		if p.reachesSelf(o.doc) {
 			faults = append(faults, "it does not exclude the identity that the job runs as")
 		}
-		if policy.BlocksEveryone(o.doc, &trusted) && (o.own == nil || o.own.item == nil || !o.own.item.AcceptLockout) {
+		switch accepted := o.own != nil && o.own.item != nil && o.own.item.AcceptLockout; {
+		case accepted:
+		case policy.BlocksEveryone(o.doc, &anywhere):
 			faults = append(faults, "it "+policy.LockoutText(o.doc, p.glass.isBreakGlass)+"; acceptLockout: true on the policy accepts that")
+		case unknown != "" && o.own != nil && o.own.ready() && policy.BlocksEveryone(o.doc, &trusted):
+			faults = append(faults, "it blocks everyone unless a location is trusted, and "+unknown)
 		}
 		for _, f := range faults {
 			if o.own != nil && o.own.ready() {

@@ -46,7 +46,9 @@ func (p *planner) resolve(e *entry) (want entra.Document, needs, problems []stri
 		}
 		if problem != "" {
 			problem = it.Place(m.Name, name) + m.Name + ": " + problem
-			if p.holds(e, m, name) {
+			if !policy.IsDirectory(m.Ref) && p.holds(e, m, name) {
+				e.block("%s", problem) // which leaves it in sync if nothing else differs
+			} else if p.holds(e, m, name) {
 				e.note("%s; the tenant's policy holds it all the same", problem)
 			} else {
 				problems = append(problems, problem)
@@ -88,7 +90,7 @@ func (p *planner) asked(kind entra.ObjectKind, name string) bool {
 // holds reports whether the live object of an entry has an id in the same place.
 func (p *planner) holds(e *entry, m *policy.Member, id string) bool {
 	found := false
-	if entra.IsID(id) && policy.IsDirectory(m.Ref) && e.live != nil {
+	if entra.IsID(id) && (policy.IsDirectory(m.Ref) || p.live.unread(m.Ref) != "") && e.live != nil {
 		policy.EachRef(policy.SchemaOf(e.Kind), policy.Canonical(e.Kind, e.live), func(o *policy.Member, s string) {
 			found = found || o.Name == m.Name && s == id
 		})
@@ -120,7 +122,7 @@ func Strays(b *baseline.Baseline, live Live) []entra.Ref {
 	for _, it := range b.Policies {
 		policy.EachRef(policy.SchemaOf(it.Kind), it.Want, func(m *policy.Member, name string) {
 			ref := entra.Ref{Kind: m.Ref, Name: name}
-			if slices.Contains(m.Words, name) || policy.IsDirectory(m.Ref) || !entra.IsID(name) || policy.IsFixedLocation(name) || live.ByID(m.Ref, name) != nil ||
+			if slices.Contains(m.Words, name) || policy.IsDirectory(m.Ref) || !entra.IsID(name) || alwaysThere(m.Ref, name) || live.unread(m.Ref) != "" || live.ByID(m.Ref, name) != nil ||
 				slices.ContainsFunc(b.OfKind(m.Ref), func(it baseline.Item) bool { return it.OldID == name }) || slices.Contains(strays, ref) {
 				return
 			}
@@ -150,6 +152,8 @@ func (e *entry) standsFor() (id, need string) {
 	switch {
 	case e.live != nil:
 		return policy.FoldID(e.ID), ""
+	case e.exists(): // its list could not be read
+		return policy.FoldID(e.ID), e.item.Ref()
 	case e.Adopt != "": // blocked; this is what it would be
 		return policy.FoldID(e.Adopt), e.item.Ref()
 	}
@@ -168,8 +172,11 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 			id, need = pasted[0].standsFor()
 			return id, need, ""
 		}
-		if kind == entra.KindLocation && policy.IsFixedLocation(name) || p.live.ByID(kind, name) != nil {
+		if alwaysThere(kind, name) || p.live.ByID(kind, name) != nil {
 			return name, "", ""
+		}
+		if why := p.live.unread(kind); why != "" {
+			return "", "", why
 		}
 		problem = p.foreignID(kind, name)
 		if kind == entra.KindLocation {
@@ -183,6 +190,9 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 		}
 		id, need = e.standsFor()
 		return id, need, ""
+	}
+	if why := p.live.unread(kind); why != "" {
+		return "", "", why
 	}
 	var found []string
 	var all []string
