@@ -112,7 +112,7 @@ func (r rule) workloads() {
 		}
 		return
 	}
-	if included := policy.Strings(r.d, policy.PathUsers+".includeUsers"); policy.Has(r.d, policy.PathUsers) && !slices.Equal(included, []string{policy.WordNone}) {
+	if policy.ForPeople(r.d) {
 		r.warn(policy.PathWorkloads, "users and clientApplications stand together: a policy is for people or for workload identities")
 	}
 	for _, p := range []string{"signInRiskLevels", "userRiskLevels", "platforms", "devices"} {

@@ -25,6 +25,12 @@ func (c *checker) enum(n *yamldoc.Node, s string, values []string) {
 	c.AddProblem(p)
 }
 
+// isAll reports whether a text is the word for all values in another case, which
+// the service takes like a special word.
+func isAll(s string, values []string) bool {
+	return strings.EqualFold(s, policy.WordAll) && slices.Contains(values, "all")
+}
+
 // portalWords are what the portal and people call the states of a policy.
 var portalWords = map[string]string{"report-only": policy.StateReportOnly, "reportonly": policy.StateReportOnly, "report": policy.StateReportOnly,
 	"on": policy.StateEnabled, "off": policy.StateDisabled}

@@ -114,6 +114,12 @@ func (r rule) applications() {
 		r.warn(policy.PathApplications, "a policy names at most %d applications; these are %d", MaxApplications, n)
 	}
 	if slices.Contains(actions, "urn:user:registerdevice") {
+		if len(policy.Strings(r.d, "grantControls.termsOfUse")) > 0 {
+			r.warn("grantControls.termsOfUse", "the user action urn:user:registerdevice allows only mfa or an authentication strength, not terms of use")
+		}
+		if len(policy.Strings(r.d, policy.PathGrant)) == 0 && !policy.Has(r.d, "grantControls.authenticationStrength") && !r.keeps("grantControls") {
+			r.warn("grantControls", "the user action urn:user:registerdevice needs mfa or an authentication strength")
+		}
 		for _, c := range policy.Strings(r.d, policy.PathGrant) {
 			if c != "mfa" {
 				r.warn(policy.PathGrant, "the user action urn:user:registerdevice allows only mfa or an authentication strength, not %s", c)
@@ -164,8 +170,12 @@ func (r rule) grants() {
 	if slices.Contains(controls, "mfa") && strength {
 		r.warn("grantControls.authenticationStrength", "mfa and an authentication strength cannot stand together")
 	}
-	if slices.Contains(controls, "block") && (n > 1 || policy.Has(r.d, "sessionControls")) {
-		r.warn(policy.PathGrant, "block stands alone: no other grant or session control has an effect beside it")
+	switch {
+	case !slices.Contains(controls, "block"):
+	case n > 1:
+		r.warn(policy.PathGrant, "block stands alone: it cannot be combined with another grant control")
+	case policy.Has(r.d, "sessionControls"):
+		r.warn(policy.PathGrant, "block stands alone: no session control has an effect beside it")
 	}
 	if slices.Contains(controls, "approvedApplication") {
 		r.warn(policy.PathGrant, RetiredControl)
@@ -222,6 +232,9 @@ func (r rule) session() {
 		if policy.TextAt(r.d, "sessionControls.persistentBrowser.mode") == "" {
 			r.warn("sessionControls.persistentBrowser", "mode is missing")
 		}
+	}
+	if policy.Has(r.d, "sessionControls.cloudAppSecurity") && policy.TextAt(r.d, "sessionControls.cloudAppSecurity.cloudAppSecurityType") == "" {
+		r.warn("sessionControls.cloudAppSecurity", "cloudAppSecurityType is missing")
 	}
 	for _, name := range []string{"applicationEnforcedRestrictions", "cloudAppSecurity", "persistentBrowser", "secureSignInSession", "signInFrequency"} {
 		n := r.it.node.Get("sessionControls").Get(name)

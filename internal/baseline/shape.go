@@ -362,7 +362,7 @@ func (c *checker) single(n *yamldoc.Node, m *policy.Member, path string) {
 	case policy.Whole:
 		c.Int(n)
 	case policy.Enum:
-		if s, ok := c.String(n); ok && !slices.Contains(m.Values, s) && !c.allowed(path) {
+		if s, ok := c.String(n); ok && !slices.Contains(m.Values, s) && !isAll(s, m.Values) && !c.allowed(path) {
 			c.enum(n, s, m.Values)
 		}
 	case policy.Flags:

@@ -41,6 +41,8 @@ type entry struct {
 	blocked, held []string
 	// wrong says that the object of the baseline cannot be judged at all.
 	wrong bool
+	// unlisted says that the list of its kind could not be read.
+	unlisted bool
 }
 
 func (e *entry) block(format string, args ...any) {
@@ -61,7 +63,7 @@ func (e *entry) note(format string, args ...any) {
 
 // exists reports whether the tenant has the object, as far as is known: where
 // its list could not be read, the record counts.
-func (e *entry) exists() bool { return e.live != nil || e.wrong && e.ID != "" }
+func (e *entry) exists() bool { return e.live != nil || e.unlisted && e.ID != "" }
 
 func (e *entry) ref() string { return string(e.Kind) + ":" + e.Key }
 
@@ -115,7 +117,7 @@ func (p *planner) identify(it *baseline.Item) {
 		e.owned = p.s.Owned[it.Kind][it.Key]
 		e.ID = e.owned.ID
 		e.block("%s", why)
-		e.wrong = true
+		e.wrong, e.unlisted = true, true
 		return
 	}
 	if o, ok := p.s.Owned[it.Kind][it.Key]; ok && o.ID != "" {
