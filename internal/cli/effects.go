@@ -19,6 +19,9 @@ func (c *command) effects(ctx context.Context, a *app.App, t config.Tenant, comp
 	if len(compared.Result.Actions) == 0 {
 		return nil, nil
 	}
+	if err := wholeLists(compared); err != nil {
+		return nil, err
+	}
 	client, err := a.Graph(t)
 	if err != nil {
 		return nil, err

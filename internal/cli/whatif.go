@@ -210,10 +210,8 @@ func (c *command) judged(ctx context.Context, a *app.App, t config.Tenant, polic
 	if j.compared, err = c.compare(ctx, a, t, false); err != nil {
 		return j, err
 	}
-	for _, u := range j.compared.Live.Unread {
-		if u.Kind == entra.KindLocation || u.Kind == entra.KindStrength {
-			return j, fmt.Errorf("judging sign-ins needs every %s of the tenant: %w: %s", u.Kind.Noun(), entra.ErrForbidden, u.Reason)
-		}
+	if err := wholeLists(j.compared); err != nil {
+		return j, err
 	}
 	objects, keys := objectsOf(j.compared)
 	j.live = whatif.Live(objects, keys)
@@ -222,6 +220,17 @@ func (c *command) judged(ctx context.Context, a *app.App, t config.Tenant, polic
 		j.set = whatif.Planned(objects, keys, j.compared.Result.Actions)
 	}
 	return j, nil
+}
+
+// wholeLists reports a list that could not be read and without which sign-ins
+// cannot be judged.
+func wholeLists(c sweep.Compared) error {
+	for _, u := range c.Live.Unread {
+		if u.Kind == entra.KindLocation || u.Kind == entra.KindStrength {
+			return fmt.Errorf("judging sign-ins needs every %s of the tenant: %w: %s", u.Kind.Noun(), entra.ErrForbidden, u.Reason)
+		}
+	}
+	return nil
 }
 
 // objectsOf are the policies of a comparison, and the baseline's keys of those
