@@ -237,3 +237,33 @@ func TestAnOpenAPIIsRefused(t *testing.T) {
 		t.Errorf("a short token: %v", err)
 	}
 }
+
+// A token that is read anew takes the old one's place, and none at all lets
+// nobody in. Without an issuer nobody is asked about what looks like a token of
+// Microsoft Entra ID.
+func TestATokenThatIsReadAnew(t *testing.T) {
+	now := "the-second-token-of-the-api"
+	auth, err := NewAuth(AuthOptions{Token: "the-token-of-the-api", NewToken: func() string { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	may := func(header string) error {
+		r := httptest.NewRequest("POST", "/v1/runs", nil)
+		r.Header.Set("Authorization", header)
+		return auth.check(r)
+	}
+	if err := may("Bearer  " + now + " "); err != nil {
+		t.Errorf("the new token: %v", err)
+	}
+	for _, header := range []string{"Bearer the-token-of-the-api", "Bearer a.b.c", "Bearer ", "Bearer", "Basic " + now} {
+		if err := may(header); err != errBadToken {
+			t.Errorf("%q: %v", header, err)
+		}
+	}
+	now = ""
+	for _, header := range []string{"Bearer the-token-of-the-api", "Bearer the-second-token-of-the-api", "Bearer ", "Bearer"} {
+		if err := may(header); err != errBadToken {
+			t.Errorf("once there is no token, %q: %v", header, err)
+		}
+	}
+}
