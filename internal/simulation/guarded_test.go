@@ -116,6 +116,35 @@ func TestAnAppendThatTakesLong(t *testing.T) {
 	}
 }
 
+// While nobody knows whether HOLD is set nothing more leaves, from whichever look
+// at it on, though the lease holds.
+func TestAHoldThatCannotBeLookedFor(t *testing.T) {
+	for from := 1; from <= 8; from++ {
+		calm(t, func(w *world) {
+			raiseAda(t, w)
+			writes := func() int { return len(w.dismissals) + len(w.confirmed) + len(w.ours) }
+			looks, before := 0, -1
+			w.store.Fault = func(_, name string) error {
+				if !strings.HasSuffix(name, "/HOLD") {
+					return nil
+				}
+				if looks++; looks < from {
+					return nil
+				}
+				if before < 0 {
+					before = writes()
+				}
+				return errors.New("the file cannot be read")
+			}
+			res := w.run(t, w.process("blind", 10), 0)
+			w.store.Fault = nil
+			if before < 0 || writes() != before || res.Status == sweep.Succeeded {
+				t.Errorf("look %d: %s, %v; %d writes before and %d in all", from, res.Status, res.Err, before, writes())
+			}
+		})
+	}
+}
+
 // A store that is taken away in mid-run lets nothing more leave.
 func TestAStoreThatVanishes(t *testing.T) {
 	for at := 1; at < 90; at += 3 {
