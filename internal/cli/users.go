@@ -209,7 +209,7 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 
 // orderCommand is a one-off action on named users.
 func (c *command) orderCommand(name string, kind plan.Kind, short string) *cobra.Command {
-	var yes bool
+	var yes, privileged bool
 	var reason string
 	cmd := &cobra.Command{
 		Use: name + " USER...", Short: short, Args: cobra.MinimumNArgs(1),
@@ -219,9 +219,17 @@ USER is a user principal name or an object id. The order stands in for the
 allowlist and for enforcement; protected and break-glass users, the limits, HOLD,
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if yes && strings.TrimSpace(reason) == "" {
+				return usageError{errors.New("--yes needs --reason TEXT: an order that nobody is asked about says why, for the report")}
+			}
 			a, t, err := c.openOne(cmd, config.ToSweep)
 			if err != nil {
 				return err
+			}
+			if kind != plan.ConfirmCompromised && !privileged {
+				if err := checkRoles(cmd.Context(), a, t, args); err != nil {
+					return err
+				}
 			}
 			if !yes {
 				if err := c.ask(fmt.Sprintf("%s in tenant %s: %s?", strings.ReplaceAll(name, "-", " "), t.Name, strings.Join(args, ", "))); err != nil {
@@ -232,8 +240,11 @@ the look right before the write, the journal and the report hold all the same.`,
 				sweep.Request{Mode: sweep.Apply, By: c.User, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason}}, false)
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; needs --reason")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	if kind != plan.ConfirmCompromised {
+		cmd.Flags().BoolVar(&privileged, "privileged", false, "also for users who hold a directory role")
+	}
 	return cmd
 }
 
