@@ -375,3 +375,44 @@ func TestHoldAfterALostAnswer(t *testing.T) {
 		}
 	}
 }
+
+// An order is spared only where the user shows its effect already, and nobody
+// knows while the service is at work on the user.
+func TestWhatIsDoneAlready(t *testing.T) {
+	const dismissed, safe, compromised, atRisk = entra.StateDismissed, entra.StateConfirmedSafe, entra.StateConfirmedCompromised, entra.StateAtRisk
+	for _, c := range []struct {
+		kind    plan.Kind
+		state   entra.RiskState
+		open    int
+		already bool
+	}{
+		{plan.Dismiss, dismissed, 0, true}, {plan.Dismiss, safe, 0, true},
+		{plan.Dismiss, dismissed, 1, false}, {plan.Dismiss, atRisk, 0, false}, {plan.Dismiss, compromised, 0, false},
+		{plan.ConfirmCompromised, compromised, 0, true}, {plan.ConfirmCompromised, compromised, 2, true},
+		{plan.ConfirmCompromised, atRisk, 0, false}, {plan.ConfirmCompromised, dismissed, 0, false}, {plan.ConfirmCompromised, safe, 0, false},
+		{plan.ConfirmSafe, safe, 0, true},
+		{plan.ConfirmSafe, safe, 1, false}, {plan.ConfirmSafe, dismissed, 0, false}, {plan.ConfirmSafe, compromised, 0, false}, {plan.ConfirmSafe, atRisk, 0, false},
+	} {
+		yes, no := true, false
+		for name, processing := range map[string]*bool{"idle": &no, "processing": &yes, "unknown": nil} {
+			why := apply.Already(c.kind, &entra.RiskyUser{RiskState: c.state, IsProcessing: processing}, c.open)
+			if (why != "") != (c.already && name == "idle") {
+				t.Errorf("%s of %s with %d open, %s: %q", c.kind, c.state, c.open, name, why)
+			}
+		}
+	}
+}
+
+// A user who is not listed any more after the order does not show its effect.
+func TestAUserWhoIsGoneAfterTheOrder(t *testing.T) {
+	for _, kind := range []plan.Kind{plan.Dismiss, plan.ConfirmCompromised, plan.ConfirmSafe} {
+		x, j := newTenant(), &diary{}
+		a := x.user("u1", "d1")
+		a.Kind = kind
+		x.after = func(string) error { delete(x.users, "u1"); return nil }
+		res, err := run(t, options(x, j, a))
+		if err != nil || res.Outcomes[0].Status != plan.NotTaken {
+			t.Errorf("%s: %v, %v", kind, res.Outcomes, err)
+		}
+	}
+}
