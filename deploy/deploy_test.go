@@ -20,8 +20,8 @@ import (
 	"time"
 	_ "time/tzdata"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/risksweep/risksweep/internal/cli"
 	"github.com/risksweep/risksweep/internal/config"
@@ -88,7 +88,7 @@ func checkPod(t *testing.T, name string, pod any) {
 			t.Errorf("%s: %s is %v", name, strings.Join(path, "."), got)
 		}
 	}
-	if grace, ok := at(pod, "terminationGracePeriodSeconds").(uint64); !ok || grace < 90 {
+	if grace, ok := at(pod, "terminationGracePeriodSeconds").(int); !ok || grace < 90 {
 		t.Errorf("%s: too little time to write reports: %v", name, grace)
 	}
 	containers, ok := at(pod, "containers").([]any)

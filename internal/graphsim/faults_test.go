@@ -211,7 +211,7 @@ func TestScriptMistakes(t *testing.T) {
 		{"faults: [{do: {loopNextLink: 1}}]", []string{"faults.yaml:1:30: faults[0].do.loopNextLink: must be true or false"}},
 		{"faults: [{do: {loopNextLink: true, emptyPage: true}}]", []string{"faults.yaml:1:15: faults[0].do: loopNextLink, repeatPage and emptyPage exclude each other"}},
 		{"faults: [{do: {body: &a {}}}]", []string{"faults.yaml:1:22: faults[0].do.body: anchors, aliases and tags are not taken here"}},
-		{"a: b: c", []string{"faults.yaml:1:4: mapping value is not allowed in this context"}},
+		{"a: b: c", []string{"faults.yaml:1:5: mapping values are not allowed in this context"}},
 		{"faults: []\n---\nfaults: []\n", []string{"faults.yaml:3:1: holds more than one document"}},
 		{"faults: [\xff]", []string{"faults.yaml:1:1: is not valid UTF-8"}},
 		{strings.Repeat("[", 100), []string{"faults.yaml:1:1: is nested more than 64 deep"}},

@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"go.yaml.in/yaml/v4"
 )
 
-// The bounds of a fault script. The YAML library takes much longer than a text
-// is long, so texts stay short.
+// The bounds of a fault script.
 const (
 	maxScript      = 64 << 10
 	maxScriptDepth = 64
@@ -56,15 +54,8 @@ func (p *script) at(line, column int, path, format string, args ...any) {
 	p.errs = append(p.errs, &ScriptError{p.file, max(line, 1), max(column, 1), path, fmt.Sprintf(format, args...)})
 }
 
-func (p *script) wrong(n ast.Node, path, format string, args ...any) {
-	line, column := 1, 1
-	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
-		n = m.Values[0].Key // a block mapping's own token is its first colon
-	}
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		line, column = t.Position.Line, t.Position.Column
-	}
-	p.at(line, column, path, format, args...)
+func (p *script) wrong(n *yaml.Node, path, format string, args ...any) {
+	p.at(n.Line, n.Column, path, format, args...)
 }
 
 func (p *script) read(data []byte) (rules []*rule) {
@@ -89,41 +80,43 @@ func (p *script) read(data []byte) (rules []*rule) {
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil
 	}
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		var syntax yaml.Error
-		if errors.As(err, &syntax) && syntax.GetToken() != nil {
-			pos := syntax.GetToken().Position
-			p.at(pos.Line, pos.Column, "", "%s", syntax.GetMessage())
+	var root *yaml.Node
+	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var document yaml.Node
+		err := dec.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			var at *yaml.LoadError
+			if errors.As(err, &at) {
+				p.at(at.Mark.Line, at.Mark.Column, "", "%s", at.Message)
+			} else {
+				p.at(1, 1, "", "%v", err)
+			}
 			return nil
 		}
-		p.at(1, 1, "", "%v", err)
-		return nil
-	}
-	var root ast.Node
-	for _, d := range file.Docs {
-		if d.Body == nil {
+		if len(document.Content) == 0 || isNull(document.Content[0]) {
 			continue
 		}
 		if root != nil {
-			p.wrong(d.Body, "", "holds more than one document")
+			p.wrong(document.Content[0], "", "holds more than one document")
 			return nil
 		}
-		root = d.Body
+		root = document.Content[0]
 	}
-	if root == nil || root.Type() == ast.NullType || root.Type() == ast.CommentType {
+	if root == nil {
 		return nil
 	}
-	p.fields(root, "", map[string]func(ast.Node, string){"faults": func(n ast.Node, path string) {
-		if n.Type() == ast.NullType {
+	p.fields(root, "", map[string]func(*yaml.Node, string){"faults": func(n *yaml.Node, path string) {
+		if isNull(n) {
 			return
 		}
-		list, ok := n.(*ast.SequenceNode)
-		if !ok {
+		if n.Kind != yaml.SequenceNode {
 			p.wrong(n, path, "must be a list of faults")
 			return
 		}
-		for i, item := range list.Values {
+		for i, item := range n.Content {
 			if r := p.rule(item, fmt.Sprintf("%s[%d]", path, i)); r != nil {
 				rules = append(rules, r)
 			}
@@ -157,22 +150,15 @@ func tooDeep(data []byte) bool {
 }
 
 // fields reads a mapping whose keys are all known.
-func (p *script) fields(n ast.Node, path string, known map[string]func(ast.Node, string)) bool {
-	var values []*ast.MappingValueNode
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		values = m.Values
-	case *ast.MappingValueNode:
-		values = []*ast.MappingValueNode{m}
-	default:
+func (p *script) fields(n *yaml.Node, path string, known map[string]func(*yaml.Node, string)) bool {
+	if n.Kind != yaml.MappingNode {
 		p.wrong(n, path, "must be a mapping with %s", strings.Join(sortedKeys(known), ", "))
 		return false
 	}
-	for _, v := range values {
-		key := v.Key.String()
-		if s, ok := v.Key.(*ast.StringNode); ok {
-			key = s.Value
-		}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i]
+		key := k.Value
 		full := strings.TrimPrefix(path+"."+key, ".")
 		read, ok := known[key]
 		if !ok {
@@ -180,21 +166,26 @@ func (p *script) fields(n ast.Node, path string, known map[string]func(ast.Node,
 			if near := nearest(key, sortedKeys(known)); near != "" {
 				hint = fmt.Sprintf(" (did you mean %q?)", near)
 			}
-			p.wrong(v.Key, full, "unknown key%s", hint)
+			p.wrong(k, full, "unknown key%s", hint)
 			continue
 		}
-		read(v.Value, full)
+		if seen[key] {
+			p.wrong(k, full, "is given twice")
+			continue
+		}
+		seen[key] = true
+		read(n.Content[i+1], full)
 	}
 	return true
 }
 
-func (p *script) rule(n ast.Node, path string) *rule {
+func (p *script) rule(n *yaml.Node, path string) *rule {
 	before := len(p.errs)
 	r := &rule{do: action{}}
 	seen := map[string]bool{}
-	ok := p.fields(n, path, map[string]func(ast.Node, string){
-		"match": func(n ast.Node, path string) { p.match(r, n, path) },
-		"do": func(n ast.Node, path string) {
+	ok := p.fields(n, path, map[string]func(*yaml.Node, string){
+		"match": func(n *yaml.Node, path string) { p.match(r, n, path) },
+		"do": func(n *yaml.Node, path string) {
 			seen["do"] = true
 			p.action(&r.do, n, path)
 		},
@@ -208,19 +199,19 @@ func (p *script) rule(n ast.Node, path string) *rule {
 	return r
 }
 
-func (p *script) match(r *rule, n ast.Node, path string) {
-	if n.Type() == ast.NullType {
+func (p *script) match(r *rule, n *yaml.Node, path string) {
+	if isNull(n) {
 		return
 	}
-	count := func(to *int) func(ast.Node, string) {
-		return func(n ast.Node, path string) {
+	count := func(to *int) func(*yaml.Node, string) {
+		return func(n *yaml.Node, path string) {
 			if v, ok := p.integer(n, path, 1); ok {
 				*to = v
 			}
 		}
 	}
-	p.fields(n, path, map[string]func(ast.Node, string){
-		"method": func(n ast.Node, path string) {
+	p.fields(n, path, map[string]func(*yaml.Node, string){
+		"method": func(n *yaml.Node, path string) {
 			s, ok := p.text(n, path)
 			if !ok {
 				return
@@ -232,7 +223,7 @@ func (p *script) match(r *rule, n ast.Node, path string) {
 				p.wrong(n, path, "%q is not one of %s", s, strings.Join(methods, ", "))
 			}
 		},
-		"path": func(n ast.Node, path string) {
+		"path": func(n *yaml.Node, path string) {
 			s, ok := p.text(n, path)
 			switch {
 			case !ok:
@@ -253,19 +244,16 @@ func (p *script) match(r *rule, n ast.Node, path string) {
 	}
 }
 
-func (p *script) action(do *action, n ast.Node, path string) {
-	flag := func(to *bool) func(ast.Node, string) {
-		return func(n ast.Node, path string) {
-			b, ok := n.(*ast.BoolNode)
-			if !ok {
+func (p *script) action(do *action, n *yaml.Node, path string) {
+	flag := func(to *bool) func(*yaml.Node, string) {
+		return func(n *yaml.Node, path string) {
+			if n.ShortTag() != "!!bool" || n.Decode(to) != nil {
 				p.wrong(n, path, "must be true or false")
-				return
 			}
-			*to = b.Value
 		}
 	}
-	p.fields(n, path, map[string]func(ast.Node, string){
-		"status": func(n ast.Node, path string) {
+	p.fields(n, path, map[string]func(*yaml.Node, string){
+		"status": func(n *yaml.Node, path string) {
 			if v, ok := p.integer(n, path, 200); ok {
 				if v > 599 {
 					p.wrong(n, path, "%d is not an HTTP status from 200 to 599", v)
@@ -273,32 +261,28 @@ func (p *script) action(do *action, n ast.Node, path string) {
 				do.status = v
 			}
 		},
-		"retryAfter": func(n ast.Node, path string) { p.retryAfter(do, n, path) },
-		"delay": func(n ast.Node, path string) {
+		"retryAfter": func(n *yaml.Node, path string) { p.retryAfter(do, n, path) },
+		"delay": func(n *yaml.Node, path string) {
 			if d, ok := p.duration(n, path); ok {
 				do.delay = d
 			}
 		},
-		"drop": func(n ast.Node, path string) {
+		"drop": func(n *yaml.Node, path string) {
 			s, ok := p.text(n, path)
 			if ok && s != "before" && s != "after" {
 				p.wrong(n, path, "%q is not one of before, after (the effect)", s)
 			}
 			do.drop = s
 		},
-		"truncate": func(n ast.Node, path string) {
+		"truncate": func(n *yaml.Node, path string) {
 			if v, ok := p.integer(n, path, 0); ok {
 				do.truncate = &v
 			}
 		},
 		"loopNextLink": flag(&do.loopNextLink), "repeatPage": flag(&do.repeatPage), "emptyPage": flag(&do.emptyPage),
-		"body": func(n ast.Node, path string) {
-			if s, ok := n.(*ast.StringNode); ok {
-				do.body = []byte(s.Value)
-				return
-			}
-			if s, ok := n.(*ast.LiteralNode); ok {
-				do.body = []byte(s.Value.Value)
+		"body": func(n *yaml.Node, path string) {
+			if isText(n) {
+				do.body = []byte(n.Value)
 				return
 			}
 			v, ok := p.value(n, path)

@@ -7,19 +7,20 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
 )
 
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+func isText(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" }
+
 // retryAfter takes seconds, a duration or an HTTP date.
-func (p *script) retryAfter(do *action, n ast.Node, path string) {
-	if s, ok := n.(*ast.StringNode); ok {
-		if _, err := http.ParseTime(s.Value); err == nil {
-			do.retryAfter = s.Value
-			return
-		}
+func (p *script) retryAfter(do *action, n *yaml.Node, path string) {
+	if _, err := http.ParseTime(n.Value); err == nil && isText(n) {
+		do.retryAfter = n.Value
+		return
 	}
-	if _, ok := n.(*ast.IntegerNode); ok {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!int" {
 		if v, ok := p.integer(n, path, 0); ok {
 			do.retryAfter = strconv.Itoa(v)
 		}
@@ -30,17 +31,17 @@ func (p *script) retryAfter(do *action, n ast.Node, path string) {
 	}
 }
 
-func (p *script) text(n ast.Node, path string) (string, bool) {
-	if s, ok := n.(*ast.StringNode); ok {
-		return s.Value, true
+func (p *script) text(n *yaml.Node, path string) (string, bool) {
+	if isText(n) {
+		return n.Value, true
 	}
 	p.wrong(n, path, "must be text")
 	return "", false
 }
 
-func (p *script) integer(n ast.Node, path string, least int) (int, bool) {
-	if i, ok := n.(*ast.IntegerNode); ok {
-		v, err := strconv.Atoi(fmt.Sprint(i.Value))
+func (p *script) integer(n *yaml.Node, path string, least int) (int, bool) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!int" {
+		v, err := strconv.Atoi(n.Value)
 		if err == nil && v >= least && v <= math.MaxInt32 {
 			return v, true
 		}
@@ -49,9 +50,9 @@ func (p *script) integer(n ast.Node, path string, least int) (int, bool) {
 	return 0, false
 }
 
-func (p *script) duration(n ast.Node, path string) (time.Duration, bool) {
-	if s, ok := n.(*ast.StringNode); ok {
-		if d, err := time.ParseDuration(s.Value); err == nil && d >= 0 {
+func (p *script) duration(n *yaml.Node, path string) (time.Duration, bool) {
+	if isText(n) {
+		if d, err := time.ParseDuration(n.Value); err == nil && d >= 0 {
 			return d, true
 		}
 	}
@@ -60,23 +61,14 @@ func (p *script) duration(n ast.Node, path string) (time.Duration, bool) {
 }
 
 // value turns a node into what encoding/json writes.
-func (p *script) value(n ast.Node, path string) (any, bool) {
-	switch n := n.(type) {
-	case *ast.NullNode:
-		return nil, true
-	case *ast.BoolNode:
-		return n.Value, true
-	case *ast.IntegerNode:
-		return n.Value, true
-	case *ast.FloatNode:
-		return n.Value, true
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	case *ast.SequenceNode:
+func (p *script) value(n *yaml.Node, path string) (any, bool) {
+	switch {
+	case n.Anchor != "" || n.Kind == yaml.AliasNode || n.Style&yaml.TaggedStyle != 0:
+		p.wrong(n, path, "anchors, aliases and tags are not taken here")
+		return nil, false
+	case n.Kind == yaml.SequenceNode:
 		list := []any{}
-		for i, item := range n.Values {
+		for i, item := range n.Content {
 			v, ok := p.value(item, fmt.Sprintf("%s[%d]", path, i))
 			if !ok {
 				return nil, false
@@ -84,30 +76,32 @@ func (p *script) value(n ast.Node, path string) (any, bool) {
 			list = append(list, v)
 		}
 		return list, true
-	case *ast.MappingNode:
-		return p.object(n.Values, path)
-	case *ast.MappingValueNode:
-		return p.object([]*ast.MappingValueNode{n}, path)
+	case n.Kind == yaml.MappingNode:
+		return p.object(n, path)
+	case isText(n):
+		return n.Value, true
 	}
-	p.wrong(n, path, "anchors, aliases and tags are not taken here")
-	return nil, false
+	var v any
+	if err := n.Decode(&v); err != nil {
+		p.wrong(n, path, "cannot be read: %v", err)
+		return nil, false
+	}
+	return v, true
 }
 
-func (p *script) object(values []*ast.MappingValueNode, path string) (any, bool) {
+func (p *script) object(n *yaml.Node, path string) (any, bool) {
 	m := map[string]any{}
-	for _, kv := range values {
-		key := kv.Key.String()
-		if s, ok := kv.Key.(*ast.StringNode); ok {
-			key = s.Value
-		} else if kv.Key.GetToken().Type == token.MergeKeyType {
-			p.wrong(kv.Key, path, "merge keys are not taken here")
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.ShortTag() == "!!merge" {
+			p.wrong(key, path, "merge keys are not taken here")
 			return nil, false
 		}
-		v, ok := p.value(kv.Value, path+"."+key)
+		v, ok := p.value(n.Content[i+1], path+"."+key.Value)
 		if !ok {
 			return nil, false
 		}
-		m[key] = v
+		m[key.Value] = v
 	}
 	return m, true
 }
