@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/risksweep/risksweep/internal/graphsim"
 )
@@ -55,7 +57,10 @@ remediate, add, act, faults, clock, reset.`,
 				if err != nil {
 					return usageError{fmt.Errorf("--faults: %w", err)}
 				}
-				opt.Faults, opt.FaultsFile = data, faults
+				if opt.Faults, _, err = transform.Bytes(withoutMark(), data); err != nil {
+					return usageError{fmt.Errorf("--faults %s: %w", faults, err)}
+				}
+				opt.FaultsFile = faults
 			}
 			tenant, err := newTenant(opt, load)
 			if err != nil {
@@ -108,9 +113,13 @@ func newTenant(opt graphsim.Options, load string) (*graphsim.Tenant, error) {
 		return nil, fmt.Errorf("--load: %w", err)
 	}
 	defer file.Close()
-	t, err := graphsim.Load(file, opt)
+	t, err := graphsim.Load(transform.NewReader(file, withoutMark()), opt)
 	if err != nil {
 		return nil, fmt.Errorf("--load %s: %w", load, err)
 	}
 	return t, nil
 }
+
+// withoutMark reads UTF-16 where a byte-order mark says so, as Windows
+// PowerShell 5.1 writes files, and else what is there.
+func withoutMark() transform.Transformer { return unicode.BOMOverride(transform.Nop) }

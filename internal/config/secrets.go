@@ -5,6 +5,9 @@ import (
 	"io/fs"
 	"strings"
 
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -54,13 +57,13 @@ func (r *reader) secret(n *yamldoc.Node, optional bool) Secret {
 		case len(data) > maxSecret:
 			r.Add(n.Get("file"), "the secret file %s is larger than 64 KiB", path)
 		default:
-			first := r.reveal(n.Get("file"), string(data))
+			first := r.reveal(n.Get("file"), fileText(data))
 			if first.IsZero() {
 				return first
 			}
 			return fromFile(first.Reveal(), func() (string, bool) {
 				data, err := r.opts.ReadFile(path)
-				text, wrong := secretText(string(data))
+				text, wrong := secretText(fileText(data))
 				return text, err == nil && len(data) <= maxSecret && wrong == ""
 			})
 		}
@@ -102,6 +105,16 @@ func (r *reader) reveal(n *yamldoc.Node, value string) Secret {
 		return Secret{}
 	}
 	return NewSecret(text)
+}
+
+// fileText is the text of a file: UTF-16 where its byte-order mark says so, as
+// Windows PowerShell 5.1 writes it, else as it stands.
+func fileText(data []byte) string {
+	text, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), data)
+	if err != nil {
+		return string(data)
+	}
+	return string(text)
 }
 
 // maxSecret bounds the file of a secret.
