@@ -8,36 +8,29 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
 )
 
 // unread are the parts of the tenant that were not read to their end.
-func (r *run) unread() []string {
-	return slices.DeleteFunc(slices.Clone(report.Parts), func(p string) bool { return slices.Contains(r.partsRead, p) })
+func (r *publisher) unread() []string {
+	return slices.DeleteFunc(slices.Clone(report.Parts), func(p string) bool { return slices.Contains(r.snapshot.PartsRead, p) })
 }
 
-// usersRead notes that all risky users were read. The counts of the tenant as
-// a whole stand from now on, also where they are 0.
-func (r *run) usersRead() {
-	r.partsRead = append(r.partsRead, report.PartUsers)
-	names := []string{"usersAtRisk", "usersOpen"}
-	if r.rules != nil {
-		names = append(names, "needsPerson")
-	}
-	for _, name := range names {
-		r.res.Counts[name] += 0
-	}
-}
-
-// dropHalfCounts takes out the counts that speak of the tenant as a whole where
-// it was not read as a whole: whoever reads them would take the users read so
-// far for all. The rows that the files hold stay counted.
-func (r *run) dropHalfCounts() {
-	if slices.Contains(r.partsRead, report.PartUsers) {
+// counts leaves the counts that speak of the tenant as a whole only where it was
+// read as a whole, there also those that are 0: whoever reads them would take the
+// users read so far for all. The rows that the files hold stay counted.
+func (r *publisher) counts() {
+	if !slices.Contains(r.snapshot.PartsRead, report.PartUsers) {
+		maps.DeleteFunc(r.res.Counts, func(name string, _ int) bool {
+			return name == "usersAtRisk" || name == "needsPerson" || strings.HasPrefix(name, "usersOpen")
+		})
 		return
 	}
-	maps.DeleteFunc(r.res.Counts, func(name string, _ int) bool {
-		return name == "usersAtRisk" || name == "needsPerson" || strings.HasPrefix(name, "usersOpen")
-	})
+	r.res.Counts["usersAtRisk"] += 0
+	r.res.Counts["usersOpen"] += 0
+	if r.snapshot.Rules != nil {
+		r.res.Counts["needsPerson"] += 0
+	}
 }
 
 // order is what a person asked for, for the report; nil for a sweep. Users that
@@ -56,7 +49,7 @@ func (s *Sweeper) order(q Request, found []plan.Action) *report.Order {
 	if len(found) == 0 {
 		for _, name := range q.Order.Users {
 			u := report.UserRef{Name: name}
-			if looksLikeGUID(name) {
+			if gather.LooksLikeGUID(name) {
 				u = report.UserRef{ID: string(entra.NewID(name))}
 			}
 			if !slices.Contains(o.Users, u) {

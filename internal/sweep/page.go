@@ -16,7 +16,7 @@ import (
 const historyRuns = 30
 
 // writePage writes report.html from what report.json holds.
-func (r *run) writePage(ctx context.Context, rep report.Report) error {
+func (r *publisher) writePage(ctx context.Context, rep report.Report) error {
 	var history []report.Point
 	if !slices.Contains(r.res.Unread, report.PartUsers) { // else this run has no point in it
 		var err error
@@ -34,15 +34,15 @@ func (r *run) writePage(ctx context.Context, rep report.Report) error {
 		return err
 	}
 	extras := report.Extras{History: history, SLA: r.Output.SLA, Detections: r.shownDetections}
-	if err := report.WriteHTML(f, rep, report.Decisions(users, r.serviceNow()), extras); err != nil {
+	if err := report.WriteHTML(f, rep, report.Decisions(users, r.Now().Add(r.snapshot.Ahead)), extras); err != nil {
 		return errors.Join(err, f.Abort())
 	}
 	return f.Commit(ctx)
 }
 
 // shownDetections are a user's open detections as the page may show them.
-func (r *run) shownDetections(userID string) []triage.Detection {
-	list := r.evidence.Of(entra.NewID(userID))
+func (r *publisher) shownDetections(userID string) []triage.Detection {
+	list := r.snapshot.Open.Of(entra.NewID(userID))
 	for i := range list {
 		list[i] = r.Output.Redaction.OpenDetection(list[i])
 	}
@@ -52,7 +52,7 @@ func (r *run) shownDetections(userID string) []triage.Detection {
 
 // history is the open risk of the last complete runs, the oldest first, and of
 // this one.
-func (r *run) history(ctx context.Context) ([]report.Point, error) {
+func (r *publisher) history(ctx context.Context) ([]report.Point, error) {
 	ids, err := r.Ledger.RunIDs(ctx, historyRuns)
 	if err != nil {
 		return nil, err

@@ -8,16 +8,17 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
 )
 
 // report gathers report.json.
-func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (report.Report, error) {
+func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome) (report.Report, error) {
 	rep := report.Report{
 		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Kind: string(r.req.Kind()), Order: r.res.Order, Status: string(r.res.Status), ExitCode: r.exitCode(),
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
-		Coverage: report.Coverage{Complete: r.readAll, Full: r.full, Since: r.since, Unread: r.res.Unread, ServiceTime: r.serviceStart},
+		Coverage: report.Coverage{Complete: r.snapshot.Complete, Full: r.snapshot.Full, Since: r.snapshot.Since, Unread: r.res.Unread, ServiceTime: r.snapshot.ServiceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,
-		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.tally, Hold: r.res.Hold,
+		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.rows.tally, Hold: r.res.Hold,
 	}
 	for _, o := range outcomes {
 		if o.Status == plan.OverDismissed {
@@ -30,19 +31,19 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 			rep.Drift = append(rep.Drift, row)
 		}
 	}
-	for _, sp := range r.servicePrincipals {
+	for _, sp := range r.snapshot.ServicePrincipals {
 		raw, err := r.Output.Redaction.Document(sp.Raw)
 		if err != nil {
 			return rep, err
 		}
 		rep.ServicePrincipals = append(rep.ServicePrincipals, raw)
 	}
-	for _, err := range append(append([]error(nil), r.errors...), r.res.Err) {
+	for _, err := range append(append([]error(nil), r.notes.Errors...), r.res.Err) {
 		if err != nil {
 			rep.Errors = append(rep.Errors, problemOf(err, r.Output.Redaction))
 		}
 	}
-	for _, t := range r.timings {
+	for _, t := range r.notes.Timings {
 		rep.Timings = append(rep.Timings, report.Timing{Part: t.Part, Seconds: t.Elapsed.Seconds()})
 	}
 	s := r.res.Stats
@@ -51,20 +52,20 @@ func (r *run) report(ctx context.Context, outcomes, settled []plan.Outcome) (rep
 	if err != nil {
 		return rep, err
 	}
-	rep.NeedsPerson, err = report.WaitingFor(users, r.serviceNow(), r.Output.SLA)
+	rep.NeedsPerson, err = report.WaitingFor(users, r.Now().Add(r.snapshot.Ahead), r.Output.SLA)
 	if err = errors.Join(err, users.Close()); err != nil {
 		return rep, err
 	}
 	r.res.NeedsPerson = rep.NeedsPerson
 	if !r.req.ordered() {
-		rep.Campaigns = r.campaigns.Find()
+		rep.Campaigns = r.rows.campaigns.Find()
 	}
 	r.res.Campaigns = rep.Campaigns
 	rep.Difference, err = r.difference(ctx, &rep)
 	return rep, err
 }
 
-func (r *run) redacted(texts []string) []string {
+func (r *publisher) redacted(texts []string) []string {
 	out := make([]string, len(texts))
 	for i, t := range texts {
 		out[i] = r.Output.Redaction.Sentence(t)
@@ -92,7 +93,7 @@ func problemOf(err error, red report.Redaction) report.Problem {
 }
 
 // writeReport writes report.json .
-func (r *run) writeReport(ctx context.Context, rep report.Report) error {
+func (r *publisher) writeReport(ctx context.Context, rep report.Report) error {
 	users, err := r.reopen(ctx, "users.jsonl")
 	if err != nil {
 		return err
@@ -102,17 +103,17 @@ func (r *run) writeReport(ctx context.Context, rep report.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := report.WriteReport(f, rep, report.Decisions(users, r.serviceNow())); err != nil {
+	if err := report.WriteReport(f, rep, report.Decisions(users, r.Now().Add(r.snapshot.Ahead))); err != nil {
 		return errors.Join(err, f.Abort())
 	}
 	return f.Commit(ctx)
 }
 
 // policyRows are the rows of policies.json.
-func (r *run) policyRows() []report.PolicyRow {
+func (r *publisher) policyRows() []report.PolicyRow {
 	live := map[string]entra.Document{}
-	for _, docs := range r.lists {
-		for _, d := range docs {
+	for _, kind := range gather.ObjectKinds {
+		for _, d := range r.snapshot.Live.List(kind) {
 			live[d.ID()] = d
 		}
 	}

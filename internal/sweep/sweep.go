@@ -1,17 +1,15 @@
-// Package sweep is one run over one tenant, in reading order: what earlier
-// runs left open is settled, risk is read and triaged, the baseline is
-// compared, one plan is made, stored and, if the run may write, carried out,
-// and the report says what happened.
+// Package sweep is one run over one tenant, in stages that hand values on: recover
+// what earlier runs left, gather a snapshot of the tenant, decide, plan, execute,
+// publish. run.go reads as the whole of it.
 //
-// It decides nothing itself: triage, baseline and plan do, as pure functions of
-// what was read. It writes nothing to the tenant itself: apply does, behind its
+// It decides nothing itself: decide, triage, drift and plan do, as pure functions
+// of the snapshot. It writes nothing to the tenant itself: apply does, behind its
 // gate. Half a read is an error and ends the run before any write.
 package sweep
 
 import (
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"time"
 
@@ -23,30 +21,16 @@ import (
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
+	"github.com/risksweep/risksweep/internal/sweep/notes"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
-// Reader is the tenant as a run reads it. Sequences end in an error or cleanly;
-// a clean end means that everything was read.
-type Reader interface {
-	apply.Reader
-	RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error]
-	Resolve(context.Context, []entra.Ref) (entra.Names, error)
-	Identify(context.Context, []entra.Ref) (entra.Names, error)
-	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
-	Privileged(context.Context) (*entra.Privileged, error)
-	RoleHolders(ctx context.Context, roles []entra.ID) ([]entra.RoleHolder, error)
-	Tenant(context.Context) (entra.Tenant, error)
-	ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error)
-	Self(context.Context) (entra.DirectoryObject, error)
-	// DecodeDetections reads a page that was kept back.
-	DecodeDetections(page []byte) (entra.Page[entra.Detection], error)
-	Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error)
-	Stats() entra.RequestStats
-	// ServerTime is the service's time of its last answer, zero before the
-	// first.
-	ServerTime() time.Time
-}
+// Reader is the tenant as a run reads it.
+type Reader = gather.Reader
+
+// Progress is told how far a run is.
+type Progress = notes.Progress
 
 // Mode says whether a run may write to the tenant.
 type Mode string
@@ -110,14 +94,14 @@ type Sweeper struct {
 	Notify func(context.Context, Result, error)
 }
 
-// Progress is told how far a run is.
-type Progress interface {
-	// Stage begins a part of the run; total is 0 when it is not known.
-	Stage(name string, total int)
-	// Advance adds n to the stage's count.
-	Advance(n int)
-	// Done ends the last stage.
-	Done()
+// Order is what a person wants done with named users. It stands in for the
+// allowlist and for enforcement; the fence, the protected users, the limits,
+// HOLD, the journal and the report hold all the same.
+type Order struct {
+	Kind  plan.Kind
+	Users []string // UPN or object id
+	// Reason is the person's own words, for the report.
+	Reason string
 }
 
 // Request is one order to sweep.

@@ -1,4 +1,4 @@
-package sweep
+package gather
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/policy"
-	"github.com/risksweep/risksweep/internal/sweep/recovery"
 )
 
 // PolicyReader is the part of a tenant that a baseline is compared with.
@@ -23,55 +22,55 @@ type PolicyReader interface {
 	Self(context.Context) (entra.DirectoryObject, error)
 }
 
-// objectKinds are the kinds of a baseline's objects.
-var objectKinds = [...]entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength}
+// ObjectKinds are the kinds of a baseline's objects.
+var ObjectKinds = [...]entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength}
 
-// readLive reads what the baseline is compared with: one list per kind, and the
-// recorded objects that the lists do not show.
-func (r *run) readLive(ctx context.Context) (drift.Live, error) {
-	live, err := readLists(ctx, r.Reader, r.rec.State)
-	live.Names, live.Members, live.Tenant = r.directory.names, r.directory.members, r.tenant
-	r.lists = map[entra.ObjectKind][]entra.Document{entra.KindPolicy: live.Policies, entra.KindLocation: live.Locations, entra.KindStrength: live.Strengths}
-	return live, err
+// readLive reads one list per kind, and the recorded objects that the lists do
+// not show.
+func (r *reading) readLive(ctx context.Context) (err error) {
+	r.Live, err = readLists(ctx, r.Reader, r.State)
+	r.Live.Names, r.Live.Members, r.Live.Tenant = r.directory.names, r.directory.members, r.Tenant
+	return err
 }
 
-// planDrift compares the baseline with the tenant. What only a part of the
+// readPolicies reads what the baseline is compared with. What only a part of the
 // tenants needs is read only then: the job's own identity for policies that hold
-// for workload identities, and the names of what live policies refer to where
-// there is a difference to put into words.
-func (r *run) planDrift(ctx context.Context, live *drift.Live) (drift.Result, error) {
-	settings := r.Settings.Baseline
-	settings.Owned = recovery.Owned(r.rec.State)
-	if drift.NeedsSelf(r.Baseline, live.Policies) {
-		if err := readSelf(ctx, r.Reader, live); err != nil {
-			return drift.Result{}, err
+// for workload identities, and the accounts that synchronise the directory.
+func (r *reading) readPolicies(ctx context.Context) (err error) {
+	if err := r.readLive(ctx); err != nil {
+		return err
+	}
+	if drift.NeedsSelf(r.Baseline, r.Live.Policies) {
+		if err := readSelf(ctx, r.Reader, &r.Live); err != nil {
+			return err
 		}
 	}
-	if drift.NeedsSyncAccounts(r.Baseline, live.Tenant) {
-		var err error
-		if live.SyncAccounts, err = r.Reader.RoleHolders(ctx, drift.SyncRoles()); err != nil {
+	if drift.NeedsSyncAccounts(r.Baseline, r.Live.Tenant) {
+		if r.Live.SyncAccounts, err = r.Reader.RoleHolders(ctx, drift.SyncRoles()); err != nil {
 			if ctx.Err() != nil {
-				return drift.Result{}, err
+				return err
 			}
-			live.SyncError = err.Error()
+			r.Live.SyncError = err.Error()
 		}
 	}
-	if strays := drift.Strays(r.Baseline, *live); len(strays) > 0 {
+	if strays := drift.Strays(r.Baseline, r.Live); len(strays) > 0 {
 		told, err := r.Reader.Identify(ctx, strays)
 		if err != nil {
-			return drift.Result{}, err
+			return err
 		}
-		maps.Copy(live.Names, told)
+		r.Live.Names = maps.Clone(r.Live.Names)
+		maps.Copy(r.Live.Names, told)
 	}
-	res := drift.Compare(r.Baseline, *live, settings)
-	if !res.NeedsNames() {
-		return res, nil
+	return nil
+}
+
+// Named adds the names of what live policies refer to. They are for the words of
+// a difference alone: where they are not ours to read, ids stand.
+func (s Source) Named(ctx context.Context, snap Snapshot) (Snapshot, error) {
+	if err := nameLive(ctx, s.Reader, &snap.Live); err != nil && !entra.NotOurs(err) {
+		return snap, err
 	}
-	// They are for the words alone: where they are not ours to read, ids stand.
-	if err := nameLive(ctx, r.Reader, live); err != nil && !entra.NotOurs(err) {
-		return drift.Result{}, err
-	}
-	return drift.Compare(r.Baseline, *live, settings), nil
+	return snap, nil
 }
 
 // readLists lists the tenant's objects and looks for the recorded ones that the
@@ -81,7 +80,7 @@ func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (dr
 	lists := map[entra.ObjectKind]*[]entra.Document{
 		entra.KindPolicy: &live.Policies, entra.KindLocation: &live.Locations, entra.KindStrength: &live.Strengths,
 	}
-	for _, kind := range objectKinds {
+	for _, kind := range ObjectKinds {
 		docs, err := reader.Objects(ctx, kind)
 		if entra.NotOurs(err) && kind != entra.KindPolicy {
 			live.Unread = append(live.Unread, drift.Unread{Kind: kind, Reason: entra.Resolution{Ref: entra.Ref{Kind: kind}, Unread: err}.Refusal()})
@@ -125,72 +124,11 @@ func nameLive(ctx context.Context, reader PolicyReader, live *drift.Live) error 
 	return nil
 }
 
-// planDestroy plans the delete of exactly what the state records as owned.
-func (r *run) planDestroy(ctx context.Context) error {
-	live, err := r.readLive(ctx)
-	if err != nil {
-		return err
-	}
-	if len(live.Unread) > 0 {
-		return fmt.Errorf("listing %s: %w: %s", live.Unread[0].Kind, entra.ErrForbidden, live.Unread[0].Reason)
-	}
-	r.drift.Actions = drift.Destroy(live, recovery.Owned(r.rec.State))
-	return nil
-}
-
-// Compared is a tenant beside its baseline.
-type Compared struct {
-	Live   drift.Live
-	State  ledger.State
-	Result drift.Result
-	// BreakGlass are the ids of the break-glass accounts.
-	BreakGlass map[entra.ID]bool
-}
-
-// Compare reads the tenant's policies and compares them with the baseline,
-// without a run: nothing is stored. Without a baseline only the live side is
-// read.
-func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
-	r := &run{Sweeper: s, started: s.Now().UTC(), directory: directory{members: map[entra.ID][]entra.DirectoryObject{}, errors: map[entra.ID]error{}, groups: map[entra.ID][]entra.ID{}}}
-	if err := r.readState(ctx); err != nil {
-		return Compared{}, err
-	}
-	if err := r.readTenant(ctx); err != nil {
-		return Compared{}, err
-	}
-	var err error
-	if r.rec, err = r.recovered(ctx, r.rec.Stored, recovery.None); err != nil {
-		return Compared{}, fmt.Errorf("taking in what earlier runs left: %w", err)
-	}
-	if r.Baseline != nil {
-		if r.directory.names, err = r.lookUp(ctx, r.Baseline.Refs(), r.Baseline.IDs()); err != nil {
-			return Compared{}, fmt.Errorf("resolving names: %w", err)
-		}
-		if r.breakGlass, err = r.readBreakGlass(ctx); err != nil {
-			return Compared{}, err
-		}
-	}
-	if r.Baseline == nil {
-		live, err := r.readToExport(ctx)
-		return Compared{State: r.rec.State, Live: live}, err
-	}
-	live, err := r.readLive(ctx)
-	if err != nil {
-		return Compared{}, err
-	}
-	c := Compared{State: r.rec.State, BreakGlass: map[entra.ID]bool{}}
-	for id := range r.breakGlass {
-		c.BreakGlass[id] = true
-	}
-	c.Result, err = r.planDrift(ctx, &live)
-	c.Live = live
-	return c, err
-}
-
 // readToExport reads what an export writes. Only the policies must be there:
 // what else may not be read is noted, and the export goes on without it.
-func (r *run) readToExport(ctx context.Context) (drift.Live, error) {
-	live := drift.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}, Tenant: r.tenant}
+func (r *reading) readToExport(ctx context.Context) error {
+	live := &r.Live
+	*live = drift.Live{Deleted: map[string]bool{}, ObjectNames: map[string]entra.DirectoryObject{}, Tenant: r.Tenant}
 	for _, l := range []struct {
 		kind entra.ObjectKind
 		into *[]entra.Document
@@ -200,15 +138,15 @@ func (r *run) readToExport(ctx context.Context) (drift.Live, error) {
 		case entra.NotOurs(err) && l.kind != entra.KindPolicy:
 			live.Unread = append(live.Unread, drift.Unread{Kind: l.kind, Reason: err.Error()})
 		case err != nil:
-			return live, fmt.Errorf("listing %s: %w", l.kind, err)
+			return fmt.Errorf("listing %s: %w", l.kind, err)
 		}
 		*l.into = docs
 	}
-	err := nameLive(ctx, r.Reader, &live)
+	err := nameLive(ctx, r.Reader, live)
 	if entra.NotOurs(err) {
 		live.Unread, err = append(live.Unread, drift.Unread{Kind: entra.KindUser, Reason: err.Error()}), nil
 	}
-	return live, err
+	return err
 }
 
 // missingOwned looks by id for the recorded objects that a list does not show:

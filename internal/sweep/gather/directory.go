@@ -1,4 +1,4 @@
-package sweep
+package gather
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
-	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -22,9 +21,13 @@ type directory struct {
 	groups  map[entra.ID][]entra.ID
 }
 
+func newDirectory() directory {
+	return directory{members: map[entra.ID][]entra.DirectoryObject{}, errors: map[entra.ID]error{}, groups: map[entra.ID][]entra.ID{}}
+}
+
 // readDirectory resolves every name of the triage file and the baseline in one
 // go, reads the members of their groups and, for triage, who is privileged.
-func (r *run) readDirectory(ctx context.Context) (err error) {
+func (r *reading) readDirectory(ctx context.Context) (err error) {
 	var refs, ids []entra.Ref
 	if r.triages() {
 		refs = append(refs, r.Triage.Refs()...)
@@ -32,12 +35,12 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 	if r.Baseline != nil {
 		refs, ids = append(refs, r.Baseline.Refs()...), r.Baseline.IDs()
 	}
-	r.directory = directory{members: map[entra.ID][]entra.DirectoryObject{}, errors: map[entra.ID]error{}, groups: map[entra.ID][]entra.ID{}}
+	r.directory = newDirectory()
 	if r.directory.names, err = r.lookUp(ctx, refs, ids); err != nil {
 		return err
 	}
 	if r.Baseline != nil {
-		if r.breakGlass, err = r.readBreakGlass(ctx); err != nil {
+		if err = r.readBreakGlass(ctx); err != nil {
 			return err
 		}
 	}
@@ -45,14 +48,14 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 		return nil
 	}
 	dir := triage.Directory{Names: r.directory.names, Members: r.directory.members, MemberErrors: r.directory.errors,
-		BreakGlass: r.breakGlass, BreakGlassError: r.breakGlassUnknown(), PreviousMembers: r.rec.State.GroupMembers}
+		BreakGlass: r.BreakGlass, BreakGlassError: r.BreakGlassUnknown, PreviousMembers: r.State.GroupMembers}
 	for _, id := range r.groupIDs(r.Triage.Refs()) {
 		if err := r.readMembers(ctx, id); err != nil {
 			return err
 		}
 		r.directory.groups[id] = memberIDs(r.directory.members[id])
 	}
-	if r.noTriage() != "" {
+	if r.NoTriage() != "" {
 		dir.PrivilegedUnasked = true // an order, and eligible roles are not licensed
 	} else if dir.Privileged, err = r.Reader.Privileged(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -61,11 +64,11 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 		dir.PrivilegedError = err.Error()
 	}
 	var findings []triage.Finding
-	r.rules, findings = r.Triage.Bind(dir, r.serviceNow())
+	r.Rules, findings = r.Triage.Bind(dir, r.ServiceNow())
 	for _, f := range findings {
-		r.warn(f.Text)
+		r.Notes.Warn(f.Text)
 		if f.Blocked {
-			r.errors = append(r.errors, errors.New(f.Text))
+			r.Notes.Fail(errors.New(f.Text))
 		}
 	}
 	return nil
@@ -77,7 +80,7 @@ func (r *run) readDirectory(ctx context.Context) (err error) {
 //
 // Who is protected and which accounts are for emergencies must be known: where
 // those may not be looked up, the run ends.
-func (r *run) lookUp(ctx context.Context, refs, ids []entra.Ref) (entra.Names, error) {
+func (r *reading) lookUp(ctx context.Context, refs, ids []entra.Ref) (entra.Names, error) {
 	names, err := r.Reader.Resolve(ctx, refs)
 	if err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func (r *run) lookUp(ctx context.Context, refs, ids []entra.Ref) (entra.Names, e
 }
 
 // guardRefs are the names that say whom nothing may be done to.
-func (r *run) guardRefs() []entra.Ref {
+func (r *reading) guardRefs() []entra.Ref {
 	var refs []entra.Ref
 	if r.Baseline != nil {
 		refs = append(refs, r.Baseline.BreakGlassRefs()...)
@@ -129,12 +132,12 @@ func (r *run) guardRefs() []entra.Ref {
 
 // triages reports whether the rules are needed at all: to decide, or, whatever
 // the licence, to know whom an order must leave alone.
-func (r *run) triages() bool { return r.Triage != nil && (r.noTriage() == "" || r.req.Order != nil) }
+func (r *reading) triages() bool { return r.Triage != nil && (r.NoTriage() == "" || r.ordered) }
 
 // readMembers reads a group's transitive members once. A group that cannot be
 // read is remembered with its reason: what needs it is blocked, the rest goes
 // on.
-func (r *run) readMembers(ctx context.Context, id entra.ID) error {
+func (r *reading) readMembers(ctx context.Context, id entra.ID) error {
 	if _, ok := r.directory.members[id]; ok || r.directory.errors[id] != nil {
 		return nil
 	}
@@ -152,21 +155,20 @@ func (r *run) readMembers(ctx context.Context, id entra.ID) error {
 
 // readBreakGlass reads the members of the break-glass groups and says which
 // users they protect.
-func (r *run) readBreakGlass(ctx context.Context) (map[entra.ID]string, error) {
+func (r *reading) readBreakGlass(ctx context.Context) error {
 	for _, id := range r.groupIDs(r.Baseline.DirectoryNeeds()) {
 		if err := r.readMembers(ctx, id); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return drift.BreakGlassUsers(r.Baseline, r.directory.names, r.directory.members), nil
+	r.BreakGlass = drift.BreakGlassUsers(r.Baseline, r.directory.names, r.directory.members)
+	r.BreakGlassUnknown = r.breakGlassUnknown()
+	return nil
 }
 
 // breakGlassUnknown says which break-glass accounts are not known by name: no
 // rule may then decide about anybody.
-func (r *run) breakGlassUnknown() string {
-	if r.Baseline == nil {
-		return ""
-	}
+func (r *reading) breakGlassUnknown() string {
 	var why []string
 	for _, name := range r.Baseline.BreakGlass.Users {
 		if n := r.directory.names[entra.Ref{Kind: entra.KindUser, Name: name}]; n.Problem() != "" {
@@ -195,7 +197,7 @@ func really(n entra.Resolution) string {
 }
 
 // groupIDs are the ids of the groups among the refs that resolved.
-func (r *run) groupIDs(refs []entra.Ref) []entra.ID {
+func (r *reading) groupIDs(refs []entra.Ref) []entra.ID {
 	var out []entra.ID
 	for _, ref := range refs {
 		if ref.Kind != entra.KindGroup {
@@ -215,33 +217,4 @@ func memberIDs(members []entra.DirectoryObject) []entra.ID {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// compareBaseline reads policies, named locations and strengths and lets the
-// baseline plan what differs.
-func (r *run) compareBaseline(ctx context.Context) error {
-	if r.Baseline == nil {
-		r.skip("baseline", "no baseline is configured")
-		return nil
-	}
-	live, err := r.readLive(ctx)
-	if err != nil {
-		return err
-	}
-	if r.drift, err = r.planDrift(ctx, &live); err != nil {
-		return err
-	}
-	for _, p := range r.drift.Problems {
-		r.warn(p)
-		r.errors = append(r.errors, errors.New(p))
-	}
-	for _, w := range r.drift.Warnings {
-		r.warn(w)
-	}
-	r.res.Entries = r.drift.Entries
-	// Else a comparison of runs would take the tenant's own locations for gone.
-	if !slices.ContainsFunc(live.Unread, func(u drift.Unread) bool { return u.Kind == entra.KindLocation }) {
-		r.partsRead = append(r.partsRead, report.PartPolicies)
-	}
-	return nil
 }

@@ -12,9 +12,9 @@ import (
 )
 
 // difference compares this run with the last complete one; nil without one.
-func (r *run) difference(ctx context.Context, rep *report.Report) (d *report.Difference, err error) {
+func (r *publisher) difference(ctx context.Context, rep *report.Report) (d *report.Difference, err error) {
 	latest, err := r.Ledger.LatestRun(ctx)
-	if errors.Is(err, blobstore.ErrNotFound) || r.req.ordered() || !r.readAll {
+	if errors.Is(err, blobstore.ErrNotFound) || r.req.ordered() || !r.snapshot.Complete {
 		return nil, nil
 	}
 	if err != nil {
@@ -91,4 +91,10 @@ func openSide(ctx context.Context, l *ledger.Ledger, run string) (side, error) {
 	users, _, err := l.Open(ctx, run, "users.jsonl")
 	s.Users, s.Closer = users, users
 	return s, err
+}
+
+// reopen reads a committed file of this run.
+func (r *publisher) reopen(ctx context.Context, name string) (io.ReadCloser, error) {
+	in, _, err := r.Ledger.Open(ctx, r.led.ID(), name)
+	return in, err
 }

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,45 +31,54 @@ type Output struct {
 // the run's own time.
 const finishWithin = 5 * time.Minute
 
-// finish writes the report whatever became of the run, then the manifest, the
+// publisher writes what became of a run.
+type publisher struct {
+	*job
+	facts
+	res Result
+}
+
+// publish writes the report whatever became of the run, then the manifest, the
 // state and latest.json. What fails here fails the run.
-func (r *run) finish(ctx context.Context, runErr error) {
+func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 	ctx, cancel := outliving(ctx, finishWithin)
 	defer cancel()
 	if errors.Is(runErr, context.Canceled) || errors.Is(runErr, context.DeadlineExceeded) {
-		r.Log.Warn("the run is cut short; its report is written", "tenant", r.Name, "run", r.led.ID())
+		j.log.Warn("the run is cut short; its report is written")
 	}
-	r.Progress.Stage("report", 0)
-	defer r.Progress.Done()
-	r.res.Err, r.res.Status = runErr, r.status(runErr)
-	r.res.Settled = r.rec.Outcomes()
-	r.res.Stats = r.stats()
-	r.res.Finished, r.res.Complete = r.Now().UTC(), r.readAll
-	r.res.Order, r.res.Unread = r.Sweeper.order(r.req, r.users), r.unread()
-	r.dropHalfCounts()
-	if r.res.Outcomes == nil && len(r.res.Plan.Actions) > 0 {
-		r.res.Outcomes = notAttempted(r.res.Plan, r.Now(), "the run ended before")
+	j.notes.Progress.Stage("report", 0)
+	defer j.notes.Progress.Done()
+	r := &publisher{job: j, facts: f}
+	r.res = Result{Run: j.led.ID(), Tenant: j.Name, Mode: j.req.Mode, Kind: j.req.Kind(), Started: j.started, Finished: j.Now().UTC(),
+		Plan: f.plan, Outcomes: f.executed.Outcomes, Settled: f.recovered.Outcomes(), Entries: f.drift.Entries, Findings: j.notes.Warnings,
+		Hold: cmp.Or(f.executed.Hold, f.hold), Skipped: j.notes.Skipped, Counts: j.rows.counts, Complete: f.snapshot.Complete,
+		Order: j.order(j.req, f.users), Unread: r.unread(), Stats: r.stats(), Err: runErr}
+	r.res.Status = r.status(runErr)
+	r.counts()
+	if r.res.Outcomes == nil && len(f.plan.Actions) > 0 {
+		r.res.Outcomes = notAttempted(f.plan, j.Now(), "the run ended before")
 	}
 	if err := r.store(ctx); err != nil {
 		r.res.Err = errors.Join(r.res.Err, fmt.Errorf("storing the report: %w", err))
 		r.res.Status = Failed
-		r.Log.Error("the report could not be stored", "tenant", r.Name, "run", r.led.ID(), "error", err)
+		r.log.Error("the report could not be stored", "error", err)
 	}
-	ends := []any{"tenant", r.Name, "run", r.led.ID(), "mode", r.req.Mode, "status", r.res.Status,
+	ends := []any{"mode", r.req.Mode, "status", r.res.Status,
 		"requests", r.res.Stats.Total, "throttled", r.res.Stats.Throttled}
 	if r.res.Head != "" {
 		ends = append(ends, headKeys[r.req.Mode], r.res.Head)
 	}
-	r.Log.Info("run ends", ends...)
+	r.log.Info("run ends", ends...)
 	r.res.Finished = r.Now().UTC()
+	return r.res
 }
 
 // headKeys name the head of either chain in the log.
 var headKeys = map[Mode]string{Apply: "head", Plan: "planHead"}
 
 // stats is what this run sent; the client counts for all runs it served.
-func (r *run) stats() entra.RequestStats {
-	now, before := r.Reader.Stats(), r.before
+func (r *publisher) stats() entra.RequestStats {
+	now, before := r.Reader.Stats(), r.sent
 	out := entra.RequestStats{Total: now.Total - before.Total, Throttled: now.Throttled - before.Throttled,
 		Retried: now.Retried - before.Retried, Waited: now.Waited - before.Waited, ByPath: map[string]int{}}
 	for path, n := range now.ByPath {
@@ -81,22 +91,24 @@ func (r *run) stats() entra.RequestStats {
 
 // store writes every file that is still missing, the manifest last, then what
 // the next run builds on.
-func (r *run) store(ctx context.Context) error {
+func (r *publisher) store(ctx context.Context) error {
 	if !r.planned { // what no plan makes this run's own it must not write
 		err := r.claim(ctx, plan.Build(plan.Input{Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, CreatedAt: r.Now()}))
 		if err != nil {
-			return errors.Join(err, r.abortFiles())
+			return errors.Join(err, r.rows.abort())
 		}
 	}
-	if err := r.closeFiles(ctx); err != nil {
+	if err := r.rows.close(ctx); err != nil {
 		return err
 	}
-	if err := r.journalSettled(ctx); err != nil {
-		return err
+	if r.req.Mode == Apply {
+		if _, err := r.journalSettled(ctx, r.recovered.Decided()[r.executed.Journaled:]); err != nil {
+			return err
+		}
 	}
 	var actions, policiesJSON, policiesCSV bytes.Buffer
 	red := r.Output.Redaction
-	outcomes, settled := red.Outcomes(r.res.Outcomes), red.Outcomes(r.rec.Outcomes())
+	outcomes, settled := red.Outcomes(r.res.Outcomes), red.Outcomes(r.recovered.Outcomes())
 	if err := report.WriteActions(&actions, red.Plan(r.res.Plan), outcomes, settled, r.Output.CSV); err != nil {
 		return err
 	}
@@ -125,7 +137,7 @@ func (r *run) store(ctx context.Context) error {
 		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts}
 	if r.req.Mode != Apply {
 		// It lies in the run's folder, and nobody goes on from it.
-		if err := r.dropCheckpoint(ctx, r.checkpoint); err != nil {
+		if err := r.snapshot.DropCheckpoint(ctx); err != nil {
 			return err
 		}
 		r.res.Head, err = r.led.Finish(ctx, m, "", "") // in the chain of plan runs
@@ -139,18 +151,18 @@ func (r *run) store(ctx context.Context) error {
 
 // join lets the run's manifest join the chain; if the lease ends right then, it
 // is taken again, once.
-func (r *run) join(ctx context.Context, m ledger.Manifest) (err error) {
+func (r *publisher) join(ctx context.Context, m ledger.Manifest) (err error) {
 	for range 2 {
 		if err := r.reclaim(ctx); err != nil {
 			return err
 		}
-		if !r.rec.Read {
+		if !r.stored.Read {
 			// Where the chain ends, another try may say.
 			if s, _, err := r.Ledger.State(ctx); err == nil {
-				r.rec.State.Head, r.rec.State.HeadRun = s.Head, s.HeadRun
+				r.stored.State.Head, r.stored.State.HeadRun = s.Head, s.HeadRun
 			}
 		}
-		head, headRun, err := r.Ledger.Head(ctx, r.rec.State)
+		head, headRun, err := r.Ledger.Head(ctx, r.stored.State)
 		if err != nil {
 			return err
 		}
@@ -166,17 +178,17 @@ func (r *run) join(ctx context.Context, m ledger.Manifest) (err error) {
 // ones to go on from. What this run has done it leaves for the next to fold in
 // from the journal. While another run is at it, this one stays without a
 // manifest.
-func (r *run) reclaim(ctx context.Context) error {
+func (r *publisher) reclaim(ctx context.Context) error {
 	again, err := r.led.Reclaim(ctx)
 	if err != nil || !again {
 		return err
 	}
-	r.readAll = false
-	r.rec.State, r.rec.Version, err = r.Ledger.State(ctx)
+	r.snapshot.Complete = false
+	r.stored.State, r.stored.Version, err = r.Ledger.State(ctx)
 	return err
 }
 
-func (r *run) exitCode() int {
+func (r *publisher) exitCode() int {
 	if r.Output.ExitCode == nil {
 		return 0
 	}
@@ -185,35 +197,35 @@ func (r *run) exitCode() int {
 
 // saveState moves the watermark, once the manifest stands: only a run that has
 // read everything moves it.
-func (r *run) saveState(ctx context.Context) error {
-	if r.rec.Read {
-		r.rec.State.Head, r.rec.State.HeadRun = r.res.Head, r.led.ID()
-		if r.readAll {
-			r.rec.State.Watermark = r.serviceStart
-			if r.full {
-				r.rec.State.LastFull = r.serviceStart
+func (r *publisher) saveState(ctx context.Context) error {
+	if r.stored.Read {
+		r.stored.State.Head, r.stored.State.HeadRun = r.res.Head, r.led.ID()
+		if r.snapshot.Complete {
+			r.stored.State.Watermark = r.snapshot.ServiceStart
+			if r.snapshot.Full {
+				r.stored.State.LastFull = r.snapshot.ServiceStart
 			}
-			r.rec.State.GroupMembers = r.directory.groups
+			r.stored.State.GroupMembers = r.snapshot.Groups()
 		}
-		r.rec.State = recovery.WithoutOld(r.rec.State, r.Now())
-		if _, err := r.Ledger.SaveState(ctx, r.rec.State, r.rec.Version); err != nil {
+		r.stored.State = recovery.WithoutOld(r.stored.State, r.Now())
+		if _, err := r.Ledger.SaveState(ctx, r.stored.State, r.stored.Version); err != nil {
 			return err
 		}
 	}
-	if r.readAll {
+	if r.snapshot.Complete {
 		if err := r.led.Latest(ctx, string(r.res.Status)); err != nil {
 			return err
 		}
 	}
-	gone, err := r.Ledger.Prune(ctx, r.rec.State.Unpruned()...)
+	gone, err := r.Ledger.Prune(ctx, r.stored.State.Unpruned()...)
 	if len(gone) > 0 {
-		r.Log.Info("deleted runs beyond store.keepDays", "tenant", r.Name, "runs", len(gone))
+		r.log.Info("deleted runs beyond store.keepDays", "runs", len(gone))
 	}
 	return err
 }
 
 // claim stores the plan, and with it makes the run this process's own.
-func (r *run) claim(ctx context.Context, p plan.Plan) error {
+func (r *job) claim(ctx context.Context, p plan.Plan) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -222,4 +234,36 @@ func (r *run) claim(ctx context.Context, p plan.Plan) error {
 		return err
 	}
 	return r.led.Claim(ctx, "plan.json", b.Bytes())
+}
+
+// status says how the run ended.
+func (r *publisher) status(err error) Status {
+	var bad bool
+	for _, o := range r.res.Outcomes {
+		bad = bad || o.Status.Bad()
+	}
+	for _, s := range r.recovered.Settled {
+		bad = bad || s.Outcome.Status == plan.SettledPending
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Cancelled
+	case err != nil:
+		return Failed
+	case len(r.res.Plan.Violations) > 0:
+		return Refused
+	case bad || len(r.notes.Errors) > 0:
+		return Partial
+	}
+	return Succeeded
+}
+
+// outliving gives a context that lasts some time longer than the given one.
+func outliving(ctx context.Context, longer time.Duration) (context.Context, context.CancelFunc) {
+	c, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(longer, cancel)
+		context.AfterFunc(c, func() { t.Stop() })
+	})
+	return c, func() { stop(); cancel() }
 }

@@ -1,4 +1,4 @@
-package sweep
+package gather
 
 import (
 	"bufio"
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -44,6 +45,8 @@ type keptPage struct {
 
 // checkpoint is a run's place in the detections.
 type checkpoint struct {
+	store blobstore.Store
+	log   *slog.Logger
 	name  string // in the store; empty: none is kept
 	file  blobstore.Appender
 	found bool   // an earlier turn has left one
@@ -56,31 +59,16 @@ type checkpoint struct {
 	line  bytes.Buffer
 }
 
-// checkpointName is where a run keeps its place. Runs that write hold the
-// tenant's lease, so that the next takes over what one has left; a plan is
-// taken up under its own id alone. Redacted reports are to hold no names, and
-// so is the store: then none is kept.
-func (r *run) checkpointName() string {
-	switch {
-	case r.Output.Redaction.Active() || r.req.ordered():
-		return ""
-	case r.req.Mode == Apply:
-		return r.Name + "/checkpoint.jsonl"
-	case r.req.Run != "":
-		return r.led.Dir() + "/checkpoint.jsonl"
-	}
-	return ""
-}
-
 // findCheckpoint looks for what an earlier turn has read. If it is worth going
 // on from, the run takes over its start.
-func (r *run) findCheckpoint(ctx context.Context) *checkpoint {
-	c := &checkpoint{name: r.checkpointName()}
+func (r *reading) findCheckpoint(ctx context.Context) *checkpoint {
+	c := &checkpoint{name: r.Source.Checkpoint, store: r.Store, log: r.Log}
+	r.checkpoint = c
 	if c.name == "" {
 		return c
 	}
 	c.found = true
-	in, _, err := r.Ledger.Store().Open(ctx, c.name)
+	in, _, err := r.Store.Open(ctx, c.name)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		c.found = false
 		return c
@@ -94,35 +82,35 @@ func (r *run) findCheckpoint(ctx context.Context) *checkpoint {
 		_ = in.Close() // it was read only
 	}
 	if why != "" {
-		r.Log.Info("the checkpoint is of no use; reading begins anew", "tenant", r.Name, "run", r.res.Run, "why", why)
-		_ = r.dropCheckpoint(ctx, c) // then none is kept
+		r.Log.Info("the checkpoint is of no use; reading begins anew", "why", why)
+		_ = c.drop(ctx) // then none is kept
 		return c
 	}
-	r.serviceStart, r.since = h.ServiceStart, h.Since
+	r.ServiceStart, r.Since = h.ServiceStart, h.Since
 	return c
 }
 
 // head reads the first line and says why a checkpoint is of no use, if so.
-func (r *run) head(lines *bufio.Reader) (h checkpointHead, why string) {
+func (r *reading) head(lines *bufio.Reader) (h checkpointHead, why string) {
 	line, err := lines.ReadBytes('\n')
 	switch {
 	case err != nil || json.Unmarshal(line, &h) != nil:
 		why = "it is damaged"
 	case h.Version != checkpointVersion:
 		why = fmt.Sprintf("it has version %d, this program knows %d", h.Version, checkpointVersion)
-	case h.Lookback != r.Settings.Lookback || h.Full != r.full:
+	case h.Lookback != r.Source.Lookback || h.Full != r.Full:
 		why = "other detections were asked for"
-	case r.serviceStart.Sub(h.ServiceStart) > checkpointFor || h.ServiceStart.After(r.serviceStart):
+	case r.ServiceStart.Sub(h.ServiceStart) > checkpointFor || h.ServiceStart.After(r.ServiceStart):
 		why = "it was begun at " + h.ServiceStart.Format(time.RFC3339)
-	case !h.ServiceStart.After(r.rec.State.Watermark):
+	case !h.ServiceStart.After(r.watermark()):
 		why = "a run has read everything since"
 	}
 	return h, why
 }
 
 // replay takes in the pages that earlier turns have kept.
-func (r *run) replay(ctx context.Context, c *checkpoint) error {
-	in, _, err := r.Ledger.Store().Open(ctx, c.name)
+func (r *reading) replay(ctx context.Context, c *checkpoint) error {
+	in, _, err := r.Store.Open(ctx, c.name)
 	if err != nil {
 		return fmt.Errorf("reading the checkpoint: %w", err) // it was there a moment ago
 	}
@@ -145,7 +133,7 @@ func (r *run) replay(ctx context.Context, c *checkpoint) error {
 		// A turn goes on from the last page or begins anew. Anything else is a
 		// page that is missing.
 		if err != nil || kept.Link != "" && kept.Link != c.link && kept.Link != next {
-			r.Log.Warn("the checkpoint is damaged; reading begins anew", "tenant", r.Name, "run", r.res.Run, "page", c.pages+1, "error", err)
+			r.Log.Warn("the checkpoint is damaged; reading begins anew", "page", c.pages+1, "error", err)
 			c.pages = 0
 			break
 		}
@@ -157,23 +145,23 @@ func (r *run) replay(ctx context.Context, c *checkpoint) error {
 	}
 	if c.pages == 0 {
 		c.link, c.whole = "", false
-		_ = r.dropCheckpoint(ctx, c) // then none is kept
+		_ = c.drop(ctx) // then none is kept
 		return nil
 	}
-	r.Log.Info("reading goes on from a checkpoint", "tenant", r.Name, "run", r.res.Run, "pages", c.pages, "detections", r.res.Counts["detections"])
+	r.Log.Info("reading goes on from a checkpoint", "pages", c.pages, "detections", r.detections)
 	return nil
 }
 
 // goOn reads on from the last page that was kept, or all pages. The last page
 // is read again: rows before it may have gone from the list, and what is after
 // them has moved up.
-func (r *run) goOn(ctx context.Context, c *checkpoint) (pages int, err error) {
-	q := entra.DetectionQuery{Open: true, UpdatedSince: r.since, Resume: c.link}
+func (r *reading) goOn(ctx context.Context, c *checkpoint) (pages int, err error) {
+	q := entra.DetectionQuery{Open: true, UpdatedSince: r.Since, Resume: c.link}
 	pages, err = r.detectionPages(ctx, q, c)
 	if q.Resume == "" || pages > 0 || !cannotGoOn(err) {
 		return pages, err
 	}
-	r.Log.Info("reading cannot go on where it was and begins anew", "tenant", r.Name, "run", r.res.Run, "error", err)
+	r.Log.Info("reading cannot go on where it was and begins anew", "error", err)
 	q.Resume = ""
 	return r.detectionPages(ctx, q, c)
 }
@@ -194,9 +182,9 @@ func cannotGoOn(err error) bool {
 }
 
 // anyKnown reports whether a detection of the page was read before.
-func (r *run) anyKnown(items []entra.Detection) bool {
+func (r *reading) anyKnown(items []entra.Detection) bool {
 	for i := range items {
-		if r.evidence.Knows(items[i].ID) {
+		if r.index.Knows(items[i].ID) {
 			return true
 		}
 	}
@@ -204,32 +192,32 @@ func (r *run) anyKnown(items []entra.Detection) bool {
 }
 
 // keep adds a page. A list of one page needs no checkpoint.
-func (r *run) keep(ctx context.Context, c *checkpoint, link string, page entra.Page[entra.Detection]) {
+func (r *reading) keep(ctx context.Context, c *checkpoint, link string, page entra.Page[entra.Detection]) {
 	if c == nil || c.name == "" || c.off || c.file == nil && c.pages == 0 && page.Next == "" {
 		return
 	}
 	if err := r.keepPage(ctx, c, link, page); err != nil {
 		c.off = true
-		r.Log.Warn("no checkpoint is kept", "tenant", r.Name, "run", r.res.Run, "error", err)
+		r.Log.Warn("no checkpoint is kept", "error", err)
 		return
 	}
 	c.kept++
 }
 
-func (r *run) keepPage(ctx context.Context, c *checkpoint, link string, page entra.Page[entra.Detection]) (err error) {
+func (r *reading) keepPage(ctx context.Context, c *checkpoint, link string, page entra.Page[entra.Detection]) (err error) {
 	b := &c.line
 	b.Reset()
 	if c.file == nil {
 		if c.pages == 0 {
-			head, err := json.Marshal(checkpointHead{Version: checkpointVersion, Lookback: r.Settings.Lookback,
-				ServiceStart: r.serviceStart, Since: r.since, Full: r.full})
+			head, err := json.Marshal(checkpointHead{Version: checkpointVersion, Lookback: r.Source.Lookback,
+				ServiceStart: r.ServiceStart, Since: r.Since, Full: r.Full})
 			if err != nil {
 				return err
 			}
 			b.Write(head)
 		}
 		b.WriteByte('\n') // also behind a line that was cut off
-		if c.file, err = r.Ledger.Store().Append(ctx, c.name); err != nil {
+		if c.file, err = r.Store.Append(ctx, c.name); err != nil {
 			return err
 		}
 	}
@@ -260,35 +248,37 @@ func (r *run) keepPage(ctx context.Context, c *checkpoint, link string, page ent
 	return c.file.Append(ctx, b.Bytes())
 }
 
-// dropCheckpoint forgets a run's place. Where that fails a later run sees by
-// itself that it is of no use.
-func (r *run) dropCheckpoint(ctx context.Context, c *checkpoint) error {
+// DropCheckpoint forgets what was kept of the read. Where that fails a later run
+// sees by itself that it is of no use.
+func (s Snapshot) DropCheckpoint(ctx context.Context) error { return s.checkpoint.drop(ctx) }
+
+// LeaveCheckpoint ends the keeping of pages in this turn.
+func (s Snapshot) LeaveCheckpoint() error { return s.checkpoint.leave() }
+
+// KeptMore reports whether this turn has brought a checkpoint on, so that going
+// on from it is worth while.
+func (s Snapshot) KeptMore() bool {
+	return s.checkpoint != nil && s.checkpoint.kept > 0 && s.checkpoint.fresh > 0
+}
+
+func (c *checkpoint) drop(ctx context.Context) error {
 	if c == nil || c.name == "" || !c.found && c.kept == 0 && !c.off {
 		return nil
 	}
 	c.pages, c.kept, c.found = 0, 0, false
-	err := errors.Join(r.leaveCheckpoint(c), r.Ledger.Store().Delete(ctx, c.name))
+	err := errors.Join(c.leave(), c.store.Delete(ctx, c.name))
 	if err != nil {
 		c.off = true
 		err = fmt.Errorf("deleting the checkpoint: %w", err)
-		r.Log.Warn(err.Error(), "tenant", r.Name, "run", r.res.Run)
+		c.log.Warn(err.Error())
 	}
 	return err
 }
 
-// leaveCheckpoint ends the keeping of pages in this turn.
-func (r *run) leaveCheckpoint(c *checkpoint) (err error) {
+func (c *checkpoint) leave() (err error) {
 	if c != nil && c.file != nil {
 		err = c.file.Close()
 		c.file = nil
 	}
 	return err
-}
-
-// goesOn reports whether a run that was stopped by its deadline is to be
-// continued from its checkpoint: nothing was planned, and this turn has brought
-// something.
-func (r *run) goesOn(ctx context.Context) bool {
-	c := r.checkpoint
-	return r.req.Continue && !r.planned && c != nil && c.kept > 0 && c.fresh > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded)
 }

@@ -1,0 +1,83 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/sweep/decide"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// Beside the runs stand those who only look: nothing is stored or written. They
+// go on from the same recovered state, and read with the same functions.
+
+// look begins as a run does.
+func (s *Sweeper) look(ctx context.Context, scope recovery.Scope) (source gather.Source, start gather.Start, rec recovery.Recovered, err error) {
+	source = s.source(s.Log.With("tenant", s.Name))
+	stored, err := recovery.Read(ctx, s.Ledger)
+	if err != nil {
+		return source, start, rec, err
+	}
+	if start, err = source.Begin(ctx); err != nil {
+		return source, start, rec, err
+	}
+	if rec, err = s.recovered(ctx, stored, scope); err != nil {
+		err = fmt.Errorf("settling what earlier runs left open: %w", err)
+	}
+	return source, start, rec, err
+}
+
+// Explain reads one user as a sweep would and says why triage decides as it
+// does.
+func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation, error) {
+	if s.Triage == nil {
+		return triage.Explanation{}, errors.New("no triage file is configured")
+	}
+	source, start, rec, err := s.look(ctx, recovery.Users)
+	if err != nil {
+		return triage.Explanation{}, err
+	}
+	if why := start.NoTriage(); why != "" {
+		return triage.Explanation{}, fmt.Errorf("triage is skipped: %s", why)
+	}
+	known, u, err := source.One(ctx, start, rec, user)
+	if err != nil {
+		return triage.Explanation{}, err
+	}
+	return decide.Explain(known, u), nil
+}
+
+// Compared is a tenant beside its baseline.
+type Compared struct {
+	Live   drift.Live
+	State  ledger.State
+	Result drift.Result
+	// BreakGlass are the ids of the break-glass accounts.
+	BreakGlass map[entra.ID]bool
+}
+
+// Compare reads the tenant's policies and compares them with the baseline.
+// Without a baseline only the live side is read.
+func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
+	source, start, rec, err := s.look(ctx, recovery.None)
+	if err != nil {
+		return Compared{}, err
+	}
+	snap, err := source.Compared(ctx, start, rec)
+	c := Compared{State: rec.State, Live: snap.Live, BreakGlass: map[entra.ID]bool{}}
+	if err != nil || s.Baseline == nil {
+		return c, err
+	}
+	for id := range snap.BreakGlass {
+		c.BreakGlass[id] = true
+	}
+	snap, c.Result, err = s.drift(ctx, source, snap)
+	c.Live = snap.Live
+	return c, err
+}

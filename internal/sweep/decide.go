@@ -1,0 +1,126 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/decide"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
+)
+
+// decide gathers what the request needs and lets decide judge it: of users while
+// they are read, of policies when all are known.
+func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, users []plan.Action, d drift.Result, err error) {
+	switch {
+	case j.req.Order != nil:
+		snap, err = j.source.Order(ctx, start, rec, j.req.Order.Users, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
+			row, a := decide.Ordered(k, j.req.Order.Kind, j.req.Order.Reason, u)
+			users = append(users, a)
+			return true, j.rows.user(row)
+		})
+	case j.req.Destroy:
+		if err = j.notes.Timed("baseline", func() (err error) { snap, err = j.source.Owned(ctx, start, rec); return err }); err != nil {
+			return snap, nil, d, fmt.Errorf("reading what the baseline owns: %w", err)
+		}
+		d = decide.Destroy(snap)
+	default:
+		snap, err = j.source.Sweep(ctx, start, rec, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
+			row, a := decide.User(k, u)
+			if a != nil {
+				users = append(users, *a)
+			}
+			row.AgeHours, row.Overdue = j.Output.SLA.Age(row.Decision, u.RiskLevel, k.ServiceNow())
+			return a != nil, j.rows.user(row)
+		})
+		if err != nil {
+			break
+		}
+		for _, t := range j.rows.unknownTypes() {
+			j.notes.Warn(fmt.Sprintf("riskEventType %s is not known to this version: it is allow-listed only where an entry says unknownRiskAccepted", t))
+		}
+		if err = j.notes.Timed("baseline", func() (err error) { snap, d, err = j.compareBaseline(ctx, snap); return err }); err != nil {
+			err = fmt.Errorf("comparing the baseline: %w", err)
+		}
+	}
+	return snap, decide.OnUsers(snap, users), d, err
+}
+
+// compareBaseline lets the baseline plan what differs, and says what of it a
+// person should know.
+func (j *job) compareBaseline(ctx context.Context, snap gather.Snapshot) (gather.Snapshot, drift.Result, error) {
+	if j.Baseline == nil {
+		j.notes.Skip("baseline", "no baseline is configured")
+		return snap.Whole(), drift.Result{}, nil
+	}
+	snap, err := j.source.Policies(ctx, snap)
+	if err != nil {
+		return snap, drift.Result{}, err
+	}
+	snap, d, err := j.drift(ctx, j.source, snap)
+	if err != nil {
+		return snap, d, err
+	}
+	for _, p := range d.Problems {
+		j.notes.Warn(p)
+		j.notes.Fail(errors.New(p))
+	}
+	for _, w := range d.Warnings {
+		j.notes.Warn(w)
+	}
+	// Else a comparison of runs would take the tenant's own locations for gone.
+	if slices.ContainsFunc(snap.Live.Unread, func(u drift.Unread) bool { return u.Kind == entra.KindLocation }) {
+		return snap.Whole(), d, nil
+	}
+	return snap.Whole(report.PartPolicies), d, nil
+}
+
+// drift compares the baseline with a snapshot, again with names where there is a
+// difference to put into words.
+func (s *Sweeper) drift(ctx context.Context, source gather.Source, snap gather.Snapshot) (gather.Snapshot, drift.Result, error) {
+	d := decide.Drift(s.Baseline, snap, s.Settings.Baseline)
+	if !d.NeedsNames() {
+		return snap, d, nil
+	}
+	snap, err := source.Named(ctx, snap)
+	if err != nil {
+		return snap, drift.Result{}, err
+	}
+	return snap, decide.Drift(s.Baseline, snap, s.Settings.Baseline), nil
+}
+
+// plan builds the plan, narrows it to a stored one if asked, and stores it: a
+// plan that cannot be stored is not carried out.
+func (j *job) plan(ctx context.Context, snap gather.Snapshot, users, objects []plan.Action) (p plan.Plan, stored bool, err error) {
+	recent, err := j.Ledger.RecentActions(ctx, j.Now().Add(-24*time.Hour), snap.State.Writers)
+	if err != nil {
+		return p, false, fmt.Errorf("counting the actions of the last 24 hours: %w", err)
+	}
+	in := plan.Input{
+		Run: j.led.ID(), Tenant: j.Name, TenantID: j.TenantID, CreatedAt: j.Now(), Actions: append(append([]plan.Action{}, users...), objects...),
+		Enforcement: j.Settings.Enforcement, Ordered: j.req.ordered(), Limits: j.Settings.Limits,
+		Recent: recent, AtRisk: snap.AtRisk, RequestsPerSecond: j.Settings.RequestsPerSecond,
+	}
+	if j.req.Destroy { // bound by ownership and the question, not by numbers
+		in.Limits.MaxPolicyDeletes, in.Limits.MaxPolicyUpdates = math.MaxInt, math.MaxInt
+	}
+	p = plan.Build(in)
+	if j.req.Stored != nil {
+		for _, gone := range p.Keep(*j.req.Stored) {
+			j.notes.Warn(fmt.Sprintf("%s %s of plan %s no longer holds and is not carried out", gone.Kind, nameOf(gone.Subject), j.req.Stored.Run))
+		}
+	}
+	j.guardExpectations(ctx, &p, snap)
+	if err := j.claim(ctx, j.Output.Redaction.Plan(p)); err != nil {
+		return p, false, fmt.Errorf("storing the plan (nothing was sent): %w", err)
+	}
+	return p, true, nil
+}

@@ -1,0 +1,167 @@
+// Package decide makes decisions of a snapshot. It is pure: it takes values and
+// gives values, and neither reads nor writes.
+package decide
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+// Retention of risk detections by licence (reports data retention). What is
+// older cannot be read any more, so open risk from before may be unseen.
+const (
+	retentionP2   = 90 * 24 * time.Hour
+	retentionP1   = 30 * 24 * time.Hour
+	retentionFree = 7 * 24 * time.Hour
+)
+
+// User lets triage judge one user. The action is nil if the decision asks for
+// none.
+func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, *plan.Action) {
+	open := k.Open.Of(u.ID)
+	report.SortDetections(open)
+	row := report.UserRow{User: *u, OpenDetections: len(open), Open: open}
+	if k.Rules == nil {
+		return row, nil
+	}
+	row.Decision = k.Rules.Decide(evidenceOf(k, u, open), k.ServiceNow())
+	a := plan.Action{Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName}, Rule: row.Decision.Rule,
+		Reasons: row.Decision.Reasons, Risk: seenRisk(u, open)}
+	switch row.Decision.Verdict {
+	case triage.Dismiss:
+		a.Kind = plan.Dismiss
+	case triage.ConfirmCompromised:
+		a.Kind = plan.ConfirmCompromised
+	default:
+		return row, nil
+	}
+	return row, &a
+}
+
+// Explain says why triage decides about a user as it does.
+func Explain(k gather.Known, u *entra.RiskyUser) triage.Explanation {
+	return k.Rules.Explain(evidenceOf(k, u, k.Open.Of(u.ID)), k.ServiceNow())
+}
+
+// evidenceOf is all that is known of one user.
+func evidenceOf(k gather.Known, u *entra.RiskyUser, open []triage.Detection) triage.Evidence {
+	ev := triage.Evidence{User: *u, Detections: open, Incomplete: k.Open.Ownerless(), HeldBack: k.Held.Why(u.ID)}
+	keep := retentionFree
+	switch {
+	case k.Tenant.PlanP2 || k.Tenant.PlansUnknown:
+		keep = retentionP2
+	case k.Tenant.PlanP1:
+		keep = retentionP1
+	}
+	edge := k.ServiceStart.Add(-keep + 24*time.Hour)
+	for _, d := range open {
+		if t, ok := d.Detected.Time(); ok && t.Before(edge) {
+			ev.Incomplete = fmt.Sprintf("its oldest open detection is about to pass the service's retention of %d days; older ones may be gone", int(keep.Hours()/24))
+		}
+	}
+	if t, ok := u.RiskLastUpdatedDateTime.Time(); ok && t.Before(edge) {
+		ev.Incomplete = fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", int(keep.Hours()/24))
+	}
+	ev.Dismissals, ev.Confirmations = k.Past(u.ID)
+	return ev
+}
+
+// Ordered makes the action that a person ordered for a user.
+func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) (report.UserRow, plan.Action) {
+	open := k.Open.Of(u.ID)
+	why := "ordered by a person"
+	if reason != "" {
+		why += ": " + reason
+	}
+	a := plan.Action{Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName},
+		Rule: "order", Reasons: []string{why}, Risk: seenRisk(u, open)}
+	switch not, already := mayNotOrder(k, u), apply.Already(kind, u, len(open)); {
+	case not != "":
+		a.Status = plan.Blocked
+		a.Reasons = append(a.Reasons, not)
+	case already != "":
+		a.Status = plan.AlreadyDone
+		a.Reasons = append(a.Reasons, already)
+	}
+	report.SortDetections(open)
+	return report.UserRow{User: *u, OpenDetections: len(open), Open: open,
+		Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}, a
+}
+
+func verdictOf(a plan.Action) triage.Verdict {
+	switch {
+	case a.Status != plan.Ready:
+		return triage.Leave
+	case a.Kind == plan.ConfirmCompromised:
+		return triage.ConfirmCompromised
+	case a.Kind == plan.ConfirmSafe:
+		return triage.ConfirmSafe
+	}
+	return triage.Dismiss
+}
+
+// mayNotOrder says why even a person's order does not hold for a user.
+func mayNotOrder(k gather.Known, u *entra.RiskyUser) string {
+	if k.Rules != nil {
+		if why := k.Rules.Protected(u.ID); why != "" {
+			return "the user is protected: " + why
+		}
+	}
+	if why := k.BreakGlassUnknown; why != "" {
+		return "who is a break-glass account is not known: " + why
+	}
+	if why := k.BreakGlass[u.ID]; why != "" {
+		return "the user is a break-glass account: " + why
+	}
+	return k.Held.Why(u.ID)
+}
+
+// seenRisk is the evidence as the plan keeps it for the fence.
+func seenRisk(u *entra.RiskyUser, open []triage.Detection) *plan.Risk {
+	risk := &plan.Risk{RiskLevel: u.RiskLevel, RiskState: u.RiskState, RiskLastUpdatedDateTime: u.RiskLastUpdatedDateTime,
+		Detections: make([]plan.SeenDetection, 0, len(open))}
+	for _, d := range open {
+		risk.Detections = append(risk.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.EventType,
+			RiskLevel: d.Level, RiskState: d.State, LastUpdatedDateTime: d.Updated})
+	}
+	plan.SortDetections(risk.Detections)
+	return risk
+}
+
+// OnUsers are the actions on users that may be planned: those on whom the
+// snapshot says otherwise are blocked.
+func OnUsers(s gather.Snapshot, actions []plan.Action) []plan.Action {
+	changed := map[entra.ID]bool{}
+	for _, id := range s.Changed {
+		changed[id] = true
+	}
+	for i := range actions {
+		if a := &actions[i]; changed[a.Subject.ID] && a.Status == plan.Ready {
+			a.Status = plan.Blocked
+			a.Reasons = append(a.Reasons, "left alone: the user's risk changed while it was read")
+		}
+	}
+	s.Held.Block(actions)
+	return actions
+}
+
+// Drift compares the baseline with the tenant.
+func Drift(b *baseline.Baseline, s gather.Snapshot, settings drift.Settings) drift.Result {
+	settings.Owned = recovery.Owned(s.State)
+	return drift.Compare(b, s.Live, settings)
+}
+
+// Destroy plans the delete of exactly what the state records as owned.
+func Destroy(s gather.Snapshot) drift.Result {
+	return drift.Result{Actions: drift.Destroy(s.Live, recovery.Owned(s.State))}
+}

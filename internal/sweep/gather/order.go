@@ -1,0 +1,93 @@
+package gather
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// readDetectionsOf reads the open detections of some users.
+func (r *reading) readDetectionsOf(ctx context.Context, users []entra.RiskyUser) error {
+	ids := make([]entra.ID, 0, plan.BatchSize)
+	for some := range slices.Chunk(users, plan.BatchSize) {
+		ids = ids[:0]
+		for _, u := range some {
+			ids = append(ids, u.ID)
+		}
+		for page, err := range r.Reader.Detections(ctx, entra.DetectionQuery{Open: true, UserIDs: ids}) {
+			if err != nil {
+				return err
+			}
+			for i := range page.Items {
+				d := &page.Items[i]
+				if !slices.Contains(ids, d.UserID) {
+					return fmt.Errorf("detection %q of the user %q, for whom nobody asked: %w", d.ID, d.UserID, entra.ErrMalformed)
+				}
+				if r.index.Add(d) && r.Rows != nil {
+					if err := r.Rows.Detection(d); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// countAtRisk counts the users of the tenant who are atRisk now, as a sweep
+// does: an order is held to the same share of them.
+func (r *reading) countAtRisk(ctx context.Context) (plan.Counted, error) {
+	seen := map[entra.ID]bool{}
+	for page, err := range r.Reader.RiskyUsers(ctx, entra.RiskyUserQuery{State: entra.StateAtRisk}) {
+		if err != nil {
+			return plan.Counted{}, err
+		}
+		for i := range page.Items {
+			seen[page.Items[i].ID] = true
+		}
+	}
+	return plan.Count(len(seen)), ctx.Err()
+}
+
+// orderedUsers finds the risky users that the order names.
+func (r *reading) orderedUsers(ctx context.Context, names []string) ([]entra.RiskyUser, error) {
+	var out []entra.RiskyUser
+	var missing []string
+	seen := map[entra.ID]bool{}
+	for _, name := range names {
+		q := entra.RiskyUserQuery{UserPrincipalName: name}
+		if LooksLikeGUID(name) {
+			q = entra.RiskyUserQuery{IDs: []entra.ID{entra.NewID(name)}}
+		}
+		var found []entra.RiskyUser
+		for page, err := range r.Reader.RiskyUsers(ctx, q) {
+			if err != nil {
+				return nil, fmt.Errorf("reading %s: %w", name, err)
+			}
+			found = append(found, page.Items...)
+		}
+		for _, u := range found {
+			if u.ID != entra.NewID(name) && !strings.EqualFold(u.UserPrincipalName, name) {
+				return nil, fmt.Errorf("reading %s: the answer holds the risky user %q (%s), for whom nobody asked: %w", name, u.ID, u.UserPrincipalName, entra.ErrMalformed)
+			}
+		}
+		switch {
+		case len(found) == 0:
+			missing = append(missing, name)
+		case len(found) > 1:
+			return nil, fmt.Errorf("%s stands for %d risky users; name the object id", name, len(found))
+		case !seen[found[0].ID]:
+			seen[found[0].ID] = true
+			found[0].Raw = append([]byte(nil), found[0].Raw...)
+			out = append(out, found[0])
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%s: %w", strings.Join(missing, ", "), entra.ErrNotRisky)
+	}
+	return out, nil
+}
