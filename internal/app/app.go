@@ -25,7 +25,6 @@ import (
 	"github.com/risksweep/risksweep/internal/expectation"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/ledger"
-	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/triage"
@@ -276,7 +275,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
 			ServicePrincipals: cfg.Sweep.ServicePrincipals, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,
-			Enforcement: plan.Enforcement{Dismiss: cfg.Enforcement.Dismiss, ConfirmCompromised: cfg.Enforcement.ConfirmCompromised, Policies: cfg.Enforcement.Policies},
+			Enforcement: cfg.Enforcement.Enforcement,
 			Baseline: drift.Settings{AllowEnabledPolicies: cfg.Enforcement.AllowEnabledPolicies,
 				AllowWeakening: cfg.Enforcement.AllowWeakening, Prune: cfg.Enforcement.Prune},
 			Limits:       cfg.Limits,

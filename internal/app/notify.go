@@ -13,7 +13,6 @@ import (
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/notice"
-	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -108,7 +107,7 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	head := len(e.Facts)
 	bad := map[string]int{}
 	for _, o := range r.Outcomes {
-		if o.Status == plan.OverDismissed || o.Status.Bad() {
+		if o.Status.Bad() {
 			bad[fmt.Sprintf("%s: %s", o.Kind, o.Status)]++
 		}
 	}

@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 			r.total++
 		}
 	}
-	for _, kind := range []plan.Kind{plan.ConfirmCompromised, plan.Dismiss, plan.ConfirmSafe} {
+	for _, kind := range plan.UserTurns() {
 		r.users(ctx, kind)
 	}
 	r.objects(ctx)
@@ -227,15 +227,8 @@ func skipped(a plan.Action, stopped error) (plan.OutcomeStatus, string) {
 	if n := len(a.Reasons); n > 0 {
 		last = a.Reasons[n-1]
 	}
-	switch a.Status {
-	case plan.NotEnabled:
-		return plan.SkippedEnforce, last
-	case plan.Refused:
-		return plan.SkippedLimits, last
-	case plan.Blocked:
-		return plan.SkippedBlocked, last
-	case plan.AlreadyDone:
-		return plan.SkippedAlready, last
+	if a.Status != plan.Ready {
+		return plan.OutcomeStatus(a.Status), last
 	}
 	if stopped != nil {
 		return plan.NotAttempted, "not attempted: " + stopped.Error()

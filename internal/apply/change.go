@@ -34,10 +34,10 @@ func (r *run) change(ctx context.Context, t *task) verdict {
 	if !r.mayWrite(ctx) {
 		return waiting
 	}
-	switch a.Kind {
-	case plan.CreateLocation, plan.CreateStrength, plan.CreatePolicy:
+	switch a.Kind.Verb() {
+	case plan.Create:
 		return r.create(ctx, t)
-	case plan.DeleteLocation, plan.DeleteStrength, plan.DeletePolicy:
+	case plan.Delete:
 		t.after = nil
 		return r.remove(ctx, t)
 	}

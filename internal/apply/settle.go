@@ -166,10 +166,10 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Ma
 	if err != nil {
 		return nil, false // what it refers to was never made, so neither was it
 	}
-	switch in.Action.Kind {
-	case plan.DeleteLocation, plan.DeleteStrength, plan.DeletePolicy:
+	switch in.Action.Kind.Verb() {
+	case plan.Delete:
 		return w.made(nil), byID == nil
-	case plan.CreateLocation, plan.CreateStrength, plan.CreatePolicy:
+	case plan.Create:
 		known := map[string]bool{}
 		for id := range in.Known[c.Kind] {
 			known[id] = true

@@ -28,7 +28,7 @@ func (r *run) users(ctx context.Context, kind plan.Kind) {
 	}
 	var out []sent
 	for len(ready) > 0 {
-		n := min(len(ready), plan.BatchSize)
+		n := min(len(ready), kind.Batch())
 		var ok bool
 		out, ok = r.batch(ctx, kind, ready[:n], out)
 		if !ok {

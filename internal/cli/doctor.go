@@ -15,6 +15,7 @@ import (
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/doctor"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/schedule"
 	"github.com/risksweep/risksweep/internal/zones"
 )
@@ -85,16 +86,15 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if a.Config.Sweep.ServicePrincipals == "true" {
 		parts = append(parts, doctor.ServicePrincipals)
 	}
-	if e := a.Config.Enforcement; e.Dismiss || e.ConfirmCompromised {
-		parts = append(parts, doctor.Dismiss)
+	for _, kind := range plan.Kinds() {
+		if a.Config.Enforcement.Allows(kind) && (kind.OnUser() || t.Baseline != "") {
+			parts = append(parts, doctor.Part(kind.Part()))
+		}
 	}
 	var emergency *doctor.BreakGlass
 	var checks []doctor.Check
 	if t.Baseline != "" {
 		parts = append(parts, doctor.Baseline)
-		if a.Config.Enforcement.Policies {
-			parts = append(parts, doctor.Policies)
-		}
 		base, problems := a.Baseline(t)
 		if err := problems.Err(); err != nil {
 			checks = append(checks, doctor.Check{Tenant: t.Name, Name: "baseline", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep baseline validate"})

@@ -107,12 +107,6 @@ func sentWords(r sweep.Result) string {
 	return text
 }
 
-// userKinds are the risk actions in the order in which they are shown.
-var userKinds = []struct {
-	kind plan.Kind
-	word string
-}{{plan.Dismiss, "dismiss"}, {plan.ConfirmCompromised, "confirm compromised"}, {plan.ConfirmSafe, "confirm safe"}}
-
 // printCounts says how many users and policies are concerned.
 func (c *command) printCounts(r sweep.Result) {
 	outcome := outcomes(r)
@@ -128,9 +122,9 @@ func (c *command) printCounts(r sweep.Result) {
 		byKind[a.Kind][outcome[a.ID].Status]++
 	}
 	var users []string
-	for _, k := range userKinds {
-		if n := byKind[k.kind]; n != nil {
-			users = append(users, k.word+": "+countWords(n))
+	for _, k := range plan.UserKinds() {
+		if n := byKind[k]; n != nil {
+			users = append(users, k.Words().Name+": "+countWords(n))
 		}
 	}
 	if len(users) > 0 {
@@ -209,13 +203,13 @@ func (c *command) printUserActions(w io.Writer, r sweep.Result) {
 	t := newTable("USER", "ACTION", "OUTCOME", "RULE", "WHY")
 	t.indent = 2
 	n := 0
-	for _, k := range userKinds {
+	for _, k := range plan.UserKinds() {
 		for _, a := range r.Plan.Actions {
-			if a.Kind != k.kind {
+			if a.Kind != k {
 				continue
 			}
 			if n++; n <= shown || c.wide {
-				t.row(nameOf(a.Subject), k.word, spaced(string(outcome[a.ID].Status)), a.Rule, first(a.Reasons))
+				t.row(nameOf(a.Subject), k.Words().Name, spaced(string(outcome[a.ID].Status)), a.Rule, first(a.Reasons))
 			}
 		}
 	}

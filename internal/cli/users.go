@@ -149,10 +149,10 @@ func (c *command) usersCommand() *cobra.Command {
 		Use: "history USER", Short: "Show what happened to a user's risk, and who did it", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.userHistory(cmd, args[0]) },
 	}
-	root.AddCommand(list, history,
-		c.orderCommand("dismiss", plan.Dismiss, "Dismiss all risk of the users named"),
-		c.orderCommand("confirm-compromised", plan.ConfirmCompromised, "Confirm the users named as compromised: their risk becomes high"),
-		c.orderCommand("confirm-safe", plan.ConfirmSafe, "Confirm the users named as safe"))
+	root.AddCommand(list, history)
+	for _, kind := range plan.UserKinds() {
+		root.AddCommand(c.orderCommand(kind))
+	}
 	return root
 }
 
@@ -208,12 +208,13 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 }
 
 // orderCommand is a one-off action on named users.
-func (c *command) orderCommand(name string, kind plan.Kind, short string) *cobra.Command {
+func (c *command) orderCommand(kind plan.Kind) *cobra.Command {
+	words := kind.Words()
 	var yes, privileged bool
 	var reason string
 	cmd := &cobra.Command{
-		Use: name + " USER...", Short: short, Args: cobra.MinimumNArgs(1),
-		Long: short + `.
+		Use: strings.ReplaceAll(words.Name, " ", "-") + " USER...", Short: words.Order, Args: cobra.MinimumNArgs(1),
+		Long: words.Order + `.
 
 USER is a user principal name or an object id. The order stands in for the
 allowlist and for enforcement; protected and break-glass users, the limits, HOLD,
@@ -232,7 +233,7 @@ the look right before the write, the journal and the report hold all the same.`,
 				}
 			}
 			if !yes {
-				if err := c.ask(fmt.Sprintf("%s in tenant %s: %s?", strings.ReplaceAll(name, "-", " "), t.Name, strings.Join(args, ", "))); err != nil {
+				if err := c.ask(fmt.Sprintf("%s in tenant %s: %s?", words.Name, t.Name, strings.Join(args, ", "))); err != nil {
 					return err
 				}
 			}

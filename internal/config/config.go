@@ -128,7 +128,7 @@ type Sweep struct {
 
 // Enforcement is what apply may do.
 type Enforcement struct {
-	Dismiss, ConfirmCompromised, Policies       bool
+	plan.Enforcement
 	AllowEnabledPolicies, AllowWeakening, Prune bool
 }
 

@@ -94,7 +94,7 @@ func TestLoadReadsEverything(t *testing.T) {
 		Schedule: Schedule{Cron: "30 3 * * 1-5", TimeZone: "Europe/Berlin", Mode: "apply"},
 		Sweep: Sweep{Lookback: 1000 * time.Hour, Overlap: 50 * time.Hour, FullEvery: 24 * time.Hour, Settle: 20 * time.Minute, Timeout: 2 * time.Hour,
 			RequestTimeout: 30 * time.Second, RequestsPerSecond: 0.5, ServicePrincipals: "true"},
-		Enforcement: Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true, AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
+		Enforcement: Enforcement{Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true}, AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
 		Limits:      plan.Limits{MaxDismissals: 1, MaxConfirmCompromised: 2, MaxShareOfRiskyUsers: 0.5, MaxPolicyCreates: 3, MaxPolicyUpdates: 4, MaxPolicyDeletes: 5},
 		HTTP:        HTTP{Listen: "0.0.0.0:80", Token: NewSecret("s3cret-b"), AllowApply: true, Issuer: "https://login.example/v2.0", Audience: "api", Role: "Run"},
 		Report:      Report{Redact: "hash", Formats: []string{"ocsf"}, CSV: CSV{Times: "rfc3339"}, SLA: SLA{High: time.Hour, Medium: 2 * time.Hour, Low: 3 * time.Hour}},

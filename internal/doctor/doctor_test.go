@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 var now = time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
@@ -192,8 +193,13 @@ func TestPermissionsAreWellFormed(t *testing.T) {
 		}
 		seen[p.ID], seen[p.Role] = true, true
 		write := strings.Contains(p.Role, "ReadWrite")
-		if enforces := slices.Contains(p.Parts, Dismiss) || slices.Contains(p.Parts, Policies); write != enforces {
+		if enforces := slices.ContainsFunc(plan.Kinds(), func(k plan.Kind) bool { return slices.Contains(p.Parts, Part(k.Part())) }); write != enforces {
 			t.Errorf("%s: a role that writes belongs to enforcement, and only there", p.Role)
+		}
+	}
+	for _, k := range plan.Kinds() {
+		if len(For(Part(k.Part()))) == 0 {
+			t.Errorf("no permission belongs to %s, which %s needs", k.Part(), k)
 		}
 	}
 	if !(Permission{Role: "User.Read.All"}).Has([]string{"Directory.Read.All"}) || (Permission{Role: "IdentityRiskyUser.ReadWrite.All"}).Has([]string{"IdentityRiskyUser.Read.All"}) ||

@@ -148,7 +148,7 @@ func (l *Ledger) RecentActions(ctx context.Context, since time.Time, writers []W
 			switch {
 			case e.Type == EntryIntent && !e.At.Before(since):
 				counted[a] = e.Kind
-			case e.Type == EntryOutcome && e.Outcome != nil && e.Run == id && !sent(e.Outcome.Status):
+			case e.Type == EntryOutcome && e.Outcome != nil && e.Run == id && !e.Outcome.Status.Sent():
 				delete(counted, a)
 			}
 		}
@@ -171,14 +171,4 @@ func (l *Ledger) runsSince(ctx context.Context, oldest time.Time) ([]string, err
 		}
 	}
 	return ids, nil
-}
-
-// sent reports whether an action with this outcome has, or may have, changed
-// the tenant.
-func sent(s plan.OutcomeStatus) bool {
-	switch s {
-	case plan.Done, plan.Processing, plan.NotTaken, plan.OverDismissed, plan.Unknown:
-		return true
-	}
-	return false
 }

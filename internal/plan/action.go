@@ -14,29 +14,6 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// Kind says what an action does.
-type Kind string
-
-// The kinds of action, in the order in which they are carried out: risk
-// first, then what policies stand on, policies, and last the deletes.
-const (
-	Dismiss            Kind = "dismiss"
-	ConfirmCompromised Kind = "confirmCompromised"
-	ConfirmSafe        Kind = "confirmSafe" // one-off orders only, never planned by a rule
-	CreateLocation     Kind = "createLocation"
-	UpdateLocation     Kind = "updateLocation"
-	CreateStrength     Kind = "createStrength"
-	UpdateStrength     Kind = "updateStrength"
-	CreatePolicy       Kind = "createPolicy"
-	UpdatePolicy       Kind = "updatePolicy"
-	DeletePolicy       Kind = "deletePolicy"
-	DeleteStrength     Kind = "deleteStrength"
-	DeleteLocation     Kind = "deleteLocation"
-)
-
-// OnUser reports whether the action is a risk action on a user.
-func (k Kind) OnUser() bool { return k == Dismiss || k == ConfirmCompromised || k == ConfirmSafe }
-
 // Status is what keeps a planned action from being carried out, or nothing.
 type Status string
 
@@ -148,50 +125,4 @@ type Violation struct {
 	Done    int     `json:"done"`
 	Wanted  float64 `json:"wanted"`
 	Text    string  `json:"text"`
-}
-
-// OutcomeStatus is what became of an action.
-type OutcomeStatus string
-
-// The outcomes of an action.
-const (
-	Done            OutcomeStatus = "done"            // carried out and seen in the tenant
-	SkippedAlready  OutcomeStatus = "alreadyDone"     // the tenant showed it before; nothing was sent
-	Processing      OutcomeStatus = "processing"      // accepted, not yet visible; not a failure
-	NotTaken        OutcomeStatus = "notTaken"        // accepted, but without effect
-	OverDismissed   OutcomeStatus = "overDismissed"   // our dismissal closed a detection that the plan did not cover
-	Moved           OutcomeStatus = "moved"           // the live object changed since the plan: skipped
-	Failed          OutcomeStatus = "failed"          // refused by the service, or not possible
-	Unknown         OutcomeStatus = "unknown"         // the answer was lost and reading back did not settle it
-	NotAttempted    OutcomeStatus = "notAttempted"    // the run ended before it (cancelled, lease lost, HOLD)
-	SkippedEnforce  OutcomeStatus = "notEnabled"      // enforcement does not allow it
-	SkippedLimits   OutcomeStatus = "refused"         // refused by the limits
-	SkippedBlocked  OutcomeStatus = "blocked"         // blocked in the plan
-	SkippedPlanMode OutcomeStatus = "planned"         // a plan run: nothing is written
-	SettledTaken    OutcomeStatus = "settledTaken"    // an earlier run's lost action, found taken
-	SettledNotTaken OutcomeStatus = "settledNotTaken" // an earlier run's lost action, found not taken
-	SettledPending  OutcomeStatus = "settledPending"  // an earlier run's lost action, not yet decidable
-)
-
-// Bad reports whether the outcome makes the run partial (exit 3).
-func (s OutcomeStatus) Bad() bool {
-	switch s {
-	case NotTaken, OverDismissed, Moved, Failed, Unknown, NotAttempted, SkippedBlocked:
-		return true
-	}
-	return false
-}
-
-// Outcome is what became of one action.
-type Outcome struct {
-	Action    string        `json:"action"` // Action.ID
-	Kind      Kind          `json:"kind"`
-	Subject   Subject       `json:"subject"`
-	Rule      string        `json:"rule,omitempty"`
-	Status    OutcomeStatus `json:"status"`
-	Detail    string        `json:"detail,omitempty"`
-	At        time.Time     `json:"at"`
-	RequestID string        `json:"requestId,omitempty"`
-	// Run is the earlier run that a settled action belongs to.
-	Run string `json:"run,omitempty"`
 }

@@ -8,28 +8,6 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// Enforcement is what apply may do; everything else is planned and reported
-// as not enabled.
-type Enforcement struct {
-	Dismiss            bool `json:"dismiss"`
-	ConfirmCompromised bool `json:"confirmCompromised"`
-	// Policies allows writes to policies, named locations and authentication
-	// strengths. What such a write needs besides (allowEnabledPolicies,
-	// allowWeakening, prune) the baseline has judged already.
-	Policies bool `json:"policies"`
-}
-
-// Limits are numbers of actions over the trailing 24 hours of a tenant; zero
-// means none at all.
-type Limits struct {
-	MaxDismissals         int     `json:"maxDismissals"`
-	MaxConfirmCompromised int     `json:"maxConfirmCompromised"`
-	MaxShareOfRiskyUsers  float64 `json:"maxShareOfRiskyUsers"`
-	MaxPolicyCreates      int     `json:"maxPolicyCreates"`
-	MaxPolicyUpdates      int     `json:"maxPolicyUpdates"`
-	MaxPolicyDeletes      int     `json:"maxPolicyDeletes"`
-}
-
 // Input is everything a plan is made of.
 type Input struct {
 	Run, Tenant, TenantID string
@@ -62,9 +40,6 @@ type Counted struct {
 // Count is a number that was counted.
 func Count(n int) Counted { return Counted{n, true} }
 
-// BatchSize is how many users one risk action may name (riskyUser: dismiss).
-const BatchSize = 60
-
 // shareFrom is the number of risky users from which on the share limit counts:
 // below it one user would already be a large share.
 const shareFrom = 20
@@ -81,9 +56,9 @@ func Build(in Input) Plan {
 		if a.Reasons == nil {
 			a.Reasons = []string{}
 		}
-		if a.Status == Ready && !in.Ordered && !in.Enforcement.allows(a.Kind) {
+		if a.Status == Ready && !in.Ordered && !in.Enforcement.Allows(a.Kind) {
 			a.Status = NotEnabled
-			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not enabled: "+switchOf(a.Kind)+" is off")
+			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not enabled: "+a.Kind.row().key+" is off")
 		}
 		p.Actions[i] = a
 	}
@@ -91,7 +66,7 @@ func Build(in Input) Plan {
 	for _, v := range p.Violations {
 		for i := range p.Actions {
 			a := &p.Actions[i]
-			if a.Status == Ready && sameLimit(a.Kind, v.Kind) {
+			if a.Status == Ready && a.Kind.row().limit == v.Kind {
 				a.Status = Refused
 				a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "refused: "+v.Text)
 			}
@@ -109,7 +84,7 @@ func (p *Plan) blockDependents() {
 		changed = false
 		held := map[string]Status{}
 		for _, a := range p.Actions {
-			if a.Change != nil && a.Status != Ready && a.Kind.creates() {
+			if a.Change != nil && a.Status != Ready && a.Kind.Verb() == Create {
 				held[string(a.Change.Kind)+":"+a.Change.Key] = a.Status
 			}
 		}
@@ -129,82 +104,28 @@ func (p *Plan) blockDependents() {
 	}
 }
 
-func (k Kind) creates() bool { return k == CreateLocation || k == CreateStrength || k == CreatePolicy }
-
-func (e Enforcement) allows(k Kind) bool {
-	switch k {
-	case Dismiss:
-		return e.Dismiss
-	case ConfirmCompromised:
-		return e.ConfirmCompromised
-	case ConfirmSafe:
-		return false // no rule may plan it
-	}
-	return e.Policies
-}
-
-func switchOf(k Kind) string {
-	switch k {
-	case Dismiss:
-		return "enforcement.dismiss"
-	case ConfirmCompromised:
-		return "enforcement.confirmCompromised"
-	case ConfirmSafe:
-		return "confirmSafe by rule"
-	}
-	return "enforcement.policies"
-}
-
-// limitKind folds the kinds that share one limit: locations and strengths
-// count with policies.
-func limitKind(k Kind) Kind {
-	switch k {
-	case CreateLocation, CreateStrength:
-		return CreatePolicy
-	case UpdateLocation, UpdateStrength:
-		return UpdatePolicy
-	case DeleteLocation, DeleteStrength:
-		return DeletePolicy
-	case ConfirmSafe:
-		return Dismiss // both clear a user's risk
-	}
-	return k
-}
-
-func sameLimit(a, b Kind) bool { return limitKind(a) == limitKind(b) }
-
 // Check says which limits the ready actions would go beyond. An action of a
-// kind beyond its limit is refused with its whole kind: a number that is too
-// high means that something is wrong, and half of wrong is wrong.
+// kind beyond its limit is refused with its whole kind: a number over the limit
+// suggests a bad rule, so none of that kind is sent.
 func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Violation {
 	wanted, done := map[Kind]int{}, map[Kind]int{}
 	for _, a := range actions {
 		if a.Status == Ready {
-			wanted[limitKind(a.Kind)]++
+			wanted[a.Kind.row().limit]++
 		}
 	}
 	if least := atRiskOf(actions); atRisk.known && atRisk.n < least { // they came while the users were counted
 		atRisk.n = least
 	}
 	for k, n := range recent {
-		done[limitKind(k)] += n
+		done[k.row().limit] += n
 	}
 	var out []Violation
-	for _, c := range []struct {
-		kind Kind
-		max  int
-		name string
-	}{
-		{Dismiss, l.MaxDismissals, "limits.maxDismissals"},
-		{ConfirmCompromised, l.MaxConfirmCompromised, "limits.maxConfirmCompromised"},
-		{CreatePolicy, l.MaxPolicyCreates, "limits.maxPolicyCreates"},
-		{UpdatePolicy, l.MaxPolicyUpdates, "limits.maxPolicyUpdates"},
-		{DeletePolicy, l.MaxPolicyDeletes, "limits.maxPolicyDeletes"},
-	} {
-		if wanted[c.kind] > 0 && done[c.kind]+wanted[c.kind] > c.max {
+	for _, c := range kindLimits {
+		if most := c.max(l); wanted[c.kind] > 0 && done[c.kind]+wanted[c.kind] > most {
 			out = append(out, Violation{
-				Kind: c.kind, Limit: c.name, Allowed: float64(c.max), Done: done[c.kind], Wanted: float64(wanted[c.kind]),
-				Text: fmt.Sprintf("%s allows %d in 24 h; %d done, %d wanted", c.name, c.max, done[c.kind], wanted[c.kind]),
+				Kind: c.kind, Limit: c.key, Allowed: float64(most), Done: done[c.kind], Wanted: float64(wanted[c.kind]),
+				Text: fmt.Sprintf("%s allows %d in 24 h; %d done, %d wanted", c.key, most, done[c.kind], wanted[c.kind]),
 			})
 		}
 	}
@@ -222,11 +143,21 @@ func atRiskOf(actions []Action) int {
 	return len(seen)
 }
 
-// checkShare holds dismissals and confirmations together to a share of the
-// users at risk. Those that were settled within the 24 hours were at risk too
+// checkShare holds all actions on users together to a share of the users at
+// risk. Those that were settled within the 24 hours were at risk too
 // and stay in the base, so that a run cut short is not refused its other half.
 func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Violation {
-	w, d := wanted[Dismiss]+wanted[ConfirmCompromised], done[Dismiss]+done[ConfirmCompromised]
+	w, d := 0, 0
+	for k, n := range wanted {
+		if k.OnUser() {
+			w += n
+		}
+	}
+	for k, n := range done {
+		if k.OnUser() {
+			d += n
+		}
+	}
 	base := atRisk.n + d
 	if w == 0 || atRisk.known && (base < shareFrom || float64(w+d) <= limit*float64(base)) {
 		return nil
@@ -241,7 +172,7 @@ func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Viol
 		text = "limits.maxShareOfRiskyUsers cannot be checked: the users at risk were not counted"
 	}
 	var out []Violation
-	for _, k := range []Kind{Dismiss, ConfirmCompromised} {
+	for _, k := range UserKinds() {
 		if wanted[k] > 0 {
 			out = append(out, Violation{Kind: k, Limit: "limits.maxShareOfRiskyUsers", Allowed: limit, Done: d,
 				Wanted: share, Text: text})
@@ -265,13 +196,13 @@ func cost(actions []Action, rate float64) Cost {
 			continue
 		}
 		c.Requests++
-		if !a.Kind.creates() {
+		if a.Kind.Verb() != Create {
 			c.Requests++
 		}
 		kinds[string(a.Change.Kind)] = true
 	}
-	for _, n := range users {
-		c.Requests += (n + BatchSize - 1) / BatchSize * 5
+	for kind, n := range users {
+		c.Requests += (n + kind.Batch() - 1) / kind.Batch() * 5
 	}
 	c.Requests += len(kinds)
 	if rate > 0 {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -114,7 +115,7 @@ func newPage(w io.Writer) (*page, error) {
 // pageTemplate is parsed once, and made safe for HTML once.
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("page").Funcs(template.FuncMap{
-		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": outcomeText, "kind": kindText,
+		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": plan.OutcomeStatus.Words, "kind": func(k plan.Kind) string { return k.Words().Title },
 		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "rank": levelRank, "show": firstOf,
 		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },

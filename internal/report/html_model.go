@@ -218,7 +218,7 @@ func (m *pageModel) countOutcomes() {
 		m.Outcomes = append(m.Outcomes, outcomeCount{k.kind, k.status, n})
 	}
 	slices.SortFunc(m.Outcomes, func(a, b outcomeCount) int {
-		return cmp.Or(kindOrder(a.Kind)-kindOrder(b.Kind), b.N-a.N, cmp.Compare(a.Status, b.Status))
+		return cmp.Or(a.Kind.Rank()-b.Kind.Rank(), b.N-a.N, cmp.Compare(a.Status, b.Status))
 	})
 	slices.SortStableFunc(m.Actions, func(a, b plan.Outcome) int { return urgency(a.Status) - urgency(b.Status) })
 	if n := len(m.Actions); n > maxActionRows {

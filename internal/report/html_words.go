@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -90,56 +89,12 @@ func firstOf(texts ...string) string {
 	return "–"
 }
 
-// kindWord says what an action does: now and once done, to what, and what it
-// becomes.
-type kindWord struct {
-	kind                  plan.Kind
-	verb, past, noun, end string
-}
-
-// kindWords are in the order in which a person is told.
-var kindWords = []kindWord{
-	{plan.Dismiss, "dismiss", "dismissed", "user", ""},
-	{plan.ConfirmCompromised, "confirm", "confirmed", "user", " compromised"},
-	{plan.ConfirmSafe, "confirm", "confirmed", "user", " safe"},
-	{plan.CreateLocation, "create", "created", "location", ""},
-	{plan.CreateStrength, "create", "created", "strength", ""},
-	{plan.CreatePolicy, "create", "created", "policy", ""},
-	{plan.UpdateLocation, "update", "updated", "location", ""},
-	{plan.UpdateStrength, "update", "updated", "strength", ""},
-	{plan.UpdatePolicy, "update", "updated", "policy", ""},
-	{plan.DeleteLocation, "delete", "deleted", "location", ""},
-	{plan.DeleteStrength, "delete", "deleted", "strength", ""},
-	{plan.DeletePolicy, "delete", "deleted", "policy", ""},
-}
-
-func kindOrder(k plan.Kind) int {
-	return slices.IndexFunc(kindWords, func(w kindWord) bool { return w.kind == k })
-}
-
-func kindText(k plan.Kind) string {
-	switch k {
-	case plan.Dismiss:
-		return "dismiss risk"
-	case plan.ConfirmCompromised:
-		return "confirm compromised"
-	case plan.ConfirmSafe:
-		return "confirm safe"
-	}
-	for _, w := range kindWords {
-		if w.kind == k {
-			return w.verb + " " + w.noun
-		}
-	}
-	return string(k)
-}
-
 // doneText says in one sentence what the run did, or would do.
 func doneText(outcomes []plan.Outcome) string {
 	did, would, bad, already := map[plan.Kind]int{}, map[plan.Kind]int{}, 0, 0
 	for _, o := range outcomes {
 		switch {
-		case o.Status == plan.Done || o.Status == plan.Processing || o.Status == plan.OverDismissed:
+		case o.Status.Effective() || o.Status == plan.Processing:
 			did[o.Kind]++
 		case o.Status == plan.SkippedPlanMode:
 			would[o.Kind]++
@@ -151,10 +106,10 @@ func doneText(outcomes []plan.Outcome) string {
 		}
 	}
 	var say []string
-	if text := phrase(did, func(w kindWord) string { return w.past }); text != "" {
+	if text := phrase(did, func(w plan.Words) string { return w.Past }); text != "" {
 		say = append(say, "It "+text+".")
 	}
-	if text := phrase(would, func(w kindWord) string { return w.verb }); text != "" {
+	if text := phrase(would, func(w plan.Words) string { return w.Verb }); text != "" {
 		say = append(say, "It would "+text+".")
 	}
 	if already > 0 {
@@ -170,7 +125,7 @@ func doneText(outcomes []plan.Outcome) string {
 }
 
 // phrase says "created 2 locations and 8 policies, deleted 1 policy".
-func phrase(counts map[plan.Kind]int, verb func(kindWord) string) string {
+func phrase(counts map[plan.Kind]int, verb func(plan.Words) string) string {
 	var parts, objects []string
 	said := ""
 	flush := func() {
@@ -179,16 +134,16 @@ func phrase(counts map[plan.Kind]int, verb func(kindWord) string) string {
 		}
 		objects = nil
 	}
-	for _, w := range kindWords {
-		n := counts[w.kind]
+	for _, kind := range plan.Kinds() {
+		n, w := counts[kind], kind.Words()
 		if n == 0 {
 			continue
 		}
-		if v := verb(w); v != said || w.end != "" {
+		if v := verb(w); v != said || w.End != "" {
 			flush()
 			said = v
 		}
-		objects = append(objects, Number(n, w.noun)+w.end)
+		objects = append(objects, Number(n, w.Noun)+w.End)
 	}
 	flush()
 	return strings.Join(parts, ", ")
@@ -201,35 +156,6 @@ func listText(parts []string) string {
 	return strings.Join(parts, "")
 }
 
-// outcomeText says for a person what became of an action.
-func outcomeText(s plan.OutcomeStatus) string {
-	switch s {
-	case plan.SkippedPlanMode:
-		return "would be done"
-	case plan.SkippedEnforce:
-		return "not enabled"
-	case plan.SkippedAlready:
-		return "done before: nothing was sent"
-	case plan.OverDismissed:
-		return "dismissed too much"
-	case plan.NotAttempted:
-		return "not attempted"
-	case plan.NotTaken:
-		return "without effect"
-	case plan.Moved:
-		return "skipped: it changed"
-	case plan.Processing:
-		return "accepted, still processing"
-	case plan.SettledTaken:
-		return "found done"
-	case plan.SettledNotTaken:
-		return "found not done"
-	case plan.SettledPending:
-		return "not settled yet"
-	}
-	return string(s)
-}
-
 // verdictText says what is to be done with a user.
 func verdictText(d triage.Decision) string {
 	switch {
@@ -237,14 +163,10 @@ func verdictText(d triage.Decision) string {
 		return "left to a person"
 	case d.Verdict == triage.Leave:
 		return "left alone"
-	case d.Verdict == triage.ConfirmCompromised:
-		return "confirm compromised"
-	case d.Verdict == triage.ConfirmSafe:
-		return "confirm safe"
 	case d.Verdict == "":
 		return "not decided"
 	}
-	return string(d.Verdict)
+	return plan.Kind(d.Verdict).Words().Name // the verdicts are kinds of action
 }
 
 // CodeTexts says what each code of a decision means.

@@ -40,7 +40,7 @@ func (o *Order) Title() string {
 	case o.Action == "":
 		return "Destroy the baseline"
 	}
-	text := kindText(o.Action)
+	text := o.Action.Words().Title
 	return strings.ToUpper(text[:1]) + text[1:] + ": " + Number(len(o.Users), "user")
 }
 

@@ -23,7 +23,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"a refused batch is not halved", "apply/users.go", "if len(batch) == 1 {", `if r.settleAll(ctx, batch, plan.Failed, "", err.Error()); true {`},
 	{"a POST is sent again blindly", "graph/retry.go", "(safe || e.unsent)", "(safe || true)"},
 	{"the watermark has no overlap", "sweep/gather/clock.go", "r.watermark().Add(-r.Overlap)", "r.watermark()"},
-	{"limits are not looked at", "plan/build.go", "done[c.kind]+wanted[c.kind] > c.max", "false"},
+	{"limits are not looked at", "plan/build.go", "done[c.kind]+wanted[c.kind] > most", "most < 0"},
 	{"the gate lets everything through", "sweep/execute.go", "reason, held, err := j.Ledger.Hold(ctx)", "if true {\n\t\treturn nil\n\t}\n\treason, held, err := j.Ledger.Hold(ctx)"},
 	{"half a read passes for a whole one", "sweep/gather/risk.go", "\t\tif err != nil {\n\t\t\treturn pages, err\n\t\t}\n\t\tif pages == 0", "\t\tif err != nil {\n\t\t\treturn pages, nil\n\t\t}\n\t\tif pages == 0"},
 	{"a run that writes is not marked as open", "sweep/recovery/state.go", "s.BeginsToWrite(run, now)", ""},

@@ -11,13 +11,6 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// kindsOf are the actions on one kind of object.
-var kindsOf = map[entra.ObjectKind]struct{ create, update, remove plan.Kind }{
-	entra.KindLocation: {plan.CreateLocation, plan.UpdateLocation, plan.DeleteLocation},
-	entra.KindStrength: {plan.CreateStrength, plan.UpdateStrength, plan.DeleteStrength},
-	entra.KindPolicy:   {plan.CreatePolicy, plan.UpdatePolicy, plan.DeletePolicy},
-}
-
 // actions puts the writes into their order: what policies stand on first, then
 // policies, then the deletes backwards.
 func (p *planner) actions() []plan.Action {
@@ -48,10 +41,11 @@ func (p *planner) actions() []plan.Action {
 // updateAllowedCombinations, whose body holds allowedCombinations alone. A
 // body never holds both.
 func (p *planner) write(e *entry) []plan.Action {
-	a := p.change(e, kindsOf[e.Kind].create)
+	verb := plan.Create
 	if e.exists() {
-		a.Kind = kindsOf[e.Kind].update
+		verb = plan.Update
 	}
+	a := p.change(e, plan.KindOf(verb, e.Kind))
 	if e.wrong { // names in it may not be resolved: nothing that could be sent
 		return []plan.Action{a}
 	}
@@ -85,7 +79,7 @@ func (p *planner) write(e *entry) []plan.Action {
 // remove is the delete of one object; a trusted location is un-trusted before,
 // for the service refuses to delete one that is trusted.
 func (p *planner) remove(e *entry) []plan.Action {
-	a := p.change(e, kindsOf[e.Kind].remove)
+	a := p.change(e, plan.KindOf(plan.Delete, e.Kind))
 	a.Reasons = append([]string{"no longer in the baseline"}, a.Reasons...)
 	a.Change.Needs = p.users(e)
 	return withUntrust(a, e.before)

@@ -102,22 +102,22 @@ func RememberUser(s *ledger.State, a plan.Action, o plan.Outcome, run string) {
 	if o.Status == plan.SettledNotTaken { // it never came about: no reason not to try again
 		forgetUser(s, o.Subject.ID, run)
 	}
-	if !o.Kind.OnUser() || a.Risk == nil || !reached(o.Status) {
+	if !o.Kind.OnUser() || a.Risk == nil || !o.Status.Sent() {
 		return
 	}
 	var ids []string
 	for _, d := range a.Risk.Detections {
 		ids = append(ids, d.ID)
 	}
-	switch o.Kind {
-	case plan.Dismiss, plan.ConfirmSafe:
+	switch o.Kind.Record() {
+	case plan.Dismissal:
 		d := ledger.Dismissal{UserID: o.Subject.ID, At: o.At, Run: run, RiskLastUpdatedDateTime: a.Risk.RiskLastUpdatedDateTime,
 			Detections: ids, Outcome: string(o.Status)}
 		s.Dismissals = slices.DeleteFunc(s.Dismissals, func(old ledger.Dismissal) bool {
 			return old.UserID == d.UserID && old.Run == d.Run
 		})
 		s.Dismissals = append(s.Dismissals, d)
-	case plan.ConfirmCompromised:
+	case plan.Confirmation:
 		c := ledger.Confirmation{UserID: o.Subject.ID, At: o.At, Run: run, RiskLastUpdatedDateTime: a.Risk.RiskLastUpdatedDateTime,
 			Detections: ids, Outcome: string(o.Status)}
 		s.Confirmations = slices.DeleteFunc(s.Confirmations, func(old ledger.Confirmation) bool {
@@ -131,16 +131,6 @@ func RememberUser(s *ledger.State, a plan.Action, o plan.Outcome, run string) {
 func forgetUser(s *ledger.State, user entra.ID, run string) {
 	s.Dismissals = slices.DeleteFunc(s.Dismissals, func(d ledger.Dismissal) bool { return d.UserID == user && d.Run == run })
 	s.Confirmations = slices.DeleteFunc(s.Confirmations, func(c ledger.Confirmation) bool { return c.UserID == user && c.Run == run })
-}
-
-// reached reports whether an order with this outcome has, or may have, reached
-// the user.
-func reached(s plan.OutcomeStatus) bool {
-	switch s {
-	case plan.Done, plan.Processing, plan.NotTaken, plan.OverDismissed, plan.Unknown, plan.SettledTaken, plan.SettledPending:
-		return true
-	}
-	return false
 }
 
 // Past are the dismissals and confirmations of a user as triage wants them.
@@ -161,8 +151,7 @@ func (r Recovered) Past(user entra.ID) (dismissals, confirmations []triage.Past)
 func past(d ledger.Dismissal) triage.Past {
 	status := plan.OutcomeStatus(d.Outcome)
 	return triage.Past{At: d.At, RiskLastUpdated: d.RiskLastUpdatedDateTime, Detections: d.Detections,
-		Pending:   status == plan.Unknown || status == plan.SettledPending || status == plan.Processing,
-		Effective: status == plan.Done || status == plan.OverDismissed || status == plan.SettledTaken}
+		Pending: status.Pending(), Effective: status.Effective()}
 }
 
 // Owned is the record of owned objects as the baseline wants it.

@@ -1,0 +1,223 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+// Kind says what an action does.
+type Kind string
+
+// The kinds of action. What is to be known of one stands in its row of kinds;
+// how it is sent, and how its effect shows, in internal/apply.
+const (
+	Dismiss            Kind = "dismiss"
+	ConfirmCompromised Kind = "confirmCompromised"
+	ConfirmSafe        Kind = "confirmSafe" // one-off orders only, never planned by a rule
+	CreateLocation     Kind = "createLocation"
+	CreateStrength     Kind = "createStrength"
+	CreatePolicy       Kind = "createPolicy"
+	UpdateLocation     Kind = "updateLocation"
+	UpdateStrength     Kind = "updateStrength"
+	UpdatePolicy       Kind = "updatePolicy"
+	DeleteLocation     Kind = "deleteLocation"
+	DeleteStrength     Kind = "deleteStrength"
+	DeletePolicy       Kind = "deletePolicy"
+)
+
+// Enforcement is what apply may do; everything else is planned and reported
+// as not enabled.
+type Enforcement struct {
+	Dismiss            bool `json:"dismiss"`
+	ConfirmCompromised bool `json:"confirmCompromised"`
+	// Policies allows writes to policies, named locations and authentication
+	// strengths. What such a write needs besides (allowEnabledPolicies,
+	// allowWeakening, prune) the baseline has judged already.
+	Policies bool `json:"policies"`
+}
+
+// Limits are numbers of actions over the trailing 24 hours of a tenant; zero
+// means none at all.
+type Limits struct {
+	MaxDismissals         int     `json:"maxDismissals"`
+	MaxConfirmCompromised int     `json:"maxConfirmCompromised"`
+	MaxShareOfRiskyUsers  float64 `json:"maxShareOfRiskyUsers"`
+	MaxPolicyCreates      int     `json:"maxPolicyCreates"`
+	MaxPolicyUpdates      int     `json:"maxPolicyUpdates"`
+	MaxPolicyDeletes      int     `json:"maxPolicyDeletes"`
+}
+
+// kindLimits are the limits on numbers of actions, each named by the first of
+// the kinds that share it. Those on users also share maxShareOfRiskyUsers.
+var kindLimits = []struct {
+	kind Kind
+	key  string
+	max  func(Limits) int
+}{
+	{Dismiss, "limits.maxDismissals", func(l Limits) int { return l.MaxDismissals }},
+	{ConfirmCompromised, "limits.maxConfirmCompromised", func(l Limits) int { return l.MaxConfirmCompromised }},
+	{CreatePolicy, "limits.maxPolicyCreates", func(l Limits) int { return l.MaxPolicyCreates }},
+	{UpdatePolicy, "limits.maxPolicyUpdates", func(l Limits) int { return l.MaxPolicyUpdates }},
+	{DeletePolicy, "limits.maxPolicyDeletes", func(l Limits) int { return l.MaxPolicyDeletes }},
+}
+
+// BatchSize is how many users one risk action may name (riskyUser: dismiss),
+// and how many one query does.
+const BatchSize = 60
+
+// kindRow is all that other packages ask about one kind of action.
+type kindRow struct {
+	kind  Kind
+	words Words
+	// batch is how many users one request may name; zero for an action on an
+	// object. turn is the place among the actions on users at which it is
+	// carried out: who may be compromised comes first.
+	batch, turn int
+	// record is where the state remembers it, for the next runs to judge by.
+	record Record
+	// object and verb say what is written where it is no user.
+	object entra.ObjectKind
+	verb   Verb
+	// key is the switch that lets a rule have it, allowed its value; without
+	// one no rule may.
+	key     string
+	allowed func(Enforcement) bool
+	limit   Kind // whose limit counts it
+	// part of a deployment that grants what it needs (internal/doctor).
+	part string
+}
+
+// Record says how an action on a user is remembered.
+type Record int
+
+// The records of actions on users.
+const (
+	NoRecord     Record = iota
+	Dismissal           // it closed the user's risk
+	Confirmation        // it raised the user's risk
+)
+
+// Verb says what an action on an object does to it.
+type Verb string
+
+// The verbs.
+const (
+	Create Verb = "create"
+	Update Verb = "update"
+	Delete Verb = "delete"
+)
+
+// Words say for a person what an action does.
+type Words struct {
+	// Name is what the command line calls it, Title what a page does.
+	Name, Title string
+	// Verb, Past and Noun, and what follows the noun, make sentences: "confirm
+	// 2 users compromised", "created 3 policies".
+	Verb, Past, Noun, End string
+	// Order says what it does to users who are named in an order by hand.
+	Order string
+}
+
+// kinds has one row for each kind of action, in the order in which a person is
+// told of them.
+var kinds = []kindRow{
+	{kind: Dismiss, batch: BatchSize, turn: 2, record: Dismissal, limit: Dismiss, part: "dismiss",
+		key: "enforcement.dismiss", allowed: func(e Enforcement) bool { return e.Dismiss },
+		words: Words{"dismiss", "dismiss risk", "dismiss", "dismissed", "user", "", "Dismiss all risk of the users named"}},
+	{kind: ConfirmCompromised, batch: BatchSize, turn: 1, record: Confirmation, limit: ConfirmCompromised, part: "dismiss",
+		key: "enforcement.confirmCompromised", allowed: func(e Enforcement) bool { return e.ConfirmCompromised },
+		words: Words{"confirm compromised", "confirm compromised", "confirm", "confirmed", "user", " compromised", "Confirm the users named as compromised: their risk becomes high"}},
+	{kind: ConfirmSafe, batch: BatchSize, turn: 3, record: Dismissal, limit: Dismiss, part: "dismiss", // both clear a user's risk
+		key:   "confirmSafe by rule",
+		words: Words{"confirm safe", "confirm safe", "confirm", "confirmed", "user", " safe", "Confirm the users named as safe"}},
+	onObject(CreateLocation, Create, entra.KindLocation, "location", CreatePolicy),
+	onObject(CreateStrength, Create, entra.KindStrength, "strength", CreatePolicy),
+	onObject(CreatePolicy, Create, entra.KindPolicy, "policy", CreatePolicy),
+	onObject(UpdateLocation, Update, entra.KindLocation, "location", UpdatePolicy),
+	onObject(UpdateStrength, Update, entra.KindStrength, "strength", UpdatePolicy),
+	onObject(UpdatePolicy, Update, entra.KindPolicy, "policy", UpdatePolicy),
+	onObject(DeleteLocation, Delete, entra.KindLocation, "location", DeletePolicy),
+	onObject(DeleteStrength, Delete, entra.KindStrength, "strength", DeletePolicy),
+	onObject(DeletePolicy, Delete, entra.KindPolicy, "policy", DeletePolicy),
+}
+
+// onObject is the row of a write to a policy or to what policies refer to.
+func onObject(kind Kind, verb Verb, object entra.ObjectKind, noun string, limit Kind) kindRow {
+	v := string(verb)
+	return kindRow{kind: kind, object: object, verb: verb, limit: limit, part: "policies",
+		key: "enforcement.policies", allowed: func(e Enforcement) bool { return e.Policies },
+		words: Words{Name: v + " " + noun, Title: v + " " + noun, Verb: v, Past: v + "d", Noun: noun}}
+}
+
+// row is the row of a kind; of one that is not known, a row that allows
+// nothing.
+func (k Kind) row() kindRow {
+	if i := k.Rank(); i >= 0 {
+		return kinds[i]
+	}
+	return kindRow{kind: k, words: Words{Name: string(k), Title: string(k)}}
+}
+
+// Kinds are all kinds of action, in the order in which a person is told.
+func Kinds() []Kind {
+	out := make([]Kind, len(kinds))
+	for i, row := range kinds {
+		out[i] = row.kind
+	}
+	return out
+}
+
+// UserKinds are the kinds of action on users, in the order in which a person
+// is told.
+func UserKinds() []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.OnUser() })
+}
+
+// UserTurns are the kinds of action on users in the order in which they are
+// carried out.
+func UserTurns() []Kind {
+	turns := UserKinds()
+	slices.SortFunc(turns, func(a, b Kind) int { return a.row().turn - b.row().turn })
+	return turns
+}
+
+// KindOf is the kind of action that does something to an object.
+func KindOf(verb Verb, object entra.ObjectKind) Kind {
+	for _, row := range kinds {
+		if row.verb == verb && row.object == object {
+			return row.kind
+		}
+	}
+	return ""
+}
+
+// Rank is the place of a kind in the order in which a person is told, -1 for
+// one that is not known.
+func (k Kind) Rank() int {
+	return slices.IndexFunc(kinds, func(row kindRow) bool { return row.kind == k })
+}
+
+// OnUser reports whether the action is a risk action on a user.
+func (k Kind) OnUser() bool { return k.row().batch > 0 }
+
+// Batch is how many users one request may name.
+func (k Kind) Batch() int { return k.row().batch }
+
+// Record says how the state remembers an action on a user.
+func (k Kind) Record() Record { return k.row().record }
+
+// Verb is what an action does to an object, empty for one on a user.
+func (k Kind) Verb() Verb { return k.row().verb }
+
+// Words say for a person what the action does.
+func (k Kind) Words() Words { return k.row().words }
+
+// Part is the part of a deployment that grants what the action needs.
+func (k Kind) Part() string { return k.row().part }
+
+// Allows reports whether a rule may have an action of a kind carried out.
+func (e Enforcement) Allows(k Kind) bool {
+	row := k.row()
+	return row.allowed != nil && row.allowed(e)
+}

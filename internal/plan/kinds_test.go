@@ -1,0 +1,37 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A row that lacks something would let a kind of action through without its
+// limit, or send nothing at all.
+func TestEveryKindHasAWholeRow(t *testing.T) {
+	limited := map[Kind]bool{}
+	for _, l := range kindLimits {
+		limited[l.kind] = true
+	}
+	turns := map[int]bool{}
+	for _, row := range kinds {
+		k := row.kind
+		switch {
+		case !limited[row.limit]:
+			t.Errorf("%s: no limit counts it", k)
+		case row.key == "" || row.part == "" || row.words.Title == "" || row.words.Past == "":
+			t.Errorf("%s: something is missing in its row", k)
+		case k.OnUser() && (row.turn == 0 || turns[row.turn] || row.object != "" || row.words.Order == ""):
+			t.Errorf("%s: its turn is missing or taken, or its order has no words", k)
+		case !k.OnUser() && KindOf(row.verb, row.object) != k:
+			t.Errorf("%s: %s of a %s is %s", k, row.verb, row.object, KindOf(row.verb, row.object))
+		}
+		turns[row.turn] = k.OnUser()
+	}
+	if d := cmp.Diff([]Kind{ConfirmCompromised, Dismiss, ConfirmSafe}, UserTurns()); d != "" {
+		t.Error(d)
+	}
+	if k := Kind("new"); k.OnUser() || k.Words().Title != "new" || (Enforcement{true, true, true}).Allows(k) {
+		t.Error("a kind that is not known is allowed, or has no words")
+	}
+}

@@ -1,0 +1,90 @@
+package plan
+
+import "time"
+
+// OutcomeStatus is what became of an action.
+type OutcomeStatus string
+
+// The outcomes of an action. One that the plan kept from being carried out has
+// the plan's own word.
+const (
+	Done            OutcomeStatus = "done"                     // carried out and seen in the tenant
+	SkippedAlready                = OutcomeStatus(AlreadyDone) // the tenant showed it before; nothing was sent
+	Processing      OutcomeStatus = "processing"               // accepted, not yet visible; not a failure
+	NotTaken        OutcomeStatus = "notTaken"                 // accepted, but without effect
+	OverDismissed   OutcomeStatus = "overDismissed"            // our dismissal closed a detection that the plan did not cover
+	Moved           OutcomeStatus = "moved"                    // the live object changed since the plan: skipped
+	Failed          OutcomeStatus = "failed"                   // refused by the service, or not possible
+	Unknown         OutcomeStatus = "unknown"                  // the answer was lost and reading back did not settle it
+	NotAttempted    OutcomeStatus = "notAttempted"             // the run ended before it (cancelled, lease lost, HOLD)
+	SkippedEnforce                = OutcomeStatus(NotEnabled)  // enforcement does not allow it
+	SkippedLimits                 = OutcomeStatus(Refused)     // refused by the limits
+	SkippedBlocked                = OutcomeStatus(Blocked)     // blocked in the plan
+	SkippedPlanMode OutcomeStatus = "planned"                  // a plan run: nothing is written
+	SettledTaken    OutcomeStatus = "settledTaken"             // an earlier run's lost action, found taken
+	SettledNotTaken OutcomeStatus = "settledNotTaken"          // an earlier run's lost action, found not taken
+	SettledPending  OutcomeStatus = "settledPending"           // an earlier run's lost action, not yet decidable
+)
+
+// meaning is what an outcome says about the run and the tenant.
+type meaning struct {
+	bad       bool // it makes the run partial (exit 3)
+	sent      bool // the tenant has, or may have, got the request
+	pending   bool // its effect may still come
+	effective bool // its effect was seen
+	words     string
+}
+
+var meanings = map[OutcomeStatus]meaning{
+	Done:            {sent: true, effective: true, words: "done"},
+	SkippedAlready:  {words: "done before: nothing was sent"},
+	Processing:      {sent: true, pending: true, words: "accepted, still processing"},
+	NotTaken:        {bad: true, sent: true, words: "without effect"},
+	OverDismissed:   {bad: true, sent: true, effective: true, words: "dismissed too much"},
+	Moved:           {bad: true, words: "skipped: it changed"},
+	Failed:          {bad: true, words: "failed"},
+	Unknown:         {bad: true, sent: true, pending: true, words: "unknown"},
+	NotAttempted:    {bad: true, words: "not attempted"},
+	SkippedEnforce:  {words: "not enabled"},
+	SkippedLimits:   {words: "refused"},
+	SkippedBlocked:  {bad: true, words: "blocked"},
+	SkippedPlanMode: {words: "would be done"},
+	SettledTaken:    {sent: true, effective: true, words: "found done"},
+	SettledNotTaken: {words: "found not done"},
+	SettledPending:  {sent: true, pending: true, words: "not settled yet"},
+}
+
+// Bad reports whether the outcome makes the run partial (exit 3).
+func (s OutcomeStatus) Bad() bool { return meanings[s].bad }
+
+// Sent reports whether an action with this outcome has, or may have, reached
+// the tenant.
+func (s OutcomeStatus) Sent() bool { return meanings[s].sent }
+
+// Pending reports whether the effect of the action may still come.
+func (s OutcomeStatus) Pending() bool { return meanings[s].pending }
+
+// Effective reports whether the effect of the action was seen.
+func (s OutcomeStatus) Effective() bool { return meanings[s].effective }
+
+// Words say the outcome for a person.
+func (s OutcomeStatus) Words() string {
+	if m, ok := meanings[s]; ok {
+		return m.words
+	}
+	return string(s)
+}
+
+// Outcome is what became of one action.
+type Outcome struct {
+	Action    string        `json:"action"` // Action.ID
+	Kind      Kind          `json:"kind"`
+	Subject   Subject       `json:"subject"`
+	Rule      string        `json:"rule,omitempty"`
+	Status    OutcomeStatus `json:"status"`
+	Detail    string        `json:"detail,omitempty"`
+	At        time.Time     `json:"at"`
+	RequestID string        `json:"requestId,omitempty"`
+	// Run is the earlier run that a settled action belongs to.
+	Run string `json:"run,omitempty"`
+}
