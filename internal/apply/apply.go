@@ -36,9 +36,7 @@ type Reader interface {
 // a request leaves, the Writer asks entra.Depart and sends nothing on an error,
 // which the failure then wraps.
 type Writer interface {
-	Dismiss(ctx context.Context, userIDs []string) (requestID string, err error)
-	ConfirmCompromised(ctx context.Context, userIDs []string) (requestID string, err error)
-	ConfirmSafe(ctx context.Context, userIDs []string) (requestID string, err error)
+	ActOnUsers(ctx context.Context, kind plan.Kind, userIDs []string) (requestID string, err error)
 	CreateObject(ctx context.Context, kind entra.ObjectKind, body entra.Document) (entra.Document, string, error)
 	UpdateObject(ctx context.Context, kind entra.ObjectKind, id string, body entra.Document) (requestID string, err error)
 	DeleteObject(ctx context.Context, kind entra.ObjectKind, id string) (requestID string, err error)

@@ -124,16 +124,9 @@ func (t *tenant) risk(ctx context.Context, call string, ids []string, state entr
 	return "req", t.hook(t.after, call)
 }
 
-func (t *tenant) Dismiss(ctx context.Context, ids []string) (string, error) {
-	return t.risk(ctx, "dismiss", ids, entra.StateDismissed)
-}
-
-func (t *tenant) ConfirmCompromised(ctx context.Context, ids []string) (string, error) {
-	return t.risk(ctx, "confirmCompromised", ids, entra.StateConfirmedCompromised)
-}
-
-func (t *tenant) ConfirmSafe(ctx context.Context, ids []string) (string, error) {
-	return t.risk(ctx, "confirmSafe", ids, entra.StateConfirmedSafe)
+func (t *tenant) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (string, error) {
+	state := map[plan.Kind]entra.RiskState{plan.Dismiss: entra.StateDismissed, plan.ConfirmCompromised: entra.StateConfirmedCompromised, plan.ConfirmSafe: entra.StateConfirmedSafe}
+	return t.risk(ctx, string(kind), ids, state[kind])
 }
 
 func (t *tenant) Objects(_ context.Context, kind entra.ObjectKind) ([]entra.Document, error) {

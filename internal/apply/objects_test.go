@@ -246,7 +246,7 @@ func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTenant()
 		taken, open := x.user("u1", "d1"), x.user("u2", "d2")
-		if _, err := x.Dismiss(t.Context(), []string{"u1"}); err != nil {
+		if _, err := x.ActOnUsers(t.Context(), plan.Dismiss, []string{"u1"}); err != nil {
 			t.Fatal(err)
 		}
 		made := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "All"))

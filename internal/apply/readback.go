@@ -2,11 +2,8 @@ package apply
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
-	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
@@ -59,14 +56,15 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 		return out, err
 	}
 	var rest []sent
+	otherwise := userActions[kind].otherwise
 	for _, s := range out {
 		l := live[s.action.Subject.ID]
 		done, begun := taken(kind, s.action.Risk, l)
 		switch {
-		case done && s.lost != nil && kind == plan.Dismiss && settledOtherwise(l.User):
+		case done && s.lost != nil && otherwise != nil && otherwise(l.User):
 			r.settle(ctx, s.action, plan.Moved, s.requestID, "the answer was lost ("+s.lost.Error()+"), and the risk was settled otherwise: "+string(l.User.RiskState), nil)
 		case done:
-			status, detail := r.doneDetail(kind, s, l)
+			status, detail := doneDetail(kind, s, l)
 			r.settle(ctx, s.action, status, s.requestID, detail, nil)
 		case !last:
 			rest = append(rest, s)
@@ -82,28 +80,17 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 	return rest, nil
 }
 
-// settledOtherwise reports whether a user's risk is closed by something else
-// than a dismissal.
-func settledOtherwise(u *entra.RiskyUser) bool {
-	return u.RiskState == entra.StateRemediated || u.RiskState == entra.StateConfirmedSafe
-}
-
-func (r *run) doneDetail(kind plan.Kind, s sent, l *Live) (plan.OutcomeStatus, string) {
-	var detail []string
-	if s.lost != nil {
-		detail = append(detail, "the answer was lost; read back as done")
+// doneDetail says what is to be told of an effect that shows.
+func doneDetail(kind plan.Kind, s sent, l *Live) (plan.OutcomeStatus, string) {
+	status, detail := plan.Done, ""
+	if effect := userActions[kind].effect; effect != nil {
+		status, detail = effect(s.action.Risk, l)
 	}
-	if kind == plan.Dismiss {
-		if over := overDismissed(s.action.Risk, l); len(over) > 0 {
-			var names []string
-			for _, d := range over {
-				names = append(names, fmt.Sprintf("%s (%s, %s)", d.ID, d.RiskEventType, d.RiskLevel))
-			}
-			return plan.OverDismissed, "the dismissal also closed what the plan did not cover: " + strings.Join(names, ", ")
-		}
-		if l.User.RiskState.Open() {
-			detail = append(detail, "new risk came after the dismissal: "+string(l.User.RiskState)+" "+string(l.User.RiskLevel))
-		}
+	if s.lost == nil || status != plan.Done {
+		return status, detail
 	}
-	return plan.Done, strings.Join(detail, "; ")
+	if detail != "" {
+		detail = "; " + detail
+	}
+	return status, "the answer was lost; read back as done" + detail
 }

@@ -116,7 +116,7 @@ func (r *run) order(ctx context.Context, kind plan.Kind, batch []plan.Action) (n
 			ids[i] = string(a.Subject.ID)
 		}
 		err = r.leave(ctx, looked, func(c context.Context) (err error) {
-			requestID, err = r.send(c, kind, ids)
+			requestID, err = r.Writer.ActOnUsers(c, kind, ids)
 			return err
 		})
 		if !unsent(err) {
@@ -137,18 +137,6 @@ func (r *run) settleAll(ctx context.Context, actions []plan.Action, status plan.
 	for _, a := range actions {
 		r.settle(ctx, a, status, requestID, detail, nil)
 	}
-}
-
-func (r *run) send(ctx context.Context, kind plan.Kind, ids []string) (string, error) {
-	switch kind {
-	case plan.Dismiss:
-		return r.Writer.Dismiss(ctx, ids)
-	case plan.ConfirmCompromised:
-		return r.Writer.ConfirmCompromised(ctx, ids)
-	case plan.ConfirmSafe:
-		return r.Writer.ConfirmSafe(ctx, ids)
-	}
-	return "", fmt.Errorf("no risk action: %s", kind)
 }
 
 // fence reads the users and their open detections again and drops those that

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 var errHeld = errors.New("held back")
@@ -35,11 +36,11 @@ func TestWritesAskAtTheirDeparture(t *testing.T) {
 	for name, write := range map[string]func(context.Context, *Client) error{
 		"dismiss": dismissUser, "create": createPolicy, "update": updatePolicy, "delete": deletePolicy,
 		"confirm": func(ctx context.Context, c *Client) error {
-			_, err := c.ConfirmCompromised(ctx, []string{userA})
+			_, err := c.ActOnUsers(ctx, plan.ConfirmCompromised, []string{userA})
 			return err
 		},
 		"confirm safe": func(ctx context.Context, c *Client) error {
-			_, err := c.ConfirmSafe(ctx, []string{userA})
+			_, err := c.ActOnUsers(ctx, plan.ConfirmSafe, []string{userA})
 			return err
 		},
 	} {

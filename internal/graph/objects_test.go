@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 // recorder keeps what was sent, a line for each request.
@@ -51,9 +52,9 @@ func TestWritesOnTheWire(t *testing.T) {
 				t.Errorf("request id %q, error %v", id, err)
 			}
 		}
-		must(c.Dismiss(ctx(t), []string{"u1", "u2"}))
-		must(c.ConfirmCompromised(ctx(t), []string{"u1"}))
-		must(c.ConfirmSafe(ctx(t), []string{"u1"}))
+		must(c.ActOnUsers(ctx(t), plan.Dismiss, []string{"u1", "u2"}))
+		must(c.ActOnUsers(ctx(t), plan.ConfirmCompromised, []string{"u1"}))
+		must(c.ActOnUsers(ctx(t), plan.ConfirmSafe, []string{"u1"}))
 		doc, id, err := c.CreateObject(ctx(t), entra.KindPolicy, entra.Document{"displayName": "p", "sessionControls": nil})
 		must(id, err)
 		if diff := cmp.Diff(`1.0`, string(doc["newer"].(interface{ String() string }).String())); diff != "" || doc.ID() != "new" {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 const open = "riskState ne 'none' and riskState ne 'confirmedSafe' and riskState ne 'remediated' and riskState ne 'dismissed'"
@@ -85,7 +86,7 @@ func TestImpossibleQueries(t *testing.T) {
 			}
 		}
 		for _, ids := range [][]string{nil, {}, {""}, many} {
-			if _, err := c.Dismiss(ctx(t), ids); err == nil {
+			if _, err := c.ActOnUsers(ctx(t), plan.Dismiss, ids); err == nil {
 				t.Errorf("dismissing %d ids: no error", len(ids))
 			}
 		}

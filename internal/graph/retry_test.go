@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 const userA = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -24,7 +25,7 @@ func readUser(ctx context.Context, c *Client) error {
 }
 
 func dismissUser(ctx context.Context, c *Client) error {
-	_, err := c.Dismiss(ctx, []string{userA})
+	_, err := c.ActOnUsers(ctx, plan.Dismiss, []string{userA})
 	return err
 }
 

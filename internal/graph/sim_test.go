@@ -20,6 +20,7 @@ import (
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/memnet"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 type bearer string
@@ -209,7 +210,7 @@ func TestSimulatedDismissal(t *testing.T) {
 		t.Fatalf("%+v", risky)
 	}
 	id := risky[0].ID
-	requestID, err := c.Dismiss(t.Context(), []string{string(id)})
+	requestID, err := c.ActOnUsers(t.Context(), plan.Dismiss, []string{string(id)})
 	if err != nil || requestID == "" {
 		t.Fatalf("request id %q, %v", requestID, err)
 	}
@@ -222,7 +223,7 @@ func TestSimulatedDismissal(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	if _, err := c.ConfirmCompromised(t.Context(), []string{string(id)}); err != nil {
+	if _, err := c.ActOnUsers(t.Context(), plan.ConfirmCompromised, []string{string(id)}); err != nil {
 		t.Error(err)
 	}
 	if u, err = c.RiskyUser(t.Context(), string(id)); err != nil || u.RiskState != entra.StateConfirmedCompromised || u.RiskLevel != entra.LevelHigh {
@@ -234,7 +235,7 @@ func TestSimulatedDismissal(t *testing.T) {
 	}) {
 		t.Errorf("%+v, %v", history, err)
 	}
-	if _, err := c.Dismiss(t.Context(), []string{"00000000-0000-4000-8000-000000000000"}); !errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrUnknownOutcome) {
+	if _, err := c.ActOnUsers(t.Context(), plan.Dismiss, []string{"00000000-0000-4000-8000-000000000000"}); !errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrUnknownOutcome) {
 		t.Errorf("unknown user: %v", err)
 	}
 }
@@ -293,7 +294,7 @@ func TestSimulatedFaults(t *testing.T) {
 					}
 					id = page.Items[0].ID
 				}
-				_, err := c.Dismiss(t.Context(), []string{string(id)})
+				_, err := c.ActOnUsers(t.Context(), plan.Dismiss, []string{string(id)})
 				if (err != nil) != tc.fails || errors.Is(err, entra.ErrUnknownOutcome) != tc.unknown {
 					t.Errorf("error %v", err)
 				}

@@ -7,27 +7,25 @@ import (
 	abs "github.com/microsoft/kiota-abstractions-go"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
-// Dismiss dismisses the risk of at most 60 users in one request. Success means
-// that the service took the order, not that it has carried it out. It gives the
-// service's request id, also with a refusal. A failure that wraps
-// entra.ErrUnknownOutcome may have had its effect.
-func (c *Client) Dismiss(ctx context.Context, userIDs []string) (requestID string, err error) {
-	return c.userAction(ctx, c.protection().RiskyUsers().Dismiss().BaseRequestBuilder, userIDs)
-}
-
-// ConfirmCompromised confirms at most 60 users compromised; see Dismiss.
-func (c *Client) ConfirmCompromised(ctx context.Context, userIDs []string) (requestID string, err error) {
-	return c.userAction(ctx, c.protection().RiskyUsers().ConfirmCompromised().BaseRequestBuilder, userIDs)
-}
-
-// ConfirmSafe confirms at most 60 users safe; see Dismiss.
-func (c *Client) ConfirmSafe(ctx context.Context, userIDs []string) (requestID string, err error) {
-	return c.userAction(ctx, c.protection().RiskyUsers().ConfirmSafe().BaseRequestBuilder, userIDs)
-}
-
-func (c *Client) userAction(ctx context.Context, at abs.BaseRequestBuilder, ids []string) (string, error) {
+// ActOnUsers orders one kind of action on at most 60 risky users in one
+// request. Success means that the service took the order, not that it has
+// carried it out. It gives the service's request id, also with a refusal. A
+// failure that wraps entra.ErrUnknownOutcome may have had its effect.
+func (c *Client) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (requestID string, err error) {
+	var at abs.BaseRequestBuilder
+	switch users := c.protection().RiskyUsers(); kind {
+	case plan.Dismiss:
+		at = users.Dismiss().BaseRequestBuilder
+	case plan.ConfirmCompromised:
+		at = users.ConfirmCompromised().BaseRequestBuilder
+	case plan.ConfirmSafe:
+		at = users.ConfirmSafe().BaseRequestBuilder
+	default:
+		return "", fmt.Errorf("graph: no action on users: %s: %w", kind, entra.ErrBadRequest)
+	}
 	if err := c.hasRisk(); err != nil {
 		return "", err
 	}
