@@ -19,7 +19,6 @@ import (
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
-	"github.com/risksweep/risksweep/internal/sweep/recovery"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 	"github.com/spf13/cobra"
 )
@@ -283,7 +282,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err != nil {
 		return err
 	}
-	objects, adopted, problems := adopt.Adopt(s.Baseline, compared.Live, recovery.Owned(compared.State), pairs, byName)
+	objects, adopted, problems := adopt.Adopt(s.Baseline, compared.Live, compared.State.Owned, pairs, byName)
 	if len(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(c.Err, "risksweep: "+printable(p))
@@ -294,7 +293,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err != nil {
 		return err
 	}
-	recovery.SetOwned(&state, objects)
+	state.Owned = objects
 	if _, err := s.Ledger.SaveState(cmd.Context(), state, version); err != nil {
 		return err
 	}

@@ -236,7 +236,7 @@ func TestRetention(t *testing.T) {
 
 func TestState(t *testing.T) {
 	w := newWorld(t, 0)
-	s := ledger.State{Watermark: w.now, Owned: map[entra.ObjectKind]map[string]ledger.Owned{entra.KindPolicy: {"CA010": {ID: "x"}}}}
+	s := ledger.State{Watermark: w.now, Owned: plan.OwnedObjects{entra.KindPolicy: {"CA010": {ID: "x"}}}}
 	version, err := w.SaveState(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 // StateVersion is the version of state.json that this program writes.
@@ -28,10 +29,10 @@ type State struct {
 	Head    string `json:"head,omitempty"`
 	HeadRun string `json:"headRun,omitempty"`
 	// Owned are the objects that stand for the keys of the baseline.
-	Owned map[entra.ObjectKind]map[string]Owned `json:"owned,omitempty"`
+	Owned plan.OwnedObjects `json:"owned,omitempty"`
 	// Dismissals and Confirmations are the recent ones.
-	Dismissals    []Dismissal    `json:"dismissals,omitempty"`
-	Confirmations []Confirmation `json:"confirmations,omitempty"`
+	Dismissals    []PastAction `json:"dismissals,omitempty"`
+	Confirmations []PastAction `json:"confirmations,omitempty"`
 	// GroupMembers are the members of allow-listed groups at the last run.
 	GroupMembers map[entra.ID][]entra.ID `json:"groupMembers,omitempty"`
 	// OpenRuns began to write and have intents without an outcome;
@@ -70,37 +71,43 @@ func (s *State) Unpruned() []string {
 	return runs
 }
 
-// Owned is the live object that stands for a key.
-type Owned struct {
-	ID          entra.ID `json:"id"`
-	DisplayName string   `json:"displayName,omitempty"`
-	// Hash is that of the live canonical form after our last write, Wanted
-	// that of the form that was asked for.
-	Hash   string `json:"hash,omitempty"`
-	Wanted string `json:"wanted,omitempty"`
-	Run    string `json:"run,omitempty"`
-}
-
-// Dismissal is a dismissal that a run sent.
-type Dismissal struct {
+// PastAction is an action on a user that a run sent.
+type PastAction struct {
 	UserID entra.ID  `json:"userId"`
 	At     time.Time `json:"at"`
 	Run    string    `json:"run"`
-	// RiskLastUpdatedDateTime and Detections are the risk that was dismissed.
+	// RiskLastUpdatedDateTime and Detections are the risk that it answered.
 	RiskLastUpdatedDateTime entra.DateTime `json:"riskLastUpdatedDateTime"`
 	Detections              []string       `json:"detections,omitempty"`
-	// Outcome is the plan.OutcomeStatus it had last.
-	Outcome string `json:"outcome"`
+	// Outcome is the one it had last.
+	Outcome plan.OutcomeStatus `json:"outcome"`
 }
 
-// Confirmation is a confirmation as compromised that a run sent.
-type Confirmation struct {
-	UserID                  entra.ID       `json:"userId"`
-	At                      time.Time      `json:"at"`
-	Run                     string         `json:"run"`
-	RiskLastUpdatedDateTime entra.DateTime `json:"riskLastUpdatedDateTime"`
-	Detections              []string       `json:"detections,omitempty"`
-	Outcome                 string         `json:"outcome"`
+// Remember enters what became of an action on a user, in place of what was
+// known of it.
+func (s *State) Remember(kind plan.Kind, p PastAction) {
+	s.Forget(p.UserID, p.Run)
+	switch kind.Record() {
+	case plan.Dismissal:
+		s.Dismissals = append(s.Dismissals, p)
+	case plan.Confirmation:
+		s.Confirmations = append(s.Confirmations, p)
+	}
+}
+
+// Forget takes what a run has sent for a user out of the state.
+func (s *State) Forget(user entra.ID, run string) {
+	s.forget(func(p PastAction) bool { return p.UserID == user && p.Run == run })
+}
+
+// ForgetBefore drops the actions on users that are older than a time.
+func (s *State) ForgetBefore(edge time.Time) {
+	s.forget(func(p PastAction) bool { return p.At.Before(edge) })
+}
+
+func (s *State) forget(which func(PastAction) bool) {
+	s.Dismissals = slices.DeleteFunc(s.Dismissals, which)
+	s.Confirmations = slices.DeleteFunc(s.Confirmations, which)
 }
 
 // State reads the tenant's state and its version; an empty state with the empty

@@ -224,9 +224,9 @@ func TestLedgerMeetsTheSchemas(t *testing.T) {
 	s, version, err := l.State(ctx)
 	fatal(err)
 	s.Head, s.HeadRun, s.Watermark, s.LastFull = head, run.ID(), at, at
-	s.Owned = map[entra.ObjectKind]map[string]ledger.Owned{entra.KindPolicy: {"CA010": {ID: "p1", Hash: "h", Run: run.ID()}}}
-	s.Dismissals = []ledger.Dismissal{{UserID: "u1", At: at, Run: run.ID(), Detections: []string{"d1"}, Outcome: "done"}}
-	s.Confirmations = []ledger.Confirmation{{UserID: "u1", At: at, Run: run.ID()}}
+	s.Owned = plan.OwnedObjects{entra.KindPolicy: {"CA010": {ID: "p1", Hash: "h", Run: run.ID()}}}
+	s.Dismissals = []ledger.PastAction{{UserID: "u1", At: at, Run: run.ID(), Detections: []string{"d1"}, Outcome: "done"}}
+	s.Confirmations = []ledger.PastAction{{UserID: "u1", At: at, Run: run.ID()}}
 	s.GroupMembers, s.OpenRuns, s.SettledActions = map[entra.ID][]entra.ID{"g": {"u1"}}, []string{"r0"}, []string{"r0/a1"}
 	_, err = l.SaveState(ctx, s, version)
 	fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
@@ -28,12 +29,12 @@ type Adoption struct {
 // live object has that is nobody's yet. Nothing is guessed: a pair that does
 // not fit, or two candidates, is a problem, and with a problem nothing is
 // adopted. The records given are not changed; the result holds all of them.
-func Adopt(b *baseline.Baseline, live drift.Live, owned drift.OwnedObjects, pairs []string, byName bool) (drift.OwnedObjects, []Adoption, []string) {
-	a := &adopter{b: b, live: live, owned: drift.OwnedObjects{}}
+func Adopt(b *baseline.Baseline, live drift.Live, owned plan.OwnedObjects, pairs []string, byName bool) (plan.OwnedObjects, []Adoption, []string) {
+	a := &adopter{b: b, live: live, owned: plan.OwnedObjects{}}
 	for _, kind := range policy.Kinds {
 		a.owned[kind] = maps.Clone(owned[kind])
 		if a.owned[kind] == nil {
-			a.owned[kind] = map[string]drift.Owned{}
+			a.owned[kind] = map[string]plan.Owned{}
 		}
 	}
 	for _, p := range pairs {
@@ -49,13 +50,14 @@ func Adopt(b *baseline.Baseline, live drift.Live, owned drift.OwnedObjects, pair
 	if len(a.problems) > 0 {
 		return owned, nil, a.problems
 	}
+	maps.DeleteFunc(a.owned, func(_ entra.ObjectKind, records map[string]plan.Owned) bool { return len(records) == 0 })
 	return a.owned, a.done, nil
 }
 
 type adopter struct {
 	b        *baseline.Baseline
 	live     drift.Live
-	owned    drift.OwnedObjects
+	owned    plan.OwnedObjects
 	done     []Adoption
 	problems []string
 }
@@ -91,15 +93,15 @@ func (a *adopter) pair(p string) string {
 
 // take records a live object for an item.
 func (a *adopter) take(it baseline.Item, d entra.Document) string {
-	records := a.owned[it.Kind]
+	records, id := a.owned[it.Kind], entra.NewID(d.ID())
 	if d.Text("policyType") == policy.PolicyTypeBuiltIn {
 		return "a built-in authentication strength belongs to the service"
 	}
-	if o, ok := records[it.Key]; ok && !strings.EqualFold(o.ID, d.ID()) && a.live.ByID(it.Kind, o.ID) != nil {
+	if o, ok := records[it.Key]; ok && o.ID != id && a.live.ByID(it.Kind, string(o.ID)) != nil {
 		return fmt.Sprintf("the key stands for %s already, which is in the tenant", o.ID)
 	}
 	for _, key := range policy.SortedKeys(records) {
-		if key == it.Key || !strings.EqualFold(records[key].ID, d.ID()) {
+		if key == it.Key || records[key].ID != id {
 			continue
 		}
 		if slices.ContainsFunc(a.b.OfKind(it.Kind), func(o baseline.Item) bool { return o.Key == key }) {
@@ -107,13 +109,13 @@ func (a *adopter) take(it baseline.Item, d entra.Document) string {
 		}
 		delete(records, key) // the key was renamed in the baseline
 	}
-	records[it.Key] = drift.Owned{ID: d.ID(), Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
+	records[it.Key] = plan.Owned{ID: id, Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
 	a.done = append(a.done, Adoption{Kind: it.Kind, Key: it.Key, ID: d.ID(), DisplayName: d.DisplayName()})
 	return ""
 }
 
 func (a *adopter) byName(it baseline.Item) {
-	if o, ok := a.owned[it.Kind][it.Key]; ok && a.live.ByID(it.Kind, o.ID) != nil {
+	if o, ok := a.owned[it.Kind][it.Key]; ok && a.live.ByID(it.Kind, string(o.ID)) != nil {
 		return
 	}
 	var found []entra.Document

@@ -119,7 +119,7 @@ func withUntrust(a plan.Action, before entra.Document) []plan.Action {
 // tenant: policies first, then strengths, then locations. A person orders it,
 // so no switch of enforcement is asked; an object that a policy not ours still
 // uses is blocked.
-func Destroy(live Live, owned OwnedObjects) []plan.Action {
+func Destroy(live Live, owned plan.OwnedObjects) []plan.Action {
 	p := &planner{b: &baseline.Baseline{}, live: live, s: Settings{Owned: owned}, names: NewNamer(live)}
 	p.leftovers()
 	var out []plan.Action

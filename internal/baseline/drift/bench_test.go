@@ -8,6 +8,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 // manyRanges is a baseline with one location of as many ranges as one holds.
@@ -32,7 +33,7 @@ func BenchmarkLargeLocation(b *testing.B) {
 			}
 			tn := newTenant()
 			id := tn.put(entra.KindLocation, "", live.Locations[0].Want)
-			tn.owned[entra.KindLocation] = map[string]drift.Owned{"many": {ID: id}}
+			tn.owned[entra.KindLocation] = map[string]plan.Owned{"many": {ID: entra.NewID(id)}}
 			text := []byte(manyRanges(c.first))
 			for b.Loop() {
 				wanted, problems := baseline.Parse("wanted.yaml", text)

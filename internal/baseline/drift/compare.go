@@ -30,7 +30,7 @@ type planner struct {
 type entry struct {
 	Entry
 	item     *baseline.Item // nil: no longer in the baseline
-	owned    Owned          // zero: not recorded
+	owned    plan.Owned     // zero: not recorded
 	live     entra.Document // as the service sent it; nil: not in the tenant
 	namesake entra.Document // the one live object of its name that could be adopted
 	before   entra.Document // canonical
@@ -115,23 +115,23 @@ func (p *planner) identify(it *baseline.Item) {
 	p.entries = append(p.entries, e)
 	if why := p.live.unread(it.Kind); why != "" {
 		e.owned = p.s.Owned[it.Kind][it.Key]
-		e.ID = e.owned.ID
+		e.ID = string(e.owned.ID)
 		e.block("%s", why)
 		e.wrong, e.unlisted = true, true
 		return
 	}
 	if o, ok := p.s.Owned[it.Kind][it.Key]; ok && o.ID != "" {
-		e.owned, e.ID = o, o.ID
-		if twins := p.sameID(it.Kind, o.ID); len(twins) > 1 {
+		e.owned, e.ID = o, string(o.ID)
+		if twins := p.sameID(it.Kind, e.ID); len(twins) > 1 {
 			e.block("the id %s is recorded for the keys %s", o.ID, strings.Join(twins, ", "))
 			e.wrong = true
 		}
-		if e.live = p.live.ByID(it.Kind, o.ID); e.live != nil {
+		if e.live = p.live.ByID(it.Kind, e.ID); e.live != nil {
 			p.renamed(e)
 			p.doubles(e)
 			return
 		}
-		inBin, looked := p.live.Deleted[o.ID]
+		inBin, looked := p.live.Deleted[e.ID]
 		switch {
 		case !looked:
 			e.block("the recorded object %s is not in the list and was not looked for by id", o.ID)
@@ -167,7 +167,7 @@ func (p *planner) doubles(e *entry) {
 func (p *planner) sameID(kind entra.ObjectKind, id string) []string {
 	var keys []string
 	for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
-		if strings.EqualFold(p.s.Owned[kind][key].ID, id) {
+		if strings.EqualFold(string(p.s.Owned[kind][key].ID), id) {
 			keys = append(keys, key)
 		}
 	}
@@ -237,8 +237,9 @@ func (p *planner) leftovers() {
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
 		for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
 			o := p.s.Owned[kind][key]
-			e := &entry{owned: o, live: p.live.ByID(kind, o.ID), Entry: Entry{Key: key, Kind: kind, ID: o.ID, DisplayName: o.DisplayName}}
-			if present[e.ref()] || p.adoptedElsewhere(kind, key, o.ID) {
+			id := string(o.ID)
+			e := &entry{owned: o, live: p.live.ByID(kind, id), Entry: Entry{Key: key, Kind: kind, ID: id, DisplayName: o.DisplayName}}
+			if present[e.ref()] || p.adoptedElsewhere(kind, key, id) {
 				continue
 			}
 			if why := p.live.unread(kind); why != "" {
@@ -259,7 +260,7 @@ func (p *planner) leftovers() {
 // baseline still has: the object stays.
 func (p *planner) adoptedElsewhere(kind entra.ObjectKind, key, id string) bool {
 	for _, it := range p.b.OfKind(kind) {
-		if it.Key != key && strings.EqualFold(p.s.Owned[kind][it.Key].ID, id) {
+		if it.Key != key && strings.EqualFold(string(p.s.Owned[kind][it.Key].ID), id) {
 			return true
 		}
 	}

@@ -75,7 +75,7 @@ func applied(t *testing.T, text string) (*tenant, *baseline.Baseline) {
 
 func TestPlanMendsDrift(t *testing.T) {
 	tn, b := applied(t, small)
-	id := tn.owned[entra.KindPolicy]["CA010"].ID
+	id := string(tn.owned[entra.KindPolicy]["CA010"].ID)
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeGroups", []any{finance})
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.platforms", map[string]any{"includePlatforms": []any{"iOS"}, "excludePlatforms": []any{}})
 	r := tn.plan(b, drift.Settings{})
@@ -152,7 +152,7 @@ func TestIdentity(t *testing.T) {
 		}
 		return "no entry"
 	}
-	id := func(tn *tenant) string { return tn.owned[entra.KindPolicy]["CA010"].ID }
+	id := func(tn *tenant) string { return string(tn.owned[entra.KindPolicy]["CA010"].ID) }
 	for _, c := range []struct {
 		name   string
 		change func(*tenant)
@@ -199,7 +199,7 @@ func TestIdentity(t *testing.T) {
 // TestDoublesAreWarnedOf: whoever made it, what has the name of ours is said.
 func TestDoublesAreWarnedOf(t *testing.T) {
 	tn, b := applied(t, small)
-	double := tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID])
+	double := tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][string(tn.owned[entra.KindPolicy]["CA010"].ID)])
 	r := tn.plan(b, everything)
 	if len(r.Actions) != 0 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], double) {
 		t.Error(shape(r.Actions), r.Warnings)
@@ -232,7 +232,7 @@ func TestUnresolvedNamesBlockOneEntry(t *testing.T) {
 
 func TestLearnedValuesNeverLoop(t *testing.T) {
 	tn, b := applied(t, small)
-	id := tn.owned[entra.KindPolicy]["CA010"].ID
+	id := string(tn.owned[entra.KindPolicy]["CA010"].ID)
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.insiderRiskLevels", "minor") // the service's own default
 	if got := shape(tn.plan(b, drift.Settings{}).Actions); len(got) != 1 {
 		t.Fatalf("drift is not seen: %v", got)

@@ -73,25 +73,10 @@ func (l Live) ByID(kind entra.ObjectKind, id string) entra.Document {
 	return nil
 }
 
-// Owned is what is recorded of an object that is the baseline's own.
-type Owned struct {
-	ID string
-	// Hash is that of the live canonical form after our last write, Wanted
-	// that of the form which produced it. Where the service keeps a value
-	// otherwise than it was sent they differ; as long as both are what they
-	// were, the object is in sync. Wanted is empty after an adoption.
-	Hash, Wanted string
-	DisplayName  string
-	Run          string
-}
-
-// OwnedObjects are the recorded objects by kind and key.
-type OwnedObjects = map[entra.ObjectKind]map[string]Owned
-
 // Settings are the switches and records that a plan is judged by.
 type Settings struct {
 	AllowEnabledPolicies, AllowWeakening, Prune bool
-	Owned                                       OwnedObjects
+	Owned                                       plan.OwnedObjects
 }
 
 // Status says how an object of the baseline, or of the tenant, stands.

@@ -10,6 +10,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline/adopt"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
@@ -26,7 +27,7 @@ func exported(t *testing.T, tn *tenant) (string, *baseline.Baseline) {
 
 func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
 	tn, _ := applied(t, small)
-	tn.owned = drift.OwnedObjects{}
+	tn.owned = plan.OwnedObjects{}
 	id := tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Blocks # all: \"x\"","state":"enabled","conditions":{"applications":{"includeApplications":["All"]},
 		"users":{"includeUsers":["All"],"excludeGroups":["f0000000-0000-0000-0000-000000000001"]},"somethingNew":{"a":[1,{"b":null}]},"times":{"x":"y"}},
 		"grantControls":{"operator":"OR","builtInControls":["block","quantum"]},"sessionControls":{"newControl":{"isEnabled":true}}}`))
@@ -77,7 +78,7 @@ func doc(t testing.TB, text string) entra.Document {
 
 func TestExportLeavesOutWhatCannotStand(t *testing.T) {
 	tn, _ := applied(t, small)
-	tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID])
+	tn.put(entra.KindPolicy, "", tn.docs[entra.KindPolicy][string(tn.owned[entra.KindPolicy]["CA010"].ID)])
 	text, b := exported(t, tn)
 	if len(b.Policies) != 1 || strings.Count(text, "# left out") != 2 {
 		t.Errorf("%d policies in\n%s", len(b.Policies), text)
@@ -108,19 +109,19 @@ func TestExportRefsConverge(t *testing.T) {
 
 func TestAdopt(t *testing.T) {
 	tn, b := applied(t, small)
-	id := tn.owned[entra.KindPolicy]["CA010"].ID
+	id := string(tn.owned[entra.KindPolicy]["CA010"].ID)
 	other := tn.put(entra.KindPolicy, "", entra.Document{"displayName": "Other"})
 	for _, c := range []struct {
 		name    string
 		pairs   []string
 		byName  bool
-		change  func(drift.OwnedObjects)
+		change  func(plan.OwnedObjects)
 		problem string
 		adopted int
 	}{
-		{"by pair", []string{"CA010=" + id}, false, func(o drift.OwnedObjects) { delete(o[entra.KindPolicy], "CA010") }, "", 1},
-		{"by name", nil, true, func(o drift.OwnedObjects) { delete(o[entra.KindPolicy], "CA010"); delete(o[entra.KindLocation], "VPN") }, "", 2},
-		{"under a new key", []string{"CA010=" + id}, false, func(o drift.OwnedObjects) {
+		{"by pair", []string{"CA010=" + id}, false, func(o plan.OwnedObjects) { delete(o[entra.KindPolicy], "CA010") }, "", 1},
+		{"by name", nil, true, func(o plan.OwnedObjects) { delete(o[entra.KindPolicy], "CA010"); delete(o[entra.KindLocation], "VPN") }, "", 2},
+		{"under a new key", []string{"CA010=" + id}, false, func(o plan.OwnedObjects) {
 			o[entra.KindPolicy]["OLD"] = o[entra.KindPolicy]["CA010"]
 			delete(o[entra.KindPolicy], "CA010")
 		}, "", 1},
@@ -128,13 +129,13 @@ func TestAdopt(t *testing.T) {
 		{"no such id", []string{"CA010=" + bg1}, false, nil, "no conditionalAccessPolicy with this id", 0},
 		{"no pair", []string{"CA010"}, false, nil, "KEY=ID", 0},
 		{"stands already", []string{"CA010=" + other}, false, nil, "stands for " + id + " already", 0},
-		{"another's", []string{"CA020=" + id}, false, func(o drift.OwnedObjects) { delete(o[entra.KindPolicy], "CA020") }, "stands for the key CA010 already", 0},
+		{"another's", []string{"CA020=" + id}, false, func(o plan.OwnedObjects) { delete(o[entra.KindPolicy], "CA020") }, "stands for the key CA010 already", 0},
 		{"of another kind", []string{"namedLocation:VPN=" + id}, false, nil, "no namedLocation with this id", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			owned := drift.OwnedObjects{}
+			owned := plan.OwnedObjects{}
 			for kind, m := range tn.owned {
-				owned[kind] = map[string]drift.Owned{}
+				owned[kind] = map[string]plan.Owned{}
 				for k, o := range m {
 					owned[kind][k] = o
 				}
@@ -175,7 +176,7 @@ func TestDestroy(t *testing.T) {
 
 func TestDestroyKeepsWhatOthersUse(t *testing.T) {
 	tn, _ := applied(t, small)
-	loc := tn.owned[entra.KindLocation]["VPN"].ID
+	loc := string(tn.owned[entra.KindLocation]["VPN"].ID)
 	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Theirs","conditions":{"locations":{"includeLocations":["`+loc+`"]}}}`))
 	actions := drift.Destroy(tn.read(), tn.owned)
 	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN blocked", "deleteLocation VPN blocked"}

@@ -56,11 +56,11 @@ policies:
      grantControls: {operator: OR, authenticationStrength: {id: ` + strength + `, displayName: Keys}}}
 `
 	tn, b := applied(t, set)
-	live := tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["P"].ID]
-	if got := policy.Strings(live, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] != tn.owned[entra.KindLocation]["Office"].ID {
+	live := tn.docs[entra.KindPolicy][string(tn.owned[entra.KindPolicy]["P"].ID)]
+	if got := policy.Strings(live, "conditions.locations.excludeLocations"); len(got) != 1 || got[0] != string(tn.owned[entra.KindLocation]["Office"].ID) {
 		t.Errorf("the location is %v", got)
 	}
-	if got := policy.TextAt(live, "grantControls.authenticationStrength.id"); got != tn.owned[entra.KindStrength]["Keys"].ID {
+	if got := policy.TextAt(live, "grantControls.authenticationStrength.id"); got != string(tn.owned[entra.KindStrength]["Keys"].ID) {
 		t.Errorf("the strength is %v", got)
 	}
 	for _, e := range tn.plan(b, drift.Settings{}).Entries {

@@ -8,6 +8,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/adopt"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 	"pgregory.net/rapid"
 )
@@ -193,7 +194,7 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 			if x == nil {
 				rt.Fatal(problems)
 			}
-			owned, _, trouble := adopt.Adopt(x, tn.read(), drift.OwnedObjects{}, nil, true)
+			owned, _, trouble := adopt.Adopt(x, tn.read(), plan.OwnedObjects{}, nil, true)
 			if len(trouble) > 0 {
 				rt.Fatal(trouble)
 			}

@@ -194,7 +194,7 @@ func TestGuardsOnCreateAndPrune(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", c.s, got, c.want)
 		}
 	}
-	tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["A"].ID]["state"] = "disabled"
+	tn.docs[entra.KindPolicy][string(tn.owned[entra.KindPolicy]["A"].ID)]["state"] = "disabled"
 	if got := shape(tn.plan(only, everything).Actions); got[0] != "deletePolicy A blocked" {
 		t.Error("a policy changed by hand is pruned:", got)
 	}
@@ -373,7 +373,7 @@ func TestTenantMaximum(t *testing.T) {
 func TestUnmanagedIsCopiedFromLive(t *testing.T) {
 	tn, _ := applied(t, small)
 	b := load(t, strings.Replace(small, "key: CA010\n", "key: CA010\n    unmanaged: [state, sessionControls, conditions.locations]\n", 1))
-	d := tn.docs[entra.KindPolicy][tn.owned[entra.KindPolicy]["CA010"].ID]
+	d := tn.docs[entra.KindPolicy][string(tn.owned[entra.KindPolicy]["CA010"].ID)]
 	d["state"], d["sessionControls"] = "enabled", map[string]any{"disableResilienceDefaults": true}
 	policy.Put(d, "conditions.locations", map[string]any{"includeLocations": []any{"All"}})
 	if got := shape(tn.plan(b, drift.Settings{}).Actions); len(got) > 0 {

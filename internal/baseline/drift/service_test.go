@@ -6,6 +6,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
@@ -52,7 +53,7 @@ func TestRetiredControlIsBlockedAtThePlan(t *testing.T) {
 	blocked("a create", true)
 	id := tn.put(entra.KindPolicy, "", b.Policies[0].Want)
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeUsers", []any{bg1, bg2})
-	tn.owned[entra.KindPolicy]["P"] = drift.Owned{ID: id, DisplayName: "P"}
+	tn.owned[entra.KindPolicy]["P"] = plan.Owned{ID: entra.NewID(id), DisplayName: "P"}
 	blocked("unchanged", false)
 	b = load(t, strings.Replace(text, "enabledForReportingButNotEnforced", "disabled", 1))
 	blocked("another state", true)

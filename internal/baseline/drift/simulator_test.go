@@ -49,7 +49,7 @@ type simulated struct {
 	w     *conditionalaccess.Workload
 	now   time.Time
 	base  *tenant // names, break-glass and licences
-	owned drift.OwnedObjects
+	owned plan.OwnedObjects
 	fatal func(...any)
 	// shows, if set, changes how the tenant shows an object, not the object.
 	shows  func(entra.ObjectKind, entra.Document)
@@ -167,7 +167,7 @@ func (s *simulated) apply(tb testing.TB, actions []plan.Action) {
 		if policy.CanonicalHash(c.Kind, live) != want {
 			s.fatal(a.Kind, c.Key, "leaves", encode(policy.Canonical(c.Kind, live)), "not", encode(c.After), "having sent", encode(body))
 		}
-		s.owned[c.Kind][c.Key] = drift.Owned{ID: id, Hash: want, Wanted: want, DisplayName: a.Subject.Name}
+		s.owned[c.Kind][c.Key] = plan.Owned{ID: entra.NewID(id), Hash: want, Wanted: want, DisplayName: a.Subject.Name}
 	}
 }
 
@@ -225,7 +225,7 @@ func TestExportOfAGeneratedTenant(t *testing.T) {
 	if len(b.Policies) != 200 || strings.Contains(string(text), "# left out") {
 		t.Fatalf("%d policies in\n%s", len(b.Policies), text)
 	}
-	owned, _, problems := adopt.Adopt(b, s.read(), drift.OwnedObjects{}, nil, true)
+	owned, _, problems := adopt.Adopt(b, s.read(), plan.OwnedObjects{}, nil, true)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -236,7 +236,7 @@ func TestExportOfAGeneratedTenant(t *testing.T) {
 			t.Error(e)
 		}
 	}
-	id := owned[entra.KindPolicy][b.Policies[0].Key].ID
+	id := string(owned[entra.KindPolicy][b.Policies[0].Key].ID)
 	s.call(http.MethodPatch, append(slices.Clone(paths[entra.KindPolicy]), id), map[string]any{"displayName": "by hand"})
 	if r := s.plan(b); len(r.Actions) != 1 || r.Actions[0].Subject.ID != entra.NewID(id) {
 		t.Error(shape(r.Actions))

@@ -18,7 +18,7 @@ import (
 // them and takes the writes of a plan.
 type tenant struct {
 	docs  map[entra.ObjectKind]map[string]entra.Document
-	owned drift.OwnedObjects
+	owned plan.OwnedObjects
 	live  drift.Live
 	next  int
 	// merge makes updates merge into the live object, members within members;
@@ -38,9 +38,9 @@ const (
 func yes(b bool) *bool { return &b }
 
 func newTenant() *tenant {
-	t := &tenant{docs: map[entra.ObjectKind]map[string]entra.Document{}, owned: drift.OwnedObjects{}}
+	t := &tenant{docs: map[entra.ObjectKind]map[string]entra.Document{}, owned: plan.OwnedObjects{}}
 	for _, kind := range policy.Kinds {
-		t.docs[kind], t.owned[kind] = map[string]entra.Document{}, map[string]drift.Owned{}
+		t.docs[kind], t.owned[kind] = map[string]entra.Document{}, map[string]plan.Owned{}
 	}
 	t.docs[entra.KindStrength][policy.StrengthPhishingResistant] = entra.Document{"id": policy.StrengthPhishingResistant,
 		"displayName": "Phishing-resistant MFA", "policyType": "builtIn", "allowedCombinations": []any{"fido2"}}
@@ -160,7 +160,7 @@ func (t *tenant) apply(tb testing.TB, actions []plan.Action) (writes int) {
 		if got, want := policy.CanonicalHash(c.Kind, live), policy.CanonicalHash(c.Kind, fill(c.After)); got != want {
 			tb.Fatalf("%s %s leaves\n%s\nnot\n%s", a.Kind, c.Key, encode(policy.Canonical(c.Kind, live)), encode(fill(c.After)))
 		}
-		t.owned[c.Kind][c.Key] = drift.Owned{ID: string(a.Subject.ID), Hash: policy.CanonicalHash(c.Kind, live), Wanted: policy.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
+		t.owned[c.Kind][c.Key] = plan.Owned{ID: a.Subject.ID, Hash: policy.CanonicalHash(c.Kind, live), Wanted: policy.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
 	}
 	return writes
 }
@@ -181,7 +181,7 @@ func (t *tenant) fill(tb testing.TB, d entra.Document) entra.Document {
 	text := encode(d)
 	for kind, owned := range t.owned {
 		for key, o := range owned {
-			text = strings.ReplaceAll(text, `"{{`+string(kind)+":"+key+`}}"`, `"`+o.ID+`"`)
+			text = strings.ReplaceAll(text, `"{{`+string(kind)+":"+key+`}}"`, `"`+string(o.ID)+`"`)
 		}
 	}
 	if strings.Contains(text, "{{") {

@@ -13,7 +13,6 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep/gather"
-	"github.com/risksweep/risksweep/internal/sweep/recovery"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -157,11 +156,11 @@ func OnUsers(s gather.Snapshot, actions []plan.Action) []plan.Action {
 
 // Drift compares the baseline with the tenant.
 func Drift(b *baseline.Baseline, s gather.Snapshot, settings drift.Settings) drift.Result {
-	settings.Owned = recovery.Owned(s.State)
+	settings.Owned = s.State.Owned
 	return drift.Compare(b, s.Live, settings)
 }
 
 // Destroy plans the delete of exactly what the state records as owned.
 func Destroy(s gather.Snapshot) drift.Result {
-	return drift.Result{Actions: drift.Destroy(s.Live, recovery.Owned(s.State))}
+	return drift.Result{Actions: drift.Destroy(s.Live, s.State.Owned)}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
@@ -152,7 +153,7 @@ func (r *reading) readToExport(ctx context.Context) error {
 // missingOwned looks by id for the recorded objects that a list does not show:
 // one that is there all the same joins the list, one among the deleted items is
 // marked, and only what is in neither counts as gone.
-func missingOwned(ctx context.Context, reader PolicyReader, kind entra.ObjectKind, owned map[string]ledger.Owned, list *[]entra.Document, deleted map[string]bool) error {
+func missingOwned(ctx context.Context, reader PolicyReader, kind entra.ObjectKind, owned map[string]plan.Owned, list *[]entra.Document, deleted map[string]bool) error {
 	listed := map[string]bool{}
 	for _, d := range *list {
 		listed[d.ID()] = true

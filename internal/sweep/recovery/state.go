@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
-	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -20,7 +19,7 @@ const keepDismissals = 31 * 24 * time.Hour
 // clone copies what the functions here change, so that a state that is handed
 // on stays as it was.
 func clone(s ledger.State) ledger.State {
-	owned := map[entra.ObjectKind]map[string]ledger.Owned{}
+	owned := plan.OwnedObjects{}
 	for kind, byKey := range s.Owned {
 		owned[kind] = maps.Clone(byKey)
 	}
@@ -71,9 +70,7 @@ func Ended(s ledger.State, run string, actions []plan.Action, result apply.Resul
 // WithoutOld is the state without what is too old to matter.
 func WithoutOld(s ledger.State, now time.Time) ledger.State {
 	s = clone(s)
-	edge := now.Add(-keepDismissals)
-	s.Dismissals = slices.DeleteFunc(s.Dismissals, func(d ledger.Dismissal) bool { return d.At.Before(edge) })
-	s.Confirmations = slices.DeleteFunc(s.Confirmations, func(c ledger.Confirmation) bool { return c.At.Before(edge) })
+	s.ForgetBefore(now.Add(-keepDismissals))
 	s.SettledActions = slices.DeleteFunc(s.SettledActions, func(a string) bool {
 		return !slices.ContainsFunc(s.OpenRuns, func(run string) bool { return len(a) > len(run) && a[:len(run)+1] == run+"/" })
 	})
@@ -89,91 +86,43 @@ func Own(s *ledger.State, m apply.Made, by string) {
 		return
 	}
 	if s.Owned == nil {
-		s.Owned = map[entra.ObjectKind]map[string]ledger.Owned{}
+		s.Owned = plan.OwnedObjects{}
 	}
 	if s.Owned[m.Kind] == nil {
-		s.Owned[m.Kind] = map[string]ledger.Owned{}
+		s.Owned[m.Kind] = map[string]plan.Owned{}
 	}
-	s.Owned[m.Kind][m.Key] = ledger.Owned{ID: entra.NewID(m.ID), Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by}
+	s.Owned[m.Kind][m.Key] = plan.Owned{ID: entra.NewID(m.ID), Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by}
 }
 
 // RememberUser enters what became of an action on a user into the state.
 func RememberUser(s *ledger.State, a plan.Action, o plan.Outcome, run string) {
 	if o.Status == plan.SettledNotTaken { // it never came about: no reason not to try again
-		forgetUser(s, o.Subject.ID, run)
+		s.Forget(o.Subject.ID, run)
 	}
 	if !o.Kind.OnUser() || a.Risk == nil || !o.Status.Sent() {
 		return
 	}
-	var ids []string
+	p := ledger.PastAction{UserID: o.Subject.ID, At: o.At, Run: run, RiskLastUpdatedDateTime: a.Risk.RiskLastUpdatedDateTime, Outcome: o.Status}
 	for _, d := range a.Risk.Detections {
-		ids = append(ids, d.ID)
+		p.Detections = append(p.Detections, d.ID)
 	}
-	switch o.Kind.Record() {
-	case plan.Dismissal:
-		d := ledger.Dismissal{UserID: o.Subject.ID, At: o.At, Run: run, RiskLastUpdatedDateTime: a.Risk.RiskLastUpdatedDateTime,
-			Detections: ids, Outcome: string(o.Status)}
-		s.Dismissals = slices.DeleteFunc(s.Dismissals, func(old ledger.Dismissal) bool {
-			return old.UserID == d.UserID && old.Run == d.Run
-		})
-		s.Dismissals = append(s.Dismissals, d)
-	case plan.Confirmation:
-		c := ledger.Confirmation{UserID: o.Subject.ID, At: o.At, Run: run, RiskLastUpdatedDateTime: a.Risk.RiskLastUpdatedDateTime,
-			Detections: ids, Outcome: string(o.Status)}
-		s.Confirmations = slices.DeleteFunc(s.Confirmations, func(old ledger.Confirmation) bool {
-			return old.UserID == c.UserID && old.Run == c.Run
-		})
-		s.Confirmations = append(s.Confirmations, c)
-	}
-}
-
-// forgetUser takes an order of a run on a user out of the state.
-func forgetUser(s *ledger.State, user entra.ID, run string) {
-	s.Dismissals = slices.DeleteFunc(s.Dismissals, func(d ledger.Dismissal) bool { return d.UserID == user && d.Run == run })
-	s.Confirmations = slices.DeleteFunc(s.Confirmations, func(c ledger.Confirmation) bool { return c.UserID == user && c.Run == run })
+	s.Remember(o.Kind, p)
 }
 
 // Past are the dismissals and confirmations of a user as triage wants them.
 func (r Recovered) Past(user entra.ID) (dismissals, confirmations []triage.Past) {
-	for _, d := range r.State.Dismissals {
-		if d.UserID == user {
-			dismissals = append(dismissals, past(d))
-		}
-	}
-	for _, c := range r.State.Confirmations {
-		if c.UserID == user {
-			confirmations = append(confirmations, past(ledger.Dismissal(c)))
-		}
-	}
-	return dismissals, confirmations
+	return past(r.State.Dismissals, user), past(r.State.Confirmations, user)
 }
 
-func past(d ledger.Dismissal) triage.Past {
-	status := plan.OutcomeStatus(d.Outcome)
-	return triage.Past{At: d.At, RiskLastUpdated: d.RiskLastUpdatedDateTime, Detections: d.Detections,
-		Pending: status.Pending(), Effective: status.Effective()}
-}
-
-// Owned is the record of owned objects as the baseline wants it.
-func Owned(s ledger.State) drift.OwnedObjects {
-	out := drift.OwnedObjects{}
-	for kind, byKey := range s.Owned {
-		out[kind] = map[string]drift.Owned{}
-		for key, o := range byKey {
-			out[kind][key] = drift.Owned{ID: string(o.ID), Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName, Run: o.Run}
+func past(actions []ledger.PastAction, user entra.ID) []triage.Past {
+	var out []triage.Past
+	for _, p := range actions {
+		if p.UserID == user {
+			out = append(out, triage.Past{At: p.At, RiskLastUpdated: p.RiskLastUpdatedDateTime, Detections: p.Detections,
+				Pending: p.Outcome.Pending(), Effective: p.Outcome.Effective()})
 		}
 	}
 	return out
-}
-
-// SetOwned enters a record of owned objects into a state.
-func SetOwned(s *ledger.State, objects drift.OwnedObjects) {
-	s.Owned = nil
-	for kind, byKey := range objects {
-		for key, o := range byKey {
-			Own(s, apply.Made{Kind: kind, Key: key, ID: o.ID, Hash: o.Hash, Wanted: o.Wanted, DisplayName: o.DisplayName}, o.Run)
-		}
-	}
 }
 
 // IDs are the ids of all owned objects by "kind:key".

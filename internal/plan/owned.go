@@ -1,0 +1,20 @@
+package plan
+
+import "github.com/risksweep/risksweep/internal/entra"
+
+// Owned is what is recorded of the live object that stands for a key of the
+// baseline.
+type Owned struct {
+	ID          entra.ID `json:"id"`
+	DisplayName string   `json:"displayName,omitempty"`
+	// Hash is that of the live canonical form after our last write, Wanted
+	// that of the form that was asked for. Where the service keeps a value
+	// otherwise than it was sent they differ; as long as both are what they
+	// were, the object is in sync. Wanted is empty after an adoption.
+	Hash   string `json:"hash,omitempty"`
+	Wanted string `json:"wanted,omitempty"`
+	Run    string `json:"run,omitempty"`
+}
+
+// OwnedObjects are the recorded objects by kind and key.
+type OwnedObjects = map[entra.ObjectKind]map[string]Owned
