@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,12 +10,8 @@ import (
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
-	"github.com/risksweep/risksweep/internal/baseline/adopt"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
-	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
-	"github.com/risksweep/risksweep/internal/entra"
-	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -85,16 +80,12 @@ func (c *command) validateBaselines(cmd *cobra.Command, paths []string) error {
 	})
 }
 
-// compare wires one tenant and compares it with its baseline.
-func (c *command) compare(ctx context.Context, a *app.App, t config.Tenant, needBaseline bool) (sweep.Compared, error) {
-	if needBaseline && t.Baseline == "" {
-		return sweep.Compared{}, usageError{fmt.Errorf("tenant %s has no baseline in the configuration", t.Name)}
+// needsBaseline is the error of a tenant without one.
+func needsBaseline(t config.Tenant) error {
+	if t.Baseline == "" {
+		return usageError{fmt.Errorf("tenant %s has no baseline in the configuration", t.Name)}
 	}
-	s, err := a.Sweeper(t)
-	if err != nil {
-		return sweep.Compared{}, err
-	}
-	return s.Compare(ctx)
+	return nil
 }
 
 func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
@@ -117,7 +108,10 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 	answers := []answer{}
 	differs, blocked := false, false
 	for _, t := range a.Config.Tenants {
-		compared, err := c.compare(cmd.Context(), a, t, true)
+		if err := needsBaseline(t); err != nil {
+			return err
+		}
+		compared, err := a.Compare(cmd.Context(), t)
 		if err != nil {
 			return err
 		}
@@ -195,25 +189,7 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	if err != nil {
 		return err
 	}
-	t.Baseline, t.Triage = "", ""
-	compared, err := c.compare(cmd.Context(), a, t, false)
-	if err != nil {
-		return err
-	}
-	client, err := a.Graph(t)
-	if err != nil {
-		return err
-	}
-	live := compared.Live
-	if live.Names == nil {
-		live.Names = entra.Names{}
-	}
-	for refs := adopt.ExportRefs(live); len(refs) > 0; refs = adopt.ExportRefs(live) {
-		if err := nameForExport(cmd.Context(), client, refs, &live); err != nil {
-			return err
-		}
-	}
-	text, err := adopt.Export(live)
+	text, err := a.Export(cmd.Context(), t)
 	if err != nil {
 		return err
 	}
@@ -232,31 +208,6 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	return errors.Join(err, file.Close())
 }
 
-// nameForExport asks for names, one kind after the other. A kind that this
-// tenant does not let us read is noted in the export, where ids stand instead.
-func nameForExport(ctx context.Context, client *graph.Client, refs []entra.Ref, live *drift.Live) error {
-	byKind := map[entra.ObjectKind][]entra.Ref{}
-	for _, ref := range refs {
-		byKind[ref.Kind] = append(byKind[ref.Kind], ref)
-	}
-	for kind, refs := range byKind {
-		names, err := client.Resolve(ctx, refs)
-		if err != nil {
-			return fmt.Errorf("resolving names: %w", err)
-		}
-		noted := false
-		for _, ref := range refs {
-			n := names[ref]
-			live.Names[ref] = n
-			if n.Unread != nil && !noted {
-				noted = true
-				live.Unread = append(live.Unread, drift.Unread{Kind: kind, Reason: n.Refusal()})
-			}
-		}
-	}
-	return nil
-}
-
 func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool) error {
 	form, err := c.form("text", "json")
 	if err != nil {
@@ -266,36 +217,18 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err != nil {
 		return err
 	}
-	s, err := a.Sweeper(t)
+	if err := needsBaseline(t); err != nil {
+		return err
+	}
+	adopted, problems, err := a.Adopt(cmd.Context(), t, pairs, byName)
 	if err != nil {
 		return err
 	}
-	if s.Baseline == nil {
-		return usageError{fmt.Errorf("tenant %s has no baseline in the configuration", t.Name)}
-	}
-	lease, err := s.Ledger.Lock(cmd.Context(), blobstore.Holder{Run: "baseline adopt", Host: s.Host, PID: s.PID, Since: c.Now().UTC()})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = lease.Release(context.WithoutCancel(cmd.Context())) }() // it ends by itself
-	compared, err := s.Compare(cmd.Context())
-	if err != nil {
-		return err
-	}
-	objects, adopted, problems := adopt.Adopt(s.Baseline, compared.Live, compared.State.Owned, pairs, byName)
 	if len(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(c.Err, "risksweep: "+printable(p))
 		}
 		return exitError{code: ExitUsage}
-	}
-	state, version, err := s.Ledger.State(cmd.Context())
-	if err != nil {
-		return err
-	}
-	state.Owned = objects
-	if _, err := s.Ledger.SaveState(cmd.Context(), state, version); err != nil {
-		return err
 	}
 	if form == "json" {
 		return printJSON(c.Out, orEmpty(adopted))

@@ -207,7 +207,7 @@ func (c *command) judged(ctx context.Context, a *app.App, t config.Tenant, polic
 	if j.client, err = a.Graph(t); err != nil {
 		return j, err
 	}
-	if j.compared, err = c.compare(ctx, a, t, false); err != nil {
+	if j.compared, err = a.Compare(ctx, t); err != nil {
 		return j, err
 	}
 	if err := wholeLists(j.compared); err != nil {
