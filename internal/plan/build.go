@@ -147,17 +147,7 @@ func atRiskOf(actions []Action) int {
 // risk. Those that were settled within the 24 hours were at risk too
 // and stay in the base, so that a run cut short is not refused its other half.
 func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Violation {
-	w, d := 0, 0
-	for k, n := range wanted {
-		if k.OnUser() {
-			w += n
-		}
-	}
-	for k, n := range done {
-		if k.OnUser() {
-			d += n
-		}
-	}
+	w, d := ofUsers(wanted), ofUsers(done)
 	base := atRisk.n + d
 	if w == 0 || atRisk.known && (base < shareFrom || float64(w+d) <= limit*float64(base)) {
 		return nil
@@ -179,6 +169,16 @@ func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Viol
 		}
 	}
 	return out
+}
+
+// ofUsers counts the actions on users.
+func ofUsers(counts map[Kind]int) (all int) {
+	for kind, n := range counts {
+		if kind.OnUser() {
+			all += n
+		}
+	}
+	return all
 }
 
 // cost counts the requests that the ready actions take: for a batch of users
