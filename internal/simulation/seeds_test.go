@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ var (
 	seeds = flag.Int("seeds", seedsByDefault, "how many seeds to try")
 	from  = flag.Uint64("from", 1, "the first seed")
 	seed  = flag.Uint64("seed", 0, "replay this seed alone, with its trace (-v)")
+	first = flag.Bool("first", false, "stop at the first seed that fails")
 )
 
 // Under any sequence of faults the invariants hold, and once faults stop two
@@ -33,10 +35,15 @@ func TestSeeds(t *testing.T) {
 		return
 	}
 	began := time.Now()
+	var broken atomic.Bool
 	for n := *from; n < *from+uint64(*seeds); n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
+			if *first && broken.Load() {
+				return // one is what was asked for
+			}
 			if w := simulate(t, n); len(w.broken) > 0 {
+				broken.Store(true)
 				t.Errorf("seed %d: %s", n, strings.Join(w.broken, "\n"))
 			}
 		})
