@@ -281,8 +281,9 @@ func (p *planner) compare(e *entry) {
 	}
 	if e.live != nil {
 		e.before = policy.Canonical(e.Kind, e.live)
+		live := e.before.Clone() // what is forced into want must not show in before
 		for _, path := range e.item.Unmanaged {
-			policy.Put(want, path, policy.At(e.before, path))
+			policy.Put(want, path, policy.At(live, path))
 		}
 	}
 	if e.Kind == entra.KindPolicy {

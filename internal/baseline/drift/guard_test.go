@@ -386,6 +386,29 @@ func TestUnmanagedIsCopiedFromLive(t *testing.T) {
 	}
 }
 
+// What is copied from the live policy is a copy: our own exclusion is a
+// difference although the rest of the member is the tenant's.
+func TestUnmanagedWorkloadsAreStillSpared(t *testing.T) {
+	const workloads = `breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}
+policies:
+  - key: W
+    displayName: W
+    unmanaged: [conditions.clientApplications]
+    state: enabledForReportingButNotEnforced
+    conditions: {clientApplications: {includeServicePrincipals: [ServicePrincipalsInMyTenant]}, applications: {includeApplications: [All]}}
+    grantControls: {operator: OR, builtInControls: [block]}
+`
+	tn, b := applied(t, workloads)
+	d := tn.docs[entra.KindPolicy][string(tn.owned[entra.KindPolicy]["W"].ID)]
+	if got := policy.Strings(d, policy.PathWorkloads+".excludeServicePrincipals"); len(got) != 1 {
+		t.Fatalf("our own service principal is not excluded: %v", got)
+	}
+	policy.Put(d, policy.PathWorkloads+".excludeServicePrincipals", []any{})
+	if got := shape(tn.plan(b, everything).Actions); len(got) != 1 {
+		t.Errorf("the missing exclusion is not seen: %v", got)
+	}
+}
+
 // A policy that holds for workload identities alone has nobody to spare:
 // exclusions that it does not need would be a difference that other tools take
 // out again.
