@@ -50,7 +50,7 @@ func (a *account) Do(r *http.Request) (*http.Response, error) {
 	switch {
 	case r.URL.Query().Get("comp") == "list":
 		return answer(200, `<?xml version="1.0"?><EnumerationResults><Blobs></Blobs></EnumerationResults>`, map[string]string{"Content-Type": "application/xml"})
-	case r.Header["x-ms-lease-action"] != nil && r.Header["x-ms-lease-action"][0] == "release":
+	case leaseAction(r.Header) == "release":
 		return answer(200, "", nil)
 	case r.Method == http.MethodPut:
 		a.bodies = append(a.bodies, string(body))
@@ -263,4 +263,15 @@ func TestARotatedSecretOfTheStore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// leaseAction is what is done to a lease. The SDK writes the header in lower
+// case.
+func leaseAction(h http.Header) string {
+	for name, values := range h {
+		if strings.EqualFold(name, "x-ms-lease-action") {
+			return values[0]
+		}
+	}
+	return ""
 }

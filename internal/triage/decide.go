@@ -358,13 +358,6 @@ func detections(n int) string {
 	return "detections"
 }
 
-func isAre(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
-}
-
 // shorten joins the first texts of a list.
 func shorten(list []string, n int) string {
 	if len(list) <= n {
