@@ -307,6 +307,10 @@ func TestGetByIDsAnswersWhole(t *testing.T) {
 	if n := len(column(a, "id")); n < 250 || strings.Contains(text, "nextLink") {
 		t.Errorf("%d of %d on a page with more: %t", n, len(ids), strings.Contains(text, "nextLink"))
 	}
+	// Other lists of objects have the pages that they had.
+	if _, e := ask(t, w, http.MethodGet, "groups/"+x.Group("VPN Users").ID+"/members?$top=1000", "", false); e == nil {
+		t.Error("a page of 1000 members is not refused")
+	}
 }
 
 func TestRolesAreRead(t *testing.T) {

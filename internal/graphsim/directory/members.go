@@ -76,9 +76,10 @@ func (w *Workload) memberIDs(id string, transitive bool) []string {
 func (w *Workload) objects(r *wire.Request, ids, rest []string) (*wire.Response, *wire.Error) {
 	l := listing{set: w.sets.objects, context: "directoryObjects", typed: true, plain: len(rest) == 0 && strings.EqualFold(r.Path[len(r.Path)-1], "getByIds")}
 	if l.plain { // an answer to ids comes whole
-		whole := *w.sets.objects
+		all, whole := *w.sets.objects, *w.sets.objects.Collection
 		whole.DefaultTop, whole.MaxTop = maxByIDs, maxByIDs
-		l.set = &whole
+		all.Collection = &whole
+		l.set = &all
 	}
 	only := ""
 	if len(rest) > 0 && rest[0] != "$count" {
