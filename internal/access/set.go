@@ -42,7 +42,7 @@ type Set struct {
 	exceptGroup, exceptRole       flags // and those that exclude by them
 	ownTenant                     flags // all service principals of the tenant
 	guestsAny, guestsAnyExcl      flags // every kind of guest, by the old word
-	filterNone, deviceNone        flags // policies without such a filter
+	deviceNone                    flags // policies without a device filter
 	locationNone                  flags
 	strayIn, strayEx              flags // policies that name a location of which nothing is known
 	doubtful, broken              flags // policies of which something, or what they ask at all, cannot be read
@@ -69,7 +69,7 @@ func NewSet(policies []Policy, locations, strengths []entra.Document, groups App
 	}
 	for _, f := range []*flags{
 		&s.all, &s.enabled, &s.reportOnly, &s.forUsers, &s.forWorkload, &s.toApps, &s.toActions, &s.toContexts, &s.byGroup, &s.byRole, &s.exceptGroup, &s.exceptRole,
-		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.filterNone, &s.deviceNone, &s.locationNone, &s.strayIn, &s.strayEx, &s.doubtful, &s.broken,
+		&s.ownTenant, &s.guestsAny, &s.guestsAnyExcl, &s.deviceNone, &s.locationNone, &s.strayIn, &s.strayEx, &s.doubtful, &s.broken,
 	} {
 		*f = newFlags(n)
 	}
@@ -266,18 +266,17 @@ type assignment struct {
 	n                     int
 	everything, exceptAll flags
 	in, ex                map[entra.ID]flags
-	mayIn, mayEx          flags // policies that name anything at all
 }
 
 func newAssignment(n int) assignment {
 	return assignment{
-		n: n, everything: newFlags(n), exceptAll: newFlags(n), mayIn: newFlags(n), mayEx: newFlags(n),
+		n: n, everything: newFlags(n), exceptAll: newFlags(n),
 		in: map[entra.ID]flags{}, ex: map[entra.ID]flags{},
 	}
 }
 
-func (a *assignment) include(i int, id string) { mark(a.in, a.n, i, id); a.mayIn.set(i) }
-func (a *assignment) exclude(i int, id string) { mark(a.ex, a.n, i, id); a.mayEx.set(i) }
+func (a *assignment) include(i int, id string) { mark(a.in, a.n, i, id) }
+func (a *assignment) exclude(i int, id string) { mark(a.ex, a.n, i, id) }
 
 func mark(m map[entra.ID]flags, n, i int, id string) {
 	key := entra.NewID(id)
@@ -301,7 +300,6 @@ func (a *assignment) meet(in, ex span, id entra.ID, t Truth) {
 type valueDimension struct {
 	n      int
 	named  map[string]flags
-	others flags // met by words that no policy names
 	always flags // not configured, or met by every word
 	ever   flags // met by some word
 	all    flags // those whose list holds every word, exclusions aside
@@ -309,7 +307,7 @@ type valueDimension struct {
 }
 
 func newValueDimension(n int) valueDimension {
-	return valueDimension{n: n, named: map[string]flags{}, except: map[string]flags{}, others: newFlags(n), always: newFlags(n), ever: newFlags(n), all: newFlags(n)}
+	return valueDimension{n: n, named: map[string]flags{}, except: map[string]flags{}, always: newFlags(n), ever: newFlags(n), all: newFlags(n)}
 }
 
 // include adds a policy that is met by these words alone.

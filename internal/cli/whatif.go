@@ -166,7 +166,10 @@ func (c *command) whatIf(cmd *cobra.Command, f whatIfFlags) error {
 		if j.policies != livePolicies {
 			return usageError{errors.New("--verify asks about the policies in the tenant: use it with --policies live")}
 		}
-		if err := facts.Verify(ctx, in, &answer); err != nil {
+		switch err := facts.Verify(ctx, in, &answer); {
+		case errors.Is(err, whatif.ErrNotAsked):
+			return usageError{err}
+		case err != nil:
 			return err
 		}
 	}
