@@ -108,7 +108,7 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 	t.print(c.Out, c.Width)
 	for _, g := range cov.Groups {
 		for _, f := range g.Fewer {
-			fmt.Fprintln(c.Out, "! "+printable(f))
+			c.paragraph(0, "! %s", f)
 		}
 	}
 	fmt.Fprintln(c.Out)
@@ -126,16 +126,16 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 			fmt.Fprintf(c.Out, "and %s; -o json shows all\n", report.Number(len(cov.Gaps)-i, "further gap"))
 			break
 		}
-		fmt.Fprintf(c.Out, "gap: %s (%s) get in with nothing demanded: %s\n", report.Number(g.Users, "user"), printable(strings.Join(g.Examples, ", ")), printable(access.SituationText(g.Situation)))
+		c.paragraph(0, "gap: %s (%s) get in with nothing demanded %s", report.Number(g.Users, "user"), strings.Join(g.Examples, ", "), access.SituationText(g.Situation))
 		for _, n := range g.Nearest {
-			fmt.Fprintf(c.Out, "     nearest: %s, but %s\n", printable(n.DisplayName), printable(n.Lacks))
+			c.paragraph(5, "nearest: %s, but %s", n.DisplayName, n.Lacks)
 		}
 	}
 	if cov.More {
 		fmt.Fprintln(c.Out, "there are more and narrower gaps")
 	}
 	for _, u := range cov.Unknown {
-		fmt.Fprintln(c.Out, "? not judged: "+printable(u))
+		c.paragraph(0, "? not judged: %s", u)
 	}
 }
 

@@ -49,10 +49,10 @@ func (c *command) printEffects(effects []access.Effect, actions int) {
 		fmt.Fprintln(c.Out, "effect: none; nobody is asked for more or for less")
 	}
 	for _, e := range effects {
-		fmt.Fprintf(c.Out, "effect: %s (%s) %s", report.Number(e.Users, "user"), printable(strings.Join(e.Examples, ", ")), printable(e.Sentence()))
+		risk := ""
 		if e.AtRisk > 0 {
-			fmt.Fprintf(c.Out, "; %d of them at risk now", e.AtRisk)
+			risk = fmt.Sprintf("; %d of them at risk now", e.AtRisk)
 		}
-		fmt.Fprintln(c.Out)
+		c.paragraph(0, "effect: %s (%s) %s%s", report.Number(e.Users, "user"), strings.Join(e.Examples, ", "), e.Sentence(), risk)
 	}
 }

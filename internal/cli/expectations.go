@@ -159,15 +159,15 @@ func (c *command) printExpectations(sets []expectation.SetVerdicts) {
 			if v.Holds {
 				held++
 				if v.Nobody {
-					fmt.Fprintf(c.Out, "holds for nobody, %s: %s (%s:%d)\n", s.Policies, printable(v.Name), printable(v.File), v.Line)
+					c.paragraph(0, "holds for nobody, %s: %s", s.Policies, v.Name)
 				}
 				continue
 			}
-			fmt.Fprintf(c.Out, "broken, %s: %s (%s:%d)\n", s.Policies, printable(v.Name), printable(v.File), v.Line)
+			c.paragraph(0, "broken, %s: %s (%s:%d)", s.Policies, v.Name, v.File, v.Line)
 			for _, f := range v.Failures {
-				fmt.Fprintln(c.Out, "  "+printable(f))
+				c.paragraph(2, "%s", f)
 			}
 		}
-		fmt.Fprintf(c.Out, "%s, %s policies: %d of %s hold\n", s.Tenant, s.Policies, held, report.Number(len(s.Verdicts), "expectation"))
+		c.paragraph(0, "%s, %s policies: %d of %s hold", s.Tenant, s.Policies, held, report.Number(len(s.Verdicts), "expectation"))
 	}
 }

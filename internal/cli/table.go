@@ -156,3 +156,9 @@ func printableLines(s string) string {
 	}
 	return b.String()
 }
+
+// paragraph prints a text that is broken at the width of the terminal; what
+// follows its first line is indented by two more.
+func (c *command) paragraph(indent int, format string, a ...any) {
+	fmt.Fprintln(c.Out, strings.Repeat(" ", indent)+wrap(printable(fmt.Sprintf(format, a...)), c.Width, indent+2))
+}
