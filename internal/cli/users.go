@@ -221,7 +221,7 @@ allowlist and for enforcement; protected and break-glass users, the limits, HOLD
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if yes && strings.TrimSpace(reason) == "" {
-				return usageError{errors.New("--yes needs --reason TEXT: an order that nobody is asked about says why, for the report")}
+				c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
 			}
 			a, t, err := c.openOne(cmd, config.ToSweep)
 			if err != nil {
@@ -241,7 +241,7 @@ the look right before the write, the journal and the report hold all the same.`,
 				sweep.Request{Mode: sweep.Apply, By: c.User, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason}}, false)
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; needs --reason")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; say why with --reason")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
 	if kind != plan.ConfirmCompromised {
 		cmd.Flags().BoolVar(&privileged, "privileged", false, "also for users who hold a directory role")
