@@ -8,16 +8,22 @@ import (
 	"sync"
 )
 
-// Create streams a file into a temporary one beside its place.
-func (d *Dir) Create(ctx context.Context, name string) (Writer, error) {
+// placeFor is where a file is written, with the folders above it made.
+func (d *Dir) placeFor(ctx context.Context, name string) (string, error) {
 	p, err := d.path(name)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return "", err
 	}
-	if err := d.makeFor(p); err != nil {
+	return p, d.makeFor(p)
+}
+
+// Create streams a file into a temporary one beside its place.
+func (d *Dir) Create(ctx context.Context, name string) (Writer, error) {
+	p, err := d.placeFor(ctx, name)
+	if err != nil {
 		return nil, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(p), tempPrefix+"*")
@@ -82,14 +88,8 @@ func (w *dirWriter) Abort() error {
 
 // Append opens a file to add to; each addition is synced.
 func (d *Dir) Append(ctx context.Context, name string) (Appender, error) {
-	p, err := d.path(name)
+	p, err := d.placeFor(ctx, name)
 	if err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := d.makeFor(p); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(p, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
