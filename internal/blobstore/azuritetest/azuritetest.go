@@ -16,6 +16,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -23,13 +24,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // The account that every Azurite has; its key is published with it.
@@ -111,28 +112,38 @@ func (s *shared) get(t testing.TB, tls bool) *Server {
 // program.
 func Start() (*Server, error) { return start(false) }
 
-// home is the folder of this package, where npm puts what the lock file pins.
-func home() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
+// home is the folder of this package, where npm puts what the lock file pins: a
+// test runs somewhere below the module's root.
+func home() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "internal", "blobstore", "azuritetest"), nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("run it in the module's folder: no go.mod above the working directory")
+		}
+		dir = up
+	}
 }
 
 // install runs npm ci if that was not done yet; test binaries that start at
 // the same time wait for each other.
-func install() error {
-	lock, err := os.OpenFile(filepath.Join(home(), "package.json"), os.O_RDONLY, 0)
-	if err != nil {
+func install(home string) error {
+	lock := flock.New(filepath.Join(home, "package.json"))
+	if err := lock.Lock(); err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(home(), "node_modules", ".package-lock.json")); err == nil {
+	defer lock.Unlock()
+	if _, err := os.Stat(filepath.Join(home, "node_modules", ".package-lock.json")); err == nil {
 		return nil
 	}
 	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
-	cmd.Dir = home()
+	cmd.Dir = home
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w\n%s", err, out)
 	}
@@ -142,10 +153,14 @@ func install() error {
 var listening = regexp.MustCompile(`listens on https?://127\.0\.0\.1:(\d+)`)
 
 func start(tls bool) (*Server, error) {
-	if err := install(); err != nil {
+	home, err := home()
+	if err != nil {
 		return nil, err
 	}
-	args := []string{filepath.Join(home(), "node_modules", "azurite", "dist", "src", "blob", "main.js"),
+	if err := install(home); err != nil {
+		return nil, err
+	}
+	args := []string{filepath.Join(home, "node_modules", "azurite", "dist", "src", "blob", "main.js"),
 		"--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--silent", "--disableTelemetry"}
 	s, scheme := &Server{}, "http"
 	if tls {
@@ -163,7 +178,7 @@ func start(tls bool) (*Server, error) {
 	}
 	cmd := exec.Command("node", args...)
 	cmd.Dir = os.TempDir()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it ends with the test
+	endWithTest(cmd)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
