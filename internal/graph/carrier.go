@@ -77,6 +77,9 @@ func (m *carrier) Intercept(pipeline kiota.Pipeline, index int, req *http.Reques
 	if err := c.within(req.URL); err != nil {
 		return refuse(err)
 	}
+	if err := c.allowed(req); err != nil {
+		return refuse(err)
+	}
 	if req.Header.Get("Authorization") == "" {
 		return refuse(fmt.Errorf("no token for %s: %w", req.URL.Host, entra.ErrUnauthorized))
 	}

@@ -54,6 +54,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"a token that was refused is sent again", "graph/send.go", "\t\tc.renewToken(err)\n", ""},
 	{"a 401 is asked about for ever", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "!e.challenged"},
 	{"a 401 ends the run", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "false"},
+	{"any write may leave", "graph/carrier.go", "if err := c.allowed(req); err != nil {", "if err := c.allowed(req); err != nil && false {"},
 	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
 
@@ -75,6 +76,7 @@ var witnesses = map[string][2]string{
 	"a token that was refused is sent again":       {".", "TestATokenThatIsRevoked"},
 	"a 401 is asked about for ever":                {".", "TestATokenThatIsRevoked"},
 	"a 401 ends the run":                           {".", "TestATokenThatIsRevoked"},
+	"any write may leave":                          {"../graph", "TestAForbiddenWriteIsNotSent"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")
