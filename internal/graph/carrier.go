@@ -84,7 +84,7 @@ func (m *carrier) Intercept(pipeline kiota.Pipeline, index int, req *http.Reques
 		return refuse(fmt.Errorf("no token for %s: %w", req.URL.Host, entra.ErrUnauthorized))
 	}
 	label := c.label(req.URL)
-	out := &departure{client: c, exchange: x, label: label, paced: paced(label)}
+	out := &departure{client: c, exchange: x, label: label, pace: c.paceOf(label)}
 	x.honest.Store(false)
 	x.headers.Store(false)
 	if err := out.next(req.Context()); err != nil {
@@ -123,7 +123,7 @@ type departure struct {
 	client   *Client
 	exchange *exchange
 	label    string
-	paced    bool
+	pace     *gate // nil if unpaced
 
 	mu   sync.Mutex
 	pass *pass // nil if unpaced
@@ -137,9 +137,9 @@ func (d *departure) next(ctx context.Context) error {
 	held := d.pass != nil && !d.pass.used()
 	d.mu.Unlock()
 	x := d.exchange
-	if d.paced && !held {
+	if d.pace != nil && !held {
 		x.timer.Stop()
-		p, waited, err := d.client.gate.enter(ctx)
+		p, waited, err := d.pace.enter(ctx)
 		x.waited += waited
 		if err != nil {
 			return err
@@ -225,6 +225,18 @@ func (c *Client) label(u *url.URL) string {
 		return "/" + first + "/" + second
 	}
 	return "/" + first
+}
+
+// paceOf gives the rate that calls count against, nil for none: the logs have
+// one of their own beside the tenant's one request a second.
+func (c *Client) paceOf(label string) *gate {
+	switch {
+	case paced(label):
+		return c.gate
+	case label == "/auditLogs" || strings.HasPrefix(label, "/auditLogs/"):
+		return c.logs
+	}
+	return nil
 }
 
 // paced says which calls share the tenant's one request a second.

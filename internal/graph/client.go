@@ -34,7 +34,8 @@ type Options struct {
 	Cloud string
 	// RequestsPerSecond is the rate that calls on /identityProtection and
 	// /identity are kept below; 0 means unpaced. The service allows one a
-	// second for all apps of a tenant together.
+	// second for all apps of a tenant together. The logs have a pace of their
+	// own, five in ten seconds, unless this is 0.
 	RequestsPerSecond float64
 	// Timeout is the deadline of one request, from its being sent to the end
 	// of its answer; 0 means 100 s.
@@ -71,6 +72,7 @@ type Client struct {
 	base       *url.URL
 	cloud      string
 	gate       *gate
+	logs       *gate // of the logs, which have a rate of their own
 	retry      retryRules
 	timeout    time.Duration
 	maxBody    int64
@@ -125,6 +127,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		credential: o.Credential, scope: o.Scope, base: base, cloud: o.Cloud,
 		gate:    newGate(o.RequestsPerSecond),
+		logs:    newGate(logsPerSecond(o.RequestsPerSecond)),
 		retry:   retryRules{maxRetryAfter: orDefault(o.MaxRetryAfter, 5*time.Minute), jitter: o.Jitter},
 		timeout: orDefault(o.Timeout, 100*time.Second),
 		maxBody: orDefault(o.MaxBody, 64<<20), maxPages: orDefault(o.MaxPages, 100_000),

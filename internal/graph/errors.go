@@ -160,7 +160,7 @@ func contentType(h http.Header) string {
 func kindOf(method, path string, e *Error, roles []string) error {
 	message := strings.ToLower(e.Message)
 	switch {
-	case strings.HasSuffix(e.Code, "LicenseRequired"), strings.HasSuffix(e.Code, "LicenseRequiredException"):
+	case e.Code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant", strings.HasSuffix(e.Code, "LicenseRequired"), strings.HasSuffix(e.Code, "LicenseRequiredException"):
 		return entra.ErrUnlicensed
 	case e.Status >= 300 && e.Status < 400:
 		return entra.ErrRedirected
@@ -232,6 +232,10 @@ func rolesFor(method, path string) []string {
 			return []string{"Policy.Read.All", "Policy.Read.ConditionalAccess", "Policy.ReadWrite.ConditionalAccess"}
 		}
 		return []string{"Policy.ReadWrite.ConditionalAccess"}
+	case "auditlogs/directoryaudits", "auditlogs/signins":
+		if read {
+			return []string{"AuditLog.Read.All"}
+		}
 	case "policies/authenticationstrengthpolicies":
 		if read {
 			return []string{"Policy.Read.All", "Policy.ReadWrite.AuthenticationMethod", "Policy.ReadWrite.ConditionalAccess"}

@@ -22,10 +22,11 @@ import (
 // query holds the OData options of a request, in the form that the SDK's
 // request information takes.
 type query struct {
-	Expand []string `uriparametername:"%24expand"`
-	Filter *string  `uriparametername:"%24filter"`
-	Select []string `uriparametername:"%24select"`
-	Top    *int32   `uriparametername:"%24top"`
+	Expand  []string `uriparametername:"%24expand"`
+	Filter  *string  `uriparametername:"%24filter"`
+	Orderby []string `uriparametername:"%24orderby"`
+	Select  []string `uriparametername:"%24select"`
+	Top     *int32   `uriparametername:"%24top"`
 }
 
 // request describes one call so that it can be made more than once.
@@ -99,7 +100,7 @@ func (r request) information() (*abs.RequestInformation, error) {
 func (c *Client) do(ctx context.Context, r request) (*answer, error) {
 	var t tally
 	for {
-		a, paced, err := c.attempt(ctx, r)
+		a, pace, err := c.attempt(ctx, r)
 		if err == nil {
 			return a, nil
 		}
@@ -112,8 +113,8 @@ func (c *Client) do(ctx context.Context, r request) (*answer, error) {
 			return nil, err
 		}
 		c.renewToken(err)
-		if paced && errors.Is(err, entra.ErrThrottled) {
-			c.gate.hold(wait)
+		if pace != nil && errors.Is(err, entra.ErrThrottled) {
+			pace.hold(wait)
 		}
 		c.tellWait(ctx, wait, err)
 		begin := time.Now()
@@ -159,20 +160,20 @@ func (c *Client) note(err error) {
 	}
 }
 
-// attempt makes a call once. paced says that it counted against the tenant's
-// rate.
-func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced bool, err error) {
+// attempt makes a call once. pace is the rate that it counted against, nil for
+// none.
+func (c *Client) attempt(ctx context.Context, r request) (a *answer, pace *gate, err error) {
 	info, err := r.information()
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	info.Headers.Add("User-Agent", c.agent())
 	method := r.method.String()
 	where, err := c.locate(info)
 	if err != nil {
-		return nil, false, &Error{Method: method, Path: where, kind: entra.ErrRedirected, cause: err}
+		return nil, nil, &Error{Method: method, Path: where, kind: entra.ErrRedirected, cause: err}
 	}
-	isPaced = paced("/" + strings.TrimPrefix(where, "/"))
+	pace = c.paceOf("/" + strings.TrimPrefix(where, "/"))
 
 	callCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -211,20 +212,20 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced boo
 			e.kind = entra.ErrUnavailable
 		}
 		e.RetryAfter = waitAsked(err)
-		return nil, isPaced, e
+		return nil, pace, e
 	case x.guard != nil:
 		e := fail(0, nil, x.guard)
 		e.unsent, e.unknown = x.sends == 0, write && x.sends > 0
-		return nil, isPaced, e
+		return nil, pace, e
 	case err != nil:
 		cause := err
 		if why := context.Cause(callCtx); why != nil {
 			cause = why
 		}
 		if ctx.Err() != nil {
-			return nil, isPaced, fail(0, nil, cause)
+			return nil, pace, fail(0, nil, cause)
 		}
-		return nil, isPaced, fail(0, entra.ErrUnavailable, cause)
+		return nil, pace, fail(0, entra.ErrUnavailable, cause)
 	case x.bodyErr != nil && x.status < 300 && write && r.check == nil:
 		// Done; the answer has nothing that is needed.
 	case x.bodyErr != nil:
@@ -234,13 +235,13 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced boo
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil, isPaced, fail(x.status, nil, cause)
+			return nil, pace, fail(x.status, nil, cause)
 		case x.status >= 300:
 			break // the refusal stands without its body
 		case !errors.Is(cause, entra.ErrMalformed) && !errors.Is(cause, io.ErrUnexpectedEOF):
-			return nil, isPaced, fail(x.status, entra.ErrUnavailable, cause)
+			return nil, pace, fail(x.status, entra.ErrUnavailable, cause)
 		default:
-			return nil, isPaced, fail(x.status, entra.ErrMalformed, cause)
+			return nil, pace, fail(x.status, entra.ErrMalformed, cause)
 		}
 	}
 	if x.status < 200 || x.status >= 300 {
@@ -249,7 +250,7 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced boo
 		if write && (x.status < 400 || x.status == http.StatusRequestTimeout || x.status >= 500 && x.status != http.StatusNotImplemented) {
 			e.unknown = true
 		}
-		return nil, isPaced, e
+		return nil, pace, e
 	}
 	a = &answer{status: x.status, body: x.body, requestID: x.header.Get("request-id")}
 	if r.check != nil {
@@ -257,10 +258,10 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, isPaced boo
 			if len(x.body) > 0 && !strings.Contains(contentType(x.header), "json") {
 				err = fmt.Errorf("an answer of %s: %w", contentType(x.header), err)
 			}
-			return nil, isPaced, fail(x.status, entra.ErrMalformed, err)
+			return nil, pace, fail(x.status, entra.ErrMalformed, err)
 		}
 	}
-	return a, isPaced, nil
+	return a, pace, nil
 }
 
 // locate gives the path below the version, for errors, and checks that the

@@ -1,0 +1,503 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
+
+const (
+	// logPage is the largest page of the logs.
+	logPage = 1000
+	// sliceRows is after how many rows a slice ends early, so that what is kept
+	// to know rows again stays small whatever the tenant's size.
+	sliceRows = 100_000
+
+	day = 24 * time.Hour
+	// maxSlice is how much of a quiet log one slice takes.
+	maxSlice = 8 * day
+)
+
+// Audits reads the directory audits that a query selects, newest first, page by
+// page. A page is valid until the next one is asked for.
+func (c *Client) Audits(ctx context.Context, q entra.AuditQuery) iter.Seq2[[]entra.Audit, error] {
+	var any string
+	for _, s := range q.Services {
+		any = either(any, "loggedByService eq "+literal(s))
+	}
+	for _, id := range q.Targets {
+		any = either(any, "targetResources/any(t: t/id eq "+literal(string(id))+")")
+	}
+	return logRows(ctx, c, logOf[entra.Audit]{
+		path: "/auditLogs/directoryAudits", date: "activityDateTime", filter: any, row: decodeAudit, slice: 31 * day,
+		id: func(a *entra.Audit) string { return a.ID }, at: func(a *entra.Audit) entra.DateTime { return a.ActivityDateTime },
+	}, q.LogWindow)
+}
+
+// SignIns reads the interactive sign-ins that a query selects, newest first,
+// page by page. A page is valid until the next one is asked for.
+func (c *Client) SignIns(ctx context.Context, q entra.SignInQuery) iter.Seq2[[]entra.SignIn, error] {
+	var any string
+	if len(q.UserIDs) > maxIDs {
+		return func(yield func([]entra.SignIn, error) bool) {
+			yield(nil, fmt.Errorf("graph: a query for %d ids, more than %d", len(q.UserIDs), maxIDs))
+		}
+	}
+	for _, id := range q.UserIDs {
+		any = either(any, "userId eq "+literal(string(id)))
+	}
+	return logRows(ctx, c, logOf[entra.SignIn]{
+		path: "/auditLogs/signIns", date: "createdDateTime", filter: any, row: decodeSignIn, slice: day,
+		id: func(s *entra.SignIn) string { return s.ID }, at: func(s *entra.SignIn) entra.DateTime { return s.CreatedDateTime },
+	}, q.LogWindow)
+}
+
+func either(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + " or " + b
+}
+
+// Identity says whom the token stands for, so that the product's own writes can
+// be told from others' in the audit log. It sends nothing; a token that does not
+// show it is an error that wraps entra.ErrOpaqueToken.
+func (c *Client) Identity(ctx context.Context) (entra.Identity, error) {
+	t, err := c.claims(ctx)
+	if err != nil {
+		return entra.Identity{}, err
+	}
+	return entra.Identity{AppID: entra.NewID(t.AppID), ObjectID: entra.NewID(t.ObjectID)}, nil
+}
+
+// logOf describes a log.
+type logOf[T any] struct {
+	path, date string
+	filter     string
+	row        func(*rowReader, *T) error
+	id         func(*T) string
+	at         func(*T) entra.DateTime
+	slice      time.Duration // the length of the first slice
+}
+
+// logReading is one reading of a log, from its end backwards in slices. Rows
+// come newest first: what comes late shifts those that were not read yet onto
+// the next page, where they are known again, and what gets too old goes where
+// nothing is read any more. So no row is lost and none counts twice.
+type logReading[T any] struct {
+	client *Client
+	of     logOf[T]
+	seed   maphash.Seed
+	intern *interner
+	seen   map[uint64]time.Time // rows of this slice, and of the ones before at its edge
+}
+
+// logRows reads a window slice by slice. A slice that the service breaks off,
+// because it has forgotten the link to the next page, goes on from the oldest row
+// that was read.
+func logRows[T any](ctx context.Context, c *Client, of logOf[T], w entra.LogWindow) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		r := &logReading[T]{client: c, of: of, seed: maphash.MakeSeed(), intern: newInterner(), seen: map[uint64]time.Time{}}
+		// The log has whole seconds; the edges are asked for with a little room
+		// and kept by the rows' own dates.
+		from, to := w.From.UTC(), w.To.UTC()
+		length := of.slice
+		for end, first := to, true; first || end.After(from); first = false {
+			begin := end.Add(-length)
+			if begin.Before(from) {
+				begin = from
+			}
+			s, err := r.slice(ctx, begin, end, w, yield)
+			switch {
+			case err != nil:
+				var none []T
+				yield(none, fmt.Errorf("reading %s from %s on: %w", of.path, begin.Format(time.RFC3339), err))
+				return
+			case s.left:
+				return
+			}
+			switch {
+			case s.oldest.IsZero() || !s.cut:
+				end = begin
+			default:
+				end = s.oldest
+			}
+			r.forget(end)
+			if length = of.slice; s.pages <= 1 {
+				length = max(length, maxSlice)
+			}
+		}
+	}
+}
+
+// sliced is what came of a slice.
+type sliced struct {
+	left   bool // the consumer wants no more
+	cut    bool // the slice ended at oldest, before its begin
+	oldest time.Time
+	pages  int
+}
+
+func (r *logReading[T]) slice(ctx context.Context, begin, end time.Time, w entra.LogWindow, yield func([]T, error) bool) (s sliced, err error) {
+	walk := r.walk(begin, end)
+	for rows := 0; ; {
+		page, err := walk.next(ctx)
+		if err != nil {
+			if s.pages > 0 && s.oldest.Before(end) && forgotten(err) {
+				s.cut = true
+				return s, nil
+			}
+			return s, err
+		}
+		s.pages++
+		items, err := r.fresh(page.Items, w, &s)
+		if err != nil {
+			return s, err
+		}
+		rows += len(items)
+		if len(items) > 0 && !yield(items, nil) {
+			s.left = true
+			return s, nil
+		}
+		switch {
+		case page.Next == "":
+			return s, nil
+		case rows >= sliceRows && s.oldest.Before(end):
+			s.cut = true
+			return s, nil
+		}
+	}
+}
+
+// walk is the reading of one slice.
+func (r *logReading[T]) walk(begin, end time.Time) *walk[T] {
+	date := r.of.date
+	filter := date + " ge " + wholeSecond(begin.Truncate(time.Second)) + " and " + date + " le " + wholeSecond(end.Add(time.Second-1).Truncate(time.Second))
+	if r.of.filter != "" {
+		filter += " and (" + r.of.filter + ")"
+	}
+	first := get(r.of.path+"{?%24filter,%24orderby,%24top}", nil)
+	top := int32(logPage)
+	first.query = query{Filter: &filter, Orderby: []string{date + " desc"}, Top: &top}
+	return &walk[T]{
+		client: r.client, of: collection[T]{first: first, row: r.of.row, id: r.of.id, top: logPage}, seed: r.seed,
+		links: map[uint64]struct{}{}, seen: map[uint64]struct{}{}, intern: r.intern, request: first,
+	}
+}
+
+// wholeSecond is a time as the filters of the logs take it.
+func wholeSecond(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// fresh keeps the rows of a page that belong to the window and were not read
+// before.
+func (r *logReading[T]) fresh(items []T, w entra.LogWindow, s *sliced) ([]T, error) {
+	kept := items[:0]
+	for i := range items {
+		t, ok := r.of.at(&items[i]).Time()
+		if !ok {
+			return nil, fmt.Errorf("value[%d].%s: no date: %w", i, r.of.date, entra.ErrMalformed)
+		}
+		if s.oldest.IsZero() || t.Before(s.oldest) {
+			s.oldest = t
+		}
+		id := maphash.String(r.seed, r.of.id(&items[i]))
+		if _, again := r.seen[id]; again || t.Before(w.From) || t.After(w.To) {
+			continue
+		}
+		r.seen[id] = t
+		kept = append(kept, items[i])
+	}
+	return kept, nil
+}
+
+// forget drops the rows that the slices before end cannot show again.
+func (r *logReading[T]) forget(end time.Time) {
+	for id, t := range r.seen {
+		if t.After(end.Add(2 * time.Second)) {
+			delete(r.seen, id)
+		}
+	}
+}
+
+// forgotten reports whether the service does not know a link of its own any
+// more.
+func forgotten(err error) bool {
+	return errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrNotFound)
+}
+
+func decodeAudit(r *rowReader, a *entra.Audit) error {
+	return r.object(func(name string) (err error) {
+		switch name {
+		case "id":
+			return text(r, &a.ID)
+		case "activityDateTime":
+			return text(r, &a.ActivityDateTime)
+		case "activityDisplayName":
+			return word(r, &a.Activity)
+		case "category":
+			return word(r, &a.Category)
+		case "correlationId":
+			return text(r, &a.CorrelationID)
+		case "loggedByService":
+			return word(r, &a.Service)
+		case "operationType":
+			return word(r, &a.Operation)
+		case "result":
+			return word(r, &a.Result)
+		case "initiatedBy":
+			return decodeInitiator(r, &a.By)
+		case "targetResources":
+			a.Targets, err = array(r, decodeTarget)
+			return err
+		}
+		return r.skip()
+	})
+}
+
+// array reads a list of objects; null gives nil.
+func array[T any](r *rowReader, one func(*rowReader, *T) error) ([]T, error) {
+	switch k := r.dec.PeekKind(); k {
+	case 'n':
+		return nil, r.skip()
+	case '[':
+	default:
+		return nil, r.wrong("an array", k)
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return nil, r.malformed(err)
+	}
+	var list []T
+	for r.dec.PeekKind() != ']' {
+		var v T
+		if err := one(r, &v); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return nil, r.malformed(err)
+	}
+	return list, nil
+}
+
+// orNull reads an object that may be null.
+func orNull(r *rowReader, member func(name string) error) error {
+	if r.dec.PeekKind() == 'n' {
+		return r.skip()
+	}
+	return r.object(member)
+}
+
+func decodeInitiator(r *rowReader, by *entra.Initiator) error {
+	return orNull(r, func(name string) error {
+		switch name {
+		case "user":
+			return orNull(r, func(name string) error {
+				switch name {
+				case "id":
+					return ident(r, &by.UserID)
+				case "userPrincipalName":
+					return text(r, &by.UserPrincipalName)
+				case "displayName":
+					return text(r, &by.UserDisplayName)
+				case "ipAddress":
+					return text(r, &by.IPAddress)
+				}
+				return r.skip()
+			})
+		case "app":
+			return orNull(r, func(name string) error {
+				switch name {
+				case "appId":
+					return ident(r, &by.AppID)
+				case "displayName":
+					return text(r, &by.AppName)
+				case "servicePrincipalId":
+					return ident(r, &by.ServicePrincipalID)
+				case "servicePrincipalName":
+					return text(r, &by.ServicePrincipalName)
+				}
+				return r.skip()
+			})
+		}
+		return r.skip()
+	})
+}
+
+func decodeTarget(r *rowReader, t *entra.AuditTarget) error {
+	return r.object(func(name string) (err error) {
+		switch name {
+		case "id":
+			return ident(r, &t.ID)
+		case "displayName":
+			return text(r, &t.DisplayName)
+		case "type":
+			return word(r, &t.Type)
+		case "userPrincipalName":
+			return text(r, &t.UserPrincipalName)
+		case "modifiedProperties":
+			t.Changed, err = array(r, func(r *rowReader, c *entra.AuditChange) error {
+				return r.object(func(name string) (err error) {
+					switch name {
+					case "displayName":
+						return word(r, &c.Name)
+					case "oldValue":
+						c.Old, err = r.optional()
+						return err
+					case "newValue":
+						c.New, err = r.optional()
+						return err
+					}
+					return r.skip()
+				})
+			})
+			return err
+		}
+		return r.skip()
+	})
+}
+
+// optional reads a string; null gives nil.
+func (r *rowReader) optional() (*string, error) {
+	if r.dec.PeekKind() == 'n' {
+		return nil, r.skip()
+	}
+	s, err := r.str()
+	return &s, err
+}
+
+// integer reads an Int32; null gives 0.
+func (r *rowReader) integer() (int, error) {
+	v, err := r.dec.ReadValue()
+	if err != nil {
+		return 0, r.malformed(err)
+	}
+	switch v.Kind() {
+	case '0':
+		n, err := strconv.Atoi(string(v))
+		if err != nil {
+			return 0, r.wrong("a whole number", v.Kind())
+		}
+		return n, nil
+	case 'n':
+		return 0, nil
+	}
+	return 0, r.wrong("a number", v.Kind())
+}
+
+func decodeSignIn(r *rowReader, s *entra.SignIn) error {
+	return r.object(func(name string) (err error) {
+		switch name {
+		case "id":
+			return text(r, &s.ID)
+		case "createdDateTime":
+			return text(r, &s.CreatedDateTime)
+		case "correlationId":
+			return text(r, &s.CorrelationID)
+		case "userId":
+			return ident(r, &s.UserID)
+		case "userPrincipalName":
+			return text(r, &s.UserPrincipalName)
+		case "appId":
+			return r.knownID(&s.AppID)
+		case "appDisplayName":
+			return word(r, &s.AppDisplayName)
+		case "resourceId":
+			return r.knownID(&s.ResourceID)
+		case "resourceDisplayName":
+			return word(r, &s.ResourceName)
+		case "clientAppUsed":
+			return word(r, &s.ClientApp)
+		case "ipAddress":
+			return text(r, &s.IPAddress)
+		case "homeTenantId":
+			return r.knownID(&s.HomeTenantID)
+		case "riskLevelDuringSignIn":
+			return word(r, &s.RiskDuring)
+		case "riskLevelAggregated":
+			return word(r, &s.RiskAggregated)
+		case "conditionalAccessStatus":
+			return word(r, &s.ConditionalAccess)
+		case "location":
+			return orNull(r, func(name string) error {
+				if name == "countryOrRegion" {
+					return word(r, &s.CountryOrRegion)
+				}
+				return r.skip()
+			})
+		case "status":
+			return orNull(r, func(name string) (err error) {
+				switch name {
+				case "errorCode":
+					s.ErrorCode, err = r.integer()
+					return err
+				case "failureReason":
+					return word(r, &s.FailureReason)
+				}
+				return r.skip()
+			})
+		case "deviceDetail":
+			return decodeSignInDevice(r, &s.Device)
+		case "appliedConditionalAccessPolicies":
+			s.PoliciesShown = r.dec.PeekKind() == '['
+			s.Policies, err = array(r, decodeApplied)
+			return err
+		}
+		return r.skip()
+	})
+}
+
+// knownID reads an id that is one of few.
+func (r *rowReader) knownID(dst *entra.ID) error {
+	s, err := r.name()
+	if err != nil {
+		return err
+	}
+	if folded := entra.NewID(s); string(folded) != s {
+		s = r.intern.get(string(folded))
+	}
+	*dst = entra.ID(s)
+	return nil
+}
+
+func decodeSignInDevice(r *rowReader, d *entra.SignInDevice) error {
+	return orNull(r, func(name string) (err error) {
+		switch name {
+		case "deviceId":
+			return text(r, &d.ID)
+		case "displayName":
+			return text(r, &d.DisplayName)
+		case "operatingSystem":
+			return word(r, &d.OperatingSystem)
+		case "browser":
+			return word(r, &d.Browser)
+		case "trustType":
+			return word(r, &d.TrustType)
+		case "isCompliant":
+			d.IsCompliant, err = r.boolean()
+			return err
+		case "isManaged":
+			d.IsManaged, err = r.boolean()
+			return err
+		}
+		return r.skip()
+	})
+}
+
+func decodeApplied(r *rowReader, p *entra.AppliedPolicy) error {
+	return r.object(func(name string) error {
+		switch name {
+		case "id":
+			return r.knownID(&p.ID)
+		case "result":
+			return word(r, &p.Result)
+		}
+		return r.skip()
+	})
+}
