@@ -29,7 +29,7 @@ import (
 type Book interface {
 	httpapi.History
 	Scheduled(tenant string, due time.Time) runs.Order
-	Ordered(tenant, mode string) (runs.Order, error)
+	Ordered(tenant, mode, by, reason string) (runs.Order, error)
 	Check(runs.Order) error
 	Accept(context.Context, runs.Order) error
 	Busy(ctx context.Context, tenant string) (bool, error)

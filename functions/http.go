@@ -31,7 +31,7 @@ func (s *starter) Start(ctx context.Context, o httpapi.Order) (string, error) {
 	if busy {
 		return "", httpapi.ErrBusy
 	}
-	order, err := s.book.Ordered(o.Tenant, o.Mode)
+	order, err := s.book.Ordered(o.Tenant, o.Mode, o.By, o.Reason)
 	if err != nil {
 		return "", err
 	}
@@ -43,7 +43,7 @@ func (s *starter) Start(ctx context.Context, o httpapi.Order) (string, error) {
 }
 
 func (c *call) api(b *Backend, s *starter) http.Handler {
-	return httpapi.New(httpapi.Options{Runner: s, History: b.Book, Tenants: b.Tenants, AllowApply: b.AllowApply, Log: c.log})
+	return httpapi.New(httpapi.Options{Runner: s, History: b.Book, Tenants: b.Tenants, Caller: "a function key", AllowApply: b.AllowApply, Log: c.log})
 }
 
 // runsCreate answers POST /api/runs: the order goes to the queue with the

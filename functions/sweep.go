@@ -49,7 +49,7 @@ func (c *call) nightly() (answer, error) {
 			continue
 		}
 		// A run of its own, which must not pass for one that was or will be due.
-		own, err := b.Book.Ordered(tenant, orders[i].Mode)
+		own, err := b.Book.Ordered(tenant, orders[i].Mode, "", "")
 		if err != nil {
 			return answer{}, err
 		}

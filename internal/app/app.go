@@ -36,6 +36,9 @@ type Options struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Version string
+	// ConfigCommit is the commit of the configuration, empty to look for a git
+	// checkout of its folder.
+	ConfigCommit string
 	// Transport carries the requests to Graph and the sign-in; nil is the
 	// default one.
 	Transport http.RoundTripper
@@ -162,6 +165,11 @@ func (a *App) Ledger(tenant string) *ledger.Ledger {
 
 // Triage reads the tenant's triage file; nil if it has none.
 func (a *App) Triage(t config.Tenant) (*triage.Policy, yamldoc.Problems) {
+	return a.readTriage(t, nil)
+}
+
+// readTriage is Triage that notes the text that it used.
+func (a *App) readTriage(t config.Tenant, used *[]ledger.InputText) (*triage.Policy, yamldoc.Problems) {
 	if t.Triage == "" {
 		return nil, nil
 	}
@@ -169,19 +177,30 @@ func (a *App) Triage(t config.Tenant) (*triage.Policy, yamldoc.Problems) {
 	if err != nil {
 		return nil, yamldoc.Problems{{File: Relative(t.Triage), Message: "cannot be read: " + err.Error()}}
 	}
+	a.used(used, ledger.InputTriage, t.Triage, data)
 	return triage.Parse(Relative(t.Triage), data, a.opt.Now())
 }
 
 // Baseline reads the tenant's baseline; nil if it has none.
 func (a *App) Baseline(t config.Tenant) (*baseline.Baseline, yamldoc.Problems) {
+	return a.readBaseline(t, nil)
+}
+
+// readBaseline is Baseline that notes the texts that it used.
+func (a *App) readBaseline(t config.Tenant, used *[]ledger.InputText) (*baseline.Baseline, yamldoc.Problems) {
 	if t.Baseline == "" {
 		return nil, nil
 	}
-	return baseline.Load(Disk{}, Relative(t.Baseline))
+	return baseline.Load(recording{func(name string, data []byte) { a.used(used, ledger.InputBaseline, name, data) }}, Relative(t.Baseline))
 }
 
 // Expectations reads the tenant's file of expectations; none if it has none.
 func (a *App) Expectations(t config.Tenant) ([]expectation.Expectation, yamldoc.Problems) {
+	return a.readExpectations(t, nil)
+}
+
+// readExpectations is Expectations that notes the text that it used.
+func (a *App) readExpectations(t config.Tenant, used *[]ledger.InputText) ([]expectation.Expectation, yamldoc.Problems) {
 	if t.Expectations == "" {
 		return nil, nil
 	}
@@ -189,6 +208,7 @@ func (a *App) Expectations(t config.Tenant) ([]expectation.Expectation, yamldoc.
 	if err != nil {
 		return nil, yamldoc.Problems{{File: Relative(t.Expectations), Message: "cannot be read: " + err.Error()}}
 	}
+	a.used(used, ledger.InputExpectations, t.Expectations, data)
 	return expectation.Parse(Relative(t.Expectations), data)
 }
 
@@ -226,16 +246,17 @@ type tenantFiles struct {
 	triage       *triage.Policy
 	baseline     *baseline.Baseline
 	expectations []expectation.Expectation
+	used         []ledger.InputText
 }
 
 // files reads the files of a tenant, and logs warnings.
 func (a *App) files(t config.Tenant) (f tenantFiles, err error) {
 	var problems yamldoc.Problems
 	var more yamldoc.Problems
-	f.triage, problems = a.Triage(t)
-	f.baseline, more = a.Baseline(t)
+	f.triage, problems = a.readTriage(t, &f.used)
+	f.baseline, more = a.readBaseline(t, &f.used)
 	problems = append(problems, more...)
-	f.expectations, more = a.Expectations(t)
+	f.expectations, more = a.readExpectations(t, &f.used)
 	problems = append(problems, more...)
 	if err := problems.Err(); err != nil {
 		return tenantFiles{}, err
@@ -272,6 +293,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		Name:   t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
 		Reader: client, Writer: func() apply.Writer { return client },
 		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Expectations: f.expectations, Access: client,
+		Inputs: append([]ledger.InputText{settingsOf(cfg, t.Name)}, f.used...), ConfigCommit: a.commit(),
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
 			ServicePrincipals: cfg.Sweep.ServicePrincipals, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,

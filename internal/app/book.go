@@ -35,6 +35,9 @@ func (a *App) Book() *runs.Book {
 	})
 }
 
+// ways are how the sources of orders are called in reports.
+var ways = map[string]plan.Way{runs.API: plan.ByAPI, runs.Schedule: plan.BySchedule}
+
 // sweepOrder carries one order out.
 func (a *App) sweepOrder(ctx context.Context, o runs.Order) (runs.Result, error) {
 	t, ok := a.Tenant(o.Tenant)
@@ -46,7 +49,7 @@ func (a *App) sweepOrder(ctx context.Context, o runs.Order) (runs.Result, error)
 		return runs.Result{}, err
 	}
 	s.Log = runs.Log(ctx, s.Log)
-	r, err := s.Run(ctx, sweep.Request{Mode: sweep.Mode(o.Mode), Run: o.Run, Continue: runs.InTurns(ctx)})
+	r, err := s.Run(ctx, sweep.Request{Mode: sweep.Mode(o.Mode), Run: o.Run, Through: ways[o.Source], By: o.By, Reason: o.Reason, Continue: runs.InTurns(ctx)})
 	if err != nil {
 		return runs.Result{}, err
 	}

@@ -262,5 +262,5 @@ func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) e
 			return err
 		}
 	}
-	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, sweep.Request{Mode: sweep.Apply, Destroy: true, By: c.User, Reason: reason}, false)
+	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, sweep.Request{Mode: sweep.Apply, Destroy: true, Reason: reason}, false)
 }

@@ -74,7 +74,7 @@ func exitCode(err error) int {
 		return ExitDone
 	case errors.As(err, &exit):
 		return exit.code
-	case errors.As(err, &usage), errors.As(err, &problems), errors.Is(err, blobstore.ErrNotImmutable):
+	case errors.As(err, &usage), errors.As(err, &problems), errors.Is(err, entra.ErrPrivileged), errors.Is(err, blobstore.ErrNotImmutable):
 		return ExitUsage
 	case errors.Is(err, blobstore.ErrLeaseHeld):
 		return ExitLocked

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,7 +15,23 @@ import (
 )
 
 // knownEnv are RISKSWEEP_ variables that the process itself reads.
-var knownEnv = []string{"RISKSWEEP_LOG_LEVEL", "RISKSWEEP_LOG_FORMAT"}
+var knownEnv = []string{"RISKSWEEP_LOG_LEVEL", "RISKSWEEP_LOG_FORMAT", envCommit}
+
+// envCommit names the commit that the configuration was taken from, for the
+// manifests of runs.
+const envCommit = "RISKSWEEP_CONFIG_COMMIT"
+
+var commitName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._/-]{0,99}$`)
+
+// configCommit is the commit that the environment names.
+func (c *command) configCommit() string {
+	v, _ := c.Env(envCommit)
+	if v = strings.TrimSpace(v); v == "" || commitName.MatchString(v) {
+		return v
+	}
+	c.log.Warn(envCommit + " names no commit and is not recorded: it must be a hash or a name of letters, digits and . _ / - of at most 100 characters")
+	return ""
+}
 
 // keyFlags gives every scalar key of the configuration a flag. They are many,
 // so help shows them only with the keys (risksweep config keys).
@@ -68,6 +86,7 @@ func (c *command) open(cmd *cobra.Command, use config.Use) (*app.App, error) {
 }
 
 func (c *command) openApp(ctx context.Context, cfg *config.Config, opt app.Options) (*app.App, error) {
+	opt.ConfigCommit = c.configCommit()
 	opt.Now, opt.Log, opt.Version, opt.Progress, opt.ExitCode = c.Now, c.log, Version(), c.progress(), statusCode
 	return app.Open(ctx, cfg, opt)
 }

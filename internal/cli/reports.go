@@ -29,7 +29,7 @@ func (c *command) reportCommand() *cobra.Command {
 		Use: "show [RUN]", Short: "Show a run's summary, or one of its files; the last complete sweep if none is named", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.showRun(cmd, append(args, "")[0], file) },
 	}
-	show.Flags().StringVar(&file, "file", "", "print this file of the run: report.json, users.csv, …")
+	show.Flags().StringVar(&file, "file", "", "print this file of the run: report.json, users.csv, inputs/triage.yaml, …")
 	var heads []string
 	verify := &cobra.Command{
 		Use: "verify", Short: "Check every hash of every run, and the chains of apply and plan runs",
@@ -162,6 +162,9 @@ func (c *command) showRun(cmd *cobra.Command, run, file string) error {
 }
 
 func (c *command) copyFile(cmd *cobra.Command, l *ledger.Ledger, run, file string) error {
+	if name, ok := strings.CutPrefix(file, "inputs/"); ok {
+		return c.copyInput(cmd, l, run, name)
+	}
 	in, _, err := l.Open(cmd.Context(), run, file)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return c.noFile(cmd, l, run, file)
@@ -174,6 +177,30 @@ func (c *command) copyFile(cmd *cobra.Command, l *ledger.Ledger, run, file strin
 	return err
 }
 
+// copyInput prints a text that steered the run.
+func (c *command) copyInput(cmd *cobra.Command, l *ledger.Ledger, run, name string) error {
+	m, err := l.Manifest(cmd.Context(), run)
+	if err != nil {
+		return fmt.Errorf("the inputs of run %s: %w", run, err)
+	}
+	for _, i := range m.Inputs {
+		if i.Name != name {
+			continue
+		}
+		in, err := l.OpenInput(cmd.Context(), i)
+		if errors.Is(err, blobstore.ErrNotFound) && !i.Stored {
+			return usageError{fmt.Errorf("run %s kept only the hash of %s (%s), because report.redact is on", run, name, i.SHA256)}
+		}
+		if err != nil {
+			return fmt.Errorf("inputs/%s of run %s: %w", name, run, err)
+		}
+		defer in.Close()
+		_, err = io.Copy(c.Out, in)
+		return err
+	}
+	return c.noFile(cmd, l, run, "inputs/"+name)
+}
+
 // noFile says that a run has no such file, and which it has.
 func (c *command) noFile(cmd *cobra.Command, l *ledger.Ledger, run, file string) error {
 	m, err := l.Manifest(cmd.Context(), run)
@@ -183,6 +210,9 @@ func (c *command) noFile(cmd *cobra.Command, l *ledger.Ledger, run, file string)
 	names := make([]string, len(m.Files))
 	for i, f := range m.Files {
 		names[i] = f.Name
+	}
+	for _, i := range m.Inputs {
+		names = append(names, "inputs/"+i.Name)
 	}
 	err = fmt.Errorf("run %s has no file %s; it has %s", run, file, strings.Join(names, ", "))
 	if near := yamldoc.Nearest(file, names); near != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
@@ -30,7 +31,7 @@ Nothing is written to the tenant.`,
 }
 
 func (c *command) applyCommand() *cobra.Command {
-	var stored string
+	var stored, reason string
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Sweep and carry out what enforcement allows",
@@ -41,15 +42,16 @@ compared with the live tenant right before it is sent, and read back after.
 With --plan only the actions of that stored plan are carried out, and of these
 only the ones that still hold.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.apply(cmd, stored)
+			return c.apply(cmd, stored, reason)
 		},
 	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
 	cmd.Flags().StringVar(&stored, "plan", "", "carry out only what this run has planned")
 	return cmd
 }
 
-func (c *command) apply(cmd *cobra.Command, stored string) error {
-	req := sweep.Request{Mode: sweep.Apply}
+func (c *command) apply(cmd *cobra.Command, stored, reason string) error {
+	req := sweep.Request{Mode: sweep.Apply, Reason: reason}
 	if stored == "" {
 		return c.sweepAll(cmd, req, false)
 	}
@@ -82,6 +84,7 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 		return err
 	}
 	c.wide = form == "wide"
+	req.Through, req.By = plan.ByCommandLine, c.User
 	results := make([]sweep.Result, len(tenants))
 	errs := make([]error, len(tenants))
 	sweepers := make([]*sweep.Sweeper, len(tenants))
@@ -116,6 +119,9 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 			c.advise(errs[i])
 		default:
 			one = statusCode(r)
+			if errors.Is(r.Err, entra.ErrPrivileged) { // an answer to what was typed
+				c.log.Error(printable(r.Err.Error()), "tenant", tenants[i].Name)
+			}
 			if one == ExitDone && exitOnPending && pending(r) {
 				one = ExitPending
 			}

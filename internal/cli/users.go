@@ -227,23 +227,18 @@ the look right before the write, the journal and the report hold all the same.`,
 			if err != nil {
 				return err
 			}
-			if kind != plan.ConfirmCompromised && !privileged {
-				if err := checkRoles(cmd.Context(), a, t, args); err != nil {
-					return err
-				}
-			}
 			if !yes {
 				if err := c.ask(fmt.Sprintf("%s in tenant %s: %s?", words.Name, t.Name, strings.Join(args, ", "))); err != nil {
 					return err
 				}
 			}
 			return c.sweepTenants(cmd.Context(), a, a.Config.Tenants,
-				sweep.Request{Mode: sweep.Apply, By: c.User, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason}}, false)
+				sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason, Privileged: privileged}}, false)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; say why with --reason")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
-	if kind != plan.ConfirmCompromised {
+	if kind.ClosesRisk() {
 		cmd.Flags().BoolVar(&privileged, "privileged", false, "also for users who hold a directory role")
 	}
 	return cmd

@@ -357,7 +357,7 @@ func TestProbesAndMetrics(t *testing.T) {
 
 func TestMetricsOutliveARestart(t *testing.T) {
 	w := newWorld("contoso")
-	o, err := w.Ordered("contoso", "plan")
+	o, err := w.Ordered("contoso", "plan", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

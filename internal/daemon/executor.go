@@ -80,7 +80,7 @@ func (e *executor) Start(ctx context.Context, o httpapi.Order) (id string, err e
 	if elsewhere {
 		return "", httpapi.ErrBusy
 	}
-	order, err := e.Book.Ordered(o.Tenant, o.Mode)
+	order, err := e.Book.Ordered(o.Tenant, o.Mode, o.By, o.Reason)
 	if err != nil {
 		return "", err
 	}

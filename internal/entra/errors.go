@@ -14,6 +14,9 @@ var (
 	ErrUnlicensed   = errors.New("licence missing")
 	ErrThrottled    = errors.New("throttled")
 	ErrUnavailable  = errors.New("service unavailable")
+	// ErrPrivileged is an order for a user who holds a directory role, given without
+	// saying that such users are meant.
+	ErrPrivileged = errors.New("privileged")
 	// ErrMalformed is an answer that is not what the service sends: truncated,
 	// not JSON, of a wrong type, or paging that loops.
 	ErrMalformed = errors.New("malformed answer")

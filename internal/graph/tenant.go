@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,6 +95,22 @@ func tenantOf(o organization) entra.Tenant {
 		}
 	}
 	return t
+}
+
+// SignedIn is whom the token stands for, as the token itself says; nothing is
+// sent to the directory. A token that does not show it is an error that wraps
+// entra.ErrOpaqueToken.
+func (c *Client) SignedIn(ctx context.Context) (*entra.SignedIn, error) {
+	t, err := c.claims(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Scopes != "":
+		return &entra.SignedIn{Kind: entra.SignedInUser, ID: t.ObjectID, AppID: t.AppID, Name: cmp.Or(t.UPN, t.PreferredUsername, t.UniqueName)}, nil
+	case t.AppID == "" && t.ObjectID == "":
+		return nil, fmt.Errorf("reading the access token: %w", entra.ErrOpaqueToken)
+	}
+	return &entra.SignedIn{Kind: entra.SignedInApp, ID: t.ObjectID, AppID: t.AppID, Name: t.AppName}, nil
 }
 
 // Self is the identity that the job runs as: the service principal of the

@@ -27,6 +27,11 @@ type claims struct {
 	TenantID string   `json:"tid"`
 	Roles    []string `json:"roles"`
 	Scopes   string   `json:"scp"`
+	// The names of the application and of the person, by the version of the token.
+	AppName           string `json:"app_displayname"`
+	UPN               string `json:"upn"`
+	PreferredUsername string `json:"preferred_username"`
+	UniqueName        string `json:"unique_name"`
 }
 
 // parseClaims decodes a token; ok is false for one that is not a JWT.

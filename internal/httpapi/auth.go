@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -108,16 +109,19 @@ var (
 	errIssuer   = errors.New("the issuer's keys cannot be fetched; try again")
 )
 
-// check examines one request.
-func (a *Auth) check(r *http.Request) error {
+// ownToken is what a caller with the API's own token is called.
+const ownToken = "http.token"
+
+// check examines one request and names the caller.
+func (a *Auth) check(r *http.Request) (caller string, err error) {
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
-		return errNoToken
+		return "", errNoToken
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.TrimSpace(token)
 	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return errBadToken
+		return "", errBadToken
 	}
 	// Hashes have one length, so that neither length nor content shows in time.
 	own := a.Token
@@ -126,34 +130,49 @@ func (a *Auth) check(r *http.Request) error {
 	}
 	given, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(own))
 	if subtle.ConstantTimeCompare(given[:], want[:]) == 1 && own != "" {
-		return nil
+		return ownToken, nil
 	}
 	if a.Issuer == "" || strings.Count(token, ".") != 2 {
-		return errBadToken
+		return "", errBadToken
 	}
 	return a.checkEntra(r.Context(), token)
 }
 
 // checkEntra validates a token of Microsoft Entra ID: signature by a key of the
 // issuer, issuer, audience, times, and the app role.
-func (a *Auth) checkEntra(ctx context.Context, token string) error {
+func (a *Auth) checkEntra(ctx context.Context, token string) (caller string, err error) {
 	v, err := a.keys(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errIssuer, err)
+		return "", fmt.Errorf("%w: %w", errIssuer, err)
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, a.Client), 10*time.Second)
 	defer cancel()
-	id, err := v.Verify(ctx, token)
+	verified, err := v.Verify(ctx, token)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errBadToken, err)
+		return "", fmt.Errorf("%w: %w", errBadToken, err)
 	}
 	var claims struct {
-		Roles []string `json:"roles"`
+		Roles             []string `json:"roles"`
+		PreferredUsername string   `json:"preferred_username"`
+		UPN               string   `json:"upn"`
+		AppName           string   `json:"app_displayname"`
+		AppID             string   `json:"appid"`
+		AuthorizedParty   string   `json:"azp"`
+		ObjectID          string   `json:"oid"`
+		Subject           string   `json:"sub"`
 	}
-	if err := id.Claims(&claims); err != nil || !slices.Contains(claims.Roles, a.Role) {
-		return errNoRole
+	if err := verified.Claims(&claims); err != nil || !slices.Contains(claims.Roles, a.Role) {
+		return "", errNoRole
 	}
-	return nil
+	name := cmp.Or(claims.PreferredUsername, claims.UPN, claims.AppName, claims.AppID, claims.AuthorizedParty)
+	id := cmp.Or(claims.ObjectID, claims.Subject)
+	switch {
+	case name == "" || name == id:
+		return id, nil
+	case id == "":
+		return name, nil
+	}
+	return name + " (" + id + ")", nil
 }
 
 // keys discovers the issuer at the first need. A failure is kept for a short
@@ -180,15 +199,26 @@ func (a *Auth) keys(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	return a.verifier, nil
 }
 
+// callerKey is under what the context of a request keeps the caller's name.
+type callerKey struct{}
+
+// caller names who sent a request that was let in.
+func (a *api) caller(r *http.Request) string {
+	if name, ok := r.Context().Value(callerKey{}).(string); ok {
+		return name
+	}
+	return a.Caller
+}
+
 // guard lets only those pass who may call. A nil Auth lets all pass.
 func (a *Auth) guard(api *api, next http.Handler) http.Handler {
 	if a == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := a.check(r)
+		caller, err := a.check(r)
 		if err == nil {
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 			return
 		}
 		if say, untold := a.refusals.count(a.Now()); say {

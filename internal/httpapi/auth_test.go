@@ -250,7 +250,8 @@ func TestATokenThatIsReadAnew(t *testing.T) {
 	may := func(header string) error {
 		r := httptest.NewRequest("POST", "/v1/runs", nil)
 		r.Header.Set("Authorization", header)
-		return auth.check(r)
+		_, err := auth.check(r)
+		return err
 	}
 	if err := may("Bearer  " + now + " "); err != nil {
 		t.Errorf("the new token: %v", err)

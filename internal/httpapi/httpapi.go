@@ -49,6 +49,10 @@ type Run struct {
 type Order struct {
 	Tenant string `json:"tenant"`
 	Mode   string `json:"mode"` // plan or apply
+	// Reason is what the caller gives as the reason, for the report.
+	Reason string `json:"reason,omitempty"`
+	// By is the caller, as the guard knows it.
+	By string `json:"-"`
 }
 
 // The kinds of failure that have an answer of their own.
@@ -89,7 +93,9 @@ type Options struct {
 	AllowApply bool
 	// Auth guards every route; nil means that somebody else does.
 	Auth *Auth
-	Log  *slog.Logger
+	// Caller is what callers are called whom somebody else has let in.
+	Caller string
+	Log    *slog.Logger
 }
 
 // The bounds of requests.

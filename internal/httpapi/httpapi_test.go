@@ -83,13 +83,15 @@ func TestOrders(t *testing.T) {
 		text   string // in the answer
 		want   []Order
 	}{
-		"plan":            {body: `{"tenant":"contoso","mode":"plan"}`, status: 202, text: `"status":"queued"`, want: []Order{{"contoso", "plan"}}},
-		"apply":           {body: `{"tenant":"fabrikam","mode":"apply"}`, apply: true, status: 202, text: `"mode":"apply"`, want: []Order{{"fabrikam", "apply"}}},
+		"plan":            {body: `{"tenant":"contoso","mode":"plan"}`, status: 202, text: `"status":"queued"`, want: []Order{{Tenant: "contoso", Mode: "plan"}}},
+		"apply":           {body: `{"tenant":"fabrikam","mode":"apply"}`, apply: true, status: 202, text: `"mode":"apply"`, want: []Order{{Tenant: "fabrikam", Mode: "apply"}}},
+		"a reason":        {body: `{"tenant":"contoso","mode":"plan","reason":"INC-7"}`, status: 202, text: "queued", want: []Order{{Tenant: "contoso", Mode: "plan", Reason: "INC-7"}}},
+		"a long reason":   {body: `{"tenant":"contoso","mode":"plan","reason":"` + strings.Repeat("a", 1001) + `"}`, status: 400, text: "reason must be one line"},
 		"apply forbidden": {body: `{"tenant":"fabrikam","mode":"apply"}`, status: 400, text: "http.allowApply"},
-		"busy":            {body: `{"tenant":"contoso","mode":"plan"}`, err: fmt.Errorf("x: %w", ErrBusy), status: 409, text: "being swept", want: []Order{{"contoso", "plan"}}},
+		"busy":            {body: `{"tenant":"contoso","mode":"plan"}`, err: fmt.Errorf("x: %w", ErrBusy), status: 409, text: "being swept", want: []Order{{Tenant: "contoso", Mode: "plan"}}},
 		"bad before busy": {body: `{"tenant":"contoso","mode":"pan"}`, err: ErrBusy, status: 400, text: `did you mean \"plan\"`},
-		"stopping":        {body: `{"tenant":"contoso","mode":"plan"}`, err: ErrStopping, status: 503, text: "stopping", want: []Order{{"contoso", "plan"}}},
-		"broken":          {body: `{"tenant":"contoso","mode":"plan"}`, err: errors.New("secret detail"), status: 500, text: "the log says why", want: []Order{{"contoso", "plan"}}},
+		"stopping":        {body: `{"tenant":"contoso","mode":"plan"}`, err: ErrStopping, status: 503, text: "stopping", want: []Order{{Tenant: "contoso", Mode: "plan"}}},
+		"broken":          {body: `{"tenant":"contoso","mode":"plan"}`, err: errors.New("secret detail"), status: 500, text: "the log says why", want: []Order{{Tenant: "contoso", Mode: "plan"}}},
 		"no tenant":       {body: `{"mode":"plan"}`, status: 400, text: "tenant is missing"},
 		"no mode":         {body: `{"tenant":"contoso"}`, status: 400, text: "mode is missing"},
 		"other tenant":    {body: `{"tenant":"contso","mode":"plan"}`, status: 400, text: `did you mean \"contoso\"`},

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
@@ -30,6 +31,7 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	o.By = a.caller(r)
 	id, err := a.Runner.Start(r.Context(), o)
 	switch {
 	case errors.Is(err, ErrBusy):
@@ -42,7 +44,7 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 		a.Log.Error("a run could not be started", "tenant", o.Tenant, "mode", o.Mode, "error", err)
 		a.fail(w, r, http.StatusInternalServerError, "the run could not be started; the log says why")
 	default:
-		a.Log.Info("a run was ordered", "tenant", o.Tenant, "mode", o.Mode, "run", id)
+		a.Log.Info("a run was ordered", "tenant", o.Tenant, "mode", o.Mode, "run", id, "by", o.By)
 		w.Header().Set("Location", "/api/runs/"+id)
 		w.Header().Set("Retry-After", "30")
 		a.answer(w, r, http.StatusAccepted, Run{ID: id, Tenant: o.Tenant, Mode: o.Mode, Status: Queued, Counts: map[string]int{}})
@@ -68,19 +70,22 @@ func (a *api) order(body io.Reader) (Order, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return o, errors.New("the body must be one JSON object and nothing more")
 	}
-	known := []string{"tenant", "mode"}
+	known := []string{"tenant", "mode", "reason"}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if !slices.Contains(known, name) {
 			return o, fmt.Errorf("unknown member %q%s", clip(name), suggest(name, known))
 		}
 	}
-	for name, to := range map[string]*string{"tenant": &o.Tenant, "mode": &o.Mode} {
+	for name, to := range map[string]*string{"tenant": &o.Tenant, "mode": &o.Mode, "reason": &o.Reason} {
 		if raw, ok := members[name]; ok && json.Unmarshal(raw, to) != nil {
 			return o, fmt.Errorf("%s must be a text", name)
 		}
 	}
 	return o, a.check(o)
 }
+
+// maxReason bounds the reason of an order: it goes into a queue message.
+const maxReason = 1000
 
 // check says what is wrong with an order.
 func (a *api) check(o Order) error {
@@ -93,6 +98,8 @@ func (a *api) check(o Order) error {
 		return errors.New("mode is missing: plan or apply")
 	case o.Mode != "plan" && o.Mode != "apply":
 		return fmt.Errorf("mode %q is neither plan nor apply%s", clip(o.Mode), suggest(o.Mode, []string{"plan", "apply"}))
+	case len(o.Reason) > maxReason || strings.ContainsFunc(o.Reason, unicode.IsControl):
+		return fmt.Errorf("reason must be one line of at most %d bytes", maxReason)
 	case o.Mode == "apply" && !a.AllowApply:
 		return errors.New("apply is not allowed here: http.allowApply is off, only a plan can be asked for")
 	}

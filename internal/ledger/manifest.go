@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 // ManifestVersion is the version of manifest.json.
@@ -46,6 +47,15 @@ type Manifest struct {
 	// end, as in report.json.
 	Unread []string `json:"unread,omitempty"`
 	Files  []File   `json:"files"`
+	// Inputs are the texts that the run was steered by, as it used them. Versions
+	// that stored none did not write them.
+	Inputs []Input `json:"inputs,omitempty"`
+	// ConfigCommit is the commit that the configuration was taken from, if
+	// RISKSWEEP_CONFIG_COMMIT or a git checkout of its folder names one.
+	ConfigCommit string `json:"configCommit,omitempty"`
+	// Requested says who asked for the run. Versions that did not know did not
+	// write it.
+	Requested *plan.Requested `json:"requested,omitempty"`
 	// Previous is the manifest before this one in the chain of apply runs.
 	Previous *Link `json:"previous"`
 	// PlanHead is, in a plan run, the head of the chain of plan runs before it;

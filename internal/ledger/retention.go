@@ -120,6 +120,9 @@ func (l *Ledger) Prune(ctx context.Context, keep ...string) ([]string, error) {
 		}
 		gone = append(gone, r.Run)
 	}
+	if err := l.pruneInputs(ctx); err != nil {
+		return gone, fmt.Errorf("deleting the inputs of deleted runs: %w", err)
+	}
 	return gone, nil
 }
 
@@ -131,6 +134,11 @@ type protector interface {
 // protect gives a file of the run its retention policy. The time counts from the
 // start of the run, as Prune counts.
 func (r *Run) protect(ctx context.Context, name string) error {
+	return r.protectName(ctx, r.dir+"/"+name)
+}
+
+// protectName does so for a file anywhere in the store.
+func (r *Run) protectName(ctx context.Context, name string) error {
 	if r.l.opt.ImmutableDays <= 0 {
 		return nil
 	}
@@ -146,7 +154,7 @@ func (r *Run) protect(ctx context.Context, name string) error {
 	if !until.After(r.l.opt.Now()) {
 		return nil
 	}
-	if err := p.Protect(ctx, r.dir+"/"+name, until); err != nil {
+	if err := p.Protect(ctx, name, until); err != nil {
 		return fmt.Errorf("the retention policy of %s: %w", name, err)
 	}
 	return nil

@@ -42,6 +42,7 @@ type Run struct {
 
 	mu      sync.Mutex
 	files   map[string]File
+	inputs  []Input
 	journal *Journal
 	head    string
 }
@@ -215,6 +216,7 @@ func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (str
 	for _, f := range r.files {
 		m.Files = append(m.Files, f)
 	}
+	m.Inputs = r.inputs
 	sort.Slice(m.Files, func(i, j int) bool { return m.Files[i].Name < m.Files[j].Name })
 	if r.mode == "apply" && head != "" {
 		m.Previous = &Link{Run: headRun, SHA256: head}
@@ -223,6 +225,9 @@ func (r *Run) Finish(ctx context.Context, m Manifest, head, headRun string) (str
 		if err := r.protect(ctx, f.Name); err != nil {
 			return "", err
 		}
+	}
+	if err := r.protectInputs(ctx); err != nil {
+		return "", err
 	}
 	data, err := encodeManifest(m)
 	if r.mode != "apply" {

@@ -46,7 +46,7 @@ func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, err
 		return v, err
 	}
 	manifests := map[string]Manifest{}
-	hashes := map[string]string{}
+	hashes, inputs := map[string]string{}, map[string]string{}
 	for _, id := range ids {
 		m, sum, err := l.manifest(ctx, id)
 		switch {
@@ -73,6 +73,10 @@ func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, err
 		manifests[id], hashes[id] = m, sum
 		problems, err := l.verifyRun(ctx, id, m)
 		if err != nil {
+			return v, err
+		}
+		v.Problems = append(v.Problems, problems...)
+		if problems, err = l.verifyInputs(ctx, m, inputs); err != nil {
 			return v, err
 		}
 		v.Problems = append(v.Problems, problems...)

@@ -207,6 +207,9 @@ func (k Kind) Batch() int { return k.row().batch }
 // Record says how the state remembers an action on a user.
 func (k Kind) Record() Record { return k.row().record }
 
+// ClosesRisk reports whether the action closes the risk of a user.
+func (k Kind) ClosesRisk() bool { return k.Record() == Dismissal }
+
 // Verb is what an action does to an object, empty for one on a user.
 func (k Kind) Verb() Verb { return k.row().verb }
 

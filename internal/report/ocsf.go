@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -38,12 +39,17 @@ type OCSF struct {
 	lines  lines
 	source OCSFSource
 	redact Redaction
+	asked  *plan.Requested
 }
 
 // NewOCSF begins the file.
 func NewOCSF(w io.Writer, source OCSFSource, redact Redaction) *OCSF {
 	return &OCSF{lines: lines{w: w}, source: source, redact: redact}
 }
+
+// Asked says who asked for the run: it stands in the decisions of an order. What
+// it says is redacted already.
+func (o *OCSF) Asked(by *plan.Requested) { o.asked = by }
 
 // Flush writes what is gathered.
 func (o *OCSF) Flush() error { return o.lines.flush() }
@@ -90,6 +96,7 @@ type ocsfResource struct {
 }
 
 type ocsfEvidence struct {
+	Actor  *ocsfActor    `json:"actor,omitempty"`
 	User   *ocsfUser     `json:"user,omitempty"`
 	Source *ocsfEndpoint `json:"src_endpoint,omitempty"`
 }
@@ -98,6 +105,13 @@ type ocsfUser struct {
 	UID      string `json:"uid,omitempty"`
 	Name     string `json:"name,omitempty"`
 	FullName string `json:"full_name,omitempty"`
+}
+
+// ocsfActor is who ordered what a finding tells of.
+type ocsfActor struct {
+	User    *ocsfUser `json:"user,omitempty"`
+	AppName string    `json:"app_name,omitempty"`
+	AppUID  string    `json:"app_uid,omitempty"`
 }
 
 type ocsfEndpoint struct {
@@ -224,7 +238,32 @@ func (o *OCSF) Decision(row UserRow) error {
 	f.unmapped("openDetections", row.OpenDetections)
 	f.unmapped("riskLevel", u.RiskLevel)
 	f.unmapped("riskState", u.RiskState)
+	o.ordered(f, d)
 	return o.add(f)
+}
+
+// ordered says in the decision of an order who gave it, and why.
+func (o *OCSF) ordered(f *ocsfFinding, d triage.Decision) {
+	by := o.asked
+	if by == nil || d.Rule != ruleOrder {
+		return
+	}
+	actor := &ocsfActor{}
+	if by.By != "" {
+		actor.User = &ocsfUser{Name: by.By}
+		f.unmapped("orderedBy", by.By)
+	}
+	if s := by.SignedInAs; s != nil {
+		f.unmapped("signedInAs", s.String())
+		if actor.AppUID = s.AppID; s.Kind == entra.SignedInApp {
+			actor.AppName = s.Name
+		}
+	}
+	if by.Reason != "" {
+		f.unmapped("orderReason", by.Reason)
+	}
+	f.unmapped("orderedThrough", by.Through)
+	f.Evidences = append(f.Evidences, ocsfEvidence{Actor: actor})
 }
 
 func (o *OCSF) finding(level entra.RiskLevel, state entra.RiskState) *ocsfFinding {

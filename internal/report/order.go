@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
@@ -11,6 +12,9 @@ import (
 const (
 	ofOrder   = "order"
 	ofDestroy = "destroy"
+
+	// ruleOrder is the rule of a decision that a person made.
+	ruleOrder = "order"
 )
 
 // Order is what a person asked for, in a run of kind order or destroy.
@@ -21,7 +25,8 @@ type Order struct {
 	Users  []UserRef `json:"users"`
 	// Reason is the person's own words.
 	Reason string `json:"reason,omitempty"`
-	// By is the account of the machine that gave the order.
+	// By is the account of the machine that gave the order, or the caller of the
+	// API.
 	By string `json:"by,omitempty"`
 }
 
@@ -70,6 +75,20 @@ func (r Redaction) Order(o *Order) *Order {
 	}
 	hidden.Reason, hidden.By = r.Sentence(o.Reason, names...), r.Text(o.By)
 	return &hidden
+}
+
+// Requested redacts who asked for a run, and these names in the reason.
+func (r Redaction) Requested(q plan.Requested, names ...string) plan.Requested {
+	if !r.active() {
+		return q
+	}
+	q.By, q.Reason = r.Text(q.By), r.Sentence(q.Reason, names...)
+	if q.SignedInAs != nil && q.SignedInAs.Kind == entra.SignedInUser {
+		hidden := *q.SignedInAs
+		hidden.Name = r.Text(hidden.Name)
+		q.SignedInAs = &hidden
+	}
+	return q
 }
 
 // UnreadText says for a person what a run did not read; empty if it read all.

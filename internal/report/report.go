@@ -25,12 +25,15 @@ type Report struct {
 	// Kind is what the run was asked to do: sweep, order or destroy.
 	Kind string `json:"kind,omitempty"`
 	// Order is what a person asked for, in a run of kind order or destroy.
-	Order      *Order    `json:"order,omitempty"`
-	Status     string    `json:"status"`
-	ExitCode   int       `json:"exitCode"`
-	Version    string    `json:"version"`
-	StartedAt  time.Time `json:"startedAt"`
-	FinishedAt time.Time `json:"finishedAt"`
+	Order *Order `json:"order,omitempty"`
+	// Requested says who asked for the run, by which way and why, and as whom it
+	// was signed in.
+	Requested  *plan.Requested `json:"requested,omitempty"`
+	Status     string          `json:"status"`
+	ExitCode   int             `json:"exitCode"`
+	Version    string          `json:"version"`
+	StartedAt  time.Time       `json:"startedAt"`
+	FinishedAt time.Time       `json:"finishedAt"`
 	// OverDismissed are dismissals that closed more than the plan covered:
 	// nothing in a report is more urgent.
 	OverDismissed []plan.Outcome   `json:"overDismissed"`

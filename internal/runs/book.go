@@ -37,6 +37,10 @@ type Order struct {
 	Tenant        string `json:"tenant"`
 	Mode          string `json:"mode"`   // plan or apply
 	Source        string `json:"source"` // Schedule or API
+	// By is the caller who ordered the run, and Reason what they gave as the
+	// reason; for the report.
+	By     string `json:"by,omitempty"`
+	Reason string `json:"reason,omitempty"`
 	// Due is when a scheduled run was due: with the tenant, what makes it the
 	// same run however often it is ordered.
 	Due       time.Time `json:"due,omitzero"`
@@ -158,10 +162,10 @@ func (b *Book) Again(ctx context.Context, tenant string, due time.Time) (Order, 
 const cancelled = "cancelled"
 
 // Ordered is a new order that came through the API.
-func (b *Book) Ordered(tenant, mode string) (Order, error) {
+func (b *Book) Ordered(tenant, mode, by, reason string) (Order, error) {
 	now := b.Now().UTC()
 	id, err := ledger.NewRunID(now)
-	return Order{SchemaVersion: OrderVersion, Run: id, Tenant: tenant, Mode: mode, Source: API, OrderedAt: now}, err
+	return Order{SchemaVersion: OrderVersion, Run: id, Tenant: tenant, Mode: mode, Source: API, By: by, Reason: reason, OrderedAt: now}, err
 }
 
 // Check says whether an order may be carried out at all: whoever can write to

@@ -16,7 +16,7 @@ import (
 func TestTheLifeOfAnOrder(t *testing.T) {
 	w := newWorld(nil)
 	ctx := t.Context()
-	o, err := w.Ordered("fabrikam", "plan")
+	o, err := w.Ordered("fabrikam", "plan", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestEveryStatusHasAWord(t *testing.T) {
 func TestOrdersAreNotForgotten(t *testing.T) {
 	w := newWorld(nil)
 	ctx := t.Context()
-	o, err := w.Ordered("contoso", "plan")
+	o, err := w.Ordered("contoso", "plan", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestOrdersAreNotForgotten(t *testing.T) {
 	if err != nil || r.Status != httpapi.Failed || r.Error != "the store was full" {
 		t.Errorf("given up: %+v, %v", r, err)
 	}
-	late, err := w.Ordered("contoso", "plan")
+	late, err := w.Ordered("contoso", "plan", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestRunsOfAllTenantsNewestFirst(t *testing.T) {
 	w := newWorld(nil)
 	var want []string
 	for i := range 6 {
-		o, err := w.Ordered([]string{"contoso", "fabrikam"}[i%2], "plan")
+		o, err := w.Ordered([]string{"contoso", "fabrikam"}[i%2], "plan", "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestRunsOfAllTenantsNewestFirst(t *testing.T) {
 func TestPoisonIsRecordedOnce(t *testing.T) {
 	w := newWorld(nil)
 	ctx := t.Context()
-	o, err := w.Ordered("contoso", "plan")
+	o, err := w.Ordered("contoso", "plan", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestAListReadsOnlyTheOrdersItShows(t *testing.T) {
 	ctx := t.Context()
 	var ids []string
 	for range 40 {
-		o, err := w.Ordered("contoso", "plan")
+		o, err := w.Ordered("contoso", "plan", "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,7 +250,7 @@ func TestAListReadsOnlyTheOrdersItShows(t *testing.T) {
 	}
 	// Runs that have begun since leave no place for those that wait longer.
 	for range 2 {
-		o, err := w.Ordered("contoso", "plan")
+		o, err := w.Ordered("contoso", "plan", "", "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ func TestAKilledRunIsTakenUpAgainUnderItsID(t *testing.T) {
 func TestARunThatHasWrittenGetsASuccessor(t *testing.T) {
 	w := newWorld(nil)
 	ctx := t.Context()
-	o, err := w.Ordered("contoso", "apply")
+	o, err := w.Ordered("contoso", "apply", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestACancelledRunIsMadeUpUnderAnotherID(t *testing.T) {
 
 func TestAPlanIsNoScheduledApply(t *testing.T) {
 	w := newWorld(nil)
-	o, err := w.Ordered("contoso", "plan")
+	o, err := w.Ordered("contoso", "plan", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -17,8 +19,8 @@ import (
 // byHand lets a process carry out what a person ordered.
 func (w *world) byHand(t *testing.T, p *process, kind plan.Kind, users ...string) sweep.Result {
 	t.Helper()
-	p.ordered = true
-	res, err := w.carryOut(context.Background(), t, p, sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: users}}, 0)
+	p.ordered, p.meant = true, true
+	res, err := w.carryOut(context.Background(), t, p, sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: users, Privileged: true}}, 0)
 	if err != nil || res.Err != nil {
 		t.Errorf("the order: %v, %v", err, res.Err)
 	}
@@ -65,6 +67,46 @@ func TestNoOrderReachesWhoIsProtected(t *testing.T) {
 				res := w.byHand(t, by, kind, c.user)
 				if len(res.Outcomes) != 1 || res.Outcomes[0].Status != plan.SkippedBlocked || !strings.Contains(res.Outcomes[0].Detail, c.why) {
 					t.Errorf("%s, %s: %v", c.name, kind, res.Outcomes)
+				}
+			})
+		}
+	}
+}
+
+// An order that closes the risk of somebody who holds a directory role, and does
+// not say that such are meant, does nothing at all, whoever gives it; nor does
+// one while roles cannot be read.
+func TestNoOrderReachesWhoHoldsARole(t *testing.T) {
+	for _, noRules := range []bool{false, true} {
+		for _, kind := range []plan.Kind{plan.Dismiss, plan.ConfirmSafe, plan.ConfirmCompromised} {
+			calm(t, func(w *world) {
+				holder := ""
+				for _, upn := range slices.Sorted(maps.Keys(w.names)) {
+					if id := w.names[upn]; w.vpn[id] && w.never[id] && !w.protected[id] && !slices.Contains(w.breakGlass, id) {
+						holder = upn
+					}
+				}
+				w.atRisk(t, "ada@contoso.com", holder)
+				by := w.process("order", 10)
+				by.ordered = true
+				by.change = func(s *sweep.Sweeper) {
+					if noRules {
+						s.Triage = nil
+					}
+				}
+				order := &sweep.Order{Kind: kind, Users: []string{"ada@contoso.com", holder}}
+				res, err := w.carryOut(context.Background(), t, by, sweep.Request{Mode: sweep.Apply, Order: order}, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if kind == plan.ConfirmCompromised {
+					if res.Err != nil {
+						t.Errorf("%s: %v", kind, res.Err)
+					}
+					return
+				}
+				if !errors.Is(res.Err, entra.ErrPrivileged) || !strings.Contains(res.Err.Error(), holder+" ") || len(res.Outcomes) > 0 {
+					t.Errorf("%s: %v, %v", kind, res.Err, res.Outcomes)
 				}
 			})
 		}

@@ -17,7 +17,7 @@ import (
 // handle lets a process carry out what a person orders for some users, among
 // them now and then one whom no order may reach.
 func (w *world) handle(t *testing.T, p *process, hands *rand.Rand, base int) {
-	p.ordered = true
+	p.ordered, p.meant = true, w.seed%3 > 0
 	p.faulty = []int{0, 2, 6}[hands.IntN(3)]
 	if hands.IntN(4) == 0 {
 		p.holdAt = 1 + hands.IntN(20)
@@ -42,7 +42,7 @@ func (w *world) handle(t *testing.T, p *process, hands *rand.Rand, base int) {
 	}
 	users = users[:1+hands.IntN(len(users))]
 	w.say("a person orders: %s of %v", kind, users)
-	_, _ = w.carryOut(context.Background(), t, p, sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: users}}, base) // as it may
+	_, _ = w.carryOut(context.Background(), t, p, sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: users, Privileged: p.meant}}, base) // as it may
 	w.release()
 }
 

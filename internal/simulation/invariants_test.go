@@ -86,6 +86,9 @@ func (w *world) onUsers(p *process, kind plan.Kind, body []byte) func(int, []byt
 			if slices.Contains(w.breakGlass, user) || w.protected[user] {
 				w.breaks("who is protected or break-glass no order reaches", "%s of %s", kind, user)
 			}
+			if kind.ClosesRisk() && !p.meant && w.never[user] {
+				w.breaks("who holds a directory role no order reaches that does not say so", "%s of %s", kind, user)
+			}
 		} else if w.never[user] {
 			w.breaks("who is protected, privileged or break-glass is left alone", "%s of %s", kind, user)
 		}

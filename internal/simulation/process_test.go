@@ -44,6 +44,7 @@ type process struct {
 	share   float64              // of the users at risk that its limits allow; 0: that of its world
 	foreign bool                 // its configuration names another tenant than the one it signs in to
 	barred  bool                 // the tenant takes none of its tokens
+	meant   bool                 // the order says that holders of roles are meant
 	ordered bool                 // it carries out what a person ordered for named users
 	change  func(*sweep.Sweeper) // what its configuration says otherwise; nil: nothing
 	began   time.Time            // its run, or its last one

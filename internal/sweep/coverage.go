@@ -33,6 +33,24 @@ func (r *publisher) counts() {
 	}
 }
 
+// requested says who asked for the run; the zero Start is one that was not
+// signed in.
+func (s *Sweeper) requested(q Request, start gather.Start, found []plan.Action) *plan.Requested {
+	if q.Through == "" && q.By == "" {
+		return nil
+	}
+	reason := q.Reason
+	var names []string
+	if q.Order != nil {
+		reason, names = q.Order.Reason, q.Order.Users
+	}
+	for _, a := range found {
+		names = append(names[:len(names):len(names)], a.Subject.Name)
+	}
+	out := s.Output.Redaction.Requested(plan.Requested{Through: q.Through, By: q.By, Reason: reason, SignedInAs: start.Identity}, names...)
+	return &out
+}
+
 // order is what a person asked for, for the report; nil for a sweep. Users that
 // were not found, or not looked for, stand as the order calls them.
 func (s *Sweeper) order(q Request, found []plan.Action) *report.Order {

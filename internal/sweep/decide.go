@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/baseline/drift"
@@ -22,11 +23,19 @@ import (
 func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, users []plan.Action, d drift.Result, err error) {
 	switch {
 	case j.req.Order != nil:
-		snap, err = j.source.Order(ctx, start, rec, j.req.Order.Users, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
-			row, a := decide.Ordered(k, j.req.Order.Kind, j.req.Order.Reason, u)
+		var unmeant []string
+		o := j.req.Order
+		snap, err = j.source.Order(ctx, start, rec, o.Users, o.Kind.ClosesRisk() && !o.Privileged, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
+			row, a, how := decide.Ordered(k, o.Kind, o.Reason, u)
 			users = append(users, a)
+			if how != "" {
+				unmeant = append(unmeant, nameOf(a.Subject)+" "+how)
+			}
 			return true, j.rows.user(row)
 		})
+		if err == nil {
+			err = j.mayOrder(snap.Known, unmeant, users)
+		}
 	case j.req.Destroy:
 		if err = j.notes.Timed("baseline", func() (err error) { snap, err = j.source.Owned(ctx, start, rec); return err }); err != nil {
 			return snap, nil, d, fmt.Errorf("reading what the baseline owns: %w", err)
@@ -52,6 +61,28 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 		}
 	}
 	return snap, decide.OnUsers(snap, users), d, err
+}
+
+// mayOrder refuses an order as a whole that closes the risk of somebody who holds
+// a directory role, and says which: that takes a word of its own. If roles cannot
+// be read, nobody is known to hold none.
+func (j *job) mayOrder(k gather.Known, unmeant []string, users []plan.Action) error {
+	if len(unmeant) > 0 {
+		return fmt.Errorf("%w: %s; nothing was done: give --privileged if that is meant", entra.ErrPrivileged, strings.Join(unmeant, "; "))
+	}
+	if k.RolesUnknown == "" {
+		return nil
+	}
+	var names []string
+	for _, a := range users {
+		if a.Status == plan.Blocked {
+			names = append(names, nameOf(a.Subject))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: whether %s holds a directory role could not be read, so nothing was done: %s; --privileged orders it without knowing", entra.ErrPrivileged, strings.Join(names, ", "), k.RolesUnknown)
 }
 
 // compareBaseline lets the baseline plan what differs, and says what of it a

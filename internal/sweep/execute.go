@@ -50,7 +50,7 @@ func (j *job) execute(ctx context.Context, p plan.Plan, snap gather.Snapshot, st
 			listed[kind] = append(listed[kind], d.ID())
 		}
 	}
-	if err := j.journal().Known(ctx, listed); err != nil {
+	if err := j.journal().Known(ctx, listed, j.requested(j.req, snap.Start, nil)); err != nil {
 		return out, fmt.Errorf("writing the journal (nothing was sent): %w", err)
 	}
 	j.notes.Progress.Stage("apply", p.Pending())

@@ -53,6 +53,7 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 		Plan: f.plan, Outcomes: f.executed.Outcomes, Settled: f.recovered.Outcomes(), Entries: f.drift.Entries, Findings: j.notes.Warnings,
 		Hold: cmp.Or(f.executed.Hold, f.hold), Skipped: j.notes.Skipped, Counts: j.rows.counts, Complete: f.snapshot.Complete,
 		Order: j.order(j.req, f.users), Unread: r.unread(), Stats: r.stats(), Err: runErr}
+	r.res.Requested = j.requested(j.req, f.snapshot.Start, f.users)
 	r.res.Status = r.status(runErr)
 	r.counts()
 	if r.res.Outcomes == nil && len(f.plan.Actions) > 0 {
@@ -134,7 +135,10 @@ func (r *publisher) store(ctx context.Context) error {
 		return err
 	}
 	m := ledger.Manifest{Kind: r.req.Kind(), Unread: r.res.Unread, Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),
-		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts}
+		StartedAt: r.started, FinishedAt: r.res.Finished, Counts: r.res.Counts, Requested: r.res.Requested, ConfigCommit: r.ConfigCommit}
+	if err := r.led.Inputs(ctx, r.Inputs, r.Output.Redaction.Active()); err != nil {
+		return err
+	}
 	if r.req.Mode != Apply {
 		// It lies in the run's folder, and nobody goes on from it.
 		if err := r.snapshot.DropCheckpoint(ctx); err != nil {

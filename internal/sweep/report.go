@@ -14,7 +14,7 @@ import (
 // report gathers report.json.
 func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome) (report.Report, error) {
 	rep := report.Report{
-		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Kind: string(r.req.Kind()), Order: r.res.Order, Status: string(r.res.Status), ExitCode: r.exitCode(),
+		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Kind: string(r.req.Kind()), Order: r.res.Order, Requested: r.res.Requested, Status: string(r.res.Status), ExitCode: r.exitCode(),
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
 		Coverage: report.Coverage{Complete: r.snapshot.Complete, Full: r.snapshot.Full, Since: r.snapshot.Since, Unread: r.res.Unread, ServiceTime: r.snapshot.ServiceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -20,6 +21,7 @@ type rows struct {
 	job        *job
 	detections *report.Detections
 	users      *report.Users
+	ocsf       *report.OCSF // nil unless asked for
 	files      []*ledger.FileWriter
 	closed     bool
 
@@ -56,6 +58,7 @@ func (r *rows) open(ctx context.Context) error {
 	o := report.NewOCSF(f, report.OCSFSource{Version: r.job.Version, Run: r.job.led.ID(), TenantID: r.job.TenantID, At: r.job.started}, out.Redaction)
 	r.detections.Also(o)
 	r.users.Also(o)
+	r.ocsf = o
 	return nil
 }
 
@@ -66,6 +69,13 @@ func (r *rows) begin(ctx context.Context, name string) (*ledger.FileWriter, erro
 	}
 	r.files = append(r.files, f)
 	return f, nil
+}
+
+// asked says who asked for the run, once it is signed in.
+func (r *rows) asked(by *plan.Requested) {
+	if r.ocsf != nil {
+		r.ocsf.Asked(by)
+	}
 }
 
 // Count counts what has no row.

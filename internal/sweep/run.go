@@ -72,6 +72,7 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 	if err = j.notes.Timed("tenant", func() (err error) { f.snapshot.Start, err = j.source.Begin(ctx); return err }); err != nil {
 		return f, err
 	}
+	j.rows.asked(j.requested(j.req, f.snapshot.Start, nil))
 	err = j.notes.Timed("settle", func() (err error) { f.recovered, err = j.recover(ctx, f.stored); return err })
 	f.stored = f.recovered.Stored
 	if err != nil {

@@ -77,6 +77,10 @@ type Sweeper struct {
 	Ledger   *ledger.Ledger
 	Triage   *triage.Policy     // nil: triage is skipped
 	Baseline *baseline.Baseline // nil: the baseline is skipped
+	// Inputs are the texts that steer the runs, and ConfigCommit is the commit
+	// that they were taken from, if one is known.
+	Inputs       []ledger.InputText
+	ConfigCommit string
 	// Expectations must hold after the baseline's writes; Access reads what
 	// judging them needs.
 	Expectations []expectation.Expectation
@@ -102,6 +106,10 @@ type Order struct {
 	Users []string // UPN or object id
 	// Reason is the person's own words, for the report.
 	Reason string
+	// Privileged says that users who hold a directory role are meant too. Without
+	// it an order that closes the risk of one is refused as a whole, whoever gives
+	// it and by whatever way.
+	Privileged bool
 }
 
 // Request is one order to sweep.
@@ -117,8 +125,10 @@ type Request struct {
 	// and nothing else; Reason is the person's own words.
 	Destroy bool
 	Reason  string
-	// By is the account of the machine that gave an order, for the report.
-	By string
+	// Through and By say by which way the run was asked for, and by whom: the
+	// account of the machine, or the caller of the API. For the report.
+	Through plan.Way
+	By      string
 	// Continue says that a run which its deadline stops while it reads is to
 	// keep its place and end with ErrContinue, instead of with a report.
 	Continue bool
@@ -171,6 +181,8 @@ type Result struct {
 	// Head is the hash with which the chain of apply runs, or that of plan runs,
 	// ends now; empty if the run entered none.
 	Head string `json:"head,omitempty"`
+	// Requested says who asked for the run.
+	Requested *plan.Requested `json:"requested,omitempty"`
 	// Err is why the run failed, or was cut short.
 	Err error `json:"-"`
 }

@@ -4,6 +4,7 @@ package decide
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
@@ -75,14 +76,15 @@ func evidenceOf(k gather.Known, u *entra.RiskyUser, open []triage.Detection) tri
 	return ev
 }
 
-// Ordered makes the action that a person ordered for a user.
-func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) (report.UserRow, plan.Action) {
+// Ordered makes the action that a person ordered for a user. Unmeant is how the
+// user holds a directory role where the order does not say that such are meant.
+func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) (row report.UserRow, a plan.Action, unmeant string) {
 	open := k.Open.Of(u.ID)
 	why := "ordered by a person"
 	if reason != "" {
 		why += ": " + reason
 	}
-	a := plan.Action{Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName},
+	a = plan.Action{Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName},
 		Rule: "order", Reasons: []string{why}, Risk: seenRisk(u, open)}
 	switch not, already := mayNotOrder(k, u), apply.Already(kind, u, len(open)); {
 	case not != "":
@@ -91,10 +93,17 @@ func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) 
 	case already != "":
 		a.Status = plan.AlreadyDone
 		a.Reasons = append(a.Reasons, already)
+	case len(k.Roles[u.ID]) > 0:
+		unmeant = strings.Join(k.Roles[u.ID], ", ")
+		a.Status = plan.Blocked
+		a.Reasons = append(a.Reasons, "privileged: the user "+unmeant)
+	case k.RolesUnknown != "":
+		a.Status = plan.Blocked
+		a.Reasons = append(a.Reasons, "whether the user holds a directory role could not be read: "+k.RolesUnknown)
 	}
 	report.SortDetections(open)
 	return report.UserRow{User: *u, OpenDetections: len(open), Open: open,
-		Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}, a
+		Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}, a, unmeant
 }
 
 func verdictOf(a plan.Action) triage.Verdict {

@@ -19,6 +19,10 @@ type directory struct {
 	members map[entra.ID][]entra.DirectoryObject
 	errors  map[entra.ID]error // group id -> why its members could not be read
 	groups  map[entra.ID][]entra.ID
+	// privileged is who holds a directory role, or why that could not be read; both
+	// are nil while nobody has asked.
+	privileged      *entra.Privileged
+	privilegedError error
 }
 
 func newDirectory() directory {
@@ -61,8 +65,9 @@ func (r *reading) readDirectory(ctx context.Context) (err error) {
 		if ctx.Err() != nil {
 			return err
 		}
-		dir.PrivilegedError = err.Error()
+		dir.PrivilegedError, r.directory.privilegedError = err.Error(), err
 	}
+	r.directory.privileged = dir.Privileged
 	var findings []triage.Finding
 	r.Rules, findings = r.Triage.Bind(dir, r.ServiceNow())
 	for _, f := range findings {

@@ -38,6 +38,9 @@ type Reader interface {
 	Tenant(context.Context) (entra.Tenant, error)
 	ObjectNames(ctx context.Context, ids []string) (map[string]entra.DirectoryObject, error)
 	Self(context.Context) (entra.DirectoryObject, error)
+	// SignedIn is whom the token stands for, as it says itself; nothing is sent
+	// for it.
+	SignedIn(context.Context) (*entra.SignedIn, error)
 	// DecodeDetections reads a page that was kept back.
 	DecodeDetections(page []byte) (entra.Page[entra.Detection], error)
 	Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error)
@@ -83,6 +86,10 @@ type Known struct {
 	// BreakGlassUnknown says why somebody may be missing among them.
 	BreakGlassUnknown string
 	Open              Open
+	// Roles are who holds a directory role, and how, where an order must not reach
+	// them; RolesUnknown says why that is not known.
+	Roles        map[entra.ID][]string
+	RolesUnknown string
 
 	directory directory
 }
@@ -172,18 +179,23 @@ func (r *reading) sweep(ctx context.Context, judge Judge) error {
 }
 
 // Order reads the users that an order names, how many are at risk, and their
-// open detections. A name that stands for no risky user, or for several, is an
-// error.
-func (s Source) Order(ctx context.Context, start Start, rec recovery.Recovered, names []string, judge Judge) (Snapshot, error) {
+// open detections, and with roles also who holds a directory role. A name that
+// stands for no risky user, or for several, is an error.
+func (s Source) Order(ctx context.Context, start Start, rec recovery.Recovered, names []string, roles bool, judge Judge) (Snapshot, error) {
 	r := s.begin(start, rec)
-	err := r.Notes.Timed("order", func() error { return r.order(ctx, names, judge) })
+	err := r.Notes.Timed("order", func() error { return r.order(ctx, names, roles, judge) })
 	return r.Snapshot, err
 }
 
-func (r *reading) order(ctx context.Context, names []string, judge Judge) error {
+func (r *reading) order(ctx context.Context, names []string, roles bool, judge Judge) error {
 	users, err := r.named(ctx, names)
 	if err != nil {
 		return err
+	}
+	if roles {
+		if err := r.readRoles(ctx); err != nil {
+			return err
+		}
 	}
 	if r.AtRisk, err = r.countAtRisk(ctx); err != nil {
 		return fmt.Errorf("counting the users at risk, of whom the limits allow a share: %w", err)
@@ -267,7 +279,9 @@ type Start struct {
 	Tenant       entra.Tenant
 	ServiceStart time.Time     // the service's time at the start of the read
 	Ahead        time.Duration // how far the service's clock is ahead of ours
-	now          func() time.Time
+	// Identity is who is signed in; nil where the token does not tell.
+	Identity *entra.SignedIn
+	now      func() time.Time
 }
 
 // ServiceNow is the service's time, by which ages are told.
@@ -286,6 +300,9 @@ func (s Start) NoTriage() string {
 func (s Source) Begin(ctx context.Context) (out Start, err error) {
 	if out.Tenant, err = s.Reader.Tenant(ctx); err != nil {
 		return out, err
+	}
+	if out.Identity, err = s.Reader.SignedIn(ctx); err != nil {
+		out.Identity = nil // for the report alone
 	}
 	out.now, out.ServiceStart = s.Now, s.Reader.ServerTime().UTC()
 	if out.ServiceStart.IsZero() {

@@ -53,6 +53,19 @@ func (r *reading) countAtRisk(ctx context.Context) (plan.Counted, error) {
 	return plan.Count(len(seen)), ctx.Err()
 }
 
+// readRoles reads who holds a directory role, unless triage had it read already.
+func (r *reading) readRoles(ctx context.Context) error {
+	if r.directory.privileged == nil && r.directory.privilegedError == nil {
+		r.directory.privileged, r.directory.privilegedError = r.Reader.Privileged(ctx)
+	}
+	if err := r.directory.privilegedError; err != nil {
+		r.RolesUnknown = err.Error()
+		return ctx.Err()
+	}
+	r.Roles = r.directory.privileged.Users
+	return nil
+}
+
 // orderedUsers finds the risky users that the order names.
 func (r *reading) orderedUsers(ctx context.Context, names []string) ([]entra.RiskyUser, error) {
 	var out []entra.RiskyUser

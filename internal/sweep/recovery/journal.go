@@ -18,6 +18,8 @@ import (
 type detail struct {
 	Known map[entra.ObjectKind][]string `json:"known,omitempty"`
 	Made  *apply.Made                   `json:"made,omitempty"`
+	// Requested says who asked for the run.
+	Requested *plan.Requested `json:"requested,omitempty"`
 	// ServiceTime bounds from below when an object can have been made.
 	ServiceTime time.Time `json:"serviceTime,omitzero"`
 }
@@ -67,9 +69,10 @@ func (j Journal) Outcome(ctx context.Context, o plan.Outcome, made *apply.Made) 
 	return j.Run.Journal().Append(ctx, e)
 }
 
-// Known writes down which objects were listed before the first write.
-func (j Journal) Known(ctx context.Context, ids map[entra.ObjectKind][]string) error {
-	data, err := json.Marshal(detail{Known: ids})
+// Known writes down who asked for the run and which objects were listed before
+// the first write.
+func (j Journal) Known(ctx context.Context, ids map[entra.ObjectKind][]string, by *plan.Requested) error {
+	data, err := json.Marshal(detail{Known: ids, Requested: by})
 	if err != nil {
 		return err
 	}
