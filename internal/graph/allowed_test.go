@@ -139,7 +139,7 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		"UserHistory":                func(ctx context.Context) error { return only(c.UserHistory(ctx, user)) },
 		"Tenant":                     func(ctx context.Context) error { return only(c.Tenant(ctx)) },
 		"Self":                       func(ctx context.Context) error { return only(c.Self(ctx)) },
-		"TokenRoles":                 nil, "DecodeDetections": nil, "Stats": nil, "ServerTime": nil,
+		"TokenRoles":                 nil, "SignedIn": nil, "DecodeDetections": nil, "Stats": nil, "ServerTime": nil,
 	}
 	order := []string{"CreateObject", "UpdateObject", "Object", "DeleteObject"}
 	for name := range calls {
