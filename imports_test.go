@@ -51,6 +51,7 @@ func TestRooms(t *testing.T) {
 	files := append(slices.Clone(language), "internal/yamldoc")
 	judged := append(slices.Clone(files), "internal/baseline", "internal/plan")
 	below := map[string][]string{"internal/policy": language[:1], "internal/plan": language, "internal/baseline": files,
+		"internal/runs": {"internal/blobstore", "internal/ledger"}, "internal/httpapi": {"internal/runs", "internal/yamldoc"},
 		"internal/sweep/evidence": {"internal/entra", "internal/triage"}, "internal/sweep/notes": {},
 		"internal/sweep/recovery": append(slices.Clone(judged), "internal/baseline/drift", "internal/triage", "internal/ledger", "internal/blobstore", "internal/report", "internal/apply"),
 		"internal/sweep/decide":   append(slices.Clone(judged), "internal/baseline/drift", "internal/triage", "internal/report", "internal/apply", "internal/sweep/gather", "internal/sweep/recovery"),

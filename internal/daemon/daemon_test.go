@@ -143,7 +143,7 @@ func (s served) call(t *testing.T, method, path, body string, header ...string) 
 
 func (s served) status(t *testing.T, location, want string) {
 	t.Helper()
-	var run httpapi.Run
+	var run runs.Run
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		code, body, _ := s.call(t, "GET", location, "")
 		if code != 200 || json.Unmarshal([]byte(body), &run) != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/risksweep/risksweep/internal/httpapi"
 	"github.com/risksweep/risksweep/internal/runs"
 )
 
@@ -112,7 +111,7 @@ func (m *metrics) end(o runs.Order, res *runs.Result, err error, now time.Time) 
 		m.duration.WithLabelValues(o.Tenant).Set(res.Finished.Sub(res.Started).Seconds())
 	}
 	m.setOpen(o.Tenant, res.Counts)
-	if res.Status == httpapi.Succeeded {
+	if res.Status == runs.Succeeded {
 		m.mu.Lock()
 		m.success[o.Tenant] = now
 		m.mu.Unlock()

@@ -13,37 +13,9 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
-)
 
-// The states of a run, as the API names them.
-const (
-	Queued    = "queued"
-	Running   = "running"
-	Succeeded = "succeeded"
-	Partial   = "partial" // some outcomes failed
-	Refused   = "refused" // by limits
-	Failed    = "failed"
+	"github.com/risksweep/risksweep/internal/runs"
 )
-
-// Run is one run as the API shows it. Times are null while they are not known.
-type Run struct {
-	ID     string `json:"id"`
-	Tenant string `json:"tenant"`
-	Mode   string `json:"mode"`
-	// Kind is sweep, order or destroy; empty while it is not known.
-	Kind       string         `json:"kind,omitempty"`
-	Status     string         `json:"status"`
-	StartedAt  *time.Time     `json:"startedAt"`
-	FinishedAt *time.Time     `json:"finishedAt"`
-	Counts     map[string]int `json:"counts"`
-	// Unread are the parts of the tenant that the run did not read to their
-	// end: what is not counted there may exist all the same.
-	Unread []string `json:"unread,omitempty"`
-	// Report is the route of report.json once the run is complete.
-	Report *string `json:"report"`
-	// Error is why no report came to be.
-	Error string `json:"error,omitempty"`
-}
 
 // Order is what a POST asks for.
 type Order struct {
@@ -59,8 +31,6 @@ type Order struct {
 var (
 	// ErrBusy says that the tenant is being swept.
 	ErrBusy = errors.New("the tenant is being swept")
-	// ErrNotFound says that there is no such run or file.
-	ErrNotFound = errors.New("not found")
 	// ErrStopping says that no new run is taken any more.
 	ErrStopping = errors.New("the service is stopping")
 )
@@ -74,12 +44,12 @@ type Runner interface {
 
 // History is the runs of the store and those under way.
 type History interface {
-	// Run finds a run by id; tenant may be empty. Errors wrap ErrNotFound.
-	Run(ctx context.Context, tenant, id string) (Run, error)
+	// Run finds a run by id; tenant may be empty. Errors wrap runs.ErrNotFound.
+	Run(ctx context.Context, tenant, id string) (runs.Run, error)
 	// Runs lists runs, newest first; an empty tenant means all of them.
-	Runs(ctx context.Context, tenant string, limit int) ([]Run, error)
+	Runs(ctx context.Context, tenant string, limit int) ([]runs.Run, error)
 	// File opens a file of a run; size is -1 if it is not known. Errors wrap
-	// ErrNotFound.
+	// runs.ErrNotFound.
 	File(ctx context.Context, tenant, id, name string) (content io.ReadCloser, size int64, err error)
 }
 

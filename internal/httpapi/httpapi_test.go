@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/risksweep/risksweep/internal/runs"
 )
 
 const id = "20261124T020000Z-0a1b2c"
@@ -37,16 +39,16 @@ func (f *fake) Start(_ context.Context, o Order) (string, error) {
 	return id, f.err
 }
 
-func (f *fake) Run(_ context.Context, tenant, run string) (Run, error) {
+func (f *fake) Run(_ context.Context, tenant, run string) (runs.Run, error) {
 	f.asked = append(f.asked, tenant+"/"+run)
 	if f.err != nil {
-		return Run{}, f.err
+		return runs.Run{}, f.err
 	}
 	at, report := time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC), "/api/runs/"+id+"/files/report.json"
-	return Run{ID: run, Tenant: "contoso", Mode: "plan", Status: Succeeded, StartedAt: &at, FinishedAt: &at, Counts: map[string]int{"users": 3}, Report: &report}, nil
+	return runs.Run{ID: run, Tenant: "contoso", Mode: "plan", Status: runs.Succeeded, StartedAt: &at, FinishedAt: &at, Counts: map[string]int{"users": 3}, Report: &report}, nil
 }
 
-func (f *fake) Runs(_ context.Context, tenant string, limit int) ([]Run, error) {
+func (f *fake) Runs(_ context.Context, tenant string, limit int) ([]runs.Run, error) {
 	f.asked, f.limit = append(f.asked, "list "+tenant), limit
 	return nil, f.err
 }
@@ -138,7 +140,7 @@ func TestRoutes(t *testing.T) {
 			body: `{"id":"20261124T020000Z-0a1b2c","tenant":"contoso","mode":"plan","status":"succeeded","startedAt":"2026-11-24T02:00:00Z","finishedAt":"2026-11-24T02:00:00Z","counts":{"users":3},"report":"/api/runs/20261124T020000Z-0a1b2c/files/report.json"}`},
 		"get of a tenant":       {method: "GET", target: "/api/runs/" + id + "?tenant=fabrikam", status: 200, body: "succeeded", asked: []string{"fabrikam/" + id}},
 		"get of another tenant": {method: "GET", target: "/api/runs/" + id + "?tenant=..", status: 404, body: "no such run"},
-		"get nothing":           {method: "GET", target: "/api/runs/" + id, fake: &fake{err: ErrNotFound}, status: 404, body: "no such run", asked: []string{"/" + id}},
+		"get nothing":           {method: "GET", target: "/api/runs/" + id, fake: &fake{err: runs.ErrNotFound}, status: 404, body: "no such run", asked: []string{"/" + id}},
 		"get broken":            {method: "GET", target: "/api/runs/" + id, fake: &fake{err: errors.New("secret detail")}, status: 500, body: "the log says why", asked: []string{"/" + id}},
 		"get no id":             {method: "GET", target: "/api/runs/20261124", status: 404, body: "no such run"},
 		"list":                  {method: "GET", target: "/api/runs", status: 200, body: "[]", asked: []string{"list "}},
@@ -150,7 +152,7 @@ func TestRoutes(t *testing.T) {
 		"file":                  {method: "GET", target: "/api/runs/" + id + "/files/users.csv", fake: &fake{content: "a,b\r\n", size: 5}, status: 200, body: "a,b\r\n", asked: []string{"/" + id + "/users.csv"}},
 		"file of unknown size":  {method: "GET", target: "/api/runs/" + id + "/files/users.csv", fake: &fake{content: "a,b\r\n", size: -1}, status: 200, body: "a,b\r\n", asked: []string{"/" + id + "/users.csv"}},
 		"head":                  {method: "HEAD", target: "/api/runs/" + id + "/files/users.csv", fake: &fake{content: "a,b\r\n", size: 5}, status: 200, asked: []string{"/" + id + "/users.csv"}},
-		"no file":               {method: "GET", target: "/api/runs/" + id + "/files/nothing.csv", fake: &fake{err: ErrNotFound}, status: 404, body: "no such run or file", asked: []string{"/" + id + "/nothing.csv"}},
+		"no file":               {method: "GET", target: "/api/runs/" + id + "/files/nothing.csv", fake: &fake{err: runs.ErrNotFound}, status: 404, body: "no such run or file", asked: []string{"/" + id + "/nothing.csv"}},
 		"escape up":             {method: "GET", target: "/api/runs/" + id + "/files/..%2f..%2fstate.json", status: 404, body: "no such file"},
 		"escape back":           {method: "GET", target: "/api/runs/" + id + "/files/..%5cstate.json", status: 404, body: "no such file"},
 		"escape absolute":       {method: "GET", target: "/api/runs/" + id + "/files/%2fetc%2fpasswd", status: 404, body: "no such file"},
@@ -247,7 +249,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 type panics struct{ *fake }
 
-func (panics) Run(context.Context, string, string) (Run, error) { panic("secret detail") }
+func (panics) Run(context.Context, string, string) (runs.Run, error) { panic("secret detail") }
 
 func TestAPanicIsAnswered(t *testing.T) {
 	w := call(New(Options{Runner: &fake{}, History: panics{}, Tenants: nil}), "GET", "/api/runs/"+id, "")

@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -47,7 +48,7 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 		a.Log.Info("a run was ordered", "tenant", o.Tenant, "mode", o.Mode, "run", id, "by", o.By)
 		w.Header().Set("Location", "/api/runs/"+id)
 		w.Header().Set("Retry-After", "30")
-		a.answer(w, r, http.StatusAccepted, Run{ID: id, Tenant: o.Tenant, Mode: o.Mode, Status: Queued, Counts: map[string]int{}})
+		a.answer(w, r, http.StatusAccepted, runs.Run{ID: id, Tenant: o.Tenant, Mode: o.Mode, Status: runs.Queued, Counts: map[string]int{}})
 	}
 }
 
@@ -129,15 +130,15 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 		}
 		limit = n
 	}
-	runs, err := a.History.Runs(r.Context(), tenant, limit)
+	list, err := a.History.Runs(r.Context(), tenant, limit)
 	if err != nil {
 		a.broken(w, r, err)
 		return
 	}
-	if runs == nil {
-		runs = []Run{}
+	if list == nil {
+		list = []runs.Run{}
 	}
-	a.answer(w, r, http.StatusOK, runs)
+	a.answer(w, r, http.StatusOK, list)
 }
 
 func (a *api) get(w http.ResponseWriter, r *http.Request) {
@@ -150,7 +151,7 @@ func (a *api) get(w http.ResponseWriter, r *http.Request) {
 		a.broken(w, r, err)
 		return
 	}
-	if run.Status == Queued || run.Status == Running {
+	if run.Status == runs.Queued || run.Status == runs.Running {
 		w.Header().Set("Retry-After", "30")
 	}
 	a.answer(w, r, http.StatusOK, run)
@@ -247,7 +248,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, status int, text stri
 
 // broken answers for an error of the store.
 func (a *api) broken(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, runs.ErrNotFound) {
 		a.fail(w, r, http.StatusNotFound, "there is no such run or file")
 		return
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
-	"github.com/risksweep/risksweep/internal/httpapi"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"golang.org/x/sync/errgroup"
 )
@@ -20,24 +19,24 @@ import (
 const lookups = 8
 
 // Run finds a run of the store by id, in one tenant or in all.
-func (b *Book) Run(ctx context.Context, tenant, id string) (httpapi.Run, error) {
+func (b *Book) Run(ctx context.Context, tenant, id string) (Run, error) {
 	o, err := b.order(ctx, id)
 	switch {
 	case err == nil && (tenant == "" || tenant == o.Tenant):
 		return b.shown(ctx, o)
 	case err == nil || errors.Is(err, blobstore.ErrNotFound):
 	default:
-		return httpapi.Run{}, err
+		return Run{}, err
 	}
 	name, info, err := b.find(ctx, tenant, id)
 	if err != nil {
-		return httpapi.Run{}, err
+		return Run{}, err
 	}
 	return b.show(ctx, name, info)
 }
 
 // shown is an ordered run: complete, given up, under way or waiting.
-func (b *Book) shown(ctx context.Context, o Order) (httpapi.Run, error) {
+func (b *Book) shown(ctx context.Context, o Order) (Run, error) {
 	info, err := b.newest(ctx, o.Tenant, o.Run)
 	if err == nil && info.Complete {
 		// It may be a later attempt: the order keeps the id it was given.
@@ -46,17 +45,17 @@ func (b *Book) shown(ctx context.Context, o Order) (httpapi.Run, error) {
 		return r, err
 	}
 	if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
-		return httpapi.Run{}, err
+		return Run{}, err
 	}
-	r := httpapi.Run{ID: o.Run, Tenant: o.Tenant, Mode: o.Mode, Status: httpapi.Queued, Counts: map[string]int{}}
+	r := Run{ID: o.Run, Tenant: o.Tenant, Mode: o.Mode, Status: Queued, Counts: map[string]int{}}
 	if err == nil {
-		r.Status, r.StartedAt = httpapi.Running, moment(info.StartedAt)
+		r.Status, r.StartedAt = Running, moment(info.StartedAt)
 	}
 	switch late := b.Now().Sub(o.OrderedAt) > 2*b.Timeout; {
 	case o.Error != "":
-		r.Status, r.FinishedAt, r.Error = httpapi.Failed, moment(o.FailedAt), o.Error
+		r.Status, r.FinishedAt, r.Error = Failed, moment(o.FailedAt), o.Error
 	case late:
-		r.Status, r.Error = httpapi.Failed, "the run was ordered long ago and has left no report"
+		r.Status, r.Error = Failed, "the run was ordered long ago and has left no report"
 	}
 	return r, nil
 }
@@ -102,20 +101,20 @@ func (b *Book) find(ctx context.Context, tenant, id string) (string, ledger.RunI
 			return tenants[i], *info, nil
 		}
 	}
-	return "", ledger.RunInfo{}, fmt.Errorf("run %s: %w", id, httpapi.ErrNotFound)
+	return "", ledger.RunInfo{}, fmt.Errorf("run %s: %w", id, ErrNotFound)
 }
 
 // show turns what the ledger knows into what the API shows.
-func (b *Book) show(ctx context.Context, tenant string, info ledger.RunInfo) (httpapi.Run, error) {
-	r := httpapi.Run{ID: info.ID, Tenant: tenant, Mode: info.Mode, StartedAt: moment(info.StartedAt), Counts: map[string]int{}}
+func (b *Book) show(ctx context.Context, tenant string, info ledger.RunInfo) (Run, error) {
+	r := Run{ID: info.ID, Tenant: tenant, Mode: info.Mode, StartedAt: moment(info.StartedAt), Counts: map[string]int{}}
 	if !info.Complete {
-		r.Status = httpapi.Running
+		r.Status = Running
 		if _, err := b.Ledger(tenant).RunInfo(ctx, AttemptID(info.ID, 1)); err == nil {
-			r.Status, r.Error = httpapi.Failed, "the run was cut short; "+AttemptID(info.ID, 1)+" took it up"
+			r.Status, r.Error = Failed, "the run was cut short; "+AttemptID(info.ID, 1)+" took it up"
 			return r, nil
 		}
 		if info.Status != "" || b.Now().Sub(info.StartedAt) > b.Timeout {
-			r.Status, r.Error = httpapi.Failed, "the run was cut short and has no report"
+			r.Status, r.Error = Failed, "the run was cut short and has no report"
 		}
 		return r, nil
 	}
@@ -135,10 +134,10 @@ func (b *Book) show(ctx context.Context, tenant string, info ledger.RunInfo) (ht
 // status is a manifest's status in the words of the API.
 func status(s string) string {
 	switch s {
-	case httpapi.Succeeded, httpapi.Partial, httpapi.Refused:
+	case Succeeded, Partial, Refused:
 		return s
 	}
-	return httpapi.Failed // failed, cancelled, and what we do not know
+	return Failed // failed, cancelled, and what we do not know
 }
 
 func moment(t time.Time) *time.Time {
@@ -151,7 +150,7 @@ func moment(t time.Time) *time.Time {
 
 // Runs lists the runs of one tenant or all, newest first, with those ordered
 // that have not begun. Only the runs that are shown are read.
-func (b *Book) Runs(ctx context.Context, tenant string, limit int) ([]httpapi.Run, error) {
+func (b *Book) Runs(ctx context.Context, tenant string, limit int) ([]Run, error) {
 	tenants := b.Tenants
 	if tenant != "" {
 		tenants = []string{tenant}
@@ -201,8 +200,8 @@ func sortPlaces(all []place) {
 }
 
 // showAll reads the runs at their places, in the same order.
-func (b *Book) showAll(ctx context.Context, places []place) ([]httpapi.Run, error) {
-	found := make([]*httpapi.Run, len(places))
+func (b *Book) showAll(ctx context.Context, places []place) ([]Run, error) {
+	found := make([]*Run, len(places))
 	var g errgroup.Group
 	g.SetLimit(lookups)
 	for i, p := range places {
@@ -221,7 +220,7 @@ func (b *Book) showAll(ctx context.Context, places []place) ([]httpapi.Run, erro
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var out []httpapi.Run
+	var out []Run
 	for _, r := range found {
 		if r != nil {
 			out = append(out, *r)
@@ -231,31 +230,31 @@ func (b *Book) showAll(ctx context.Context, places []place) ([]httpapi.Run, erro
 }
 
 // one reads a run, which may be an order that has not begun.
-func (b *Book) one(ctx context.Context, p place) (httpapi.Run, error) {
+func (b *Book) one(ctx context.Context, p place) (Run, error) {
 	info, err := b.Ledger(p.tenant).RunInfo(ctx, p.run)
 	if err == nil {
 		return b.listed(ctx, p.tenant, info)
 	}
 	if !errors.Is(err, blobstore.ErrNotFound) {
-		return httpapi.Run{}, err
+		return Run{}, err
 	}
 	o, err := b.order(ctx, p.run)
 	if err != nil {
-		return httpapi.Run{}, err
+		return Run{}, err
 	}
 	return b.shown(ctx, o)
 }
 
 // listed is a run of the store; what is not complete may be an ordered run,
 // whose record knows more.
-func (b *Book) listed(ctx context.Context, tenant string, info ledger.RunInfo) (httpapi.Run, error) {
+func (b *Book) listed(ctx context.Context, tenant string, info ledger.RunInfo) (Run, error) {
 	if !info.Complete {
 		o, err := b.order(ctx, info.ID)
 		if err == nil && o.Tenant == tenant {
 			return b.shown(ctx, o)
 		}
 		if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
-			return httpapi.Run{}, err
+			return Run{}, err
 		}
 	}
 	return b.show(ctx, tenant, info)
@@ -334,7 +333,7 @@ func (b *Book) File(ctx context.Context, tenant, id, name string) (io.ReadCloser
 	}
 	content, info, err := b.Ledger(tenant).Open(ctx, id, name)
 	if errors.Is(err, blobstore.ErrNotFound) {
-		return nil, 0, fmt.Errorf("%w: %w", httpapi.ErrNotFound, err)
+		return nil, 0, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	return content, info.Size, err
 }
@@ -351,7 +350,7 @@ func (b *Book) LastRun(ctx context.Context, tenant string) (time.Time, error) {
 // LastSuccess is the end of the last run that did all it should; zero if there
 // was none among the last ones.
 func (b *Book) LastSuccess(ctx context.Context, tenant string) (time.Time, error) {
-	info, err := b.last(ctx, tenant, func(i ledger.RunInfo) bool { return i.Status == httpapi.Succeeded })
+	info, err := b.last(ctx, tenant, func(i ledger.RunInfo) bool { return i.Status == Succeeded })
 	return info.FinishedAt, err
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/risksweep/risksweep/internal/blobstore"
-	"github.com/risksweep/risksweep/internal/httpapi"
 )
 
 func TestTheLifeOfAnOrder(t *testing.T) {
@@ -20,7 +19,7 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look := func() httpapi.Run {
+	look := func() Run {
 		t.Helper()
 		r, err := w.Run(ctx, "", o.Run)
 		if err != nil {
@@ -30,12 +29,12 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]httpapi.Run{r}, all); diff != "" {
+		if diff := cmp.Diff([]Run{r}, all); diff != "" {
 			t.Errorf("list (-one +list)\n%s", diff)
 		}
 		return r
 	}
-	if _, err := w.Run(ctx, "", o.Run); !errors.Is(err, httpapi.ErrNotFound) {
+	if _, err := w.Run(ctx, "", o.Run); !errors.Is(err, ErrNotFound) {
 		t.Fatalf("before it was ordered: %v", err)
 	}
 	if err := w.Accept(ctx, o); err != nil {
@@ -45,14 +44,14 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 		t.Errorf("ordered twice: %v", err)
 	}
 	at := w.clock()
-	if diff := cmp.Diff(httpapi.Run{ID: o.Run, Tenant: "fabrikam", Mode: "plan", Status: httpapi.Queued, Counts: map[string]int{}}, look()); diff != "" {
+	if diff := cmp.Diff(Run{ID: o.Run, Tenant: "fabrikam", Mode: "plan", Status: Queued, Counts: map[string]int{}}, look()); diff != "" {
 		t.Errorf("queued (-want +got)\n%s", diff)
 	}
 	w.hold = make(chan struct{})
 	done := make(chan error)
 	go func() { _, err := w.Execute(ctx, o); done <- err }()
 	<-w.began
-	if diff := cmp.Diff(httpapi.Run{ID: o.Run, Tenant: "fabrikam", Mode: "plan", Status: httpapi.Running, StartedAt: &at, Counts: map[string]int{}}, look()); diff != "" {
+	if diff := cmp.Diff(Run{ID: o.Run, Tenant: "fabrikam", Mode: "plan", Status: Running, StartedAt: &at, Counts: map[string]int{}}, look()); diff != "" {
 		t.Errorf("running (-want +got)\n%s", diff)
 	}
 	close(w.hold)
@@ -60,7 +59,7 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := "/api/runs/" + o.Run + "/files/report.json"
-	if diff := cmp.Diff(httpapi.Run{ID: o.Run, Tenant: "fabrikam", Mode: "plan", Status: httpapi.Succeeded, StartedAt: &at, FinishedAt: &at,
+	if diff := cmp.Diff(Run{ID: o.Run, Tenant: "fabrikam", Mode: "plan", Status: Succeeded, StartedAt: &at, FinishedAt: &at,
 		Counts: map[string]int{"users": 3}, Report: &report}, look()); diff != "" {
 		t.Errorf("complete (-want +got)\n%s", diff)
 	}
@@ -72,7 +71,7 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 		t.Errorf("%q, %v", data, err)
 	}
 	for _, name := range []string{"nothing.csv", "../state.json", "manifest.json/.."} {
-		if _, _, err := w.File(ctx, "fabrikam", o.Run, name); !errors.Is(err, httpapi.ErrNotFound) {
+		if _, _, err := w.File(ctx, "fabrikam", o.Run, name); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -104,7 +103,7 @@ func TestOrdersAreNotForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := w.Run(ctx, "", o.Run)
-	if err != nil || r.Status != httpapi.Failed || r.Error != "the store was full" {
+	if err != nil || r.Status != Failed || r.Error != "the store was full" {
 		t.Errorf("given up: %+v, %v", r, err)
 	}
 	late, err := w.Ordered("contoso", "plan", "", "")
@@ -115,7 +114,7 @@ func TestOrdersAreNotForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pass(3 * time.Hour) // more than twice the longest run
-	if r, err := w.Run(ctx, "", late.Run); err != nil || r.Status != httpapi.Failed || r.Error == "" {
+	if r, err := w.Run(ctx, "", late.Run); err != nil || r.Status != Failed || r.Error == "" {
 		t.Errorf("lost: %+v, %v", r, err)
 	}
 	w.pass(10 * 24 * time.Hour)
@@ -128,7 +127,7 @@ func TestOrdersAreNotForgotten(t *testing.T) {
 	if err := w.Prune(ctx, 7); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Run(ctx, "", late.Run); !errors.Is(err, httpapi.ErrNotFound) {
+	if _, err := w.Run(ctx, "", late.Run); !errors.Is(err, ErrNotFound) {
 		t.Errorf("beyond the days: %v", err)
 	}
 }
@@ -188,7 +187,7 @@ func TestPoisonIsRecordedOnce(t *testing.T) {
 	if kept != 4 {
 		t.Errorf("%d records, want 4", kept)
 	}
-	if r, err := w.Run(ctx, "", o.Run); err != nil || r.Status != httpapi.Failed || r.Error != "five deliveries failed" {
+	if r, err := w.Run(ctx, "", o.Run); err != nil || r.Status != Failed || r.Error != "five deliveries failed" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	// A run that did come to its end is not called failed by a stray copy.
@@ -199,7 +198,7 @@ func TestPoisonIsRecordedOnce(t *testing.T) {
 	if err := w.Poisoned(ctx, []byte(`{"schemaVersion":1,"run":"`+done.Run+`","tenant":"fabrikam","mode":"apply","source":"schedule"}`), "x"); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := w.Run(ctx, "", done.Run); err != nil || r.Status != httpapi.Succeeded {
+	if r, err := w.Run(ctx, "", done.Run); err != nil || r.Status != Succeeded {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
-	"github.com/risksweep/risksweep/internal/httpapi"
 	"github.com/risksweep/risksweep/internal/ledger"
 )
 
@@ -20,7 +19,7 @@ func TestAKilledRunIsTakenUpAgainUnderItsID(t *testing.T) {
 	if _, err := w.Execute(t.Context(), o); err == nil {
 		t.Fatal("want an error")
 	}
-	if r, err := w.Run(t.Context(), "", o.Run); err != nil || r.Status != httpapi.Running {
+	if r, err := w.Run(t.Context(), "", o.Run); err != nil || r.Status != Running {
 		t.Errorf("%+v, %v", r, err)
 	}
 	w.err = nil
@@ -63,7 +62,7 @@ func TestARunThatHasWrittenGetsASuccessor(t *testing.T) {
 		if _, err := w.Execute(ctx, o); err == nil {
 			t.Fatal("want an error")
 		}
-		if r, err := w.Run(ctx, "", o.Run); err != nil || r.ID != o.Run || r.Status != httpapi.Running {
+		if r, err := w.Run(ctx, "", o.Run); err != nil || r.ID != o.Run || r.Status != Running {
 			t.Errorf("%+v, %v", r, err)
 		}
 	}
@@ -77,7 +76,7 @@ func TestARunThatHasWrittenGetsASuccessor(t *testing.T) {
 		t.Errorf("%d whole sweeps, want 1", n)
 	}
 	last := AttemptID(o.Run, 2)
-	if r, err := w.Run(ctx, "", o.Run); err != nil || r.ID != o.Run || r.Status != httpapi.Succeeded || *r.Report != "/api/runs/"+last+"/files/report.json" {
+	if r, err := w.Run(ctx, "", o.Run); err != nil || r.ID != o.Run || r.Status != Succeeded || *r.Report != "/api/runs/"+last+"/files/report.json" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	for n := range 2 {
@@ -93,7 +92,7 @@ func TestARunThatHasWrittenGetsASuccessor(t *testing.T) {
 	all, err := w.Runs(ctx, "contoso", 10)
 	var complete int
 	for _, r := range all {
-		if r.ID == last && r.Status == httpapi.Succeeded {
+		if r.ID == last && r.Status == Succeeded {
 			complete++
 		}
 	}
@@ -101,7 +100,7 @@ func TestARunThatHasWrittenGetsASuccessor(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 	// One that was not ordered by POST says who took it up.
-	if r, err := w.show(ctx, "contoso", ledger.RunInfo{ID: o.Run, StartedAt: w.clock()}); err != nil || r.Status != httpapi.Failed || !strings.Contains(r.Error, AttemptID(o.Run, 1)) {
+	if r, err := w.show(ctx, "contoso", ledger.RunInfo{ID: o.Run, StartedAt: w.clock()}); err != nil || r.Status != Failed || !strings.Contains(r.Error, AttemptID(o.Run, 1)) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
