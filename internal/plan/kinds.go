@@ -74,6 +74,9 @@ type kindRow struct {
 	// object. turn is the place among the actions on users at which it is
 	// carried out: who may be compromised comes first.
 	batch, turn int
+	// verdict is triage's word for it, empty for an action that triage never
+	// asks for.
+	verdict string
 	// record is where the state remembers it, for the next runs to judge by.
 	record Record
 	// object and verb say what is written where it is no user.
@@ -122,13 +125,13 @@ type Words struct {
 // kinds has one row for each kind of action, in the order in which a person is
 // told of them.
 var kinds = []kindRow{
-	{kind: Dismiss, batch: BatchSize, turn: 2, record: Dismissal, limit: Dismiss, part: "dismiss",
+	{kind: Dismiss, verdict: "dismiss", batch: BatchSize, turn: 2, record: Dismissal, limit: Dismiss, part: "dismiss",
 		key: "enforcement.dismiss", allowed: func(e Enforcement) bool { return e.Dismiss },
 		words: Words{"dismiss", "dismiss risk", "dismiss", "dismissed", "user", "", "Dismiss all risk of the users named"}},
-	{kind: ConfirmCompromised, batch: BatchSize, turn: 1, record: Confirmation, limit: ConfirmCompromised, part: "dismiss",
+	{kind: ConfirmCompromised, verdict: "confirmCompromised", batch: BatchSize, turn: 1, record: Confirmation, limit: ConfirmCompromised, part: "dismiss",
 		key: "enforcement.confirmCompromised", allowed: func(e Enforcement) bool { return e.ConfirmCompromised },
 		words: Words{"confirm compromised", "confirm compromised", "confirm", "confirmed", "user", " compromised", "Confirm the users named as compromised: their risk becomes high"}},
-	{kind: ConfirmSafe, batch: BatchSize, turn: 3, record: Dismissal, limit: Dismiss, part: "dismiss", // both clear a user's risk
+	{kind: ConfirmSafe, verdict: "confirmSafe", batch: BatchSize, turn: 3, record: Dismissal, limit: Dismiss, part: "dismiss", // both clear a user's risk
 		key:   "confirmSafe by rule",
 		words: Words{"confirm safe", "confirm safe", "confirm", "confirmed", "user", " safe", "Confirm the users named as safe"}},
 	onObject(CreateLocation, Create, entra.KindLocation, "location", CreatePolicy),
@@ -191,6 +194,20 @@ func KindOf(verb Verb, object entra.ObjectKind) Kind {
 	}
 	return ""
 }
+
+// OnVerdict is the kind of action on a user that a verdict of triage asks for,
+// empty if it asks for none.
+func OnVerdict(verdict string) Kind {
+	for _, row := range kinds {
+		if row.verdict != "" && row.verdict == verdict {
+			return row.kind
+		}
+	}
+	return ""
+}
+
+// Verdict is triage's word for an action on a user.
+func (k Kind) Verdict() string { return k.row().verdict }
 
 // Rank is the place of a kind in the order in which a person is told, -1 for
 // one that is not known.

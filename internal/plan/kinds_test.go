@@ -26,10 +26,18 @@ func TestEveryKindHasAWholeRow(t *testing.T) {
 		case !k.OnUser() && KindOf(row.verb, row.object) != k:
 			t.Errorf("%s: %s of a %s is %s", k, row.verb, row.object, KindOf(row.verb, row.object))
 		}
+		if v := k.Verdict(); v != "" && OnVerdict(v) != k {
+			t.Errorf("%s: verdict %s asks for %s", k, v, OnVerdict(v))
+		}
 		turns[row.turn] = k.OnUser()
 	}
 	if d := cmp.Diff([]Kind{ConfirmCompromised, Dismiss, ConfirmSafe}, UserTurns()); d != "" {
 		t.Error(d)
+	}
+	for _, v := range []string{"", "leave"} {
+		if k := OnVerdict(v); k != "" {
+			t.Errorf("verdict %q asks for %s", v, k)
+		}
 	}
 	if k := Kind("new"); k.OnUser() || k.Words().Title != "new" || (Enforcement{true, true, true}).Allows(k) {
 		t.Error("a kind that is not known is allowed, or has no words")

@@ -37,12 +37,7 @@ func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, *plan.Action) {
 	row.Decision = k.Rules.Decide(evidenceOf(k, u, open), k.ServiceNow())
 	a := plan.Action{Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName}, Rule: row.Decision.Rule,
 		Reasons: row.Decision.Reasons, Risk: seenRisk(u, open)}
-	switch row.Decision.Verdict {
-	case triage.Dismiss:
-		a.Kind = plan.Dismiss
-	case triage.ConfirmCompromised:
-		a.Kind = plan.ConfirmCompromised
-	default:
+	if a.Kind = plan.OnVerdict(string(row.Decision.Verdict)); a.Kind == "" {
 		return row, nil
 	}
 	return row, &a
@@ -107,15 +102,10 @@ func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) 
 }
 
 func verdictOf(a plan.Action) triage.Verdict {
-	switch {
-	case a.Status != plan.Ready:
+	if a.Status != plan.Ready {
 		return triage.Leave
-	case a.Kind == plan.ConfirmCompromised:
-		return triage.ConfirmCompromised
-	case a.Kind == plan.ConfirmSafe:
-		return triage.ConfirmSafe
 	}
-	return triage.Dismiss
+	return triage.Verdict(a.Kind.Verdict())
 }
 
 // mayNotOrder says why even a person's order does not hold for a user.
