@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/triage"
 )
 
 // maxLine bounds a line that is read back.
@@ -55,15 +56,6 @@ func ReadLines[T any](r io.Reader) iter.Seq2[T, error] {
 	}
 }
 
-// decisionHead is what a summary needs of a decision.
-type decisionHead struct {
-	Code        string    `json:"code"`
-	Reasons     []string  `json:"reasons"`
-	NeedsPerson bool      `json:"needsPerson"`
-	Privileged  bool      `json:"privileged"`
-	OpenSince   time.Time `json:"openSince"`
-}
-
 // Decisions reads users.jsonl back as the decisions of report.json.
 func Decisions(r io.Reader, now time.Time) iter.Seq2[Decided, error] {
 	return func(yield func(Decided, error) bool) {
@@ -72,7 +64,9 @@ func Decisions(r io.Reader, now time.Time) iter.Seq2[Decided, error] {
 				yield(Decided{}, err)
 				return
 			}
-			var head decisionHead
+			var head struct {
+				OpenSince time.Time `json:"openSince"`
+			}
 			if len(u.Decision) > 0 {
 				if err := json.Unmarshal(u.Decision, &head); err != nil {
 					yield(Decided{}, err)
@@ -110,34 +104,27 @@ func (s SLA) of(l entra.RiskLevel) time.Duration {
 // anyway.
 const maxWaiting = 1000
 
-// WaitingFor gathers who waits for a person from users.jsonl, the longest
-// waiting first.
-func WaitingFor(r io.Reader, now time.Time, sla SLA) ([]Waiting, error) {
-	var oldest waitingHeap
-	for u, err := range ReadLines[UserLine](r) {
-		if err != nil {
-			return nil, err
-		}
-		var head decisionHead
-		if len(u.Decision) == 0 || string(u.Decision) == "null" {
-			continue
-		}
-		if err := json.Unmarshal(u.Decision, &head); err != nil {
-			return nil, err
-		}
-		if !head.NeedsPerson {
-			continue
-		}
-		w := Waiting{ID: u.ID, Name: u.Name, RiskLevel: u.RiskLevel, Code: head.Code, Reasons: head.Reasons, OpenSince: head.OpenSince,
-			AgeHours: hours(head.OpenSince, now), Privileged: head.Privileged, Deleted: u.IsDeleted, Evidence: u.Evidence}
-		limit := sla.of(u.RiskLevel)
-		w.Overdue = limit > 0 && w.AgeHours > limit.Hours()
-		if heap.Push(&oldest, w); len(oldest) > maxWaiting {
-			heap.Pop(&oldest)
-		}
+// Waiting lists who waits for a person of those written, the longest waiting
+// first.
+func (w *Users) Waiting(now time.Time, sla SLA) []Waiting {
+	list := slices.Clone(w.waiting)
+	for i := range list {
+		one := &list[i]
+		one.AgeHours = hours(one.OpenSince, now)
+		limit := sla.of(one.RiskLevel)
+		one.Overdue = limit > 0 && one.AgeHours > limit.Hours()
 	}
-	slices.SortFunc(oldest, func(a, b Waiting) int { return -compareWaiting(a, b) })
-	return oldest, nil
+	slices.SortFunc(list, func(a, b Waiting) int { return -compareWaiting(a, b) })
+	return list
+}
+
+// wait keeps a user who waits for a person, as the files name the user.
+func (w *Users) wait(u *entra.RiskyUser, d triage.Decision, e *Evidence) {
+	heap.Push(&w.waiting, Waiting{ID: string(u.ID), Name: u.UserPrincipalName, RiskLevel: u.RiskLevel, Code: d.Code, Reasons: d.Reasons, OpenSince: d.OpenSince,
+		Privileged: d.Privileged, Deleted: u.IsDeleted != nil && *u.IsDeleted, Evidence: e})
+	if len(w.waiting) > maxWaiting {
+		heap.Pop(&w.waiting)
+	}
 }
 
 // waitingHeap has the one who waits shortest on top.

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -142,34 +143,72 @@ type Decided struct {
 	Evidence       *Evidence       `json:"evidence,omitempty"`
 }
 
-// WriteReport writes report.json. The decisions come one by one, and stand as
-// the last member.
-func WriteReport(w io.Writer, r Report, decisions iter.Seq2[Decided, error]) error {
+// WriteBoth writes report.json and report.html in one pass over the decisions.
+func WriteBoth(doc, page io.Writer, r Report, decisions iter.Seq2[Decided, error], x Extras) error {
+	w, err := newDoc(doc, r)
+	if err != nil {
+		return err
+	}
+	listed := false
+	err = WriteHTML(page, r, func(yield func(Decided, error) bool) {
+		listed = true
+		w.through(decisions)(yield)
+	}, x)
+	if !listed { // not every page has a list of them
+		for _, e := range w.through(decisions) {
+			err = errors.Join(err, e)
+		}
+	}
+	return errors.Join(err, w.close())
+}
+
+// docWriter writes report.json. The decisions come one by one, and stand as the
+// last member.
+type docWriter struct {
+	w   io.Writer
+	sep string
+}
+
+// newDoc writes all of a report but its decisions.
+func newDoc(w io.Writer, r Report) (*docWriter, error) {
 	r.SchemaVersion = SchemaVersion
 	r.fill()
 	head, err := marshal(r, " ")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	head = bytes.TrimRight(bytes.TrimSuffix(bytes.TrimSpace(head), []byte("}")), "\n ")
-	if _, err := fmt.Fprintf(w, "%s,\n \"decisions\": [", head); err != nil {
+	_, err = fmt.Fprintf(w, "%s,\n \"decisions\": [", head)
+	return &docWriter{w: w, sep: "\n  "}, err
+}
+
+// through hands decisions on, each once it is written.
+func (w *docWriter) through(decisions iter.Seq2[Decided, error]) iter.Seq2[Decided, error] {
+	return func(yield func(Decided, error) bool) {
+		for d, err := range decisions {
+			if err == nil {
+				err = w.decision(d)
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+func (w *docWriter) decision(d Decided) error {
+	text, err := marshal(d, "")
+	if err != nil {
 		return err
 	}
-	sep := "\n  "
-	for d, err := range decisions {
-		if err != nil {
-			return err
-		}
-		text, err := marshal(d, "")
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s%s", sep, bytes.TrimSpace(text)); err != nil {
-			return err
-		}
-		sep = ",\n  "
-	}
-	_, err = io.WriteString(w, "\n ]\n}\n")
+	_, err = fmt.Fprintf(w.w, "%s%s", w.sep, bytes.TrimSpace(text))
+	w.sep = ",\n  "
+	return err
+}
+
+// close ends the report.
+func (w *docWriter) close() error {
+	_, err := io.WriteString(w.w, "\n ]\n}\n")
 	return err
 }
 

@@ -91,7 +91,7 @@ func TestReportIsValidJSON(t *testing.T) {
 				}
 			}
 		}
-		if err := report.WriteReport(&out, report.Report{Run: "r"}, decisions); err != nil {
+		if err := report.WriteBoth(&out, io.Discard, report.Report{Run: "r"}, decisions, report.Extras{}); err != nil {
 			t.Fatal(err)
 		}
 		var got struct {
@@ -194,7 +194,7 @@ func TestReadCoverageStopsBeforeTheDecisions(t *testing.T) {
 	var out bytes.Buffer
 	want := report.Coverage{Complete: true, Unread: []string{report.PartPolicies}}
 	whole := report.Report{Run: "r1", Status: "partial", Coverage: want, OverDismissed: []plan.Outcome{{Action: "a"}}}
-	if err := report.WriteReport(&out, whole, report.Decisions(strings.NewReader(""), time.Now())); err != nil {
+	if err := report.WriteBoth(&out, io.Discard, whole, report.Decisions(strings.NewReader(""), time.Now()), report.Extras{}); err != nil {
 		t.Fatal(err)
 	}
 	head, _, found := strings.Cut(out.String(), `"decisions"`)
@@ -212,21 +212,23 @@ func TestReadCoverageStopsBeforeTheDecisions(t *testing.T) {
 	}
 }
 
-func TestWaitingForIsOldestFirst(t *testing.T) {
+func TestWaitingIsOldestFirst(t *testing.T) {
 	now := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	line := func(id, level string, since time.Time) string {
-		text, err := json.Marshal(map[string]any{"id": id, "riskLevel": level, "decision": triage.Decision{NeedsPerson: true, OpenSince: since}})
-		if err != nil {
+	users := report.NewUsers(io.Discard, io.Discard, report.Redaction{}, report.CSVForm{})
+	add := func(id string, level entra.RiskLevel, d triage.Decision) {
+		if err := users.Write(report.UserRow{User: entra.RiskyUser{ID: entra.NewID(id), RiskLevel: level, Raw: json.RawMessage(`{}`)}, Decision: d}); err != nil {
 			t.Fatal(err)
 		}
-		return string(text) + "\n"
 	}
-	in := line("young", "high", now.Add(-time.Hour)) + line("old", "low", now.Add(-100*time.Hour)) + line("late", "high", now.Add(-30*time.Hour)) +
-		`{"id":"fine","decision":{"needsPerson":false}}` + "\n" + `{"id":"none","decision":null}` + "\n"
-	got, err := report.WaitingFor(strings.NewReader(in), now, report.SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour})
-	if err != nil {
-		t.Fatal(err)
+	waits := func(since time.Time) triage.Decision {
+		return triage.Decision{Verdict: triage.Leave, NeedsPerson: true, OpenSince: since}
 	}
+	add("young", entra.LevelHigh, waits(now.Add(-time.Hour)))
+	add("old", entra.LevelLow, waits(now.Add(-100*time.Hour)))
+	add("late", entra.LevelHigh, waits(now.Add(-30*time.Hour)))
+	add("fine", entra.LevelHigh, triage.Decision{Verdict: triage.Dismiss})
+	add("none", entra.LevelHigh, triage.Decision{})
+	got := users.Waiting(now, report.SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour})
 	var ids []string
 	for _, w := range got {
 		id := w.ID

@@ -148,6 +148,8 @@ type Users struct {
 	csv    *csvWriter
 	redact Redaction
 	ocsf   *OCSF
+
+	waiting waitingHeap
 }
 
 // NewUsers begins both files.
@@ -184,6 +186,9 @@ func (w *Users) Write(row UserRow) error {
 	tail := userTail{OpenDetections: row.OpenDetections, Evidence: w.redact.evidenceOf(row.Open)}
 	if row.Decision.Verdict != "" {
 		tail.Decision = &row.Decision
+	}
+	if row.Decision.NeedsPerson {
+		w.wait(&u, row.Decision, tail.Evidence)
 	}
 	text, err := json.Marshal(tail)
 	if err != nil {

@@ -173,10 +173,7 @@ func TestReportMeetsTheSchema(t *testing.T) {
 	if err := u.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	waiting, err := WaitingFor(bytes.NewReader(users.Bytes()), at, SLA{High: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
+	waiting := u.Waiting(at, SLA{High: time.Hour})
 	difference, err := Compare(Side{Run: "r0", Users: strings.NewReader("")}, Side{Run: "r1", Users: bytes.NewReader(users.Bytes()), Policies: Policies{Objects: []PolicyRow{policyRow}}})
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +186,7 @@ func TestReportMeetsTheSchema(t *testing.T) {
 		Timings: []Timing{{Part: "read", Seconds: 1.5}}, Requests: Requests{Total: 3, ByPath: map[string]int{"/x": 3}}, Previous: "r0"}
 	for _, r := range []Report{whole, {Mode: "plan", Enforcement: plan.Enforcement{}}} {
 		var out bytes.Buffer
-		if err := WriteReport(&out, r, Decisions(bytes.NewReader(users.Bytes()), at)); err != nil {
+		if err := WriteBoth(&out, io.Discard, r, Decisions(bytes.NewReader(users.Bytes()), at), Extras{}); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "report", out.Bytes())

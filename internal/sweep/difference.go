@@ -12,7 +12,7 @@ import (
 )
 
 // difference compares this run with the last complete one; nil without one.
-func (r *publisher) difference(ctx context.Context, rep *report.Report) (d *report.Difference, err error) {
+func (r *publisher) difference(ctx context.Context, rep *report.Report, policies []report.PolicyRow) (d *report.Difference, err error) {
 	latest, err := r.Ledger.LatestRun(ctx)
 	if errors.Is(err, blobstore.ErrNotFound) || r.req.ordered() || !r.snapshot.Complete {
 		return nil, nil
@@ -34,7 +34,7 @@ func (r *publisher) difference(ctx context.Context, rep *report.Report) (d *repo
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, users.Close()) }()
-	after := report.Side{Run: r.led.ID(), Users: users, Policies: report.Policies{Objects: r.policyRows()}, Unread: rep.Coverage.Unread}
+	after := report.Side{Run: r.led.ID(), Users: users, Policies: report.Policies{Objects: policies}, Unread: rep.Coverage.Unread}
 	out, err := report.Compare(before.Side, after)
 	if err != nil {
 		return nil, fmt.Errorf("comparing with run %s: %w", latest.Run, err)

@@ -15,11 +15,11 @@ import (
 // historyRuns is how many runs the page's chart over time shows.
 const historyRuns = 30
 
-// writePage writes report.html from what report.json holds.
-func (r *publisher) writePage(ctx context.Context, rep report.Report) error {
+// writeReport writes report.json, and report.html from what it holds, in one
+// pass over the decisions.
+func (r *publisher) writeReport(ctx context.Context, rep report.Report) (err error) {
 	var history []report.Point
 	if !slices.Contains(r.res.Unread, report.PartUsers) { // else this run has no point in it
-		var err error
 		if history, err = r.history(ctx); err != nil {
 			return err
 		}
@@ -29,15 +29,22 @@ func (r *publisher) writePage(ctx context.Context, rep report.Report) error {
 		return err
 	}
 	defer users.Close()
-	f, err := r.led.File(ctx, "report.html")
+	doc, err := r.led.File(ctx, "report.json")
 	if err != nil {
 		return err
 	}
-	extras := report.Extras{History: history, SLA: r.Output.SLA, Detections: r.shownDetections}
-	if err := report.WriteHTML(f, rep, report.Decisions(users, r.Now().Add(r.snapshot.Ahead)), extras); err != nil {
-		return errors.Join(err, f.Abort())
+	page, err := r.led.File(ctx, "report.html")
+	if err != nil {
+		return errors.Join(err, doc.Abort())
 	}
-	return f.Commit(ctx)
+	extras := report.Extras{History: history, SLA: r.Output.SLA, Detections: r.shownDetections}
+	if err := report.WriteBoth(doc, page, rep, report.Decisions(users, r.Now().Add(r.snapshot.Ahead)), extras); err != nil {
+		return errors.Join(err, doc.Abort(), page.Abort())
+	}
+	if err := doc.Commit(ctx); err != nil {
+		return errors.Join(err, page.Abort())
+	}
+	return page.Commit(ctx)
 }
 
 // shownDetections are a user's open detections as the page may show them.

@@ -107,13 +107,15 @@ func (r *publisher) store(ctx context.Context) error {
 			return err
 		}
 	}
+	policies := r.policyRows()
+	shown := r.Output.Redaction.Policies(policies)
 	var actions, policiesJSON, policiesCSV bytes.Buffer
 	red := r.Output.Redaction
 	outcomes, settled := red.Outcomes(r.res.Outcomes), red.Outcomes(r.recovered.Outcomes())
 	if err := report.WriteActions(&actions, red.Plan(r.res.Plan), outcomes, settled, r.Output.CSV); err != nil {
 		return err
 	}
-	if err := report.WritePolicies(&policiesJSON, &policiesCSV, red.Policies(r.policyRows()), r.Output.CSV); err != nil {
+	if err := report.WritePolicies(&policiesJSON, &policiesCSV, shown, r.Output.CSV); err != nil {
 		return err
 	}
 	for _, f := range []struct {
@@ -124,14 +126,11 @@ func (r *publisher) store(ctx context.Context) error {
 			return err
 		}
 	}
-	rep, err := r.report(ctx, outcomes, settled)
+	rep, err := r.report(ctx, outcomes, settled, policies, shown)
 	if err != nil {
 		return err
 	}
 	if err := r.writeReport(ctx, rep); err != nil {
-		return err
-	}
-	if err := r.writePage(ctx, rep); err != nil {
 		return err
 	}
 	m := ledger.Manifest{Kind: r.req.Kind(), Unread: r.res.Unread, Version: r.Version, Status: string(r.res.Status), ExitCode: r.exitCode(),

@@ -11,8 +11,9 @@ import (
 	"github.com/risksweep/risksweep/internal/sweep/gather"
 )
 
-// report gathers report.json.
-func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome) (report.Report, error) {
+// report gathers report.json. The policies are as they were read, and as the
+// report may show them.
+func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome, policies, shown []report.PolicyRow) (report.Report, error) {
 	rep := report.Report{
 		Run: r.led.ID(), Tenant: r.Name, TenantID: r.TenantID, Mode: string(r.req.Mode), Kind: string(r.req.Kind()), Order: r.res.Order, Requested: r.res.Requested, Status: string(r.res.Status), ExitCode: r.exitCode(),
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
@@ -25,7 +26,7 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 			rep.OverDismissed = append(rep.OverDismissed, o)
 		}
 	}
-	for _, row := range r.Output.Redaction.Policies(r.policyRows()) {
+	for _, row := range shown {
 		if row.Status != string(drift.InSync) && row.Status != string(drift.Unmanaged) {
 			row.Live = nil
 			rep.Drift = append(rep.Drift, row)
@@ -48,20 +49,16 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 	}
 	s := r.res.Stats
 	rep.Requests = report.Requests{Total: s.Total, Throttled: s.Throttled, Retried: s.Retried, Waited: s.Waited.Seconds(), ByPath: s.ByPath}
-	users, err := r.reopen(ctx, "users.jsonl")
-	if err != nil {
-		return rep, err
-	}
-	rep.NeedsPerson, err = report.WaitingFor(users, r.Now().Add(r.snapshot.Ahead), r.Output.SLA)
-	if err = errors.Join(err, users.Close()); err != nil {
-		return rep, err
+	if r.rows.users != nil {
+		rep.NeedsPerson = r.rows.users.Waiting(r.Now().Add(r.snapshot.Ahead), r.Output.SLA)
 	}
 	r.res.NeedsPerson = rep.NeedsPerson
 	if !r.req.ordered() {
 		rep.Campaigns = r.rows.campaigns.Find()
 	}
 	r.res.Campaigns = rep.Campaigns
-	rep.Difference, err = r.difference(ctx, &rep)
+	var err error
+	rep.Difference, err = r.difference(ctx, &rep, policies)
 	return rep, err
 }
 
@@ -90,23 +87,6 @@ func problemOf(err error, red report.Redaction) report.Problem {
 		p.Hint = a.String()
 	}
 	return p
-}
-
-// writeReport writes report.json .
-func (r *publisher) writeReport(ctx context.Context, rep report.Report) error {
-	users, err := r.reopen(ctx, "users.jsonl")
-	if err != nil {
-		return err
-	}
-	defer users.Close()
-	f, err := r.led.File(ctx, "report.json")
-	if err != nil {
-		return err
-	}
-	if err := report.WriteReport(f, rep, report.Decisions(users, r.Now().Add(r.snapshot.Ahead))); err != nil {
-		return errors.Join(err, f.Abort())
-	}
-	return f.Commit(ctx)
 }
 
 // policyRows are the rows of policies.json.
