@@ -1,6 +1,7 @@
 package risksweep_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -104,6 +105,52 @@ func TestRooms(t *testing.T) {
 				}
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Some types promise a form that a conversion would not give: an id is folded
+// at one door, a document is made canonical in one place. Elsewhere no text and
+// no document is converted to them.
+func TestFormsAreMadeInOnePlace(t *testing.T) {
+	doors := map[string]string{"entra.ID": "internal/entra", "policy.Canonical": "internal/policy"}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		files := token.NewFileSet()
+		f, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			to, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			room, _ := to.X.(*ast.Ident)
+			if room == nil {
+				return true
+			}
+			name := room.Name + "." + to.Sel.Name
+			if home, ok := doors[name]; ok && filepath.Dir(path) != home {
+				t.Errorf("%s converts to %s, which %s alone makes", files.Position(call.Pos()), name, home)
+			}
+			return true
+		})
 		return nil
 	})
 	if err != nil {

@@ -68,7 +68,7 @@ func NewChange(before, after State, groups AppGroups, name Names) *Change {
 		c.before.set(i)
 	}
 	c.grid = c.set.newGrid(func(kind entra.ObjectKind, id entra.ID) string {
-		return name(kind, entra.ID(strings.TrimPrefix(string(id), afterPrefix)))
+		return name(kind, entra.NewID(strings.TrimPrefix(string(id), afterPrefix)))
 	})
 	return c
 }

@@ -10,10 +10,10 @@ import (
 
 // Words that stand for several locations.
 const (
-	wordTrusted = entra.ID("alltrusted")
+	wordTrusted entra.ID = "alltrusted"
 	// The addresses that the old multifactor settings trust, which Graph does
 	// not show.
-	legacyTrusted = entra.ID("00000000-0000-0000-0000-000000000000")
+	legacyTrusted entra.ID = "00000000-0000-0000-0000-000000000000"
 )
 
 // places are the named locations, prepared for looking up addresses.

@@ -33,7 +33,7 @@ func policyDoc(name, locationRef string) entra.Document {
 
 func create(id string, kind plan.Kind, object entra.ObjectKind, key string, body entra.Document, needs ...string) plan.Action {
 	return plan.Action{ID: id, Kind: kind, Status: plan.Ready, Subject: plan.Subject{Key: key, Name: body.DisplayName()},
-		Change: &plan.Change{Kind: object, Key: key, Body: body, After: policy.Canonical(object, body), Needs: needs}}
+		Change: &plan.Change{Kind: object, Key: key, Body: body, After: policy.CanonicalOf(object, body).Document(), Needs: needs}}
 }
 
 func TestCreateFillsInWhatItNeeds(t *testing.T) {
@@ -164,7 +164,7 @@ func change(x *tenant, id string) plan.Action {
 	after["displayName"] = "L2"
 	return plan.Action{ID: id, Kind: plan.UpdateLocation, Status: plan.Ready, Subject: plan.Subject{ID: locationID, Key: "L"},
 		Change: &plan.Change{Kind: entra.KindLocation, Key: "L", Before: before, BeforeHash: policy.CanonicalHash(entra.KindLocation, before),
-			Body: entra.Document{"displayName": "L2"}, After: policy.Canonical(entra.KindLocation, after)}}
+			Body: entra.Document{"displayName": "L2"}, After: policy.CanonicalOf(entra.KindLocation, after).Document()}}
 }
 
 func TestUpdate(t *testing.T) {

@@ -100,7 +100,7 @@ func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Documen
 	if since.IsZero() { // without it nothing tells ours from others'
 		return nil
 	}
-	want := policy.Canonical(kind, after)
+	want := policy.CanonicalOf(kind, after)
 	since = since.Add(-serviceSkew)
 	var same, edited []entra.Document
 	for _, d := range live {
@@ -108,7 +108,7 @@ func Recognise(kind entra.ObjectKind, live []entra.Document, after entra.Documen
 		if !ok || created.Before(since) || known[d.ID()] {
 			continue
 		}
-		switch n := membersApart(policy.Canonical(kind, d), want); {
+		switch n := membersApart(policy.CanonicalOf(kind, d), want); {
 		case n == 0:
 			same = append(same, d)
 		case n == 1 && d.Text("modifiedDateTime") != "" && d.Text("modifiedDateTime") != d.Text("createdDateTime"):

@@ -84,7 +84,7 @@ func (r *run) judge(ctx context.Context, w write, live entra.Document, listed, o
 	case policy.CanonicalHash(c.Kind, live) == c.BeforeHash:
 		r.settle(ctx, w.action, plan.NotTaken, w.requestID, "accepted, but the object is as it was before", nil)
 	default:
-		detail := "the service keeps it otherwise than it was sent: " + strings.Join(policy.DifferentPaths(policy.Canonical(c.Kind, live), policy.Canonical(c.Kind, w.after)), ", ")
+		detail := "the service keeps it otherwise than it was sent: " + strings.Join(policy.DifferentPaths(policy.CanonicalOf(c.Kind, live), policy.CanonicalOf(c.Kind, w.after)), ", ")
 		r.settle(ctx, w.action, plan.Done, w.requestID, detail, w.made(live))
 	}
 	return true

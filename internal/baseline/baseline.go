@@ -48,7 +48,7 @@ type Item struct {
 	// default.
 	Key string
 	// Want is the canonical form as written: references may still be names.
-	Want entra.Document
+	Want policy.Canonical
 	// AcceptLockout is the operator's word that a policy may block everyone.
 	AcceptLockout bool
 	// Unmanaged are the paths whose values are left to the tenant.

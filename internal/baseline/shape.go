@@ -79,7 +79,7 @@ func (l *loader) fixedLocation(n *yamldoc.Node) bool {
 }
 
 // want is the canonical form of what is written, our own keys left out.
-func want(kind entra.ObjectKind, n *yamldoc.Node, special []string) entra.Document {
+func want(kind entra.ObjectKind, n *yamldoc.Node, special []string) policy.Canonical {
 	d, _ := n.JSON().(map[string]any)
 	for _, k := range special {
 		delete(d, k)
@@ -87,7 +87,7 @@ func want(kind entra.ObjectKind, n *yamldoc.Node, special []string) entra.Docume
 	if s := policy.ObjectAt(d, "grantControls.authenticationStrength"); s != nil && s["id"] == nil && s["displayName"] != nil {
 		s["id"] = s["displayName"]
 	}
-	return policy.Canonical(kind, d)
+	return policy.CanonicalOf(kind, d)
 }
 
 func article(kind entra.ObjectKind) string {

@@ -212,7 +212,7 @@ func TestPastedExports(t *testing.T) {
 			t.Errorf("%s: %v", name, problems)
 			continue
 		}
-		if d := cmp.Diff(policy.Canonical(entra.KindPolicy, parsed), b.Policies[0].Want); d != "" {
+		if d := cmp.Diff(policy.CanonicalOf(entra.KindPolicy, parsed), b.Policies[0].Want); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}

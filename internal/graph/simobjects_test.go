@@ -248,7 +248,7 @@ func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids[string(a.Change.Kind)+":"+a.Change.Key] = made.ID()
-		want[a.Change.Kind][made.ID()] = policy.Canonical(a.Change.Kind, body)
+		want[a.Change.Kind][made.ID()] = policy.CanonicalOf(a.Change.Kind, body).Document()
 	}
 	if len(want[entra.KindPolicy]) != len(b.Policies) || len(want[entra.KindLocation]) != len(b.Locations) {
 		t.Fatalf("made %v", ids)
@@ -293,5 +293,5 @@ func written(t *testing.T, kind entra.ObjectKind, model serialization.Parsable) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return policy.Canonical(kind, d)
+	return policy.CanonicalOf(kind, d).Document()
 }

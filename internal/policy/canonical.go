@@ -11,21 +11,25 @@ import (
 	"encoding/json"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// Canonical brings a document to the form in which two of them mean the same
-// exactly when they are equal: read-only members, annotations, null, empty
-// lists and empty objects are gone (missing, null and empty are the same to
-// the service), sets are sorted, ids and special words have one spelling,
-// defaults are filled in. A member that is not in the schema is kept as it is,
-// so that a difference in it shows. The document given is not changed, and the
-// canonical form of a canonical form is itself. A document of a kind without a
-// schema only loses its annotations and what is empty.
-func Canonical(kind entra.ObjectKind, d entra.Document) entra.Document {
+// Canonical is a document in the form in which two of them mean the same exactly
+// when they are equal: read-only members, annotations, null, empty lists and
+// empty objects are gone (missing, null and empty are the same to the service),
+// sets are sorted, ids and special words have one spelling, defaults are filled
+// in. A member that is not in the schema is kept as it is, so that a difference
+// in it shows. It is made by CanonicalOf alone, and is not to be changed.
+type Canonical map[string]any
+
+// CanonicalOf gives the canonical form of a document, which is not changed. A
+// document of a kind without a schema only loses its annotations and what is
+// empty.
+func CanonicalOf(kind entra.ObjectKind, d entra.Document) Canonical {
 	if d == nil {
 		return nil
 	}
@@ -43,13 +47,19 @@ func Canonical(kind entra.ObjectKind, d entra.Document) entra.Document {
 	return out
 }
 
-// CanonicalHash is the SHA-256 of the compact JSON of the canonical form,
-// names sorted, in lower-case hexadecimal; empty for a nil document.
+// CanonicalHash is the hash of the canonical form of a document; empty for a nil
+// document.
 func CanonicalHash(kind entra.ObjectKind, d entra.Document) string {
-	if d == nil {
+	return CanonicalOf(kind, d).Hash()
+}
+
+// Hash is the SHA-256 of the compact JSON, names sorted, in lower-case
+// hexadecimal; empty for nil.
+func (c Canonical) Hash() string {
+	if c == nil {
 		return ""
 	}
-	text, err := json.Marshal(Canonical(kind, d))
+	text, err := json.Marshal(c)
 	if err != nil {
 		// Only a value that never came from JSON gets here; it equals nothing.
 		return ""
@@ -57,6 +67,18 @@ func CanonicalHash(kind entra.ObjectKind, d entra.Document) string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
+
+// Equal reports whether two documents mean the same.
+func (c Canonical) Equal(other Canonical) bool { return reflect.DeepEqual(c, other) }
+
+// Document is a copy as a document, to be changed or sent.
+func (c Canonical) Document() entra.Document { return entra.Document(c).Clone() }
+
+// DisplayName is the displayName member, empty if there is none.
+func (c Canonical) DisplayName() string { return c.Text("displayName") }
+
+// Text returns a string member, empty if it is absent or of another type.
+func (c Canonical) Text(name string) string { return entra.Document(c).Text(name) }
 
 // value gives the canonical form of one value, nil if it means nothing.
 func (m *Member) value(v any) any {

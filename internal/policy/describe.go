@@ -11,7 +11,7 @@ import (
 // Describe says in one sentence what an object in canonical form does, for a
 // person who decides whether it may be made. What it does not put into words it
 // counts, and never leaves out.
-func Describe(kind entra.ObjectKind, d entra.Document, n Names) string {
+func Describe(kind entra.ObjectKind, d Canonical, n Names) string {
 	switch kind {
 	case entra.KindLocation:
 		return describeLocation(d)
@@ -35,7 +35,7 @@ func Describe(kind entra.ObjectKind, d entra.Document, n Names) string {
 	return s
 }
 
-func describeLocation(d entra.Document) string {
+func describeLocation(d Canonical) string {
 	var parts []string
 	for _, r := range ListAt(d, "ipRanges") {
 		parts = append(parts, word(r, nil))
@@ -89,7 +89,7 @@ func except(d map[string]any, n Names, paths ...string) string {
 	return " except " + strings.Join(parts, ", ")
 }
 
-func describeGrant(d entra.Document, n Names) string {
+func describeGrant(d Canonical, n Names) string {
 	words := map[string]string{"mfa": "MFA", "compliantDevice": "a compliant device", "domainJoinedDevice": "a hybrid joined device",
 		"approvedApplication": "an approved app", "compliantApplication": "an app with a protection policy", "passwordChange": "a password change",
 		"riskRemediation": "risk remediation"}
@@ -122,7 +122,7 @@ func describeGrant(d entra.Document, n Names) string {
 	return "requires " + strings.Join(controls, joint)
 }
 
-func describePeople(d entra.Document, n Names) string {
+func describePeople(d Canonical, n Names) string {
 	var who []string
 	add := func(format, s string) {
 		if s != "" {
@@ -147,7 +147,7 @@ func describePeople(d entra.Document, n Names) string {
 	return s
 }
 
-func describeTargets(d entra.Document, n Names) string {
+func describeTargets(d Canonical, n Names) string {
 	var what []string
 	if s := listed(d, PathIncludeApplications, map[string]string{WordAll: "all applications", WordNone: "no application"}, n); s != "" {
 		what = append(what, "to "+s+except(d, n, PathApplications+".excludeApplications"))
@@ -174,7 +174,7 @@ func describeTargets(d entra.Document, n Names) string {
 	return " " + strings.Join(what, " and ")
 }
 
-func describeConditions(d entra.Document, n Names) (out []string) {
+func describeConditions(d Canonical, n Names) (out []string) {
 	add := func(format string, v string) {
 		if v != "" {
 			out = append(out, fmt.Sprintf(format, v))
@@ -223,7 +223,7 @@ func describeConditions(d entra.Document, n Names) (out []string) {
 	return out
 }
 
-func describeSession(d entra.Document) (out []string) {
+func describeSession(d Canonical) (out []string) {
 	s := ObjectAt(d, "sessionControls")
 	for _, name := range SortedKeys(s) {
 		switch name {

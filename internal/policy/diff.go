@@ -11,7 +11,7 @@ import (
 
 // Differences names each member in which two canonical documents differ, in
 // words; before may be nil.
-func Differences(before, after map[string]any, n Names) []Difference {
+func Differences(before, after Canonical, n Names) []Difference {
 	var out []Difference
 	compare(before, after, "", func(path string, a, b any) {
 		out = append(out, Difference{Path: path, Old: raw(a), New: raw(b), Text: path + ": " + said(a, b, n)})
@@ -21,7 +21,7 @@ func Differences(before, after map[string]any, n Names) []Difference {
 
 // DifferentPaths are the paths of the members in which two canonical documents
 // differ.
-func DifferentPaths(before, after map[string]any) []string {
+func DifferentPaths(before, after Canonical) []string {
 	var out []string
 	compare(before, after, "", func(path string, _, _ any) { out = append(out, path) })
 	return out

@@ -2,8 +2,6 @@ package policy
 
 import (
 	"net/netip"
-
-	"github.com/risksweep/risksweep/internal/entra"
 )
 
 // LocationScope is what a named location holds.
@@ -14,7 +12,7 @@ type LocationScope struct {
 	unknown   bool // addresses of no known country
 }
 
-func ScopeOf(d entra.Document) LocationScope {
+func ScopeOf(d Canonical) LocationScope {
 	var a LocationScope
 	for _, v := range ListAt(d, "ipRanges") {
 		m, _ := v.(map[string]any)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // ForPeople reports whether a policy may hold for somebody: it has conditions on
 // users, and does not say that it includes none of them and workload
 // identities instead. An include that this version does not know may mean people.
-func ForPeople(d entra.Document) bool {
+func ForPeople(d map[string]any) bool {
 	conditions := ObjectAt(d, PathUsers)
 	if conditions == nil {
 		return false
@@ -31,14 +32,14 @@ func ForPeople(d entra.Document) bool {
 }
 
 // Enabled reports whether a policy is in force.
-func Enabled(d entra.Document) bool { return d.Text("state") == StateEnabled }
+func Enabled(d map[string]any) bool { return TextAt(d, "state") == StateEnabled }
 
 // Effect is the hash of a policy without its texts.
-func Effect(d entra.Document) string {
-	d = d.Clone()
+func Effect(d Canonical) string {
+	d = maps.Clone(d)
 	delete(d, "displayName")
 	delete(d, "description")
-	return CanonicalHash(entra.KindPolicy, d)
+	return d.Hash()
 }
 
 // Where the conditions and controls stand that most judgements ask for.
@@ -51,7 +52,7 @@ const (
 )
 
 // ReachesWorkloads reports whether a policy includes workload identities.
-func ReachesWorkloads(d entra.Document) bool {
+func ReachesWorkloads(d map[string]any) bool {
 	included := Strings(d, PathWorkloads+".includeServicePrincipals")
 	return len(Minus(included, []string{WordNone})) > 0 || Has(d, PathWorkloads+".servicePrincipalFilter")
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // RefersTo reports whether a canonical policy names an id.
-func RefersTo(d entra.Document, id string) bool {
+func RefersTo(d Canonical, id string) bool {
 	found := false
 	EachRef(SchemaOf(entra.KindPolicy), d, func(_ *Member, s string) {
 		found = found || strings.EqualFold(s, id)
@@ -27,7 +27,7 @@ func DirectoryIDs(policies []entra.Document, names entra.Names) []string {
 	}
 	var ids []string
 	for _, p := range policies {
-		EachRef(SchemaOf(entra.KindPolicy), Canonical(entra.KindPolicy, p), func(m *Member, id string) {
+		EachRef(SchemaOf(entra.KindPolicy), CanonicalOf(entra.KindPolicy, p), func(m *Member, id string) {
 			switch m.Ref {
 			case entra.KindUser, entra.KindGroup, entra.KindServicePrincipal:
 				if entra.IsID(id) && !known[id] {
@@ -51,6 +51,8 @@ func IsDirectory(kind entra.ObjectKind) bool {
 func EachRef(m *Member, v any, visit func(*Member, string)) {
 	switch v := v.(type) {
 	case entra.Document:
+		EachRef(m, map[string]any(v), visit)
+	case Canonical:
 		EachRef(m, map[string]any(v), visit)
 	case map[string]any:
 		for i := range m.Members {

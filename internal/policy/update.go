@@ -11,9 +11,9 @@ import (
 // What must be off is null where the schema is nullable and the service shows
 // the member at all; an empty list stays out unless it empties one. A named
 // location is sent whole with its @odata.type, as the service demands.
-func UpdateBody(kind entra.ObjectKind, before, want, live entra.Document) entra.Document {
+func UpdateBody(kind entra.ObjectKind, before, want Canonical, live entra.Document) entra.Document {
 	if kind == entra.KindLocation {
-		return want.Clone()
+		return want.Document()
 	}
 	schema := SchemaOf(kind)
 	body := entra.Document{}

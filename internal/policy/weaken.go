@@ -14,7 +14,7 @@ import (
 // than before: its state lowered, its controls weakened, what it includes
 // narrowed, exclusions added beyond those that isBreakGlass tells. What cannot be compared
 // counts as weaker.
-func Weakening(before, want entra.Document, isBreakGlass func(id string) bool) []string {
+func Weakening(before, want Canonical, isBreakGlass func(id string) bool) []string {
 	var out []string
 	if !Enabled(want) {
 		out = append(out, fmt.Sprintf("state becomes %s", want.Text("state")))
@@ -160,7 +160,7 @@ func hours(f map[string]any) int64 {
 var wide = []string{WordAll, "all", WordOwnTenant}
 
 // narrower reports conditions that let fewer sign-ins be held by the policy.
-func narrower(before, want entra.Document, isBreakGlass func(id string) bool) []string {
+func narrower(before, want Canonical, isBreakGlass func(id string) bool) []string {
 	b, w := ObjectAt(before, "conditions"), ObjectAt(want, "conditions")
 	var out []string
 	for _, name := range SortedKeys(union(b, w)) {

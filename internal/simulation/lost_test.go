@@ -99,7 +99,7 @@ func whole(t *testing.T, p priced) []string {
 				continue
 			}
 			names[d.ID()] = d.DisplayName()
-			text, err := json.Marshal(policy.Canonical(kind, d))
+			text, err := json.Marshal(policy.CanonicalOf(kind, d))
 			if err != nil {
 				t.Fatal(err)
 			}

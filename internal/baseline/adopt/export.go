@@ -26,7 +26,7 @@ func ExportRefs(live drift.Live) []entra.Ref {
 		}
 	}
 	for _, p := range live.Policies {
-		policy.EachRef(policy.SchemaOf(entra.KindPolicy), policy.Canonical(entra.KindPolicy, p), func(m *policy.Member, id string) {
+		policy.EachRef(policy.SchemaOf(entra.KindPolicy), policy.CanonicalOf(entra.KindPolicy, p), func(m *policy.Member, id string) {
 			if !entra.IsID(id) || slices.Contains(m.Words, id) {
 				return
 			}
@@ -190,10 +190,10 @@ func (x *exporter) blame(errs yamldoc.Problems) bool {
 
 // item writes one object as an element of its section.
 func (x *exporter) item(kind entra.ObjectKind, d entra.Document) string {
-	c, schema := policy.Canonical(kind, d), policy.SchemaOf(kind)
+	c, schema := policy.CanonicalOf(kind, d), policy.SchemaOf(kind)
 	w := &writer{names: x.names, refName: x.refName}
 	var unknown []string
-	findUnknown(schema, c, "", &unknown)
+	findUnknown(schema, map[string]any(c), "", &unknown)
 	w.object(schema, c, 2, true)
 	w.extra(policy.BlocksEveryone(c, nil) && policy.Enabled(c), unknown)
 	text := strings.TrimPrefix(w.out.String(), "    ")
@@ -208,8 +208,6 @@ func findUnknown(m *policy.Member, v any, path string, out *[]string) {
 		}
 	}
 	switch v := v.(type) {
-	case entra.Document:
-		findUnknown(m, map[string]any(v), path, out)
 	case []any:
 		for _, e := range v {
 			findUnknown(m, e, path, out)

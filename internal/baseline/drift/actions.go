@@ -49,9 +49,9 @@ func (p *planner) write(e *entry) []plan.Action {
 	if e.wrong { // names in it may not be resolved: nothing that could be sent
 		return []plan.Action{a}
 	}
-	a.Change.After = e.want
+	a.Change.After = e.want.Document()
 	if e.live == nil {
-		a.Change.Body = e.want.Clone()
+		a.Change.Body = e.want.Document()
 		return []plan.Action{a}
 	}
 	a.Change.Body = policy.UpdateBody(e.Kind, e.before, e.want, e.live)
@@ -60,10 +60,10 @@ func (p *planner) write(e *entry) []plan.Action {
 		return []plan.Action{a}
 	}
 	second := p.change(e, a.Kind)
-	second.Change.After = e.want
+	second.Change.After = e.want.Document()
 	second.Change.Body = entra.Document{"allowedCombinations": combinations}
 	delete(a.Change.Body, "allowedCombinations")
-	a.Change.After = e.want.Clone()
+	a.Change.After = e.want.Document()
 	a.Change.After["allowedCombinations"] = e.before["allowedCombinations"]
 	a.Change.Differences, second.Change.Differences = nil, nil
 	for _, d := range e.Differences {
@@ -98,7 +98,7 @@ func (p *planner) users(e *entry) []string {
 	return out
 }
 
-func withUntrust(a plan.Action, before entra.Document) []plan.Action {
+func withUntrust(a plan.Action, before policy.Canonical) []plan.Action {
 	if a.Change.Kind != entra.KindLocation || before["isTrusted"] != true {
 		return []plan.Action{a}
 	}
@@ -106,10 +106,10 @@ func withUntrust(a plan.Action, before entra.Document) []plan.Action {
 	u.Kind = plan.UpdateLocation
 	u.Reasons = append(slices.Clone(a.Reasons), "a trusted location is un-trusted before it is deleted")
 	c := *a.Change
-	c.After = before.Clone()
+	c.After = before.Document()
 	c.After["isTrusted"] = false
 	c.Body = c.After.Clone()
-	c.Differences = policy.Differences(before, c.After, nil)
+	c.Differences = policy.Differences(before, policy.CanonicalOf(c.Kind, c.After), nil)
 	u.Change = &c
 	a.Change.Needs = append(slices.Clone(a.Change.Needs), string(a.Change.Kind)+":"+a.Change.Key)
 	return []plan.Action{u, a}
@@ -145,7 +145,7 @@ func (p *planner) stillUsed(e *entry) {
 		return
 	}
 	for _, d := range p.live.Policies {
-		if !policy.RefersTo(policy.Canonical(entra.KindPolicy, d), e.ID) {
+		if !policy.RefersTo(policy.CanonicalOf(entra.KindPolicy, d), e.ID) {
 			continue
 		}
 		if o := p.ofPolicy(d.ID()); o != nil && o.ready() && (o.Status == Prune || !policy.RefersTo(o.want, e.ID)) {

@@ -32,7 +32,7 @@ func BenchmarkLargeLocation(b *testing.B) {
 				b.Fatal(err)
 			}
 			tn := newTenant()
-			id := tn.put(entra.KindLocation, "", live.Locations[0].Want)
+			id := tn.put(entra.KindLocation, "", live.Locations[0].Want.Document())
 			tn.owned[entra.KindLocation] = map[string]plan.Owned{"many": {ID: entra.NewID(id)}}
 			text := []byte(manyRanges(c.first))
 			for b.Loop() {

@@ -109,7 +109,7 @@ func (s *breakGlass) force(d entra.Document) {
 }
 
 // covered reports whether a policy excludes everything that force would add.
-func (s *breakGlass) covered(d entra.Document) bool {
+func (s *breakGlass) covered(d policy.Canonical) bool {
 	if !policy.ForPeople(d) {
 		return true
 	}

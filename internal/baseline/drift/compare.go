@@ -2,7 +2,6 @@ package drift
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"unicode"
@@ -33,8 +32,8 @@ type entry struct {
 	owned    plan.Owned     // zero: not recorded
 	live     entra.Document // as the service sent it; nil: not in the tenant
 	namesake entra.Document // the one live object of its name that could be adopted
-	before   entra.Document // canonical
-	want     entra.Document // canonical; nil: to be deleted
+	before   policy.Canonical
+	want     policy.Canonical // nil: to be deleted
 	needs    []string
 	// blocked and held are why it cannot be written, and which switches of
 	// enforcement are off.
@@ -249,7 +248,7 @@ func (p *planner) leftovers() {
 				e.note("recorded, but neither in the baseline nor in the tenant")
 			} else {
 				e.Status, e.DisplayName, e.State = Prune, e.live.DisplayName(), e.live.Text("state")
-				e.before = policy.Canonical(kind, e.live)
+				e.before = policy.CanonicalOf(kind, e.live)
 			}
 			p.entries = append(p.entries, e)
 		}
@@ -280,8 +279,8 @@ func (p *planner) compare(e *entry) {
 		e.wrong = true
 	}
 	if e.live != nil {
-		e.before = policy.Canonical(e.Kind, e.live)
-		live := e.before.Clone() // what is forced into want must not show in before
+		e.before = policy.CanonicalOf(e.Kind, e.live)
+		live := e.before.Document() // what is forced into want must not show in before
 		for _, path := range e.item.Unmanaged {
 			policy.Put(want, path, policy.At(live, path))
 		}
@@ -289,22 +288,22 @@ func (p *planner) compare(e *entry) {
 	if e.Kind == entra.KindPolicy {
 		p.glass.force(want)
 	}
-	e.want = policy.Canonical(e.Kind, want)
+	e.want = policy.CanonicalOf(e.Kind, want)
 	e.State = e.want.Text("state")
-	hash := policy.CanonicalHash(e.Kind, e.want)
+	hash := e.want.Hash()
 	switch {
 	case e.wrong:
 		e.Status = Blocked
 	case e.Adopt != "":
 		e.Status = Create
-		e.Differences = policy.Differences(policy.Canonical(e.Kind, e.namesake), e.want, p.names)
+		e.Differences = policy.Differences(policy.CanonicalOf(e.Kind, e.namesake), e.want, p.names)
 		e.block("%s", p.adoption(e))
 	case e.live == nil:
 		e.Status = Create
 		e.Differences = policy.Differences(nil, e.want, p.names)
-	case reflect.DeepEqual(e.before, e.want):
+	case e.before.Equal(e.want):
 		e.Status = InSync
-	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == policy.CanonicalHash(e.Kind, e.live) && p.glass.covered(e.before):
+	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == e.before.Hash() && p.glass.covered(e.before):
 		e.Status = InSync
 		e.note("the service keeps it otherwise than it was sent; unchanged since")
 	default:
@@ -382,7 +381,7 @@ func (p *planner) change(e *entry, kind plan.Kind) plan.Action {
 		Subject: plan.Subject{ID: entra.NewID(e.ID), Key: e.Key, Name: e.DisplayName},
 		Change:  &plan.Change{Kind: e.Kind, Key: e.Key, Differences: e.Differences, Needs: e.needs}}
 	if e.live != nil {
-		a.Change.Before, a.Change.BeforeHash = e.live.Clone(), policy.CanonicalHash(e.Kind, e.live)
+		a.Change.Before, a.Change.BeforeHash = e.live.Clone(), e.before.Hash()
 	}
 	switch {
 	case len(e.blocked) > 0:

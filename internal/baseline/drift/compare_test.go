@@ -133,10 +133,10 @@ func TestUpdateBody(t *testing.T) {
 			"signInFrequency": map[string]any{"isEnabled": true, "frequencyInterval": "everyTime", "authenticationType": "primaryAndSecondaryAuthentication", "type": nil, "value": nil}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before := policy.Canonical(entra.KindPolicy, live)
-			want := before.Clone()
+			before := policy.CanonicalOf(entra.KindPolicy, live)
+			want := before.Document()
 			c.change(want)
-			if d := cmp.Diff(c.want, policy.UpdateBody(entra.KindPolicy, before, policy.Canonical(entra.KindPolicy, want), live)); d != "" {
+			if d := cmp.Diff(c.want, policy.UpdateBody(entra.KindPolicy, before, policy.CanonicalOf(entra.KindPolicy, want), live)); d != "" {
 				t.Error(d)
 			}
 		})

@@ -86,7 +86,7 @@ func TestWordsNewerThanTheProgram(t *testing.T) {
 	if a := r.Actions[len(r.Actions)-1]; a.Status != "blocked" || !strings.Contains(strings.Join(a.Reasons, " "), `no application is named "AllNewThings"; it is none of the special words`) {
 		t.Errorf("%s %v", a.Status, a.Reasons)
 	}
-	d := b.Policies[0].Want.Clone()
+	d := b.Policies[0].Want.Document()
 	d["displayName"] = "Made by hand"
 	tn.put(entra.KindPolicy, "", d)
 	r = tn.plan(b, drift.Settings{})

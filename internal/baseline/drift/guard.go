@@ -119,7 +119,7 @@ func (p *planner) prune(e *entry) {
 		e.block("an empty baseline never prunes")
 	case p.keyOf(e) != "":
 		e.block("the baseline has %q under the key %s; if the key was renamed: %s", e.DisplayName, p.keyOf(e), p.adoptHint(Entry{Kind: e.Kind, Key: p.keyOf(e)}, e.ID))
-	case e.owned.Hash == "" || e.owned.Hash != policy.CanonicalHash(e.Kind, e.live):
+	case e.owned.Hash == "" || e.owned.Hash != e.before.Hash():
 		e.block("it was changed since we last wrote it; delete it by hand, or adopt it again")
 	}
 }
@@ -189,7 +189,7 @@ func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
 	id := policy.FoldID(e.ID)
 	trusted := e.before["isTrusted"] == true || e.want["isTrusted"] == true
 	is := func(s string) bool { return id != "" && s == id || trusted && s == policy.WordAllTrusted }
-	judge := func(d entra.Document) {
+	judge := func(d policy.Canonical) {
 		if !policy.Enabled(d) {
 			return
 		}
@@ -205,7 +205,7 @@ func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
 		}
 	}
 	for _, d := range p.live.Policies {
-		judge(policy.Canonical(entra.KindPolicy, d))
+		judge(policy.CanonicalOf(entra.KindPolicy, d))
 	}
 	return included, excluded, grants
 }

@@ -11,8 +11,8 @@ import (
 
 // outcome is one policy as it stands after the run.
 type outcome struct {
-	doc entra.Document // canonical
-	own *entry         // nil: not ours
+	doc policy.Canonical
+	own *entry // nil: not ours
 }
 
 // after is the set of policies that the ready writes would leave.
@@ -25,7 +25,7 @@ func (p *planner) after() []outcome {
 		case e != nil && e.want != nil && e.ready():
 			out = append(out, outcome{e.want, e})
 		default:
-			out = append(out, outcome{policy.Canonical(entra.KindPolicy, d), e})
+			out = append(out, outcome{policy.CanonicalOf(entra.KindPolicy, d), e})
 		}
 	}
 	for _, e := range p.entries {
@@ -82,7 +82,7 @@ func (p *planner) trusted() bool {
 		e := p.ofLocation(d.ID())
 		switch {
 		case e == nil || !e.ready():
-			if policy.Canonical(entra.KindLocation, d)["isTrusted"] == true {
+			if policy.CanonicalOf(entra.KindLocation, d)["isTrusted"] == true {
 				return true
 			}
 		case e.want["isTrusted"] == true:
@@ -107,7 +107,7 @@ func (p *planner) ofLocation(id string) *entry {
 }
 
 // reached names the break-glass accounts that an enabled policy may hold for.
-func (p *planner) reached(d entra.Document) []string {
+func (p *planner) reached(d policy.Canonical) []string {
 	u := policy.ObjectAt(d, policy.PathUsers)
 	if u == nil {
 		return nil
@@ -141,7 +141,7 @@ func (p *planner) groupsOf(user string) []string {
 
 // reachesSelf reports whether a policy for workload identities may hold for
 // the job.
-func (p *planner) reachesSelf(d entra.Document) bool {
+func (p *planner) reachesSelf(d policy.Canonical) bool {
 	c, self := policy.ObjectAt(d, policy.PathWorkloads), p.glass.self
 	if c == nil || self == "" || slices.Contains(policy.Strings(c, "excludeServicePrincipals"), self) {
 		return false

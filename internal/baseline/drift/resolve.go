@@ -20,7 +20,7 @@ import (
 func (p *planner) resolve(e *entry) (want entra.Document, needs, problems []string) {
 	it := *e.item
 	schema := policy.SchemaOf(it.Kind)
-	v := policy.MapRefs(schema, map[string]any(it.Want.Clone()), func(m *policy.Member, name string) string {
+	v := policy.MapRefs(schema, map[string]any(it.Want), func(m *policy.Member, name string) string {
 		if slices.Contains(m.Words, name) {
 			return name
 		}
@@ -62,7 +62,7 @@ func (p *planner) resolve(e *entry) (want entra.Document, needs, problems []stri
 	})
 	d, _ := v.(map[string]any)
 	slices.Sort(needs)
-	return policy.Canonical(it.Kind, d), needs, problems
+	return policy.CanonicalOf(it.Kind, d).Document(), needs, problems
 }
 
 // isLiveWord reports whether a text that is no id and no name that was found
@@ -75,7 +75,7 @@ func (p *planner) isLiveWord(kind entra.ObjectKind, member, name string) bool {
 	}
 	found := false
 	for _, d := range p.live.Policies {
-		policy.EachRef(policy.SchemaOf(kind), policy.Canonical(kind, d), func(m *policy.Member, s string) {
+		policy.EachRef(policy.SchemaOf(kind), policy.CanonicalOf(kind, d), func(m *policy.Member, s string) {
 			found = found || m.Name == member && s == name && policy.IsDirectory(m.Ref) && len(p.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Objects) == 0
 		})
 	}
@@ -91,7 +91,7 @@ func (p *planner) asked(kind entra.ObjectKind, name string) bool {
 func (p *planner) holds(e *entry, m *policy.Member, id string) bool {
 	found := false
 	if entra.IsID(id) && (policy.IsDirectory(m.Ref) || p.live.unread(m.Ref) != "") && e.live != nil {
-		policy.EachRef(policy.SchemaOf(e.Kind), policy.Canonical(e.Kind, e.live), func(o *policy.Member, s string) {
+		policy.EachRef(policy.SchemaOf(e.Kind), policy.CanonicalOf(e.Kind, e.live), func(o *policy.Member, s string) {
 			found = found || o.Name == m.Name && s == id
 		})
 	}

@@ -51,7 +51,7 @@ func TestRetiredControlIsBlockedAtThePlan(t *testing.T) {
 		}
 	}
 	blocked("a create", true)
-	id := tn.put(entra.KindPolicy, "", b.Policies[0].Want)
+	id := tn.put(entra.KindPolicy, "", b.Policies[0].Want.Document())
 	policy.Put(tn.docs[entra.KindPolicy][id], "conditions.users.excludeUsers", []any{bg1, bg2})
 	tn.owned[entra.KindPolicy]["P"] = plan.Owned{ID: entra.NewID(id), DisplayName: "P"}
 	blocked("unchanged", false)

@@ -165,7 +165,7 @@ func (s *simulated) apply(tb testing.TB, actions []plan.Action) {
 			}
 		}
 		if policy.CanonicalHash(c.Kind, live) != want {
-			s.fatal(a.Kind, c.Key, "leaves", encode(policy.Canonical(c.Kind, live)), "not", encode(c.After), "having sent", encode(body))
+			s.fatal(a.Kind, c.Key, "leaves", encode(policy.CanonicalOf(c.Kind, live)), "not", encode(c.After), "having sent", encode(body))
 		}
 		s.owned[c.Kind][c.Key] = plan.Owned{ID: entra.NewID(id), Hash: want, Wanted: want, DisplayName: a.Subject.Name}
 	}

@@ -121,7 +121,7 @@ func (t *tenant) put(kind entra.ObjectKind, id string, d entra.Document) string 
 		t.next++
 		id = fmt.Sprintf("d0000000-0000-0000-0000-%012d", t.next)
 	}
-	d, _ = filled(policy.SchemaOf(kind), map[string]any(policy.Canonical(kind, d))).(map[string]any)
+	d, _ = filled(policy.SchemaOf(kind), map[string]any(policy.CanonicalOf(kind, d))).(map[string]any)
 	d["id"], d["createdDateTime"], d["modifiedDateTime"] = id, "2026-01-01T00:00:00Z", nil
 	t.docs[kind][id] = d
 	return id
@@ -158,7 +158,7 @@ func (t *tenant) apply(tb testing.TB, actions []plan.Action) (writes int) {
 		}
 		live := t.docs[c.Kind][string(a.Subject.ID)]
 		if got, want := policy.CanonicalHash(c.Kind, live), policy.CanonicalHash(c.Kind, fill(c.After)); got != want {
-			tb.Fatalf("%s %s leaves\n%s\nnot\n%s", a.Kind, c.Key, encode(policy.Canonical(c.Kind, live)), encode(fill(c.After)))
+			tb.Fatalf("%s %s leaves\n%s\nnot\n%s", a.Kind, c.Key, encode(policy.CanonicalOf(c.Kind, live)), encode(fill(c.After)))
 		}
 		t.owned[c.Kind][c.Key] = plan.Owned{ID: a.Subject.ID, Hash: policy.CanonicalHash(c.Kind, live), Wanted: policy.CanonicalHash(c.Kind, fill(c.After)), DisplayName: live.DisplayName()}
 	}

@@ -9,13 +9,13 @@ import (
 )
 
 // canonicalOf resolves a generated policy far enough to compare it.
-func canonicalOf(t *rapid.T, label string) entra.Document {
+func canonicalOf(t *rapid.T, label string) policy.Canonical {
 	p := anyPolicy(0).Draw(t, label)
 	for _, own := range []string{"key", "acceptLockout"} {
 		delete(p, own)
 	}
 	p["displayName"], p["state"] = "P", "enabled"
-	return policy.Canonical(entra.KindPolicy, p)
+	return policy.CanonicalOf(entra.KindPolicy, p)
 }
 
 // TestNothingWeakensUnseen: two policies of which neither is weaker than the
@@ -28,7 +28,7 @@ func TestNothingWeakensUnseen(t *testing.T) {
 			for _, block := range rapid.SampledFrom([][]string{{"conditions", "grantControls"}, {"conditions", "sessionControls"}, {"grantControls", "sessionControls"}}).Draw(t, "shared") {
 				policy.Put(b, block, policy.At(a, block))
 			}
-			b = policy.Canonical(entra.KindPolicy, b)
+			b = policy.CanonicalOf(entra.KindPolicy, entra.Document(b))
 		}
 		s := func(string) bool { return false }
 		if w := policy.Weakening(a, a, s); len(w) > 0 {
