@@ -459,10 +459,11 @@ func (r *rowReader) knownID(dst *entra.ID) error {
 	if err != nil {
 		return err
 	}
-	if folded := entra.NewID(s); string(folded) != s {
-		s = r.intern.get(string(folded))
+	id := entra.NewID(s)
+	if string(id) != s {
+		id = entra.NewID(r.intern.get(string(id)))
 	}
-	*dst = entra.ID(s)
+	*dst = id
 	return nil
 }
 
