@@ -287,12 +287,16 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 	if a.opt.Progress != nil {
 		progress = a.opt.Progress(t.Name)
 	}
+	var logs sweep.LogReader
+	if cfg.Sweep.Logs != "off" {
+		logs = client
+	}
 	redaction := report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID))
 	return &sweep.Sweeper{
 		Notify: a.notifier(t, redaction),
 		Name:   t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
 		Reader: client, Writer: func() apply.Writer { return client },
-		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Expectations: f.expectations, Access: client,
+		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Expectations: f.expectations, Access: client, Logs: logs,
 		Inputs: append([]ledger.InputText{settingsOf(cfg, t.Name)}, f.used...), ConfigCommit: a.commit(),
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,

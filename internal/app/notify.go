@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
@@ -80,6 +81,36 @@ func (a *App) send(ctx context.Context, e notice.Event) {
 	_ = g.Wait() // nothing of it fails a run
 }
 
+// maxChanges is how many changes a notice names.
+const maxChanges = 5
+
+// changeFacts name who changed policies since the last run, and those of the
+// baseline that differ.
+func changeFacts(r sweep.Result, red report.Redaction) []string {
+	var out []string
+	for _, e := range r.Entries {
+		if by := red.ChangedBy(e.ChangedBy); by != nil && by.Kind != audit.NotSeen && !by.Own {
+			out = append(out, fmt.Sprintf("%s: %s", e.DisplayName, by.Text()))
+		}
+	}
+	for _, c := range r.Drifted {
+		if c.Foreign() && c.ChangedBy != nil {
+			what := "changed"
+			switch {
+			case c.Is == "":
+				what = "gone"
+			case c.Was == "":
+				what = "new"
+			}
+			out = append(out, fmt.Sprintf("%s, not of the baseline, is %s; %s", c.Name, what, c.ChangedBy.Text()))
+		}
+	}
+	if len(out) > maxChanges {
+		out = append(out[:maxChanges:maxChanges], fmt.Sprintf("and %d more changes, see the report", len(out)-maxChanges))
+	}
+	return out
+}
+
 // maxGroups is how many campaigns a notice names.
 const maxGroups = 5
 
@@ -131,6 +162,7 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	if differ > 0 && r.Mode == sweep.Plan {
 		e.Facts = append(e.Facts, fmt.Sprintf("policies or locations that differ from the baseline: %d", differ))
 	}
+	e.Facts = append(e.Facts, changeFacts(r, red)...)
 	for i, g := range r.Campaigns {
 		if i == maxGroups {
 			break

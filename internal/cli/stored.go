@@ -63,6 +63,18 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 	return nil
 }
 
+// changedWords say what of an object changed, and who did it.
+func changedWords(x report.Changed) string {
+	text := ""
+	if len(x.Paths) > 0 {
+		text = ": " + strings.Join(x.Paths, ", ")
+	}
+	if x.ChangedBy != nil {
+		text += "; " + x.ChangedBy.Text()
+	}
+	return printable(text)
+}
+
 // diffRuns says what changed between two stored runs.
 func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 	form, err := c.form("text", "json")
@@ -97,7 +109,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 		fmt.Fprintf(c.Out, "%s: %d\n", part.head, d.Total[part.kind])
 		tab := newTable("", "")
 		for _, x := range part.list {
-			tab.row("  "+orElse(x.Name, x.ID), strings.TrimSpace(x.Was+" → "+x.Is))
+			tab.row("  "+orElse(x.Name, x.ID), strings.TrimSpace(x.Was+" → "+x.Is)+changedWords(x))
 		}
 		tab.printRows(c.Out, c.Width)
 	}

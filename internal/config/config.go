@@ -124,6 +124,7 @@ type Sweep struct {
 	RequestTimeout    time.Duration // of one request and its answer
 	RequestsPerSecond float64       // 0: unpaced
 	ServicePrincipals string        // auto, true or false
+	Logs              string        // auto or off
 }
 
 // Enforcement is what apply may do.

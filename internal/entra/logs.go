@@ -124,6 +124,8 @@ type SignInDevice struct {
 type AppliedPolicy struct {
 	ID     ID
 	Result string // of appliedConditionalAccessPolicyResult
+	// MFAAlone says that it demands a second factor and nothing else.
+	MFAAlone bool
 }
 
 // The results of report-only policies.

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -498,7 +499,33 @@ func decodeApplied(r *rowReader, p *entra.AppliedPolicy) error {
 			return r.knownID(&p.ID)
 		case "result":
 			return word(r, &p.Result)
+		case "enforcedGrantControls":
+			n, mfa, err := r.controls()
+			p.MFAAlone = n == 1 && mfa
+			return err
 		}
 		return r.skip()
 	})
+}
+
+// controls reads a list of controls: how many there are, and whether a second
+// factor is one of them. The log spells it Mfa.
+func (r *rowReader) controls() (n int, mfa bool, err error) {
+	if r.dec.PeekKind() != '[' {
+		return 0, false, r.skip()
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return 0, false, r.malformed(err)
+	}
+	for ; r.dec.PeekKind() != ']'; n++ {
+		s, err := r.str()
+		if err != nil {
+			return 0, false, err
+		}
+		mfa = mfa || strings.EqualFold(s, "mfa")
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return 0, false, r.malformed(err)
+	}
+	return n, mfa, nil
 }

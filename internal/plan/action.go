@@ -10,6 +10,7 @@ package plan
 import (
 	"time"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -65,6 +66,8 @@ type Action struct {
 	Risk *Risk `json:"risk,omitempty"`
 	// Change is the policy, location or strength change.
 	Change *Change `json:"change,omitempty"`
+	// ChangedBy says who made the object differ from the baseline.
+	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
 }
 
 // Subject is what an action is about.

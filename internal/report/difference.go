@@ -6,7 +6,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Difference is what changed between two runs.
@@ -19,8 +21,9 @@ type Difference struct {
 	Gone  []Changed `json:"gone"`
 	Risen []Changed `json:"risen"`
 	// Risen also are users whose level is not understood any more. Drifted are
-	// objects whose standing beside the baseline changed; without Was they are
-	// new, without Is they are gone.
+	// objects whose standing beside the baseline changed, and objects that are
+	// not ours and changed themselves; without Was they are new, without Is they
+	// are gone.
 	Drifted []Changed `json:"drifted"`
 	// NotCompared are the parts that one of the runs did not read: users,
 	// policies.
@@ -35,7 +38,25 @@ type Changed struct {
 	Name string `json:"name"`
 	Was  string `json:"was,omitempty"`
 	Is   string `json:"is,omitempty"`
+	// Paths are the members in which an object that is not ours changed.
+	Paths []string `json:"paths,omitempty"`
+	// ChangedBy says who did it, if the audit log was read.
+	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
+
+	// Kind is that of an object; Live is the object as it is now, in canonical
+	// form, unless it is gone or ours.
+	Kind entra.ObjectKind `json:"-"`
+	Live entra.Document   `json:"-"`
 }
+
+// Foreign reports whether it is an object of the tenant that no baseline of ours
+// has.
+func (c Changed) Foreign() bool {
+	return c.Kind != "" && (c.Was == unmanaged || c.Was == "") && (c.Is == unmanaged || c.Is == "")
+}
+
+// unmanaged is the standing of an object that is not ours.
+const unmanaged = "unmanaged"
 
 // Side is one of the two runs of a comparison.
 type Side struct {
@@ -118,13 +139,20 @@ func (d *Difference) comparePolicies(before, after Policies) {
 	for _, p := range after.Objects {
 		was := stood[p.identity()]
 		delete(stood, p.identity())
-		if was.Status != p.Status {
-			d.add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: was.Status, Is: p.Status})
+		c := Changed{ID: p.ID, Name: p.DisplayName, Was: was.Status, Is: p.Status, ChangedBy: p.ChangedBy, Kind: p.Kind}
+		if p.Status == unmanaged && p.Live != nil {
+			c.Live = policy.Canonical(p.Kind, p.Live)
+			if was.Status == unmanaged && was.Live != nil {
+				c.Paths = policy.DifferentPaths(policy.Canonical(p.Kind, was.Live), c.Live)
+			}
+		}
+		if was.Status != p.Status || len(c.Paths) > 0 {
+			d.add(&d.Drifted, "drifted", c)
 		}
 	}
 	for _, p := range before.Objects { // in the order of the file
 		if _, gone := stood[p.identity()]; gone {
-			d.add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: p.Status})
+			d.add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: p.Status, Kind: p.Kind})
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -22,6 +23,8 @@ type PolicyRow struct {
 	Differences []policy.Difference `json:"differences,omitempty"`
 	Reasons     []string            `json:"reasons,omitempty"`
 	Live        entra.Document      `json:"live,omitempty"`
+	// ChangedBy says who made it differ from the baseline.
+	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
 }
 
 // Policies is policies.json.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/triage"
@@ -239,6 +240,32 @@ func (o *OCSF) Decision(row UserRow) error {
 	f.unmapped("riskLevel", u.RiskLevel)
 	f.unmapped("riskState", u.RiskState)
 	o.ordered(f, d)
+	if by := o.redact.ChangedBy(row.ChangedBy); by != nil {
+		f.unmapped("changedBy", by)
+	}
+	return o.add(f)
+}
+
+// Policy adds a policy, location or strength that is not what the baseline says,
+// and that somebody has changed.
+func (o *OCSF) Policy(row PolicyRow) error {
+	f := o.finding("", "")
+	f.ActivityID, f.ActivityName, f.IsAlert = 1, "Create", true
+	f.StatusID, f.Status = 1, "New"
+	f.SeverityID, f.Severity = 3, "Medium"
+	f.Time = o.millis(row.ChangedBy.At)
+	f.FindingInfo = ocsfInfo{UID: strings.TrimRight(string(row.Kind)+"/"+cmp.Or(row.ID, row.Key)+"/"+string(row.ChangedBy.At), "/"), Title: "Drift: " + row.DisplayName,
+		Desc: row.ChangedBy.Text(), Types: []string{"policyDrift"}, DataSources: []string{"Microsoft Entra audit log"}}
+	f.Message = fmt.Sprintf("%s: %s, %s", cmp.Or(row.DisplayName, row.ID, unknownWord), row.Status, row.ChangedBy.Text())
+	f.Metadata = o.metadata(o.source.Run+"/"+string(row.Kind)+"/"+cmp.Or(row.Key, row.ID), row.ChangedBy.At)
+	f.Metadata.LogProvider = "risksweep"
+	f.Resources = []ocsfResource{{UID: row.ID, Name: row.DisplayName, Type: string(row.Kind)}}
+	if row.ChangedBy.Kind == audit.User {
+		f.Evidences = []ocsfEvidence{{User: &ocsfUser{Name: row.ChangedBy.Name}}}
+	}
+	f.unmapped("key", row.Key)
+	f.unmapped("status", row.Status)
+	f.unmapped("changedBy", row.ChangedBy)
 	return o.add(f)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -209,6 +210,7 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 			c.Differences = r.differences(c.Differences)
 			a.Change = &c
 		}
+		a.ChangedBy = r.ChangedBy(a.ChangedBy)
 		actions[i] = a
 	}
 	p.Actions = actions
@@ -224,9 +226,27 @@ func (r Redaction) Policies(rows []PolicyRow) []PolicyRow {
 	out := make([]PolicyRow, len(rows))
 	for i, row := range rows {
 		row.Reasons, row.Differences = r.principals(row.Reasons), r.differences(row.Differences)
+		row.ChangedBy = r.ChangedBy(row.ChangedBy)
 		out[i] = row
 	}
 	return out
+}
+
+// ChangedBy redacts the name of a person who changed something.
+func (r Redaction) ChangedBy(c *audit.ChangedBy) *audit.ChangedBy {
+	if c == nil || !r.active() {
+		return c
+	}
+	out := *c
+	if out.Kind == audit.User {
+		out.Name = r.Text(out.Name)
+	}
+	out.Differences = r.differences(out.Differences)
+	out.Others = nil
+	for i := range c.Others {
+		out.Others = append(out.Others, *r.ChangedBy(&c.Others[i]))
+	}
+	return &out
 }
 
 func (r Redaction) differences(list []policy.Difference) []policy.Difference {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -135,6 +136,8 @@ type UserRow struct {
 	Open     []triage.Detection
 	AgeHours float64
 	Overdue  bool
+	// ChangedBy says who settled the risk, or confirmed it, by hand.
+	ChangedBy *audit.ChangedBy
 }
 
 // UserColumns are the columns of users.csv.
@@ -165,6 +168,7 @@ type userTail struct {
 	OpenDetections int              `json:"openDetections"`
 	Decision       *triage.Decision `json:"decision"`
 	Evidence       *Evidence        `json:"evidence,omitempty"`
+	ChangedBy      *audit.ChangedBy `json:"changedBy,omitempty"`
 }
 
 // Write adds one user to both files.
@@ -183,7 +187,7 @@ func (w *Users) Write(row UserRow) error {
 		}
 		row.Decision = w.redact.Decision(row.Decision, row.Open, row.User.UserPrincipalName, row.User.UserDisplayName)
 	}
-	tail := userTail{OpenDetections: row.OpenDetections, Evidence: w.redact.evidenceOf(row.Open)}
+	tail := userTail{OpenDetections: row.OpenDetections, Evidence: w.redact.evidenceOf(row.Open), ChangedBy: w.redact.ChangedBy(row.ChangedBy)}
 	if row.Decision.Verdict != "" {
 		tail.Decision = &row.Decision
 	}

@@ -315,6 +315,9 @@ func (w *walker) object(path string, typ reflect.Type, schema map[string]any) {
 	w.besides = nil
 	for i := range typ.NumField() {
 		name, opts, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		known = append(known, name)
 		p, ok := properties[name].(map[string]any)
 		if !ok {

@@ -77,7 +77,17 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 	for id := range snap.BreakGlass {
 		c.BreakGlass[id] = true
 	}
-	snap, c.Result, err = s.drift(ctx, source, snap)
+	if snap, c.Result, err = s.drift(ctx, source, snap); err != nil {
+		return c, err
+	}
 	c.Live = snap.Live
-	return c, err
+	log, err := s.audits(ctx, source.Notes, start.ServiceNow())
+	if err != nil {
+		return c, fmt.Errorf("reading the audit log: %w", err)
+	}
+	nameChanges(log, &c.Result, snap)
+	for _, why := range source.Notes.Skipped {
+		c.Result.Warnings = append(c.Result.Warnings, why)
+	}
+	return c, nil
 }

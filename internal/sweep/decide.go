@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -20,7 +21,7 @@ import (
 
 // decide gathers what the request needs and lets decide judge it: of users while
 // they are read, of policies when all are known.
-func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, users []plan.Action, d drift.Result, err error) {
+func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recovered, log *audit.Log) (snap gather.Snapshot, users []plan.Action, d drift.Result, err error) {
 	switch {
 	case j.req.Order != nil:
 		var unmeant []string
@@ -47,6 +48,7 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 			if a != nil {
 				users = append(users, *a)
 			}
+			row.ChangedBy = settledBy(log, u)
 			row.AgeHours, row.Overdue = j.Output.SLA.Age(row.Decision, u.RiskLevel, k.ServiceNow())
 			return a != nil, j.rows.user(row)
 		})

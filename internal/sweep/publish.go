@@ -99,6 +99,9 @@ func (r *publisher) store(ctx context.Context) error {
 			return errors.Join(err, r.rows.abort())
 		}
 	}
+	if err := r.rows.drifted(r.Output.Redaction.Policies(r.policyRows())); err != nil {
+		return err
+	}
 	if err := r.rows.close(ctx); err != nil {
 		return err
 	}

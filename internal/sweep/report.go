@@ -58,8 +58,14 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 	}
 	r.res.Campaigns = rep.Campaigns
 	var err error
-	rep.Difference, err = r.difference(ctx, &rep, policies)
-	return rep, err
+	if rep.Difference, err = r.difference(ctx, &rep, policies); err != nil {
+		return rep, err
+	}
+	nameDifference(r.audits, rep.Difference, r.Output.Redaction, everOwned(r.stored.State.Owned))
+	if rep.Difference != nil {
+		r.res.Drifted = rep.Difference.Drifted
+	}
+	return rep, nil
 }
 
 func (r *publisher) redacted(texts []string) []string {
@@ -100,7 +106,7 @@ func (r *publisher) policyRows() []report.PolicyRow {
 	rows := make([]report.PolicyRow, 0, len(r.drift.Entries))
 	for _, e := range r.drift.Entries {
 		rows = append(rows, report.PolicyRow{Kind: e.Kind, Key: e.Key, ID: e.ID, DisplayName: e.DisplayName, State: e.State,
-			Status: string(e.Status), Differences: e.Differences, Reasons: e.Reasons, Live: live[e.ID]})
+			Status: string(e.Status), Differences: e.Differences, Reasons: e.Reasons, Live: live[e.ID], ChangedBy: e.ChangedBy})
 	}
 	return rows
 }

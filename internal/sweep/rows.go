@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -28,6 +29,7 @@ type rows struct {
 	counts    map[string]int
 	tally     *report.Tally
 	campaigns *report.Campaigns
+	ocsf      *report.OCSF // nil: not wanted
 }
 
 func newRows(j *job) *rows {
@@ -56,6 +58,7 @@ func (r *rows) open(ctx context.Context) error {
 		return err
 	}
 	o := report.NewOCSF(f, report.OCSFSource{Version: r.job.Version, Run: r.job.led.ID(), TenantID: r.job.TenantID, At: r.job.started}, out.Redaction)
+	r.ocsf = o
 	r.detections.Also(o)
 	r.users.Also(o)
 	r.ocsf = o
@@ -122,6 +125,21 @@ func (r *rows) user(row report.UserRow) error {
 	}
 	if err := r.users.Write(row); err != nil {
 		return fmt.Errorf("storing users: %w", err)
+	}
+	return nil
+}
+
+// drifted adds the policies that somebody changed to the SIEM's file.
+func (r *rows) drifted(list []report.PolicyRow) error {
+	if r.ocsf == nil || r.closed {
+		return nil
+	}
+	for _, row := range list {
+		if row.ChangedBy != nil && !row.ChangedBy.Own && row.ChangedBy.Kind != audit.NotSeen {
+			if err := r.ocsf.Policy(row); err != nil {
+				return fmt.Errorf("storing ocsf.jsonl: %w", err)
+			}
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/risksweep/risksweep/internal/apply"
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/ledger"
@@ -52,6 +53,7 @@ type facts struct {
 	snapshot  gather.Snapshot
 	users     []plan.Action // on users
 	drift     drift.Result
+	audits    *audit.Log // nil: not read
 	plan      plan.Plan
 	planned   bool // plan.json is stored
 	executed  executed
@@ -78,9 +80,18 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 	if err != nil {
 		return f, fmt.Errorf("settling what earlier runs left open: %w", err)
 	}
-	if f.snapshot, f.users, f.drift, err = j.decide(ctx, f.snapshot.Start, f.recovered); err != nil {
+	if !j.req.ordered() {
+		if err = j.notes.Timed("audits", func() (err error) {
+			f.audits, err = j.audits(ctx, j.notes, f.snapshot.ServiceNow())
+			return err
+		}); err != nil {
+			return f, fmt.Errorf("reading the audit log: %w", err)
+		}
+	}
+	if f.snapshot, f.users, f.drift, err = j.decide(ctx, f.snapshot.Start, f.recovered, f.audits); err != nil {
 		return f, err
 	}
+	nameChanges(f.audits, &f.drift, f.snapshot)
 	if f.plan, f.planned, err = j.plan(ctx, f.snapshot, f.users, f.drift.Actions); err != nil {
 		return f, err
 	}

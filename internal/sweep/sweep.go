@@ -85,14 +85,16 @@ type Sweeper struct {
 	// judging them needs.
 	Expectations []expectation.Expectation
 	Access       AccessReader
-	Settings     Settings
-	Output       Output
-	Version      string
-	Host         string
-	PID          int
-	Now          func() time.Time
-	Log          *slog.Logger
-	Progress     Progress
+	// Logs reads the audit and sign-in logs; nil: they are not read.
+	Logs     LogReader
+	Settings Settings
+	Output   Output
+	Version  string
+	Host     string
+	PID      int
+	Now      func() time.Time
+	Log      *slog.Logger
+	Progress Progress
 	// Notify is told what came of a run once its lease is given back, or why
 	// none came to be; nil tells nobody.
 	Notify func(context.Context, Result, error)
@@ -168,7 +170,9 @@ type Result struct {
 	NeedsPerson []report.Waiting `json:"needsPerson"`
 	// Campaigns are the groups of users whose risk belongs together.
 	Campaigns []report.Campaign `json:"campaigns,omitempty"`
-	Counts    map[string]int    `json:"counts"`
+	// Drifted are the policies and locations that changed since the last run.
+	Drifted []report.Changed `json:"changedPolicies,omitempty"`
+	Counts  map[string]int   `json:"counts"`
 	// Order is what a person asked for; nil for a sweep.
 	Order *report.Order `json:"order,omitempty"`
 	// Unread are the parts that were not read to their end, as in report.json.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -112,6 +113,9 @@ type Entry struct {
 	// Reasons are what is to be said of it: why it is blocked or not enabled,
 	// what was noticed.
 	Reasons []string `json:"reasons,omitempty"`
+	// ChangedBy says who made it differ; nil where nobody but ourselves has
+	// changed it.
+	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
 }
 
 // Drift reports whether the tenant is not what the baseline says.
