@@ -43,8 +43,8 @@ type ChangedBy struct {
 	Own bool `json:"own,omitempty"`
 	// Before and After are the whole object as the log shows it, in canonical
 	// form; absent where it shows none.
-	Before entra.Document `json:"before,omitempty"`
-	After  entra.Document `json:"after,omitempty"`
+	Before policy.Canonical `json:"before,omitempty"`
+	After  policy.Canonical `json:"after,omitempty"`
 	// Differences put into words what changed.
 	Differences []policy.Difference `json:"differences,omitempty"`
 	// Others are the other changes since our own last one, the newest first.
@@ -150,7 +150,7 @@ func (l *Log) own(a *entra.Audit) bool {
 // set one of them to what is live now, after our own last write. Without paths
 // any change counts. A change that the log does not show yet is not taken for an
 // earlier one of somebody else.
-func (l *Log) Changed(id entra.ID, paths []string, live entra.Document, names policy.Names) *ChangedBy {
+func (l *Log) Changed(id entra.ID, paths []string, live policy.Canonical, names policy.Names) *ChangedBy {
 	return l.who(id, names, func(c ChangedBy) bool { return touches(c, paths, live) })
 }
 
@@ -241,7 +241,7 @@ func notThere() *ChangedBy { return &ChangedBy{Kind: NotSeen, Note: NotThere} }
 // touches reports whether a change has set one of these paths to what is live.
 // One of which the log shows neither before nor after may have; that somebody
 // made the object is no change of it.
-func touches(c ChangedBy, paths []string, live entra.Document) bool {
+func touches(c ChangedBy, paths []string, live policy.Canonical) bool {
 	switch {
 	case c.Before == nil && c.After == nil:
 		return strings.Contains(strings.ToLower(c.Activity), "update")
@@ -307,7 +307,7 @@ var controls = map[string]string{
 
 // document reads the text of an object; nil if the log has none that can be
 // read.
-func document(kind entra.ObjectKind, text *string) entra.Document {
+func document(kind entra.ObjectKind, text *string) policy.Canonical {
 	if text == nil {
 		return nil
 	}
@@ -324,5 +324,5 @@ func document(kind entra.ObjectKind, text *string) entra.Document {
 			}
 		}
 	}
-	return policy.Canonical(kind, d)
+	return policy.CanonicalOf(kind, d)
 }

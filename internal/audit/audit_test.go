@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 const (
@@ -75,10 +76,10 @@ func TestWho(t *testing.T) {
 	}
 	l := New(entra.Identity{AppID: ours})
 	l.Add(change("2026-11-02T10:00:00Z", "eve@contoso.com", "", mfaOn, mfaOff))
-	if got := l.Changed(policyA, []string{"state"}, entra.Document{"state": "enabledForReportingButNotEnforced"}, nil); got.Kind != NotSeen {
+	if got := l.Changed(policyA, []string{"state"}, policy.Canonical{"state": "enabledForReportingButNotEnforced"}, nil); got.Kind != NotSeen {
 		t.Errorf("a change that the log does not show yet is put down to %q", got.Name)
 	}
-	got := l.Changed(policyA, []string{"state"}, entra.Document{"state": "disabled"}, nil)
+	got := l.Changed(policyA, []string{"state"}, policy.Canonical{"state": "disabled"}, nil)
 	if got.Own || got.Before["state"] != "enabled" || got.After["state"] != "disabled" || got.Differences[0].Path != "state" {
 		t.Errorf("%+v", got)
 	}

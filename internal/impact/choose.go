@@ -58,7 +58,7 @@ func Choose(set *access.Set, live []entra.Document, names []string) (chosen []Po
 
 // SameButState reports whether two policies mean the same, their states aside.
 func SameButState(a, b entra.Document) bool {
-	x, y := policy.Canonical(entra.KindPolicy, a), policy.Canonical(entra.KindPolicy, b)
+	x, y := policy.CanonicalOf(entra.KindPolicy, a).Document(), policy.CanonicalOf(entra.KindPolicy, b).Document()
 	for _, d := range []entra.Document{x, y} {
 		delete(d, "state")
 		delete(d, "id")

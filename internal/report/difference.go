@@ -46,7 +46,7 @@ type Changed struct {
 	// Kind is that of an object; Live is the object as it is now, in canonical
 	// form, unless it is gone or ours.
 	Kind entra.ObjectKind `json:"-"`
-	Live entra.Document   `json:"-"`
+	Live policy.Canonical `json:"-"`
 }
 
 // Foreign reports whether it is an object of the tenant that no baseline of ours
@@ -141,9 +141,9 @@ func (d *Difference) comparePolicies(before, after Policies) {
 		delete(stood, p.identity())
 		c := Changed{ID: p.ID, Name: p.DisplayName, Was: was.Status, Is: p.Status, ChangedBy: p.ChangedBy, Kind: p.Kind}
 		if p.Status == unmanaged && p.Live != nil {
-			c.Live = policy.Canonical(p.Kind, p.Live)
+			c.Live = policy.CanonicalOf(p.Kind, p.Live)
 			if was.Status == unmanaged && was.Live != nil {
-				c.Paths = policy.DifferentPaths(policy.Canonical(p.Kind, was.Live), c.Live)
+				c.Paths = policy.DifferentPaths(policy.CanonicalOf(p.Kind, was.Live), c.Live)
 			}
 		}
 		if was.Status != p.Status || len(c.Paths) > 0 {

@@ -29,7 +29,6 @@ type rows struct {
 	counts    map[string]int
 	tally     *report.Tally
 	campaigns *report.Campaigns
-	ocsf      *report.OCSF // nil: not wanted
 }
 
 func newRows(j *job) *rows {
@@ -58,7 +57,6 @@ func (r *rows) open(ctx context.Context) error {
 		return err
 	}
 	o := report.NewOCSF(f, report.OCSFSource{Version: r.job.Version, Run: r.job.led.ID(), TenantID: r.job.TenantID, At: r.job.started}, out.Redaction)
-	r.ocsf = o
 	r.detections.Also(o)
 	r.users.Also(o)
 	r.ocsf = o

@@ -109,7 +109,7 @@ func nameChanges(log *audit.Log, d *drift.Result, snap gather.Snapshot) {
 			for i, p := range e.Differences {
 				paths[i] = p.Path
 			}
-			who := log.Changed(owned.ID, paths, policy.Canonical(e.Kind, live), names)
+			who := log.Changed(owned.ID, paths, policy.CanonicalOf(e.Kind, live), names)
 			if who.Kind == audit.NotSeen && owned.Hash == "" {
 				continue // adopted as it was
 			}
