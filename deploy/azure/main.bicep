@@ -46,6 +46,12 @@ param servicePrincipals bool = false
 @description('Enforcement: dismiss risk and confirm users compromised. Adds a role that writes.')
 param dismiss bool = false
 
+@description('Enforcement: revoke the sessions of users whom an escalation confirms compromised. Adds a role that writes.')
+param revokeSessions bool = false
+
+@description('Enforcement: disable the accounts of users whom an escalation confirms compromised. Adds a role that writes.')
+param disableAccount bool = false
+
 @description('Enforcement: write Conditional Access. Adds a role that writes.')
 param policies bool = false
 
@@ -138,6 +144,8 @@ module graphRoles 'graph.bicep' = if (grantGraphRoles) {
     termsOfUse: termsOfUse
     servicePrincipals: servicePrincipals
     dismiss: dismiss
+    revokeSessions: revokeSessions
+    disableAccount: disableAccount
     policies: policies
   }
 }
@@ -215,6 +223,8 @@ resource settings 'Microsoft.Web/sites/config@2023-12-01' = {
     RISKSWEEP_SWEEP_SERVICE_PRINCIPALS: servicePrincipals ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_DISMISS: dismiss ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_CONFIRM_COMPROMISED: dismiss ? 'true' : 'false'
+    RISKSWEEP_ENFORCEMENT_REVOKE_SESSIONS: revokeSessions ? 'true' : 'false'
+    RISKSWEEP_ENFORCEMENT_DISABLE_ACCOUNT: disableAccount ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_POLICIES: policies ? 'true' : 'false'
   }
 }

@@ -24,6 +24,8 @@ import (
 type Reader interface {
 	RiskyUsers(context.Context, entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error]
 	Detections(context.Context, entra.DetectionQuery) iter.Seq2[entra.Page[entra.Detection], error]
+	// Accounts reads the accounts of users; one that does not exist is left out.
+	Accounts(ctx context.Context, ids []entra.ID) (map[entra.ID]entra.Account, error)
 	// Object reads one policy, named location or authentication strength.
 	Object(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error)
 	// Objects lists all of a kind.

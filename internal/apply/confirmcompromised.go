@@ -6,11 +6,11 @@ import (
 )
 
 var _ = enter(plan.ConfirmCompromised, userAction{
-	already: func(u *entra.RiskyUser, _ int) string {
-		if u.RiskState == entra.StateConfirmedCompromised {
-			return isState(u)
+	already: func(live *Live) string {
+		if live.User.RiskState == entra.StateConfirmedCompromised {
+			return isState(live.User)
 		}
 		return ""
 	},
-	taken: func(_ *plan.Risk, live *Live) bool { return live.User.RiskState == entra.StateConfirmedCompromised },
+	taken: func(_ plan.Action, live *Live) bool { return live.User.RiskState == entra.StateConfirmedCompromised },
 })

@@ -6,14 +6,14 @@ import (
 )
 
 var _ = enter(plan.ConfirmSafe, userAction{
-	already: func(u *entra.RiskyUser, open int) string {
-		if u.RiskState == entra.StateConfirmedSafe && open == 0 {
-			return isState(u)
+	already: func(live *Live) string {
+		if live.User.RiskState == entra.StateConfirmedSafe && len(live.Detections) == 0 {
+			return isState(live.User)
 		}
 		return ""
 	},
 	// A user whose risk was closed before shows nothing by that.
-	taken: func(want *plan.Risk, live *Live) bool {
-		return live.User.RiskState == entra.StateConfirmedSafe || want.RiskState.Open() && !live.User.RiskState.Open()
+	taken: func(want plan.Action, live *Live) bool {
+		return live.User.RiskState == entra.StateConfirmedSafe || want.Risk.RiskState.Open() && !live.User.RiskState.Open()
 	},
 })

@@ -10,14 +10,16 @@ import (
 )
 
 var _ = enter(plan.Dismiss, userAction{
-	already: func(u *entra.RiskyUser, open int) string {
-		if !u.RiskState.Open() && open == 0 {
-			return "nothing is open that could be dismissed: " + isState(u)
+	already: func(live *Live) string {
+		if !live.User.RiskState.Open() && len(live.Detections) == 0 {
+			return "nothing is open that could be dismissed: " + isState(live.User)
 		}
 		return ""
 	},
-	taken:  dismissed,
-	effect: dismissalEffect,
+	taken: func(want plan.Action, live *Live) bool { return dismissed(want.Risk, live) },
+	effect: func(want plan.Action, live *Live) (plan.OutcomeStatus, string) {
+		return dismissalEffect(want.Risk, live)
+	},
 	otherwise: func(u *entra.RiskyUser) bool {
 		return u.RiskState == entra.StateRemediated || u.RiskState == entra.StateConfirmedSafe
 	},

@@ -17,6 +17,7 @@ import (
 type tenant struct {
 	users      map[string]*entra.RiskyUser
 	detections map[string]*entra.Detection
+	accounts   map[string]*entra.Account
 	objects    map[entra.ObjectKind][]entra.Document
 	next       int
 	calls      []string
@@ -29,7 +30,7 @@ type tenant struct {
 }
 
 func newTenant() *tenant {
-	return &tenant{users: map[string]*entra.RiskyUser{}, detections: map[string]*entra.Detection{}, objects: map[entra.ObjectKind][]entra.Document{}}
+	return &tenant{users: map[string]*entra.RiskyUser{}, detections: map[string]*entra.Detection{}, accounts: map[string]*entra.Account{}, objects: map[entra.ObjectKind][]entra.Document{}}
 }
 
 func (t *tenant) user(id string, detections ...string) plan.Action {
@@ -124,7 +125,50 @@ func (t *tenant) risk(ctx context.Context, call string, ids []string, state entr
 	return "req", t.hook(t.after, call)
 }
 
+func (t *tenant) Accounts(_ context.Context, ids []entra.ID) (map[entra.ID]entra.Account, error) {
+	if err := t.hook(t.before, "GET accounts"); err != nil {
+		return nil, err
+	}
+	out := map[entra.ID]entra.Account{}
+	for _, id := range ids {
+		if a := t.accounts[string(id)]; a != nil {
+			out[id] = *a
+		}
+	}
+	return out, nil
+}
+
+// account lets a user have an account, and gives an action on it.
+func (t *tenant) account(kind plan.Kind, a plan.Action) plan.Action {
+	id, enabled := string(a.Subject.ID), kind != plan.EnableAccount
+	if t.accounts[id] == nil {
+		t.accounts[id] = &entra.Account{ID: a.Subject.ID, AccountEnabled: &enabled, SignInSessionsValidFromDateTime: "1999-01-01T00:00:00Z"}
+	}
+	seen := *t.accounts[id]
+	a.ID, a.Kind, a.Account = string(kind)+"-"+id, kind, &seen
+	return a
+}
+
+func (t *tenant) actOnAccount(ctx context.Context, kind plan.Kind, id string) (string, error) {
+	if err := t.depart(ctx); err != nil {
+		return "", err
+	}
+	t.calls = append(t.calls, fmt.Sprintf("%s [%s]", kind, id))
+	if err := t.hook(t.before, string(kind)); err != nil {
+		return "req", err
+	}
+	if on := kind == plan.EnableAccount; kind != plan.RevokeSessions && !t.ignore {
+		t.accounts[id].AccountEnabled = &on
+	} else if !t.ignore {
+		t.accounts[id].SignInSessionsValidFromDateTime = entra.NewDateTime(time.Now())
+	}
+	return "req", t.hook(t.after, string(kind))
+}
+
 func (t *tenant) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (string, error) {
+	if kind.OnAccount() {
+		return t.actOnAccount(ctx, kind, ids[0])
+	}
 	state := map[plan.Kind]entra.RiskState{plan.Dismiss: entra.StateDismissed, plan.ConfirmCompromised: entra.StateConfirmedCompromised, plan.ConfirmSafe: entra.StateConfirmedSafe}
 	return t.risk(ctx, string(kind), ids, state[kind])
 }

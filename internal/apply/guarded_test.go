@@ -395,7 +395,7 @@ func TestWhatIsDoneAlready(t *testing.T) {
 	} {
 		yes, no := true, false
 		for name, processing := range map[string]*bool{"idle": &no, "processing": &yes, "unknown": nil} {
-			why := apply.Already(c.kind, &entra.RiskyUser{RiskState: c.state, IsProcessing: processing}, c.open)
+			why := apply.Already(c.kind, &apply.Live{User: &entra.RiskyUser{RiskState: c.state, IsProcessing: processing}, Detections: make([]plan.SeenDetection, c.open)})
 			if (why != "") != (c.already && name == "idle") {
 				t.Errorf("%s of %s with %d open, %s: %q", c.kind, c.state, c.open, name, why)
 			}

@@ -59,7 +59,7 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 	otherwise := userActions[kind].otherwise
 	for _, s := range out {
 		l := live[s.action.Subject.ID]
-		done, begun := taken(kind, s.action.Risk, l)
+		done, begun := taken(s.action, l)
 		switch {
 		case done && s.lost != nil && otherwise != nil && otherwise(l.User):
 			r.settle(ctx, s.action, plan.Moved, s.requestID, "the answer was lost ("+s.lost.Error()+"), and the risk was settled otherwise: "+string(l.User.RiskState), nil)
@@ -71,7 +71,7 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 		case s.lost != nil: // what has begun may be new risk, or somebody else's order
 			r.settle(ctx, s.action, plan.Unknown, s.requestID,
 				"the answer was lost ("+s.lost.Error()+") and its effect does not show yet; it is looked at again by the next run", nil)
-		case begun:
+		case begun || kind.OnAccount(): // it shows within minutes, and nothing tells how far it is
 			r.settle(ctx, s.action, plan.Processing, s.requestID, "accepted; the service is still processing it", nil)
 		default:
 			r.settle(ctx, s.action, plan.NotTaken, s.requestID, "accepted, but nothing has changed after "+r.ReadBack.String(), nil)
@@ -84,7 +84,7 @@ func (r *run) look(ctx context.Context, kind plan.Kind, out []sent, since time.T
 func doneDetail(kind plan.Kind, s sent, l *Live) (plan.OutcomeStatus, string) {
 	status, detail := plan.Done, ""
 	if effect := userActions[kind].effect; effect != nil {
-		status, detail = effect(s.action.Risk, l)
+		status, detail = effect(s.action, l)
 	}
 	if s.lost == nil || status != plan.Done {
 		return status, detail

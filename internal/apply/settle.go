@@ -149,7 +149,7 @@ func lookForObjects(ctx context.Context, reader Reader, intents []Intent, out []
 }
 
 func settledUser(in Intent, live *Live) bool {
-	done, _ := taken(in.Action.Kind, in.Action.Risk, live)
+	done, _ := taken(in.Action, live)
 	return done
 }
 

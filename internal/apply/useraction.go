@@ -12,15 +12,18 @@ import (
 // whom the service is still at work on.
 type userAction struct {
 	// already says in what a user shows the effect before the order is sent, or
-	// nothing. open is how many detections of the user are open.
-	already func(u *entra.RiskyUser, open int) string
+	// nothing.
+	already func(live *Live) string
+	// moved says in what a live user is no longer what the plan saw; nil asks
+	// Moved.
+	moved func(r *run, a plan.Action, live *Live) string
 	// taken reports whether the order has had its effect on the user. The
 	// user's state alone is not enough: risk that came after the order puts the
 	// user back atRisk.
-	taken func(want *plan.Risk, live *Live) bool
+	taken func(want plan.Action, live *Live) bool
 	// effect says what is to be told of an effect, beyond that it shows; nil if
 	// nothing is.
-	effect func(want *plan.Risk, live *Live) (plan.OutcomeStatus, string)
+	effect func(want plan.Action, live *Live) (plan.OutcomeStatus, string)
 	// otherwise reports whether the effect is somebody else's: then nobody
 	// knows whether an order whose answer was lost has been taken. Nil if none
 	// can be told from ours.
@@ -39,24 +42,29 @@ func enter(kind plan.Kind, a userAction) bool {
 func processing(u *entra.RiskyUser) bool { return u.IsProcessing == nil || *u.IsProcessing }
 
 // Already says in what a user shows the effect of an order before it is sent, or
-// nothing. While the service is at work on the user nobody knows.
-func Already(kind plan.Kind, u *entra.RiskyUser, open int) string {
-	if processing(u) {
+// nothing. While the service is at work on the user's risk nobody knows what
+// becomes of it.
+func Already(kind plan.Kind, live *Live) string {
+	if !kind.OnAccount() && processing(live.User) {
 		return ""
 	}
-	return userActions[kind].already(u, open)
+	return userActions[kind].already(live)
 }
 
 // taken says whether an order on a user has had its effect, and whether
 // anything of it shows at all.
-func taken(kind plan.Kind, want *plan.Risk, live *Live) (done, begun bool) {
+func taken(a plan.Action, live *Live) (done, begun bool) {
+	if a.Kind.OnAccount() {
+		return a.Account != nil && live != nil && live.Account != nil && userActions[a.Kind].taken(a, live), false
+	}
+	want := a.Risk
 	if want == nil || live == nil || live.User == nil {
 		return false, false
 	}
 	u := live.User
 	begun = (u.IsProcessing != nil && *u.IsProcessing) || u.RiskState != want.RiskState ||
 		u.RiskLastUpdatedDateTime != want.RiskLastUpdatedDateTime
-	return !processing(u) && userActions[kind].taken(want, live), begun
+	return !processing(u) && userActions[a.Kind].taken(a, live), begun
 }
 
 // isState says that a user is in a state already.

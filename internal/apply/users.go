@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -22,7 +23,7 @@ type sent struct {
 func (r *run) users(ctx context.Context, kind plan.Kind) {
 	var ready []plan.Action
 	for _, a := range r.Plan.Actions {
-		if a.Kind == kind && a.Status == plan.Ready {
+		if a.Kind == kind && a.Status == plan.Ready && r.confirmed(ctx, a) {
 			ready = append(ready, a)
 		}
 	}
@@ -67,7 +68,8 @@ func (r *run) batch(ctx context.Context, kind plan.Kind, batch []plan.Action, ou
 	}
 	r.settleAll(ctx, batch, plan.Failed, requestID, err.Error())
 	// What refuses one batch for its permission or its pace refuses the next.
-	stuck := errors.Is(err, entra.ErrForbidden) || errors.Is(err, entra.ErrUnlicensed) ||
+	// A refused account may be that of an administrator, and the next one not.
+	stuck := errors.Is(err, entra.ErrForbidden) && !kind.OnAccount() || errors.Is(err, entra.ErrUnlicensed) ||
 		errors.Is(err, entra.ErrUnauthorized) || errors.Is(err, entra.ErrThrottled)
 	if stuck {
 		r.refuseRest(ctx, kind, err)
@@ -148,9 +150,14 @@ func (r *run) fence(ctx context.Context, batch []plan.Action) ([]plan.Action, er
 	if err != nil {
 		return batch, err
 	}
+	// What is done to an account for its user's risk rests on that risk too.
+	both := slices.DeleteFunc(slices.Clone(batch), func(a plan.Action) bool { return !a.Kind.OnAccount() || a.Risk == nil })
+	if live, err = readRisk(c, r.Reader, both, time.Time{}, live); err != nil {
+		return batch, err
+	}
 	keep := batch[:0:0]
 	for _, a := range batch {
-		if why := Moved(a.Risk, live[a.Subject.ID]); why != "" {
+		if why := r.moved(a, live[a.Subject.ID]); why != "" {
 			r.settle(ctx, a, plan.Moved, "", "left alone: "+why, nil)
 			continue
 		}
@@ -159,10 +166,20 @@ func (r *run) fence(ctx context.Context, batch []plan.Action) ([]plan.Action, er
 	return keep, nil
 }
 
-// Live is a user as read back: nil User means not listed.
+// moved says in what a live user is no longer what the plan saw, or nothing.
+func (r *run) moved(a plan.Action, live *Live) string {
+	if moved := userActions[a.Kind].moved; moved != nil {
+		return moved(r, a, live)
+	}
+	return Moved(a.Risk, live)
+}
+
+// Live is a user as read back: nil User means not listed among the risky ones.
 type Live struct {
 	User       *entra.RiskyUser
 	Detections []plan.SeenDetection
+	// Account is read for an action on it; nil means that there is none.
+	Account *entra.Account
 }
 
 // notAsked is the error of a row that belongs to none of the users who were
@@ -172,17 +189,29 @@ func notAsked(what string, owner entra.ID, row string) error {
 	return fmt.Errorf("the answer holds the %s %q of the user %q, for whom nobody asked: %w", what, row, owner, entra.ErrMalformed)
 }
 
-// readUsers reads the users of the actions and their detections: the open
-// ones, and besides those that changed since the given time, if any. A row of
-// anybody else is an error.
+// readUsers reads what shows the effect of the actions: the risk of their users,
+// or the accounts.
 func readUsers(ctx context.Context, reader Reader, actions []plan.Action, since time.Time) (map[entra.ID]*Live, error) {
 	out := make(map[entra.ID]*Live, len(actions))
+	if err := readAccounts(ctx, reader, actions, out); err != nil {
+		return nil, err
+	}
+	onRisk := slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Kind.OnAccount() })
+	return readRisk(ctx, reader, onRisk, since, out)
+}
+
+// readRisk reads the users of the actions and their detections into out: the
+// open ones, and besides those that changed since the given time, if any. A row
+// of anybody else is an error.
+func readRisk(ctx context.Context, reader Reader, actions []plan.Action, since time.Time, out map[entra.ID]*Live) (map[entra.ID]*Live, error) {
 	for len(actions) > 0 {
 		n := min(len(actions), plan.BatchSize)
 		ids := make([]entra.ID, n)
 		for i, a := range actions[:n] {
 			ids[i] = a.Subject.ID
-			out[a.Subject.ID] = &Live{}
+			if out[a.Subject.ID] == nil {
+				out[a.Subject.ID] = &Live{}
+			}
 		}
 		actions = actions[n:]
 		for page, err := range reader.RiskyUsers(ctx, entra.RiskyUserQuery{IDs: ids}) {

@@ -238,7 +238,7 @@ the look right before the write, the journal and the report hold all the same.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; say why with --reason")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
-	if kind.ClosesRisk() {
+	if kind.GuardsRoles() {
 		cmd.Flags().BoolVar(&privileged, "privileged", false, "also for users who hold a directory role")
 	}
 	return cmd

@@ -192,7 +192,7 @@ func TestPermissionsAreWellFormed(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 		seen[p.ID], seen[p.Role] = true, true
-		write := strings.Contains(p.Role, "ReadWrite")
+		write := !strings.Contains(p.Role, ".Read.")
 		if enforces := slices.ContainsFunc(plan.Kinds(), func(k plan.Kind) bool { return slices.Contains(p.Parts, Part(k.Part())) }); write != enforces {
 			t.Errorf("%s: a role that writes belongs to enforcement, and only there", p.Role)
 		}

@@ -40,6 +40,9 @@ var shapes = []shape{
 	{method: http.MethodPost, path: "/identityProtection/riskyUsers/confirmCompromised"},
 	{method: http.MethodPost, path: "/identityProtection/riskyUsers/confirmSafe"},
 
+	{method: http.MethodPost, path: "/users/{id}/revokeSignInSessions", body: empty},
+	{method: http.MethodPatch, path: "/users/{id}", body: onlyAccountEnabled},
+
 	{method: http.MethodPost, path: "/identity/conditionalAccess/policies"},
 	{method: http.MethodPatch, path: "/identity/conditionalAccess/policies/{id}"},
 	{method: http.MethodDelete, path: "/identity/conditionalAccess/policies/{id}"},
@@ -114,6 +117,26 @@ func bodyOf(req *http.Request) ([]byte, error) {
 	_ = req.Body.Close() // it is in memory
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	return body, nil
+}
+
+// empty holds a request to no body at all.
+func empty(body []byte) error {
+	if len(body) > 0 {
+		return errors.New("it has a body")
+	}
+	return nil
+}
+
+// onlyAccountEnabled holds a change of a user to whether the account is enabled.
+func onlyAccountEnabled(body []byte) error {
+	var in map[string]any
+	if err := json.Unmarshal(body, &in); err != nil {
+		return fmt.Errorf("its body cannot be read: %w", err)
+	}
+	if _, is := in["accountEnabled"].(bool); !is || len(in) != 1 {
+		return errors.New("it changes more of a user than accountEnabled")
+	}
+	return nil
 }
 
 // onlyReads holds a $batch to reads.

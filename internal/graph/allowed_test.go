@@ -139,7 +139,10 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		"UserHistory":                func(ctx context.Context) error { return only(c.UserHistory(ctx, user)) },
 		"Tenant":                     func(ctx context.Context) error { return only(c.Tenant(ctx)) },
 		"Self":                       func(ctx context.Context) error { return only(c.Self(ctx)) },
-		"TokenRoles":                 nil, "SignedIn": nil, "DecodeDetections": nil, "Stats": nil, "ServerTime": nil,
+		"Accounts":                   func(ctx context.Context) error { return only(c.Accounts(ctx, []entra.ID{risky.ID})) },
+		"Audits":                     func(ctx context.Context) error { return drain(c.Audits(ctx, entra.AuditQuery{})) },
+		"SignIns":                    func(ctx context.Context) error { return drain(c.SignIns(ctx, entra.SignInQuery{})) },
+		"Identity":                   nil, "TokenRoles": nil, "SignedIn": nil, "DecodeDetections": nil, "Stats": nil, "ServerTime": nil,
 	}
 	order := []string{"CreateObject", "UpdateObject", "Object", "DeleteObject"}
 	for name := range calls {
@@ -166,13 +169,14 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 	forms := map[string]int{
 		`POST /\$batch`: 0, `POST /directoryObjects/getByIds`: 0, `POST /identity/conditionalAccess/evaluate`: 0,
 		`POST /identityProtection/riskyUsers/(microsoft\.graph\.)?(dismiss|confirmCompromised|confirmSafe)`: 0,
-		`POST /identity/conditionalAccess/(policies|namedLocations)`:                                        0,
-		`PATCH /identity/conditionalAccess/(policies|namedLocations)/` + id:                                 0,
-		`DELETE /identity/conditionalAccess/(policies|namedLocations)/` + id:                                0,
-		`POST /policies/authenticationStrengthPolicies`:                                                     0,
-		`POST /policies/authenticationStrengthPolicies/` + id + `/updateAllowedCombinations`:                0,
-		`PATCH /policies/authenticationStrengthPolicies/` + id:                                              0,
-		`DELETE /policies/authenticationStrengthPolicies/` + id:                                             0,
+		`POST /users/` + id + `/revokeSignInSessions`:                                                       0, `PATCH /users/` + id: 0,
+		`POST /identity/conditionalAccess/(policies|namedLocations)`:                         0,
+		`PATCH /identity/conditionalAccess/(policies|namedLocations)/` + id:                  0,
+		`DELETE /identity/conditionalAccess/(policies|namedLocations)/` + id:                 0,
+		`POST /policies/authenticationStrengthPolicies`:                                      0,
+		`POST /policies/authenticationStrengthPolicies/` + id + `/updateAllowedCombinations`: 0,
+		`PATCH /policies/authenticationStrengthPolicies/` + id:                               0,
+		`DELETE /policies/authenticationStrengthPolicies/` + id:                              0,
 	}
 	for _, sent := range rec.sent {
 		if strings.HasPrefix(sent, "GET ") {
@@ -235,7 +239,12 @@ func TestNoOtherWriteLeaves(t *testing.T) {
 		{"POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"get","url":"/users/x"}]}`, false},
 		{"POST", "/v1.0/$batch", `[]`, false},
 		{"POST", "/v1.0/$batch", "", false},
+		{"PATCH", "/v1.0/users/" + id, `{"accountEnabled":false}`, true},
 		{"PATCH", "/v1.0/users/" + id, `{"displayName":"x"}`, false},
+		{"PATCH", "/v1.0/users/" + id, `{"accountEnabled":false,"passwordProfile":{}}`, false},
+		{"PATCH", "/v1.0/users/" + id, `{"accountEnabled":null}`, false},
+		{"PATCH", "/v1.0/users/ada@contoso.com", `{"accountEnabled":false}`, false},
+		{"POST", "/v1.0/users/" + id + "/revokeSignInSessions", "", true},
 		{"PUT", "/v1.0/identity/conditionalAccess/policies/" + id, `{}`, false},
 		{"DELETE", "/v1.0/identity/conditionalAccess/policies", "", false},
 		{"DELETE", "/v1.0/identity/conditionalAccess/policies/", "", false},

@@ -10,8 +10,8 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
-// ActOnUsers orders one kind of action on at most 60 risky users in one
-// request. Success means that the service took the order, not that it has
+// ActOnUsers orders one kind of action on users in one request: on at most 60
+// risky ones, or on the account of one. Success means that the service took the order, not that it has
 // carried it out. It gives the service's request id, also with a refusal. A
 // failure that wraps entra.ErrUnknownOutcome may have had its effect.
 func (c *Client) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (requestID string, err error) {
@@ -23,6 +23,8 @@ func (c *Client) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (
 		at = users.ConfirmCompromised().BaseRequestBuilder
 	case plan.ConfirmSafe:
 		at = users.ConfirmSafe().BaseRequestBuilder
+	case plan.RevokeSessions, plan.DisableAccount, plan.EnableAccount:
+		return c.actOnAccount(ctx, kind, ids)
 	default:
 		return "", fmt.Errorf("graph: no action on users: %s: %w", kind, entra.ErrBadRequest)
 	}

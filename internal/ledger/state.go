@@ -33,6 +33,8 @@ type State struct {
 	// Dismissals and Confirmations are the recent ones.
 	Dismissals    []PastAction `json:"dismissals,omitempty"`
 	Confirmations []PastAction `json:"confirmations,omitempty"`
+	// Containments are the recent actions on accounts.
+	Containments []PastAction `json:"containments,omitempty"`
 	// GroupMembers are the members of allow-listed groups at the last run.
 	GroupMembers map[entra.ID][]entra.ID `json:"groupMembers,omitempty"`
 	// OpenRuns began to write and have intents without an outcome;
@@ -73,6 +75,8 @@ func (s *State) Unpruned() []string {
 
 // PastAction is an action on a user that a run sent.
 type PastAction struct {
+	// Kind says what a containment did; the others stand in lists of their own.
+	Kind   plan.Kind `json:"kind,omitempty"`
 	UserID entra.ID  `json:"userId"`
 	At     time.Time `json:"at"`
 	Run    string    `json:"run"`
@@ -86,8 +90,11 @@ type PastAction struct {
 // Remember enters what became of an action on a user, in place of what was
 // known of it.
 func (s *State) Remember(kind plan.Kind, p PastAction) {
-	s.Forget(p.UserID, p.Run)
+	s.Forget(kind, p.UserID, p.Run)
 	switch kind.Record() {
+	case plan.Containment:
+		p.Kind = kind
+		s.Containments = append(s.Containments, p)
 	case plan.Dismissal:
 		s.Dismissals = append(s.Dismissals, p)
 	case plan.Confirmation:
@@ -95,9 +102,17 @@ func (s *State) Remember(kind plan.Kind, p PastAction) {
 	}
 }
 
-// Forget takes what a run has sent for a user out of the state.
-func (s *State) Forget(user entra.ID, run string) {
-	s.forget(func(p PastAction) bool { return p.UserID == user && p.Run == run })
+// Forget takes an action that a run has sent for a user out of the state.
+func (s *State) Forget(kind plan.Kind, user entra.ID, run string) {
+	of := func(p PastAction) bool { return p.UserID == user && p.Run == run && (p.Kind == "" || p.Kind == kind) }
+	switch kind.Record() {
+	case plan.Dismissal:
+		s.Dismissals = slices.DeleteFunc(s.Dismissals, of)
+	case plan.Confirmation:
+		s.Confirmations = slices.DeleteFunc(s.Confirmations, of)
+	case plan.Containment:
+		s.Containments = slices.DeleteFunc(s.Containments, of)
+	}
 }
 
 // ForgetBefore drops the actions on users that are older than a time.
@@ -108,6 +123,7 @@ func (s *State) ForgetBefore(edge time.Time) {
 func (s *State) forget(which func(PastAction) bool) {
 	s.Dismissals = slices.DeleteFunc(s.Dismissals, which)
 	s.Confirmations = slices.DeleteFunc(s.Confirmations, which)
+	s.Containments = slices.DeleteFunc(s.Containments, which)
 }
 
 // State reads the tenant's state and its version; an empty state with the empty

@@ -64,6 +64,8 @@ type Action struct {
 	// Risk is what the run saw of the user; the fence compares it with the
 	// live user before the write.
 	Risk *Risk `json:"risk,omitempty"`
+	// Account is what the run saw of the user's account, for an action on it.
+	Account *entra.Account `json:"account,omitempty"`
 	// Change is the policy, location or strength change.
 	Change *Change `json:"change,omitempty"`
 	// ChangedBy says who made the object differ from the baseline.

@@ -72,9 +72,31 @@ func Build(in Input) Plan {
 			}
 		}
 	}
+	p.blockContainment()
 	p.blockDependents()
 	p.Cost = cost(p.Actions, in.RequestsPerSecond)
 	return p
+}
+
+// blockContainment keeps back what would be done to the account of a user whose
+// confirmation is kept back: a number of them over the limit suggests a bad rule,
+// and the rule is the same. A confirmation that is only not enabled says nothing
+// of that.
+func (p *Plan) blockContainment() {
+	held := map[entra.ID]Action{}
+	for _, a := range p.Actions {
+		if a.Kind == ConfirmCompromised && (a.Status == Refused || a.Status == Blocked) {
+			held[a.Subject.ID] = a
+		}
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		confirm, is := held[a.Subject.ID]
+		if is && a.Kind.OnAccount() && a.Status == Ready {
+			a.Status = confirm.Status
+			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], fmt.Sprintf("it goes with the confirmation, which is %s", confirm.Status))
+		}
+	}
 }
 
 // blockDependents blocks every ready change that needs one that will not be
@@ -136,7 +158,7 @@ func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Vi
 func atRiskOf(actions []Action) int {
 	seen := map[entra.ID]bool{}
 	for _, a := range actions {
-		if a.Kind.OnUser() && a.Risk != nil && a.Risk.RiskState == entra.StateAtRisk {
+		if a.Kind.onRisk() && a.Risk != nil && a.Risk.RiskState == entra.StateAtRisk {
 			seen[a.Subject.ID] = true
 		}
 	}
@@ -163,7 +185,7 @@ func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Viol
 	}
 	var out []Violation
 	for _, k := range UserKinds() {
-		if wanted[k] > 0 {
+		if wanted[k] > 0 && k.onRisk() {
 			out = append(out, Violation{Kind: k, Limit: "limits.maxShareOfRiskyUsers", Allowed: limit, Done: d,
 				Wanted: share, Text: text})
 		}
@@ -171,10 +193,11 @@ func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Viol
 	return out
 }
 
-// ofUsers counts the actions on users.
+// ofUsers counts the actions on the risk of users. What is done to an account
+// goes with a confirmation, or is ordered by name.
 func ofUsers(counts map[Kind]int) (all int) {
 	for kind, n := range counts {
-		if kind.OnUser() {
+		if kind.onRisk() {
 			all += n
 		}
 	}

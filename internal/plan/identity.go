@@ -18,9 +18,14 @@ func identity(a Action) string {
 		Key  string
 		Rule string
 		Risk *Risk
-		Hash string
-		Body any
+		// An account is compared by what an action on it would change.
+		Enabled *bool
+		Hash    string
+		Body    any
 	}{Kind: a.Kind, ID: a.Subject.ID, Key: a.Subject.Key, Rule: a.Rule, Risk: a.Risk}
+	if a.Account != nil {
+		key.Enabled = a.Account.AccountEnabled
+	}
 	if a.Change != nil {
 		key.Hash, key.Body = a.Change.BeforeHash, a.Change.Body
 	}

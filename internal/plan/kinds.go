@@ -15,6 +15,9 @@ const (
 	Dismiss            Kind = "dismiss"
 	ConfirmCompromised Kind = "confirmCompromised"
 	ConfirmSafe        Kind = "confirmSafe" // one-off orders only, never planned by a rule
+	RevokeSessions     Kind = "revokeSessions"
+	DisableAccount     Kind = "disableAccount"
+	EnableAccount      Kind = "enableAccount" // one-off orders only
 	CreateLocation     Kind = "createLocation"
 	CreateStrength     Kind = "createStrength"
 	CreatePolicy       Kind = "createPolicy"
@@ -31,6 +34,10 @@ const (
 type Enforcement struct {
 	Dismiss            bool `json:"dismiss"`
 	ConfirmCompromised bool `json:"confirmCompromised"`
+	// RevokeSessions and DisableAccount allow what an escalation wants done with
+	// the account of a user whom it confirms compromised.
+	RevokeSessions bool `json:"revokeSessions"`
+	DisableAccount bool `json:"disableAccount"`
 	// Policies allows writes to policies, named locations and authentication
 	// strengths. What such a write needs besides (allowEnabledPolicies,
 	// allowWeakening, prune) the baseline has judged already.
@@ -42,6 +49,8 @@ type Enforcement struct {
 type Limits struct {
 	MaxDismissals         int     `json:"maxDismissals"`
 	MaxConfirmCompromised int     `json:"maxConfirmCompromised"`
+	MaxRevocations        int     `json:"maxRevocations"`
+	MaxDisables           int     `json:"maxDisables"`
 	MaxShareOfRiskyUsers  float64 `json:"maxShareOfRiskyUsers"`
 	MaxPolicyCreates      int     `json:"maxPolicyCreates"`
 	MaxPolicyUpdates      int     `json:"maxPolicyUpdates"`
@@ -57,6 +66,8 @@ var kindLimits = []struct {
 }{
 	{Dismiss, "limits.maxDismissals", func(l Limits) int { return l.MaxDismissals }},
 	{ConfirmCompromised, "limits.maxConfirmCompromised", func(l Limits) int { return l.MaxConfirmCompromised }},
+	{RevokeSessions, "limits.maxRevocations", func(l Limits) int { return l.MaxRevocations }},
+	{DisableAccount, "limits.maxDisables", func(l Limits) int { return l.MaxDisables }},
 	{CreatePolicy, "limits.maxPolicyCreates", func(l Limits) int { return l.MaxPolicyCreates }},
 	{UpdatePolicy, "limits.maxPolicyUpdates", func(l Limits) int { return l.MaxPolicyUpdates }},
 	{DeletePolicy, "limits.maxPolicyDeletes", func(l Limits) int { return l.MaxPolicyDeletes }},
@@ -77,6 +88,9 @@ type kindRow struct {
 	// verdict is triage's word for it, empty for an action that triage never
 	// asks for.
 	verdict string
+	// account says that it acts on the user's account and not on the user's risk:
+	// it clears none, and is counted in no share of the users at risk.
+	account bool
 	// record is where the state remembers it, for the next runs to judge by.
 	record Record
 	// object and verb say what is written where it is no user.
@@ -86,7 +100,7 @@ type kindRow struct {
 	// one no rule may.
 	key     string
 	allowed func(Enforcement) bool
-	limit   Kind // whose limit counts it
+	limit   Kind // whose limit counts it; what undoes has none
 	// part of a deployment that grants what it needs (internal/doctor).
 	part string
 }
@@ -99,6 +113,7 @@ const (
 	NoRecord     Record = iota
 	Dismissal           // it closed the user's risk
 	Confirmation        // it raised the user's risk
+	Containment         // it shut the user's account, in part or whole
 )
 
 // Verb says what an action on an object does to it.
@@ -125,15 +140,24 @@ type Words struct {
 // kinds has one row for each kind of action, in the order in which a person is
 // told of them.
 var kinds = []kindRow{
-	{kind: Dismiss, verdict: "dismiss", batch: BatchSize, turn: 2, record: Dismissal, limit: Dismiss, part: "dismiss",
+	{kind: Dismiss, verdict: "dismiss", batch: BatchSize, turn: 4, record: Dismissal, limit: Dismiss, part: "dismiss",
 		key: "enforcement.dismiss", allowed: func(e Enforcement) bool { return e.Dismiss },
 		words: Words{"dismiss", "dismiss risk", "dismiss", "dismissed", "user", "", "Dismiss all risk of the users named"}},
 	{kind: ConfirmCompromised, verdict: "confirmCompromised", batch: BatchSize, turn: 1, record: Confirmation, limit: ConfirmCompromised, part: "dismiss",
 		key: "enforcement.confirmCompromised", allowed: func(e Enforcement) bool { return e.ConfirmCompromised },
 		words: Words{"confirm compromised", "confirm compromised", "confirm", "confirmed", "user", " compromised", "Confirm the users named as compromised: their risk becomes high"}},
-	{kind: ConfirmSafe, verdict: "confirmSafe", batch: BatchSize, turn: 3, record: Dismissal, limit: Dismiss, part: "dismiss", // both clear a user's risk
+	{kind: ConfirmSafe, verdict: "confirmSafe", batch: BatchSize, turn: 5, record: Dismissal, limit: Dismiss, part: "dismiss", // both clear a user's risk
 		key:   "confirmSafe by rule",
 		words: Words{"confirm safe", "confirm safe", "confirm", "confirmed", "user", " safe", "Confirm the users named as safe"}},
+	{kind: RevokeSessions, batch: 1, turn: 2, account: true, record: Containment, limit: RevokeSessions, part: "revokeSessions",
+		key: "enforcement.revokeSessions", allowed: func(e Enforcement) bool { return e.RevokeSessions },
+		words: Words{"revoke", "revoke sessions", "revoke the sessions of", "revoked the sessions of", "user", "", "Revoke all sign-in sessions of the users named"}},
+	{kind: DisableAccount, batch: 1, turn: 3, account: true, record: Containment, limit: DisableAccount, part: "disableAccount",
+		key: "enforcement.disableAccount", allowed: func(e Enforcement) bool { return e.DisableAccount },
+		words: Words{"disable", "disable account", "disable the account of", "disabled the account of", "user", "", "Disable the accounts of the users named"}},
+	{kind: EnableAccount, batch: 1, turn: 6, account: true, limit: EnableAccount, part: "disableAccount",
+		key:   "enableAccount by rule",
+		words: Words{"enable", "enable account", "enable the account of", "enabled the account of", "user", "", "Enable the accounts of the users named again"}},
 	onObject(CreateLocation, Create, entra.KindLocation, "location", CreatePolicy),
 	onObject(CreateStrength, Create, entra.KindStrength, "strength", CreatePolicy),
 	onObject(CreatePolicy, Create, entra.KindPolicy, "policy", CreatePolicy),
@@ -215,14 +239,25 @@ func (k Kind) Rank() int {
 	return slices.IndexFunc(kinds, func(row kindRow) bool { return row.kind == k })
 }
 
-// OnUser reports whether the action is a risk action on a user.
+// OnUser reports whether the action is on a user: on the user's risk, or on the
+// account.
 func (k Kind) OnUser() bool { return k.row().batch > 0 }
+
+// onRisk reports whether the action is on a user's risk.
+func (k Kind) onRisk() bool { return k.OnUser() && !k.OnAccount() }
+
+// OnAccount reports whether the action is on a user's account.
+func (k Kind) OnAccount() bool { return k.row().account }
 
 // Batch is how many users one request may name.
 func (k Kind) Batch() int { return k.row().batch }
 
 // Record says how the state remembers an action on a user.
 func (k Kind) Record() Record { return k.row().record }
+
+// GuardsRoles reports whether an order of it takes a word of its own where it
+// names somebody who holds a directory role.
+func (k Kind) GuardsRoles() bool { return k.ClosesRisk() || k.OnAccount() }
 
 // ClosesRisk reports whether the action closes the risk of a user.
 func (k Kind) ClosesRisk() bool { return k.Record() == Dismissal }

@@ -50,6 +50,8 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	switch kind := plan.Kind(action); {
 	case onUsers && (kind == plan.Dismiss || kind == plan.ConfirmCompromised || kind == plan.ConfirmSafe && p.ordered):
 		return w.onUsers(p, kind, body)
+	case strings.HasPrefix(path, "/users/"):
+		return w.onAccount(p, method, path, body)
 	case strings.HasPrefix(path, "/identity/conditionalAccess/"):
 		return w.onObject(p, method, path, body)
 	}
@@ -426,7 +428,10 @@ func (w *world) atTheEnd() {
 	}
 	// What became of every effect is in a journal, or in a report if the journal
 	// took no more.
-	accounted := map[plan.Kind]map[string]bool{plan.Dismiss: {}, plan.ConfirmCompromised: {}, plan.ConfirmSafe: {}}
+	accounted := map[plan.Kind]map[string]bool{}
+	for _, kind := range plan.UserKinds() {
+		accounted[kind] = map[string]bool{}
+	}
 	var objects []plan.Subject
 	account := func(kind plan.Kind, subject plan.Subject) {
 		if kind.OnUser() {
@@ -442,6 +447,13 @@ func (w *world) atTheEnd() {
 	}
 	for _, o := range w.reported() {
 		account(o.Kind, o.Subject)
+	}
+	for kind, users := range w.contained {
+		for user := range users {
+			if !accounted[kind][user] {
+				w.breaks("every effect is accounted for", "%s of %s has no outcome in any journal or report", kind, user)
+			}
+		}
 	}
 	for user := range w.dismissed {
 		if !accounted[plan.Dismiss][user] {

@@ -14,7 +14,7 @@ import (
 // mutations are deliberate faults in our own code. That the simulation catches
 // each of them is what its silence is worth.
 var mutations = []struct{ name, file, old, new string }{
-	{"the fence is removed", "apply/users.go", `why := Moved(a.Risk, live[a.Subject.ID]); why != ""`, `why := Moved(a.Risk, live[a.Subject.ID]); why != "" && false`},
+	{"the fence is removed", "apply/users.go", `why := r.moved(a, live[a.Subject.ID]); why != ""`, `why := r.moved(a, live[a.Subject.ID]); why != "" && false`},
 	{"users are written before the intent", "apply/users.go", "held == nil && !r.intend(ctx, kind, batch)", "false"},
 	{"an old look is as good as a new one", "apply/departure.go", "return max(age, wall) > LookAge || min(age, wall) < 0", "return age != age || wall != wall"},
 	{"nothing is asked at the departure", "graph/carrier.go", "entra.Depart(ctx); err != nil", "entra.Depart(ctx); err != nil && false"},
@@ -45,7 +45,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"an order reaches who is protected", "sweep/decide/decide.go", `if why := k.Rules.Protected(u.ID); why != "" {`, `if why := k.Rules.Protected(u.ID); why != "" && false {`},
 	{"an order reaches who holds a directory role", "sweep/decide/decide.go", "case len(k.Roles[u.ID]) > 0:", "case len(k.Roles[u.ID]) > 0 && false:"},
 	{"an order is held to no share", "sweep/decide.go", "\tif j.req.Destroy { // bound by", "\tif j.req.Order != nil {\n\t\tin.Limits.MaxShareOfRiskyUsers = 1\n\t}\n\tif j.req.Destroy { // bound by"},
-	{"the share is that of dismissals alone", "plan/build.go", "if kind.OnUser() {\n\t\t\tall += n", "if kind == Dismiss {\n\t\t\tall += n"},
+	{"the share is that of dismissals alone", "plan/build.go", "if kind.onRisk() {\n\t\t\tall += n", "if kind == Dismiss {\n\t\t\tall += n"},
 	{"the watermark moves before the manifest", "sweep/publish.go", "\tif err := r.join(ctx, m); err != nil {",
 		"\tif r.stored.Read && r.snapshot.Complete {\n\t\tr.stored.State.Watermark = r.snapshot.ServiceStart\n\t\tr.stored.Version, _ = r.Ledger.SaveState(ctx, r.stored.State, r.stored.Version)\n\t}\n\tif err := r.join(ctx, m); err != nil {"},
 	{"an answer that was lost does not count", "plan/outcome.go", "Unknown:         {bad: true, sent: true, ", "Unknown:         {bad: true, "},
@@ -55,6 +55,9 @@ var mutations = []struct{ name, file, old, new string }{
 	{"a token that was refused is sent again", "graph/send.go", "\t\tc.renewToken(err)\n", ""},
 	{"a 401 is asked about for ever", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "!e.challenged"},
 	{"a 401 ends the run", "graph/retry.go", "t.refusedTokens == 1 && !e.challenged", "false"},
+	{"an account is touched whatever becomes of the confirmation", "apply/account.go", "if !is || r.hasConfirmed(a.Subject.ID) {", "if true {"},
+	{"an account is touched without a look", "apply/account.go", "moved:   movedAccount,", "moved:   func(*run, plan.Action, *Live) string { return \"\" },"},
+	{"a step is taken as often as a run comes by", "triage/decide.go", "return (p.Pending || p.Effective) && slices.Contains(p.Detections, det.ID)\n\t\t}) {", "return false && slices.Contains(p.Detections, det.ID)\n\t\t}) {"},
 	{"any write may leave", "graph/carrier.go", "if err := c.allowed(req); err != nil {", "if err := c.allowed(req); err != nil && false {"},
 	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
@@ -62,23 +65,26 @@ var mutations = []struct{ name, file, old, new string }{
 // witnesses are the tests that must see a mutation where seeds are not the
 // right ones to: a package and a pattern of its tests.
 var witnesses = map[string][2]string{
-	"an old look is as good as a new one":          {".", "TestAnAppendThatTakesLong"},
-	"nothing is asked at the departure":            {".", "TestAnAppendThatTakesLong"},
-	"ids are compared as they came":                {".", "TestNoOrderReachesWhoIsProtected"},
-	"an order reaches break-glass accounts":        {".", "TestNoOrderReachesWhoIsProtected"},
-	"an order reaches who is protected":            {".", "TestNoOrderReachesWhoIsProtected"},
-	"an order reaches who holds a directory role":  {".", "TestNoOrderReachesWhoHoldsARole"},
-	"an order is held to no share":                 {".", "TestAnOrderIsHeldToTheShare"},
-	"the share is that of dismissals alone":        {"../plan", "TestTheShareIsOneForAllActionsOnUsers"},
-	"the watermark moves before the manifest":      {".", "TestTheWatermarkMovesLast"},
-	"an answer that was lost does not count":       {"../ledger", "TestWhatCountsAsSent"},
-	"limits count half a day":                      {".", "TestTheLimitsCountAWholeDay"},
-	"the tenant of the sign-in is not compared":    {".", "TestASignInToAnotherTenant"},
-	"what is not known of HOLD holds nothing back": {".", "TestAHoldThatCannotBeLookedFor"},
-	"a token that was refused is sent again":       {".", "TestATokenThatIsRevoked"},
-	"a 401 is asked about for ever":                {".", "TestATokenThatIsRevoked"},
-	"a 401 ends the run":                           {".", "TestATokenThatIsRevoked"},
-	"any write may leave":                          {"../graph", "TestAForbiddenWriteIsNotSent"},
+	"an old look is as good as a new one":                        {".", "TestAnAppendThatTakesLong"},
+	"nothing is asked at the departure":                          {".", "TestAnAppendThatTakesLong"},
+	"ids are compared as they came":                              {".", "TestNoOrderReachesWhoIsProtected"},
+	"an order reaches break-glass accounts":                      {".", "TestNoOrderReachesWhoIsProtected"},
+	"an order reaches who is protected":                          {".", "TestNoOrderReachesWhoIsProtected"},
+	"an order is held to no share":                               {".", "TestAnOrderIsHeldToTheShare"},
+	"the share is that of dismissals alone":                      {"../plan", "TestTheShareIsOneForAllActionsOnUsers"},
+	"the watermark moves before the manifest":                    {".", "TestTheWatermarkMovesLast"},
+	"an answer that was lost does not count":                     {"../ledger", "TestWhatCountsAsSent"},
+	"limits count half a day":                                    {".", "TestTheLimitsCountAWholeDay"},
+	"the tenant of the sign-in is not compared":                  {".", "TestASignInToAnotherTenant"},
+	"what is not known of HOLD holds nothing back":               {".", "TestAHoldThatCannotBeLookedFor"},
+	"a token that was refused is sent again":                     {".", "TestATokenThatIsRevoked"},
+	"a 401 is asked about for ever":                              {".", "TestATokenThatIsRevoked"},
+	"a 401 ends the run":                                         {".", "TestATokenThatIsRevoked"},
+	"any write may leave":                                        {"../graph", "TestAForbiddenWriteIsNotSent"},
+	"an account is touched whatever becomes of the confirmation": {"../apply", "TestContainmentIsHeldBack"},
+	"an account is touched without a look":                       {"../apply", "TestContainmentIsHeldBack"},
+	"a step is taken as often as a run comes by":                 {"../triage", "TestStepsOfAnEscalation"},
+	"an order reaches who holds a directory role":                {".", "TestNoOrderReachesWhoHoldsARole"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")

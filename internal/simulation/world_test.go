@@ -19,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -39,6 +40,7 @@ allowlist:
 escalate:
   - id: spray
     when: {riskEventTypes: [passwordSpray], minRiskLevel: high}
+    then: [confirmCompromised, revokeSessions, disableAccount]
     reason: a password was guessed
 `
 
@@ -109,6 +111,8 @@ type world struct {
 	confirmed      []time.Time
 	confirmedUsers map[string]bool
 	confirmedSafe  map[string]bool
+	contained      map[plan.Kind]map[string][]map[string]bool // kind -> user -> detections open at each
+	containedAt    map[plan.Kind][]time.Time
 	names          map[string]string    // UPN -> id
 	vpn            map[string]bool      // ids of who may be dismissed
 	never          map[string]bool      // ids of who may not
@@ -128,7 +132,8 @@ type world struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{seed: seed, events: rand.New(rand.NewPCG(seed, 1)), store: blobstore.NewMemory(), arrived: map[string]time.Time{}, ours: map[string]string{},
-		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, intents: map[string]time.Time{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}, confirmedSafe: map[string]bool{}}
+		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, intents: map[string]time.Time{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}, confirmedSafe: map[string]bool{},
+		contained: map[plan.Kind]map[string][]map[string]bool{}, containedAt: map[plan.Kind][]time.Time{}}
 	lag := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.events.IntN(4)]
 	var err error
 	if w.sim, err = graphsim.New(graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag}); err != nil {

@@ -26,7 +26,7 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 	case j.req.Order != nil:
 		var unmeant []string
 		o := j.req.Order
-		snap, err = j.source.Order(ctx, start, rec, o.Users, o.Kind.ClosesRisk() && !o.Privileged, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
+		snap, err = j.source.Order(ctx, start, rec, o.Kind, o.Users, o.Kind.GuardsRoles() && !o.Privileged, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
 			row, a, how := decide.Ordered(k, o.Kind, o.Reason, u)
 			users = append(users, a)
 			if how != "" {
@@ -44,13 +44,11 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 		d = decide.Destroy(snap)
 	default:
 		snap, err = j.source.Sweep(ctx, start, rec, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
-			row, a := decide.User(k, u)
-			if a != nil {
-				users = append(users, *a)
-			}
+			row, actions := decide.User(k, u)
+			users = append(users, actions...)
 			row.ChangedBy = settledBy(log, u)
 			row.AgeHours, row.Overdue = j.Output.SLA.Age(row.Decision, u.RiskLevel, k.ServiceNow())
-			return a != nil, j.rows.user(row)
+			return len(actions) > 0, j.rows.user(row)
 		})
 		if err != nil {
 			break
@@ -61,6 +59,9 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 		if err = j.notes.Timed("baseline", func() (err error) { snap, d, err = j.compareBaseline(ctx, snap); return err }); err != nil {
 			err = fmt.Errorf("comparing the baseline: %w", err)
 		}
+	}
+	if err == nil {
+		users, err = j.accounts(ctx, users)
 	}
 	return snap, decide.OnUsers(snap, users), d, err
 }
@@ -85,6 +86,22 @@ func (j *job) mayOrder(k gather.Known, unmeant []string, users []plan.Action) er
 		return nil
 	}
 	return fmt.Errorf("%w: whether %s holds a directory role could not be read, so nothing was done: %s; --privileged orders it without knowing", entra.ErrPrivileged, strings.Join(names, ", "), k.RolesUnknown)
+}
+
+// accounts reads the accounts that actions are about.
+func (j *job) accounts(ctx context.Context, users []plan.Action) ([]plan.Action, error) {
+	ids := decide.Accounts(users)
+	if len(ids) == 0 {
+		return users, nil
+	}
+	accounts, err := j.Reader.Accounts(ctx, ids)
+	if err != nil && ctx.Err() != nil {
+		return users, err
+	}
+	if err != nil {
+		j.notes.Fail(fmt.Errorf("reading accounts: %w", err))
+	}
+	return decide.OnAccounts(users, accounts, err), nil
 }
 
 // compareBaseline lets the baseline plan what differs, and says what of it a

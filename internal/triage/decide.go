@@ -22,7 +22,7 @@ const (
 func (r *Rules) Decide(e Evidence, now time.Time) Decision {
 	e.Detections = open(e.Detections)
 	d := Decision{Verdict: Leave, Privileged: r.roles(e.User.ID) != "", OpenSince: openSince(e.Detections)}
-	if !r.settled(&d, e) && !r.notNow(&d, e, now) && !r.escalated(&d, e) {
+	if !r.settled(&d, e, now) && !r.notNow(&d, e, now) && !r.escalated(&d, e) {
 		r.allowed(&d, e, now)
 	}
 	d.showFirst(e.Detections)
@@ -46,11 +46,12 @@ func (d *Decision) leave(code string, person bool, format string, args ...any) b
 }
 
 // settled decides on users whose state leaves nothing to a rule.
-func (r *Rules) settled(d *Decision, e Evidence) bool {
+func (r *Rules) settled(d *Decision, e Evidence, now time.Time) bool {
 	switch s := e.User.RiskState; {
 	case s == entra.StateAtRisk:
 		return false
 	case s == entra.StateConfirmedCompromised:
+		r.unfinished(d, e, now)
 		return d.leave(CodeNotAtRisk, true, "the user is confirmed compromised; a person has to secure the account")
 	case !s.Open():
 		return d.leave(CodeNotAtRisk, false, "the user's riskState is %s", s)
@@ -144,7 +145,7 @@ func (r *Rules) escalated(d *Decision, e Evidence) bool {
 				continue
 			}
 			d.Verdict, d.Code, d.Rule, d.Rules = ConfirmCompromised, CodeEscalated, rule.id, []UsedRule{rule.used()}
-			d.Reasons = append(d.Reasons, matched)
+			d.Reasons, d.Then = append(d.Reasons, matched), rule.due(e, det)
 			return true
 		}
 	}
@@ -165,6 +166,49 @@ func unknownLevel(l entra.RiskLevel) string {
 	return fmt.Sprintf("the user's riskLevel is %s, which is not low, medium or high", orUnknown(string(l)))
 }
 
+// due are the steps of an escalation that were not taken for a detection yet.
+func (rule *escalation) due(e Evidence, det *Detection) []Step {
+	var out []Step
+	for _, step := range rule.then {
+		if !slices.ContainsFunc(e.Contained[string(step)], func(p Past) bool {
+			return (p.Pending || p.Effective) && slices.Contains(p.Detections, det.ID)
+		}) {
+			out = append(out, step)
+		}
+	}
+	return out
+}
+
+// unfinished finds the steps that are still due for a user whom a rule has
+// confirmed compromised within the last day: the run that did it may have been
+// cut short. Later it is for the person who looks after the account.
+func (r *Rules) unfinished(d *Decision, e Evidence, now time.Time) {
+	for i := range r.policy.escalations {
+		rule := &r.policy.escalations[i]
+		for j := range e.Detections {
+			det := &e.Detections[j]
+			if answer, _ := rule.when.matches(det); answer != yes || !confirmedLately(e, det, now) {
+				continue
+			}
+			then := rule.due(e, det)
+			if len(then) == 0 || r.notNow(new(Decision), e, now) || r.mayNotEscalate(e, rule) != nil {
+				continue
+			}
+			d.Rule, d.Rules, d.Then = rule.id, []UsedRule{rule.used()}, then
+			d.Reasons = append(d.Reasons, fmt.Sprintf("escalation %q matches %s: what else it asks for is still due", rule.id, det.say()))
+			return
+		}
+	}
+}
+
+// confirmedLately reports whether a user was confirmed by us for a detection
+// within the last day.
+func confirmedLately(e Evidence, det *Detection, now time.Time) bool {
+	return slices.ContainsFunc(e.Confirmations, func(p Past) bool {
+		return (p.Pending || p.Effective) && now.Sub(p.At) < effectWithin && slices.Contains(p.Detections, det.ID)
+	})
+}
+
 // holdEscalation says why a matching escalation may not act, as the decision
 // that it then is.
 func (r *Rules) holdEscalation(d *Decision, e Evidence, rule *escalation, det *Detection, matched string) func() bool {
@@ -174,27 +218,39 @@ func (r *Rules) holdEscalation(d *Decision, e Evidence, rule *escalation, det *D
 			return d.leave(code, true, "%s; left to a person: %s", matched, why)
 		}
 	}
-	if code, why := r.untouchable(e.User.ID); code != "" {
-		return hold(code, why)
-	}
-	if why := unknownLevel(e.User.RiskLevel); why != "" {
-		return hold(CodeUnknownLevel, why)
-	}
-	if e.Incomplete != "" {
-		return hold(CodeIncomplete, "the user's detections are not complete: "+e.Incomplete)
-	}
-	if !rule.privileged {
-		if r.privileged == nil {
-			return hold(CodeRolesUnknown, "directory roles could not be read: "+r.privilegedError)
-		}
-		if why := r.roles(e.User.ID); why != "" {
-			return hold(CodePrivileged, "the user "+why)
-		}
+	if held := r.mayNotEscalate(e, rule); held != nil {
+		return hold(held.code, held.why)
 	}
 	for _, past := range e.Confirmations {
 		if slices.Contains(past.Detections, det.ID) {
 			return hold(CodeEscalatedOnce, "confirmed at "+past.At.UTC().Format(time.RFC3339)+" already")
 		}
+	}
+	return nil
+}
+
+// obstacle is why a rule may not act.
+type obstacle struct{ code, why string }
+
+// mayNotEscalate says whom an escalation has to leave alone, or nothing.
+func (r *Rules) mayNotEscalate(e Evidence, rule *escalation) *obstacle {
+	if code, why := r.untouchable(e.User.ID); code != "" {
+		return &obstacle{code, why}
+	}
+	if why := unknownLevel(e.User.RiskLevel); why != "" {
+		return &obstacle{CodeUnknownLevel, why}
+	}
+	if e.Incomplete != "" {
+		return &obstacle{CodeIncomplete, "the user's detections are not complete: " + e.Incomplete}
+	}
+	if rule.privileged {
+		return nil
+	}
+	if r.privileged == nil {
+		return &obstacle{CodeRolesUnknown, "directory roles could not be read: " + r.privilegedError}
+	}
+	if why := r.roles(e.User.ID); why != "" {
+		return &obstacle{CodePrivileged, "the user " + why}
 	}
 	return nil
 }

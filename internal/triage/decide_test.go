@@ -320,3 +320,57 @@ func BenchmarkDecide(b *testing.B) {
 		rules.Decide(e, now)
 	}
 }
+
+// The steps of an escalation are due with the confirmation, and on the same day
+// once it is known that it was ours; each once for the same risk.
+func TestStepsOfAnEscalation(t *testing.T) {
+	text := strings.Replace(file, "reason: A guessed password", "reason: A guessed password\n    then: [disableAccount, confirmCompromised, revokeSessions]", 1)
+	all, disable := []triage.Step{triage.RevokeSessions, triage.DisableAccount}, []triage.Step{triage.DisableAccount}
+	spray := det("s", "passwordSpray", "high", "", "")
+	ours := func(age time.Duration) []triage.Past {
+		return []triage.Past{{At: now.Add(-age), Detections: []string{"s"}, Effective: true}}
+	}
+	revoked := map[string][]triage.Past{"revokeSessions": ours(time.Minute)}
+	for _, c := range []struct {
+		name  string
+		who   string
+		state entra.RiskState
+		e     triage.Evidence
+		want  []triage.Step
+	}{
+		{"at once", "ada", entra.StateAtRisk, triage.Evidence{}, all},
+		{"one was taken", "ada", entra.StateAtRisk, triage.Evidence{Contained: revoked}, disable},
+		{"one had no effect", "ada", entra.StateAtRisk, triage.Evidence{Contained: map[string][]triage.Past{"revokeSessions": {{At: now, Detections: []string{"s"}}}}}, all},
+		{"one was taken for other risk", "ada", entra.StateAtRisk, triage.Evidence{Contained: map[string][]triage.Past{"revokeSessions": {{At: now, Detections: []string{"x"}, Effective: true}}}}, all},
+		{"confirmed by us", "ada", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(time.Hour)}, all},
+		{"confirmed by us, one taken", "ada", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(time.Hour), Contained: revoked}, disable},
+		{"confirmed by us long ago", "ada", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(25 * time.Hour)}, nil},
+		{"confirmed by somebody", "ada", entra.StateConfirmedCompromised, triage.Evidence{}, nil},
+		{"held back", "ada", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(time.Hour), HeldBack: "open"}, nil},
+		{"incomplete", "ada", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(time.Hour), Incomplete: "retention"}, nil},
+		{"settled since", "ada", entra.StateRemediated, triage.Evidence{Confirmations: ours(time.Hour)}, nil},
+		{"protected", "ceo", entra.StateAtRisk, triage.Evidence{}, nil},
+		{"protected, confirmed by us", "ceo", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(time.Hour)}, nil},
+		{"break-glass, confirmed by us", "bg", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(time.Hour)}, nil},
+		{"privileged", "root", entra.StateAtRisk, triage.Evidence{}, nil},
+		{"privileged, confirmed by us", "root", entra.StateConfirmedCompromised, triage.Evidence{Confirmations: ours(time.Hour)}, nil},
+	} {
+		rules, _ := parse(t, text).Bind(world(), now)
+		c.e.User, c.e.Detections = user(c.who, "high"), []triage.Detection{spray}
+		c.e.User.RiskState = c.state
+		got := rules.Decide(c.e, now)
+		if !slices.Equal(got.Then, c.want) {
+			t.Errorf("%s: %v, want %v: %q", c.name, got.Then, c.want, got.Reasons)
+		}
+	}
+
+	for then, want := range map[string]string{
+		"[revokeSessions]": "then must name confirmCompromised", "[]": "then must name confirmCompromised", "[confirmCompromised, revokeSession]": `did you mean "revokeSessions"`,
+		"[confirmCompromised, disableAccount, disableAccount]": "named twice", "confirmCompromised": "list",
+	} {
+		_, problems := triage.Parse("t.yaml", []byte(strings.Replace(file, "reason: A guessed password", "reason: A guessed password\n    then: "+then, 1)), now)
+		if err := problems.Err(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "t.yaml:29:") {
+			t.Errorf("then: %s: %v, want %q", then, err, want)
+		}
+	}
+}

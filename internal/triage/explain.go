@@ -44,7 +44,7 @@ func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
 		RiskState: string(e.User.RiskState), Decision: r.Decide(e, now), Guards: []string{}, Entries: []ExplainedEntry{},
 		Escalations: []ExplainedEntry{}, Detections: append([]Detection{}, e.Detections...)}
 	for _, guard := range []func(*Decision) bool{
-		func(d *Decision) bool { return r.settled(d, e) },
+		func(d *Decision) bool { return r.settled(d, e, now) },
 		func(d *Decision) bool { return r.notNow(d, e, now) },
 		func(d *Decision) bool { return r.repeated(d, e, now) },
 	} {

@@ -135,11 +135,12 @@ func (p *parser) allow(n *yamldoc.Node) allowEntry {
 }
 
 func (p *parser) escalate(n *yamldoc.Node) escalation {
-	if !p.Fields(n, "id", "when", "reason", "privileged") {
+	if !p.Fields(n, "id", "when", "reason", "privileged", "then") {
 		return escalation{}
 	}
 	e := escalation{id: p.id(n), reason: p.text(n, "reason")}
 	e.privileged, _ = p.Bool(n.Get("privileged"))
+	e.then = p.steps(n.Get("then"))
 	when := p.Require(n, "when")
 	if when == nil || !p.Fields(when, "riskEventTypes", "minRiskLevel", "ipRanges", "countries") {
 		return e
@@ -156,6 +157,41 @@ func (p *parser) escalate(n *yamldoc.Node) escalation {
 	e.when.ranges = p.ranges(when.Get("ipRanges"))
 	e.when.countries = p.countries(when.Get("countries"))
 	return e
+}
+
+// steps reads what an escalation has done: always the confirmation, by which it
+// is known that the rest was asked for, and what is done to the account.
+func (p *parser) steps(n *yamldoc.Node) []Step {
+	if n == nil {
+		return nil
+	}
+	const confirm = string(ConfirmCompromised)
+	words := []string{confirm}
+	for _, s := range Steps {
+		words = append(words, string(s))
+	}
+	items := p.items(n)
+	named := map[string]bool{}
+	for _, item := range items {
+		word, ok := p.Enum(item, words...)
+		if !ok {
+			continue
+		}
+		if named[word] {
+			p.Add(item, "%q is named twice", word)
+		}
+		named[word] = true
+	}
+	if n.Kind == yamldoc.Sequence && !named[confirm] {
+		p.Add(n, "then must name %s: what is done to the account goes with the confirmation", confirm)
+	}
+	var out []Step
+	for _, s := range Steps {
+		if named[string(s)] {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // expiry reads the last day on which an entry covers.

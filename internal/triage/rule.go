@@ -17,9 +17,11 @@ type UsedRule struct {
 	// Expires is the last day on which an allowlist entry covers.
 	Expires string `json:"expires,omitempty"`
 	// Names says how an allowlist entry names the user.
-	Names      string     `json:"names,omitempty"`
-	Privileged bool       `json:"privileged,omitempty"`
-	When       Conditions `json:"when"`
+	Names      string `json:"names,omitempty"`
+	Privileged bool   `json:"privileged,omitempty"`
+	// Then are the steps that an escalation wants besides the confirmation.
+	Then []Step     `json:"then,omitempty"`
+	When Conditions `json:"when"`
 }
 
 // Conditions are those of a rule; what is absent was no condition.
@@ -45,7 +47,7 @@ func (b *boundEntry) used(userID entra.ID) UsedRule {
 // used is an escalation as it matched.
 func (e *escalation) used() UsedRule {
 	w := e.when
-	u := UsedRule{ID: e.id, Kind: RuleEscalate, Reason: e.reason, Privileged: e.privileged,
+	u := UsedRule{ID: e.id, Kind: RuleEscalate, Reason: e.reason, Privileged: e.privileged, Then: e.then,
 		When: Conditions{RiskEventTypes: w.eventTypes, MinRiskLevel: w.minLevel, Countries: w.countries}}
 	for _, p := range w.ranges {
 		u.When.IPRanges = append(u.When.IPRanges, p.String())

@@ -50,7 +50,22 @@ type escalation struct {
 	privileged bool
 	when       escalateWhen
 	reason     string
+	// then are the steps besides the confirmation, in their order.
+	then []Step
 }
+
+// Step is what an escalation has done to the account of a user whom it confirms
+// compromised.
+type Step string
+
+// The steps, in the order in which they are taken.
+const (
+	RevokeSessions Step = "revokeSessions"
+	DisableAccount Step = "disableAccount"
+)
+
+// Steps are all steps in their order.
+var Steps = []Step{RevokeSessions, DisableAccount}
 
 type escalateWhen struct {
 	eventTypes []string
@@ -104,6 +119,8 @@ type Evidence struct {
 	HeldBack      string
 	Dismissals    []Past
 	Confirmations []Past
+	// Contained are the steps that were taken before.
+	Contained map[string][]Past
 }
 
 // Verdict is what is to be done with a user.
@@ -156,6 +173,8 @@ type Decision struct {
 	Code    string  `json:"code"`
 	// Rule is the allowlist entry or the escalation that decided.
 	Rule string `json:"rule,omitempty"`
+	// Then are the steps that are due now on the user's account.
+	Then []Step `json:"then,omitempty"`
 	// Rules are the rules that decided, or covered a part, as they were.
 	Rules []UsedRule `json:"rules,omitempty"`
 	// Reasons say why. Where a person is needed the first one is what the open

@@ -4,6 +4,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +26,9 @@ const (
 	retentionFree = 7 * 24 * time.Hour
 )
 
-// User lets triage judge one user. The action is nil if the decision asks for
-// none.
-func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, *plan.Action) {
+// User lets triage judge one user, and gives the actions that the decision asks
+// for.
+func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, []plan.Action) {
 	open := k.Open.Of(u.ID)
 	report.SortDetections(open)
 	row := report.UserRow{User: *u, OpenDetections: len(open), Open: open}
@@ -37,10 +38,74 @@ func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, *plan.Action) {
 	row.Decision = k.Rules.Decide(evidenceOf(k, u, open), k.ServiceNow())
 	a := plan.Action{Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName}, Rule: row.Decision.Rule,
 		Reasons: row.Decision.Reasons, Risk: seenRisk(u, open)}
-	if a.Kind = plan.OnVerdict(string(row.Decision.Verdict)); a.Kind == "" {
-		return row, nil
+	var actions []plan.Action
+	do := func(kind plan.Kind) {
+		a.Kind = kind
+		actions = append(actions, a)
 	}
-	return row, &a
+	if kind := plan.OnVerdict(string(row.Decision.Verdict)); kind != "" {
+		do(kind)
+	}
+	if reasons := row.Decision.Reasons; row.Decision.Verdict == triage.Leave && len(reasons) > 1 {
+		a.Reasons = reasons[len(reasons)-2 : len(reasons)-1] // why the step is due; the others say why a person is
+	}
+	for _, step := range row.Decision.Then {
+		do(plan.Kind(step))
+	}
+	return row, actions
+}
+
+// OnAccounts adds what was read of the accounts that actions are about: those
+// that cannot be acted on are blocked, and why says of all that they could not be
+// read.
+func OnAccounts(actions []plan.Action, accounts map[entra.ID]entra.Account, why error) []plan.Action {
+	for i := range actions {
+		a := &actions[i]
+		if !a.Kind.OnAccount() {
+			continue
+		}
+		account, is := accounts[a.Subject.ID]
+		if is {
+			a.Account = &account
+		}
+		if a.Status == plan.Ready {
+			judgeAccount(a, why)
+		}
+	}
+	return actions
+}
+
+func judgeAccount(a *plan.Action, unread error) {
+	say := func(status plan.Status, why string) {
+		a.Status, a.Reasons = status, append(a.Reasons[:len(a.Reasons):len(a.Reasons)], why)
+	}
+	switch {
+	case unread != nil:
+		say(plan.Blocked, "the user's account could not be read: "+unread.Error())
+	case a.Account == nil:
+		say(plan.Blocked, "the user's account does not exist")
+	case a.Account.AccountEnabled == nil:
+		say(plan.Blocked, "it is not known whether the account is enabled")
+	case a.Kind == plan.RevokeSessions && a.Account.External():
+		say(plan.Blocked, "the user is at home in another tenant, which keeps the sessions")
+	default:
+		if already := apply.Already(a.Kind, &apply.Live{Account: a.Account}); already != "" {
+			say(plan.AlreadyDone, already)
+		} else if a.Kind != plan.RevokeSessions && a.Account.OnPremisesSyncEnabled {
+			say(plan.Ready, apply.SyncedBack)
+		}
+	}
+}
+
+// Accounts are the users whose accounts must be read for actions.
+func Accounts(actions []plan.Action) []entra.ID {
+	var ids []entra.ID
+	for _, a := range actions {
+		if a.Kind.OnAccount() && !slices.Contains(ids, a.Subject.ID) {
+			ids = append(ids, a.Subject.ID)
+		}
+	}
+	return ids
 }
 
 // Explain says why triage decides about a user as it does.
@@ -68,6 +133,7 @@ func evidenceOf(k gather.Known, u *entra.RiskyUser, open []triage.Detection) tri
 		ev.Incomplete = fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", int(keep.Hours()/24))
 	}
 	ev.Dismissals, ev.Confirmations = k.Past(u.ID)
+	ev.Contained = k.Contained(u.ID)
 	return ev
 }
 
@@ -81,7 +147,10 @@ func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) 
 	}
 	a = plan.Action{Kind: kind, Status: plan.Ready, Subject: plan.Subject{ID: u.ID, Name: u.UserPrincipalName},
 		Rule: "order", Reasons: []string{why}, Risk: seenRisk(u, open)}
-	switch not, already := mayNotOrder(k, u), apply.Already(kind, u, len(open)); {
+	if kind.OnAccount() {
+		a.Risk = nil // it rests on the person's word, whatever the risk
+	}
+	switch not, already := mayNotOrder(k, u), already(a, u); {
 	case not != "":
 		a.Status = plan.Blocked
 		a.Reasons = append(a.Reasons, not)
@@ -101,8 +170,17 @@ func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) 
 		Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}, a, unmeant
 }
 
+// already says in what a user shows the effect of an action, or nothing. Of an
+// account that is said when it is read.
+func already(a plan.Action, u *entra.RiskyUser) string {
+	if a.Kind.OnAccount() {
+		return ""
+	}
+	return apply.Already(a.Kind, &apply.Live{User: u, Detections: a.Risk.Detections})
+}
+
 func verdictOf(a plan.Action) triage.Verdict {
-	if a.Status != plan.Ready {
+	if a.Status != plan.Ready || a.Kind.Verdict() == "" {
 		return triage.Leave
 	}
 	return triage.Verdict(a.Kind.Verdict())

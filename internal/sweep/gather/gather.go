@@ -131,6 +131,7 @@ type reading struct {
 	Source
 	Snapshot
 	ordered    bool            // a person names the users
+	anybody    bool            // who may also be at no risk
 	index      *evidence.Index // of the open detections
 	readStart  time.Time       // as ServiceStart, of what this turn has read
 	detections int             // rows
@@ -180,9 +181,11 @@ func (r *reading) sweep(ctx context.Context, judge Judge) error {
 
 // Order reads the users that an order names, how many are at risk, and their
 // open detections, and with roles also who holds a directory role. A name that
-// stands for no risky user, or for several, is an error.
-func (s Source) Order(ctx context.Context, start Start, rec recovery.Recovered, names []string, roles bool, judge Judge) (Snapshot, error) {
+// stands for no risky user, or for several, is an error; where the order is about
+// accounts, anybody may be named.
+func (s Source) Order(ctx context.Context, start Start, rec recovery.Recovered, kind plan.Kind, names []string, roles bool, judge Judge) (Snapshot, error) {
 	r := s.begin(start, rec)
+	r.anybody = kind.OnAccount()
 	err := r.Notes.Timed("order", func() error { return r.order(ctx, names, roles, judge) })
 	return r.Snapshot, err
 }

@@ -1,7 +1,9 @@
 package gather
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,6 +90,15 @@ func (r *reading) orderedUsers(ctx context.Context, names []string) ([]entra.Ris
 				return nil, fmt.Errorf("reading %s: the answer holds the risky user %q (%s), for whom nobody asked: %w", name, u.ID, u.UserPrincipalName, entra.ErrMalformed)
 			}
 		}
+		if len(found) == 0 && r.anybody {
+			if found, err := r.atNoRisk(ctx, name); err != nil {
+				return nil, err
+			} else if !seen[found.ID] {
+				seen[found.ID] = true
+				out = append(out, found)
+			}
+			continue
+		}
 		switch {
 		case len(found) == 0:
 			missing = append(missing, name)
@@ -103,4 +114,23 @@ func (r *reading) orderedUsers(ctx context.Context, names []string) ([]entra.Ris
 		return nil, fmt.Errorf("%s: %w", strings.Join(missing, ", "), entra.ErrNotRisky)
 	}
 	return out, nil
+}
+
+// atNoRisk finds a user of the directory who is not among the risky ones.
+func (r *reading) atNoRisk(ctx context.Context, name string) (entra.RiskyUser, error) {
+	ref := entra.Ref{Kind: entra.KindUser, Name: name}
+	names, err := r.Reader.Resolve(ctx, []entra.Ref{ref})
+	if err != nil {
+		return entra.RiskyUser{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	o, one := names[ref].Resolved()
+	if !one {
+		return entra.RiskyUser{}, fmt.Errorf("%s: %w", cmp.Or(names[ref].Problem(), "there is no such user"), entra.ErrNotFound)
+	}
+	no := false
+	u := entra.RiskyUser{ID: o.ID, UserPrincipalName: cmp.Or(o.UserPrincipalName, name), UserDisplayName: o.DisplayName, IsDeleted: &no, IsProcessing: &no,
+		RiskLevel: entra.LevelNone, RiskState: entra.StateNone}
+	u.Raw, err = json.Marshal(map[string]any{"id": u.ID, "userPrincipalName": u.UserPrincipalName, "userDisplayName": u.UserDisplayName,
+		"isDeleted": false, "isProcessing": false, "riskLevel": u.RiskLevel, "riskState": u.RiskState})
+	return u, err
 }

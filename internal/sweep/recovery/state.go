@@ -26,7 +26,7 @@ func clone(s ledger.State) ledger.State {
 	if s.Owned != nil {
 		s.Owned = owned
 	}
-	s.Dismissals, s.Confirmations = slices.Clone(s.Dismissals), slices.Clone(s.Confirmations)
+	s.Dismissals, s.Confirmations, s.Containments = slices.Clone(s.Dismissals), slices.Clone(s.Confirmations), slices.Clone(s.Containments)
 	s.OpenRuns, s.SettledActions, s.Writers = slices.Clone(s.OpenRuns), slices.Clone(s.SettledActions), slices.Clone(s.Writers)
 	return s
 }
@@ -97,7 +97,7 @@ func Own(s *ledger.State, m apply.Made, by string) {
 // RememberUser enters what became of an action on a user into the state.
 func RememberUser(s *ledger.State, a plan.Action, o plan.Outcome, run string) {
 	if o.Status == plan.SettledNotTaken { // it never came about: no reason not to try again
-		s.Forget(o.Subject.ID, run)
+		s.Forget(o.Kind, o.Subject.ID, run)
 	}
 	if !o.Kind.OnUser() || a.Risk == nil || !o.Status.Sent() {
 		return
@@ -107,6 +107,18 @@ func RememberUser(s *ledger.State, a plan.Action, o plan.Outcome, run string) {
 		p.Detections = append(p.Detections, d.ID)
 	}
 	s.Remember(o.Kind, p)
+}
+
+// Contained are the earlier actions on a user's account, by what they did.
+func (r Recovered) Contained(user entra.ID) map[string][]triage.Past {
+	out := map[string][]triage.Past{}
+	for _, kind := range []plan.Kind{plan.RevokeSessions, plan.DisableAccount} {
+		of := slices.DeleteFunc(slices.Clone(r.State.Containments), func(p ledger.PastAction) bool { return p.Kind != kind })
+		if list := past(of, user); len(list) > 0 {
+			out[string(kind)] = list
+		}
+	}
+	return out
 }
 
 // Past are the dismissals and confirmations of a user as triage wants them.
