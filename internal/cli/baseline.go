@@ -4,14 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -89,7 +95,7 @@ func needsBaseline(t config.Tenant) error {
 }
 
 func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
-	form, err := c.form("text", "json")
+	form, err := c.form("text", "json", "markdown")
 	if err != nil {
 		return err
 	}
@@ -128,6 +134,10 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 			blocked = blocked || e.Status == drift.Blocked
 		}
 		blocked = blocked || len(r.Problems) > 0
+		if form == "markdown" {
+			r.Warnings = one.Warnings
+			c.markdownDiff(t.Name, r, effects, unread == nil)
+		}
 		if form == "text" {
 			r.Warnings = one.Warnings
 			c.printEntries(t.Name, r)
@@ -160,6 +170,7 @@ func orEmpty[T any](s []T) []T {
 // printEntries shows what differs, and counts the rest.
 func (c *command) printEntries(tenant string, r drift.Result) {
 	same, foreign := 0, 0
+	var differ []drift.Entry
 	for _, e := range r.Entries {
 		switch {
 		case e.Status == drift.InSync && len(e.Reasons) == 0:
@@ -167,8 +178,11 @@ func (c *command) printEntries(tenant string, r drift.Result) {
 		case e.Status == drift.Unmanaged && len(e.Reasons) == 0:
 			foreign++
 		default:
-			fmt.Fprint(c.Out, renderDiff(e, c.colour(c.OutTTY)))
+			differ = append(differ, e)
 		}
+	}
+	for _, alike := range alikeEntries(differ, false) {
+		fmt.Fprint(c.Out, renderAlike(alike, c.colour(c.OutTTY)))
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintln(c.Out, "! "+printable(p))
@@ -240,7 +254,23 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	return nil
 }
 
+// listOwned shows what an order to destroy deletes, for whoever is asked.
+func (c *command) listOwned(owned plan.OwnedObjects) {
+	t := newTable("", "", "")
+	t.indent = 2
+	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
+		for _, key := range slices.Sorted(maps.Keys(owned[kind])) {
+			o := owned[kind][key]
+			t.row(policy.KindWords[kind], orElse(o.DisplayName, key), string(o.ID))
+		}
+	}
+	t.printRows(c.Err, c.ErrWidth)
+}
+
 func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) error {
+	if yes && strings.TrimSpace(reason) == "" {
+		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
+	}
 	a, t, err := c.openOne(cmd, config.ToSweep)
 	if err != nil {
 		return err
@@ -258,6 +288,7 @@ func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) e
 		return nil
 	}
 	if !yes {
+		c.listOwned(state.Owned)
 		if err := c.ask(fmt.Sprintf("Delete the %d policies, named locations and strengths that this baseline owns in tenant %s?", n, t.Name)); err != nil {
 			return err
 		}

@@ -158,7 +158,9 @@ To see it work without a tenant: risksweep demo`,
 	f.StringVarP(&c.output, "output", "o", "", "form of the answer: table, json, … as the command says")
 	keyFlags(f)
 	root.AddCommand(c.commands()...)
+	plainUsage(root)
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodeHelp(root))
+	c.completions(root)
 	markUsage(root)
 	return root
 }

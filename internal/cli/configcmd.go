@@ -43,14 +43,23 @@ func (c *command) configCommand() *cobra.Command {
 		},
 	}
 	keys := &cobra.Command{
-		Use: "keys", Short: "List every key with its type, default, variable and flag",
+		Use: "keys", Short: "List every key with its default and meaning; -o wide adds type, variable and flag",
 		RunE: func(*cobra.Command, []string) error {
-			form, err := c.form("table", "json")
+			form, err := c.form("table", "wide", "json")
 			if err != nil {
 				return err
 			}
-			if form == "json" {
+			switch form {
+			case "json":
 				return printJSON(c.Out, config.Reference())
+			case "table":
+				t := newTable("KEY", "DEFAULT", "")
+				for _, k := range config.Reference() {
+					t.row(k.Key, k.Default, k.Doc)
+				}
+				t.print(c.Out, c.Width)
+				fmt.Fprintln(c.Err, "store.keepDays is also the flag --store-keep-days and the variable RISKSWEEP_STORE_KEEP_DAYS, and so on; -o wide lists types, variables and flags")
+				return nil
 			}
 			t := newTable("KEY", "TYPE", "DEFAULT", "ENVIRONMENT", "FLAG", "")
 			for _, k := range config.Reference() {
@@ -67,31 +76,45 @@ func (c *command) configCommand() *cobra.Command {
 	check := &cobra.Command{
 		Use: "validate", Short: "Check the configuration, the baseline and the triage file of every tenant, offline",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadConfig(cmd, config.ToCheck)
+			form, err := c.form("text", "json")
 			if err != nil {
 				return err
 			}
-			a := c.reading(cfg)
-			if !cfg.Store.Credential.Absent {
-				if a, err = c.openApp(cmd.Context(), cfg, app.Options{}); err != nil {
-					return err
-				}
-			}
-			var broken []error
-			for _, t := range cfg.Tenants {
-				if err := a.Check(t); err != nil {
-					broken = append(broken, err)
-				}
-			}
-			if len(broken) > 0 {
-				return joinProblems(broken)
-			}
-			for _, t := range cfg.Tenants {
-				fmt.Fprintf(c.Out, "tenant %s: nothing wrong\n", t.Name)
-			}
-			return nil
+			checked, err := c.validateConfig(cmd, form)
+			return c.checked(form, checked, err)
 		},
 	}
 	root.AddCommand(show, keys, check)
 	return root
+}
+
+// validateConfig checks the configuration and the files of its tenants.
+func (c *command) validateConfig(cmd *cobra.Command, form string) ([]checkedFile, error) {
+	cfg, err := c.loadConfig(cmd, config.ToCheck)
+	if err != nil {
+		return nil, err
+	}
+	a := c.reading(cfg)
+	if !cfg.Store.Credential.Absent {
+		if a, err = c.openApp(cmd.Context(), cfg, app.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	var broken []error
+	for _, t := range cfg.Tenants {
+		if err := a.Check(t); err != nil {
+			broken = append(broken, err)
+		}
+	}
+	if len(broken) > 0 {
+		return nil, joinProblems(broken)
+	}
+	checked := []checkedFile{}
+	for _, t := range cfg.Tenants {
+		checked = append(checked, checkedFile{Tenant: t.Name, OK: true})
+		if form == "text" {
+			fmt.Fprintf(c.Out, "tenant %s: nothing wrong\n", t.Name)
+		}
+	}
+	return checked, nil
 }

@@ -40,7 +40,7 @@ func (c *command) reportCommand() *cobra.Command {
 		Use: "diff RUN RUN", Short: "Say what changed between two runs: risk that is new, gone or risen, policies that drifted", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.diffRuns(cmd, args[0], args[1]) },
 	}
-	root.AddCommand(list, show, verify, diff)
+	root.AddCommand(list, show, verify, diff, c.historyCommand(), c.actionsCommand())
 	return root
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -19,6 +21,7 @@ import (
 
 // printStored prints the summary of a stored run.
 func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string) error {
+	where := strings.TrimSuffix(l.Store().URL(), "/") + "/"
 	in, _, err := l.Open(ctx, run, "report.json")
 	if err != nil {
 		return fmt.Errorf("report.json of run %s: %w", run, err)
@@ -27,6 +30,10 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 	var r report.Report
 	if err := json.NewDecoder(in).Decode(&r); err != nil {
 		return fmt.Errorf("report.json of run %s: %w", run, err)
+	}
+	res, err := storedResult(ctx, l, r)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(c.Out, "%s: %s %s, run %s, %s\n", r.Tenant, r.Mode, c.paintStatus(sweep.Status(r.Status)), r.Run, r.StartedAt.UTC().Format(time.RFC3339))
 	for _, o := range r.OverDismissed {
@@ -38,41 +45,73 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 			c.line("means", printable(e.Hint))
 		}
 	}
-	c.printRead(r.Kind, r.Order, r.Coverage, r.Counts)
-	counts := map[plan.OutcomeStatus]int{}
-	for _, o := range r.Outcomes {
-		counts[o.Status]++
-	}
-	if len(counts) > 0 {
-		c.line("actions", countWords(counts))
-	}
-	for _, v := range r.Violations {
-		c.line("refused", c.paint(red, printable(v.Text)))
-	}
-	for _, d := range r.Drift {
-		c.line("drift", fmt.Sprintf("%s %s: %s", d.Kind, printable(d.DisplayName), d.Status))
-	}
-	for _, s := range r.Skipped {
-		c.line("skipped", printable(s))
+	if q := r.Requested; q != nil && r.Order == nil {
+		if text := requestedWords(q); text != "" {
+			c.line("asked by", printable(text))
+		}
 	}
 	for _, s := range r.Warnings {
 		c.line("warning", printable(s))
 	}
-	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
-	c.printCampaigns(r.Campaigns)
+	c.printSummary(where+runPath(res)+"/report.html", res)
 	return nil
 }
 
 // changedWords say what of an object changed, and who did it.
 func changedWords(x report.Changed) string {
 	text := ""
-	if len(x.Paths) > 0 {
+	if len(x.Paths) > 0 && len(x.Members) == 0 {
 		text = ": " + strings.Join(x.Paths, ", ")
 	}
 	if x.ChangedBy != nil {
 		text += "; " + x.ChangedBy.Text()
 	}
 	return printable(text)
+}
+
+// requestedWords say who asked for a run, and why.
+func requestedWords(q *plan.Requested) string {
+	text := q.By
+	if text == "" {
+		text = string(q.Through)
+	}
+	if as := q.SignedInAs.String(); as != "" {
+		text += ", signed in as " + as
+	}
+	if q.Reason != "" {
+		text += ": " + q.Reason
+	}
+	return text
+}
+
+// storedResult puts a run together from its files, so that it is shown as it
+// showed itself.
+func storedResult(ctx context.Context, l *ledger.Ledger, r report.Report) (sweep.Result, error) {
+	res := sweep.Result{Run: r.Run, Tenant: r.Tenant, Mode: sweep.Mode(r.Mode), Kind: ledger.RunKind(r.Kind), Status: sweep.Status(r.Status), Outcomes: r.Outcomes, Settled: r.Settled,
+		Hold: r.Hold, Skipped: r.Skipped, NeedsPerson: r.NeedsPerson, Campaigns: r.Campaigns, Counts: r.Counts, Order: r.Order, Unread: r.Coverage.Unread, Complete: r.Coverage.Complete,
+		Started: r.StartedAt, Finished: r.FinishedAt}
+	res.Stats.Total, res.Stats.Throttled, res.Stats.Retried = r.Requests.Total, r.Requests.Throttled, r.Requests.Retried
+	var err error
+	if res.Plan, err = l.Plan(ctx, r.Run); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+		return res, err
+	}
+	in, _, err := l.Open(ctx, r.Run, "policies.json")
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return res, nil
+	}
+	if err != nil {
+		return res, err
+	}
+	defer in.Close()
+	all, err := report.ReadPolicies(in)
+	if err != nil {
+		return res, fmt.Errorf("policies.json of run %s: %w", r.Run, err)
+	}
+	for _, row := range all.Objects {
+		res.Entries = append(res.Entries, drift.Entry{Kind: row.Kind, Key: row.Key, ID: row.ID, DisplayName: row.DisplayName, State: row.State,
+			Status: drift.Status(row.Status), Differences: row.Differences, Reasons: row.Reasons})
+	}
+	return res, nil
 }
 
 // diffRuns says what changed between two stored runs.
@@ -109,7 +148,26 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 		fmt.Fprintf(c.Out, "%s: %d\n", part.head, d.Total[part.kind])
 		tab := newTable("", "")
 		for _, x := range part.list {
-			tab.row("  "+orElse(x.Name, x.ID), strings.TrimSpace(x.Was+" → "+x.Is)+changedWords(x))
+			how := strings.TrimSpace(x.Was + " → " + x.Is)
+			if x.Was == x.Is {
+				how = x.Is + ", changed"
+			}
+			tab.row("  "+orElse(x.Name, x.ID), how+changedWords(x))
+			for _, m := range x.Members {
+				tab.row("", "  "+m)
+			}
+		}
+		tab.printRows(c.Out, c.Width)
+	}
+	if len(d.Between) > 0 {
+		fmt.Fprintf(c.Out, "between them: %d\n", len(d.Between))
+		tab := newTable("", "", "", "")
+		for _, e := range d.Between {
+			what := string(e.What)
+			if e.What == report.WhatAction || e.What == report.WhatSettled {
+				what = spaced(e.Kind)
+			}
+			tab.row("  "+e.At.UTC().Format("2006-01-02 15:04Z"), what, orElse(e.Name, orElse(e.Key, e.ID)), cameTo(e))
 		}
 		tab.printRows(c.Out, c.Width)
 	}

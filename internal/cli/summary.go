@@ -3,11 +3,13 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -41,6 +43,13 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 			c.line("to do", a.Do)
 		}
 	}
+	c.printSummary(strings.TrimSuffix(a.Store.URL(), "/")+"/"+runPath(r)+"/report.html", r)
+}
+
+// printSummary is the summary of a run below its head lines, be it of this process
+// or stored.
+func (c *command) printSummary(page string, r sweep.Result) {
+	w := c.Out
 	c.printRead(string(r.Kind), r.Order, report.Coverage{Complete: r.Complete, Unread: r.Unread}, r.Counts)
 	c.printCounts(r)
 	c.printRefusals(r)
@@ -53,7 +62,7 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
 	c.printCampaigns(r.Campaigns)
 	// Not wrapped: they are there to be copied.
-	fmt.Fprintf(w, "\n  report   %s/%s/report.html\n", strings.TrimSuffix(a.Store.URL(), "/"), runPath(r))
+	fmt.Fprintf(w, "\n  report   %s\n", page)
 	if r.Head != "" {
 		fmt.Fprintf(w, "  head     %s\n", r.Head)
 	}
@@ -170,12 +179,28 @@ func (c *command) printRefusals(r sweep.Result) {
 		if !said[v.Text] { // one limit can refuse two kinds
 			said[v.Text] = true
 			c.line("refused", c.paint(red, printable(v.Text)))
+			if do := raised(v); do != "" {
+				c.line("to do", do)
+			}
 		}
 	}
 	c.printHeldBack(r)
 	for _, s := range r.Skipped {
 		c.line("skipped", printable(s))
 	}
+}
+
+// raised says how a limit is raised for one run, once somebody has looked at what
+// the plan would do.
+func raised(v plan.Violation) string {
+	if !strings.HasPrefix(v.Limit, "limits.") || v.Wanted == 0 {
+		return ""
+	}
+	to := fmt.Sprintf("%.0f", v.Wanted+float64(v.Done))
+	if v.Limit == "limits.maxShareOfRiskyUsers" { // the share holds what is done already
+		to = fmt.Sprintf("%.4g", math.Min(1, math.Ceil(v.Wanted*100)/100))
+	}
+	return fmt.Sprintf("look at the plan; if all of it is meant, allow it for one run: --%s %s", config.FlagName(v.Limit), to)
 }
 
 // printHeldBack names the users on whom an order of an earlier run may still
@@ -235,13 +260,15 @@ func (c *command) printPolicyActions(w io.Writer, r sweep.Result) {
 	if len(change) > 0 {
 		fmt.Fprintln(w)
 	}
-	n := 0
-	for _, e := range change {
-		if n == shown && !c.wide {
+	n, printed := 0, 0
+	for _, alike := range alikeEntries(change, c.wide) {
+		if printed == shown && !c.wide {
 			break
 		}
-		n++
-		text := renderDiff(e, c.colour(c.OutTTY))
+		printed++
+		n += len(alike)
+		e := alike[0]
+		text := renderAlike(alike, c.colour(c.OutTTY))
 		if e.Status == drift.Create && !c.wide && len(e.Reasons) == 0 {
 			text, _, _ = strings.Cut(text, "\n")
 			text += "\n"

@@ -44,28 +44,8 @@ func (f *riskFilter) check(now time.Time) (time.Time, error) {
 	return sinceTime(f.since, now)
 }
 
-// sinceTime reads a time, a date or an age.
-func sinceTime(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	age := text
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n int
-		if _, err := fmt.Sscanf(days, "%d", &n); err == nil && fmt.Sprint(n) == days {
-			age = fmt.Sprintf("%dh", 24*n)
-		}
-	}
-	if d, err := time.ParseDuration(age); err == nil && d >= 0 {
-		return now.Add(-d).UTC(), nil
-	}
-	return time.Time{}, usageError{fmt.Errorf("--since %q is no time (2026-11-01T06:00:00Z), date (2026-11-01) or age (24h, 7d)", text)}
-}
+// sinceTime reads the flag --since.
+func sinceTime(text string, now time.Time) (time.Time, error) { return timeFlag("--since", text, now) }
 
 func (c *command) detectionsCommand() *cobra.Command {
 	root := &cobra.Command{Use: "detections", Short: "Read risk detections"}

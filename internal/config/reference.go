@@ -9,13 +9,15 @@ import (
 
 // KeyDoc is one key of the reference.
 type KeyDoc struct {
-	Key, Type, Default string
+	Key     string `json:"key"`
+	Type    string `json:"type"`
+	Default string `json:"default"`
 	// Env is the variable that sets the key, empty for members of a list.
-	Env string
+	Env string `json:"environment"`
 	// Flag is the flag that sets the key, without dashes; empty for secrets,
 	// which would show in the list of processes, and for lists.
-	Flag string
-	Doc  string
+	Flag string `json:"flag"`
+	Doc  string `json:"doc"`
 }
 
 // Variables that are read besides those of the keys.

@@ -56,7 +56,7 @@ func Build(in Input) Plan {
 		if a.Reasons == nil {
 			a.Reasons = []string{}
 		}
-		if a.Status == Ready && !in.Ordered && !in.Enforcement.Allows(a.Kind) {
+		if (a.Status == Ready || a.Status == NotEnabled) && !in.Ordered && !in.Enforcement.Allows(a.Kind) { // also beside another switch that is off
 			a.Status = NotEnabled
 			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not enabled: "+a.Kind.row().key+" is off")
 		}

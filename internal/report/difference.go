@@ -21,13 +21,15 @@ type Difference struct {
 	Gone  []Changed `json:"gone"`
 	Risen []Changed `json:"risen"`
 	// Risen also are users whose level is not understood any more. Drifted are
-	// objects whose standing beside the baseline changed, and objects that are
-	// not ours and changed themselves; without Was they are new, without Is they
-	// are gone.
+	// objects that were changed, ours or not, or that stand otherwise beside the
+	// baseline; without Was they are new, without Is they are gone.
 	Drifted []Changed `json:"drifted"`
 	// NotCompared are the parts that one of the runs did not read: users,
 	// policies.
 	NotCompared []string `json:"notCompared,omitempty"`
+	// Between is what happened between two stored runs that are compared by hand:
+	// what was sent to the tenant, and each step of what did not stay as it became.
+	Between []Event `json:"between,omitempty"`
 	// Total counts all, also those beyond the thousand that are listed.
 	Total map[string]int `json:"total"`
 }
@@ -38,6 +40,9 @@ type Changed struct {
 	Name string `json:"name"`
 	Was  string `json:"was,omitempty"`
 	Is   string `json:"is,omitempty"`
+	// Members say of an object which of its members differ between the runs, and
+	// in which of them it now differs from the baseline.
+	Members []string `json:"members,omitempty"`
 	// Paths are the members in which an object that is not ours changed.
 	Paths []string `json:"paths,omitempty"`
 	// ChangedBy says who did it, if the audit log was read.
@@ -146,7 +151,15 @@ func (d *Difference) comparePolicies(before, after Policies) {
 				c.Paths = policy.DifferentPaths(policy.CanonicalOf(p.Kind, was.Live), c.Live)
 			}
 		}
-		if was.Status != p.Status || len(c.Paths) > 0 {
+		c.Members = Members(was, p)
+		if was.Status != p.Status {
+			for _, text := range texts(p.Differences) {
+				if !slices.Contains(c.Members, text) {
+					c.Members = append(c.Members, "not as the baseline says: "+text)
+				}
+			}
+		}
+		if was.Status != p.Status || len(c.Paths) > 0 || len(c.Members) > 0 {
 			d.add(&d.Drifted, "drifted", c)
 		}
 	}

@@ -163,7 +163,9 @@ func hours(since, now time.Time) float64 {
 // ReadPolicies reads policies.json.
 func ReadPolicies(r io.Reader) (Policies, error) {
 	var p Policies
-	err := json.NewDecoder(r).Decode(&p)
+	dec := json.NewDecoder(r)
+	dec.UseNumber()
+	err := dec.Decode(&p)
 	if errors.Is(err, io.EOF) {
 		err = errors.New("policies.json is empty")
 	}

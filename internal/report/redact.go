@@ -266,6 +266,18 @@ func (r Redaction) sentences(texts []string, names ...string) []string {
 	return out
 }
 
+// Difference takes the names of people out of what changed of policies.
+func (r Redaction) Difference(d Difference) Difference {
+	if !r.active() {
+		return d
+	}
+	d.Drifted = slices.Clone(d.Drifted)
+	for i := range d.Drifted {
+		d.Drifted[i].Members = r.principals(d.Drifted[i].Members)
+	}
+	return d
+}
+
 // principals takes user principal names out of texts, and nothing else.
 func (r Redaction) principals(texts []string) []string {
 	out := make([]string, len(texts))

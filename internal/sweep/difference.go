@@ -13,21 +13,14 @@ import (
 
 // difference compares this run with the last complete one; nil without one.
 func (r *publisher) difference(ctx context.Context, rep *report.Report, policies []report.PolicyRow) (d *report.Difference, err error) {
-	latest, err := r.Ledger.LatestRun(ctx)
-	if errors.Is(err, blobstore.ErrNotFound) || r.req.ordered() || !r.snapshot.Complete {
+	if r.req.ordered() || !r.snapshot.Complete {
 		return nil, nil
 	}
-	if err != nil {
+	before, err := r.previous(ctx)
+	if err != nil || before == nil {
 		return nil, err
 	}
-	rep.Previous = latest.Run
-	before, err := openSide(ctx, r.Ledger, latest.Run)
-	if errors.Is(err, blobstore.ErrNotFound) {
-		return nil, nil // the last run was deleted
-	}
-	if err != nil {
-		return nil, err
-	}
+	rep.Previous = before.Run
 	defer func() { err = errors.Join(err, before.Close()) }()
 	users, err := r.reopen(ctx, "users.jsonl")
 	if err != nil {
@@ -37,9 +30,49 @@ func (r *publisher) difference(ctx context.Context, rep *report.Report, policies
 	after := report.Side{Run: r.led.ID(), Users: users, Policies: report.Policies{Objects: policies}, Unread: rep.Coverage.Unread}
 	out, err := report.Compare(before.Side, after)
 	if err != nil {
-		return nil, fmt.Errorf("comparing with run %s: %w", latest.Run, err)
+		return nil, fmt.Errorf("comparing with run %s: %w", before.Run, err)
 	}
+	out = r.Output.Redaction.Difference(out)
 	return &out, nil
+}
+
+// previous opens the run that this one is compared with: the last complete run of
+// apply, and where there is none, as in a store of plans alone, the last sweep
+// that read everything; nil without one.
+func (r *publisher) previous(ctx context.Context) (*side, error) {
+	latest, err := r.Ledger.LatestRun(ctx)
+	if err == nil {
+		s, err := openSide(ctx, r.Ledger, latest.Run)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			return nil, nil // it was deleted
+		}
+		return &s, err
+	}
+	if !errors.Is(err, blobstore.ErrNotFound) {
+		return nil, err
+	}
+	ids, err := r.Ledger.RunIDs(ctx, historyRuns)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if id == r.led.ID() {
+			continue
+		}
+		m, err := r.Ledger.Manifest(ctx, id)
+		if errors.Is(err, blobstore.ErrNotFound) || err == nil && (m.Kind == ledger.KindOrder || m.Kind == ledger.KindDestroy) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s, err := openSide(ctx, r.Ledger, id)
+		if errors.Is(err, blobstore.ErrNotFound) || errors.Is(err, ErrNotWhole) {
+			continue
+		}
+		return &s, err
+	}
+	return nil, nil
 }
 
 // ErrNotWhole says that a run did not read the whole tenant.
@@ -58,7 +91,11 @@ func CompareRuns(ctx context.Context, l *ledger.Ledger, from, to string) (d repo
 		return d, err
 	}
 	defer func() { err = errors.Join(err, after.Close()) }()
-	return report.Compare(before.Side, after.Side)
+	if d, err = report.Compare(before.Side, after.Side); err != nil {
+		return d, err
+	}
+	d.Between, err = between(ctx, l, from, to)
+	return d, err
 }
 
 // side is one stored run of a comparison.

@@ -1,0 +1,258 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// period are the flags that bound which runs are looked at.
+type period struct{ since, until string }
+
+func (p *period) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.since, "since", "", "only from then on: a time, date or age: 2026-11-01, 2026-11-01T06:00:00Z, 24h, 7d")
+	cmd.Flags().StringVar(&p.until, "until", "", "only until then; a date is its end")
+}
+
+func (p *period) parse(now time.Time) (out sweep.Period, err error) {
+	if out.Since, err = timeFlag("--since", p.since, now); err != nil {
+		return out, err
+	}
+	if out.Until, err = timeFlag("--until", p.until, now); err != nil {
+		return out, err
+	}
+	if _, err := time.Parse(time.DateOnly, p.until); err == nil {
+		out.Until = out.Until.Add(24*time.Hour - time.Nanosecond)
+	}
+	if !out.Until.IsZero() && out.Until.Before(out.Since) {
+		return out, usageError{fmt.Errorf("--until %s is before --since %s", p.until, p.since)}
+	}
+	return out, nil
+}
+
+func (c *command) historyCommand() *cobra.Command {
+	var p period
+	cmd := &cobra.Command{
+		Use: "history USER|POLICY", Args: cobra.ExactArgs(1),
+		Short: "Say what all runs decided, did and saw of one user or policy",
+		Long: `Says what the runs in the store decided, did and saw of one user or object: each
+decision with its rule and reasons, each action with its outcome and who had it
+done, and each time an object left the baseline or came back to it.
+
+USER is a user principal name or an object id. POLICY is a policy, named location
+or authentication strength: its key in the baseline, its display name or its id.
+The table puts equal decisions of runs that follow each other on one line.`,
+		Example: `  risksweep report history ada@contoso.com --since 30d
+  risksweep report history CA010 -o csv`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.showHistory(cmd, args[0], p) },
+	}
+	p.flags(cmd)
+	return cmd
+}
+
+func (c *command) actionsCommand() *cobra.Command {
+	var p period
+	var f sweep.ActionFilter
+	var kind string
+	cmd := &cobra.Command{
+		Use: "actions", Short: "List the actions of all runs, with outcome, rule, reasons and who had them done",
+		Long: `Lists what runs did, or tried to do, oldest first. What was planned alone, because
+the run was a plan or the configuration does not enable it, is added by --planned.`,
+		Example: `  risksweep report actions --since 7d
+  risksweep report actions --rule corp-vpn -o csv
+  risksweep report actions --user ada@contoso.com --kind dismiss`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listActions(cmd, f, kind, p) },
+	}
+	p.flags(cmd)
+	cmd.Flags().StringVar(&f.Rule, "rule", "", "only of this allowlist entry, escalation or key of the baseline")
+	cmd.Flags().StringVar(&f.User, "user", "", "only on this user: user principal name or object id")
+	cmd.Flags().StringVar(&kind, "kind", "", "only of this kind: dismiss, confirmCompromised, updatePolicy, …")
+	cmd.Flags().BoolVar(&f.Planned, "planned", false, "also what was planned alone")
+	return cmd
+}
+
+// past is the store of the one tenant that is asked about.
+func (c *command) past(cmd *cobra.Command, p period) (past sweep.Past, tenant string, form report.CSVForm, err error) {
+	if past.Period, err = p.parse(c.Now()); err != nil {
+		return past, "", form, err
+	}
+	a, t, err := c.openOne(cmd, config.ToRead)
+	if err != nil {
+		return past, "", form, err
+	}
+	past.Ledger = a.Ledger(t.Name)
+	past.Redacted = report.NewRedaction(a.Config.Report.Redact, []byte(t.TenantID)).Text
+	return past, t.Name, askedCSV(a.Config), nil
+}
+
+func (c *command) showHistory(cmd *cobra.Command, of string, p period) error {
+	form, err := c.form("table", "json", "csv")
+	if err != nil {
+		return err
+	}
+	past, tenant, csv, err := c.past(cmd, p)
+	if err != nil {
+		return err
+	}
+	events, names, err := past.History(cmd.Context(), of)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		err := fmt.Errorf("no run of tenant %s says anything of %q", tenant, of)
+		if p.since != "" || p.until != "" {
+			err = fmt.Errorf("%w in that time", err)
+		}
+		if near := yamldoc.Nearest(of, names); near != "" {
+			err = fmt.Errorf("%w (did you mean %q?)", err, near)
+		}
+		return usageError{err}
+	}
+	return c.printEvents(events, form, csv, true)
+}
+
+func (c *command) listActions(cmd *cobra.Command, f sweep.ActionFilter, kind string, p period) error {
+	form, err := c.form("table", "json", "csv")
+	if err != nil {
+		return err
+	}
+	var kinds []string
+	for _, k := range plan.Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	if kind, err = oneOf("--kind", kind, kinds...); err != nil {
+		return err
+	}
+	f.Kind = plan.Kind(kind)
+	past, _, csv, err := c.past(cmd, p)
+	if err != nil {
+		return err
+	}
+	events, err := past.Actions(cmd.Context(), f)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 && form == "table" {
+		fmt.Fprintln(c.Err, "no action found")
+		return nil
+	}
+	return c.printEvents(events, form, csv, false)
+}
+
+// printEvents prints events in the form that was asked for; about one subject, the
+// table does not name it in each line.
+func (c *command) printEvents(events []report.Event, form string, csvForm report.CSVForm, one bool) error {
+	switch form {
+	case "json":
+		return printJSON(c.Out, events)
+	case "csv":
+		csv := report.NewCSV(c.Out, report.EventColumns, csvForm)
+		for _, e := range events {
+			if err := csv.Row(e.Cells()); err != nil {
+				return err
+			}
+		}
+		return csv.Flush()
+	}
+	heads := []string{"TIME", "WHAT", "", "WHY", "BY", "RUN"}
+	if !one {
+		heads = []string{"TIME", "ACTION", "ON", "OUTCOME", "RULE", "WHY", "BY", "RUN"}
+	}
+	t := newTable(heads...)
+	for i := 0; i < len(events); i++ {
+		e, same := events[i], 1
+		for one && e.What == report.WhatDecision && i+1 < len(events) && sameDecision(e, events[i+1]) {
+			i++
+			same++
+		}
+		at := e.At.UTC().Format("2006-01-02 15:04Z")
+		if !one {
+			t.row(at, spaced(e.Kind), orElse(e.Name, orElse(e.Key, e.ID)), plan.OutcomeStatus(e.Is).Words(), e.Rule, whyOf(report.Event{Changes: e.Changes, Reasons: e.Reasons, Detail: e.Detail, Reason: e.Reason}), e.By, e.Run)
+			continue
+		}
+		what := string(e.What)
+		if e.What == report.WhatAction || e.What == report.WhatSettled {
+			what = spaced(e.Kind)
+		}
+		run := e.Run
+		if same > 1 {
+			run = fmt.Sprintf("%s and %d more until %s", e.Run, same-1, events[i].At.UTC().Format("2006-01-02"))
+		}
+		t.row(at, what, cameTo(e), whyOf(e), e.By, run)
+	}
+	t.print(c.Out, c.Width)
+	return nil
+}
+
+// sameDecision reports whether a run decided as the one before it did.
+func sameDecision(a, b report.Event) bool {
+	return a.What == b.What && a.Is == b.Is && a.Rule == b.Rule && a.Risk == b.Risk && a.By == b.By && strings.Join(a.Reasons, "\n") == strings.Join(b.Reasons, "\n")
+}
+
+// cameTo says in a few words what an event came to.
+func cameTo(e report.Event) string {
+	switch e.What {
+	case report.WhatDecision:
+		return strings.Trim(orElse(e.Is, "no decision")+", "+e.Risk, ", ")
+	case report.WhatAction, report.WhatSettled:
+		return plan.OutcomeStatus(e.Is).Words()
+	}
+	switch {
+	case e.Was == "" || e.Was == e.Is:
+		return spaced(e.Is)
+	case e.Is == "":
+		return "was " + spaced(e.Was)
+	}
+	return spaced(e.Was) + " → " + spaced(e.Is)
+}
+
+// whyOf are the reasons of an event, the members that changed, and what a person
+// gave as the reason.
+func whyOf(e report.Event) string {
+	var parts []string
+	if e.Rule != "" {
+		parts = append(parts, "rule "+e.Rule)
+	}
+	for _, list := range [][]string{e.Changes, e.Reasons, {e.Detail, e.Reason}} {
+		for _, s := range list {
+			if s != "" {
+				parts = append(parts, s)
+			}
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+var errNoTime = errors.New("is no time (2026-11-01T06:00:00Z), date (2026-11-01) or age (24h, 7d)")
+
+// timeFlag reads a time, a date or an age out of a flag.
+func timeFlag(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	age := text
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		if _, err := fmt.Sscanf(days, "%d", &n); err == nil && fmt.Sprint(n) == days {
+			age = fmt.Sprintf("%dh", 24*n)
+		}
+	}
+	if d, err := time.ParseDuration(age); err == nil && d >= 0 {
+		return now.Add(-d).UTC(), nil
+	}
+	return time.Time{}, usageError{fmt.Errorf("%s %q %w", flag, text, errNoTime)}
+}
