@@ -22,6 +22,8 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/exception"
 	"github.com/risksweep/risksweep/internal/expectation"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/ledger"
@@ -212,6 +214,49 @@ func (a *App) readExpectations(t config.Tenant, used *[]ledger.InputText) ([]exp
 	return expectation.Parse(Relative(t.Expectations), data)
 }
 
+// readExceptions reads the tenant's file of exceptions, checked with its baseline;
+// nil if it has none.
+func (a *App) readExceptions(t config.Tenant, b *baseline.Baseline, used *[]ledger.InputText) (*exception.List, yamldoc.Problems) {
+	if t.Exceptions == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(t.Exceptions)
+	if err != nil {
+		return nil, yamldoc.Problems{{File: Relative(t.Exceptions), Message: "cannot be read: " + err.Error()}}
+	}
+	a.used(used, ledger.InputExceptions, t.Exceptions, data)
+	return exception.Parse(Relative(t.Exceptions), data, KnownToExceptions(a.Config, b, a.opt.Now()))
+}
+
+// CheckExceptions says what is wrong with the tenant's file of exceptions.
+func (a *App) CheckExceptions(t config.Tenant) yamldoc.Problems {
+	b, _ := a.Baseline(t) // what is wrong with it is said of itself
+	_, problems := a.readExceptions(t, b, &[]ledger.InputText{})
+	return problems
+}
+
+// KnownToExceptions is what a file of exceptions is checked with. The baseline
+// may be nil.
+func KnownToExceptions(cfg *config.Config, b *baseline.Baseline, now time.Time) exception.Known {
+	k := exception.Known{Now: now}
+	if cfg != nil {
+		k.MaxDuration = cfg.Exceptions.MaxDuration
+	}
+	if b == nil {
+		return k
+	}
+	k.Policies, k.BreakGlass = map[string]bool{}, b.BreakGlass.Users
+	for _, it := range b.Policies {
+		k.Policies[it.Key] = !it.NoExceptions
+	}
+	for _, ref := range b.Refs() {
+		if ref.Kind == entra.KindUser {
+			k.Users = append(k.Users, ref.Name)
+		}
+	}
+	return k
+}
+
 // Disk is the machine's file system, with paths as people write them.
 type Disk struct{}
 
@@ -245,6 +290,7 @@ func (a *App) Check(t config.Tenant) error {
 type tenantFiles struct {
 	triage       *triage.Policy
 	baseline     *baseline.Baseline
+	exceptions   *exception.List
 	expectations []expectation.Expectation
 	used         []ledger.InputText
 }
@@ -255,6 +301,8 @@ func (a *App) files(t config.Tenant) (f tenantFiles, err error) {
 	var more yamldoc.Problems
 	f.triage, problems = a.readTriage(t, &f.used)
 	f.baseline, more = a.readBaseline(t, &f.used)
+	problems = append(problems, more...)
+	f.exceptions, more = a.readExceptions(t, f.baseline, &f.used)
 	problems = append(problems, more...)
 	f.expectations, more = a.readExpectations(t, &f.used)
 	problems = append(problems, more...)
@@ -296,8 +344,8 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		Notify: a.notifier(t, redaction),
 		Name:   t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
 		Reader: client, Writer: func() apply.Writer { return client },
-		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Expectations: f.expectations, Access: client, Logs: logs,
 		Inputs: append([]ledger.InputText{settingsOf(cfg, t.Name)}, f.used...), ConfigCommit: a.commit(),
+		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Exceptions: f.exceptions, Expectations: f.expectations, Access: client, Logs: logs,
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
 			ServicePrincipals: cfg.Sweep.ServicePrincipals, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,

@@ -130,6 +130,11 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 			e.Facts = append(e.Facts, "not read: "+text)
 		}
 	}
+	for _, x := range r.Exceptions {
+		if x.Overdue {
+			e.Facts = append([]string{red.Sentence(sweep.OverdueText(x.Exclusion), x.Name)}, e.Facts...)
+		}
+	}
 	for _, v := range r.Plan.Violations {
 		if text := "refused: " + v.Text; !slices.Contains(e.Facts, text) {
 			e.Facts = append(e.Facts, text)
@@ -163,6 +168,9 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 		e.Facts = append(e.Facts, fmt.Sprintf("policies or locations that differ from the baseline: %d", differ))
 	}
 	e.Facts = append(e.Facts, changeFacts(r, red)...)
+	for _, x := range r.Ending { // told once
+		e.Facts = append(e.Facts, red.Sentence(sweep.EndingText(x), x.Name))
+	}
 	for i, g := range r.Campaigns {
 		if i == maxGroups {
 			break

@@ -18,6 +18,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Reader is what the executor looks at before and after a write.
@@ -109,7 +110,7 @@ type Result struct {
 // is under way.
 func Run(ctx context.Context, o Options) (Result, error) {
 	r := &run{Options: o, outcomes: map[string]plan.Outcome{}, ids: map[string]string{},
-		failed: map[string]bool{}, fresh: map[string]bool{}, unseen: map[string]time.Time{}, written: map[string]string{}}
+		failed: map[string]bool{}, fresh: map[string]bool{}, unseen: map[string]time.Time{}, written: map[string]string{}, wroteDoc: map[string]policy.Canonical{}}
 	for k, v := range o.IDs {
 		r.ids[k] = v
 	}
@@ -128,14 +129,16 @@ func Run(ctx context.Context, o Options) (Result, error) {
 // run is one execution.
 type run struct {
 	Options
-	outcomes   map[string]plan.Outcome
-	made       []Made
-	ids        map[string]string    // "kind:key" -> id, also of what this run made
-	failed     map[string]bool      // "kind:key" that could not be made
-	fresh      map[string]bool      // "kind:key" made by this run
-	unseen     map[string]time.Time // "kind:key" made by this run that the service had not seen yet, and when to try again
-	written    map[string]string    // object id -> canonical hash that our last write asked for
-	wrote      bool                 // an object was written
+	outcomes map[string]plan.Outcome
+	made     []Made
+	ids      map[string]string    // "kind:key" -> id, also of what this run made
+	failed   map[string]bool      // "kind:key" that could not be made
+	fresh    map[string]bool      // "kind:key" made by this run
+	unseen   map[string]time.Time // "kind:key" made by this run that the service had not seen yet, and when to try again
+	written  map[string]string    // object id -> canonical hash that our last write asked for
+	// wroteDoc is what our last write asked for, by object id.
+	wroteDoc   map[string]policy.Canonical
+	wrote      bool // an object was written
 	stopped    error
 	journalErr error
 	total      int

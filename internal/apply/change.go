@@ -40,6 +40,10 @@ func (r *run) change(ctx context.Context, t *task) verdict {
 	case plan.Delete:
 		t.after = nil
 		return r.remove(ctx, t)
+	case plan.Begin, plan.End:
+		if t.id == "" { // the policy was made by this run
+			t.id = r.ids[keyOf(c)]
+		}
 	}
 	return r.update(ctx, t)
 }
@@ -114,6 +118,7 @@ func (r *run) stands(t *task, id string) {
 		r.Known[c.Kind] = map[string]bool{}
 	}
 	r.Known[c.Kind][t.id] = true
+	r.remember(t)
 }
 
 // update changes an object after a look that it is still what the plan saw. A
@@ -122,7 +127,11 @@ func (r *run) stands(t *task, id string) {
 func (r *run) update(ctx context.Context, t *task) verdict {
 	c := t.action.Change
 	send := func(cc context.Context) (string, error) { return r.Writer.UpdateObject(cc, c.Kind, t.id, t.body) }
-	v, err := r.try(ctx, t, r.unmoved, send)
+	look := r.unmoved
+	if len(c.Exclusions) > 0 {
+		look = r.asItStands
+	}
+	v, err := r.try(ctx, t, look, send)
 	if v != accepted {
 		return v
 	}
@@ -145,8 +154,14 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 	for _, need := range c.Needs {
 		delete(r.unseen, need)
 	}
-	r.written[t.id] = policy.CanonicalHash(c.Kind, t.after)
+	r.remember(t)
 	return accepted
+}
+
+// remember takes in what this run has made of an object.
+func (r *run) remember(t *task) {
+	after := policy.CanonicalOf(t.action.Change.Kind, t.after)
+	r.written[t.id], r.wroteDoc[t.id] = after.Hash(), after
 }
 
 // remove deletes an object after a look that it is still what the plan saw.

@@ -127,6 +127,9 @@ func lookForObjects(ctx context.Context, reader Reader, intents []Intent, out []
 			delete(open, i)
 			out[i].Made = made
 			out[i].taken()
+			if made == nil {
+				continue
+			}
 			out[i].Outcome.Subject.ID = entra.NewID(made.ID)
 			owned[made.ID] = true
 			if in.IDs != nil && !made.Deleted {
@@ -167,6 +170,15 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Ma
 		return nil, false // what it refers to was never made, so neither was it
 	}
 	switch in.Action.Kind.Verb() {
+	case plan.Begin, plan.End:
+		if w.id == "" {
+			for _, d := range live {
+				if d.ID() == in.IDs[keyOf(c)] {
+					byID = d
+				}
+			}
+		}
+		return nil, byID != nil && exceptionShows(in.Action, byID)
 	case plan.Delete:
 		return w.made(nil), byID == nil
 	case plan.Create:
@@ -185,7 +197,8 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Ma
 		w.id = found[0].ID()
 		return w.made(found[0]), true
 	}
-	if byID == nil || policy.CanonicalHash(c.Kind, byID) != policy.CanonicalHash(c.Kind, after) {
+	// An exception that began after it in the same run changes nothing of it.
+	if out := textIDs(c.Excepted); byID == nil || policy.CanonicalOf(c.Kind, byID).HashWithout(out) != policy.CanonicalOf(c.Kind, after).HashWithout(out) {
 		return nil, false
 	}
 	w.after = after

@@ -94,12 +94,16 @@ func (r *run) judge(ctx context.Context, w write, live entra.Document, listed, o
 // keeps it, nil for one that is deleted.
 func (w write) made(live entra.Document) *Made {
 	c := w.action.Change
+	if len(c.Exclusions) > 0 { // nothing of it is the baseline's
+		return nil
+	}
 	m := &Made{Kind: c.Kind, Key: c.Key, ID: w.id}
 	if w.after == nil {
 		m.Deleted = true
 		return m
 	}
 	m.DisplayName = w.after.DisplayName()
-	m.Hash, m.Wanted = policy.CanonicalHash(c.Kind, live), policy.CanonicalHash(c.Kind, w.after)
+	out := textIDs(c.Excepted)
+	m.Hash, m.Wanted = policy.CanonicalOf(c.Kind, live).HashWithout(out), policy.CanonicalOf(c.Kind, w.after).HashWithout(out)
 	return m
 }

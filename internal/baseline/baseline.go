@@ -51,6 +51,8 @@ type Item struct {
 	Want policy.Canonical
 	// AcceptLockout is the operator's word that a policy may block everyone.
 	AcceptLockout bool
+	// NoExceptions says that the policy takes no exceptions.
+	NoExceptions bool
 	// Unmanaged are the paths whose values are left to the tenant.
 	Unmanaged []string
 	// AllowUnknown are the paths that pass although the schema lacks them.

@@ -77,6 +77,7 @@ func itemSchema(kind entra.ObjectKind, free bool) map[string]any {
 	}
 	if kind == entra.KindPolicy {
 		own["acceptLockout"] = map[string]any{"type": "boolean", "description": "the policy may block all users on all applications"}
+		own["exceptions"] = map[string]any{"enum": []string{"none"}, "description": "none: the policy takes no exceptions"}
 		own["unmanaged"] = stringList("paths whose values are left to the tenant, such as state or sessionControls")
 	}
 	return objectSchema(policy.SchemaOf(kind), free, own)

@@ -13,7 +13,7 @@ import (
 // specialKeys are the members that are ours and not Graph's, by kind.
 func specialKeys(kind entra.ObjectKind) []string {
 	if kind == entra.KindPolicy {
-		return []string{"key", "acceptLockout", "unmanaged", "allowUnknown"}
+		return []string{"key", "acceptLockout", "exceptions", "unmanaged", "allowUnknown"}
 	}
 	return []string{"key", "allowUnknown"}
 }
@@ -35,6 +35,9 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	}
 	if a, ok := l.Bool(n.Get("acceptLockout")); ok && kind == entra.KindPolicy {
 		it.AcceptLockout = a
+	}
+	if at := n.Get("exceptions"); at != nil && kind == entra.KindPolicy {
+		_, it.NoExceptions = l.Enum(at, "none")
 	}
 	if paths, ok := l.Strings(n.Get("allowUnknown")); ok {
 		it.AllowUnknown = paths

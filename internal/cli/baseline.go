@@ -108,6 +108,8 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		Entries  []drift.Entry `json:"entries"`
 		Problems []string      `json:"problems"`
 		Warnings []string      `json:"warnings"`
+		// Exceptions are who stays out of which policy until when.
+		Exceptions []plan.Exempt `json:"exceptions"`
 		// Effects is null where people could not be read.
 		Effects []access.Effect `json:"effects"`
 	}
@@ -123,7 +125,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		}
 		r := compared.Result
 		effects, unread := c.effects(cmd.Context(), a, t, compared)
-		one := answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings), orEmpty(effects)}
+		one := answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings), orEmpty(r.Exceptions), orEmpty(effects)}
 		if unread != nil {
 			one.Effects = nil
 			one.Warnings = append(one.Warnings, "what the changes mean to people is not known: "+unread.Error())
@@ -141,6 +143,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		if form == "text" {
 			r.Warnings = one.Warnings
 			c.printEntries(t.Name, r)
+			c.printExceptionActions(r.Actions, nil, 0)
 			if unread == nil {
 				c.printEffects(effects, len(r.Actions))
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/schedule"
+	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/zones"
 )
 
@@ -46,6 +47,7 @@ func (c *command) doctor(cmd *cobra.Command) error {
 	}
 	ctx := cmd.Context()
 	checks := []doctor.Check{c.checkSchedule(cfg), checkHTTP(cfg)}
+	var overdue []doctor.Check // before all else
 	a, err := app.Open(ctx, cfg, app.Options{Now: c.Now, Log: c.log, Version: Version()})
 	if err != nil {
 		checks = append(checks, doctor.Check{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(cfg, err)})
@@ -54,8 +56,10 @@ func (c *command) doctor(cmd *cobra.Command) error {
 		checks = append(checks, c.checkStore(ctx, a)...)
 	}
 	for _, t := range cfg.Tenants {
+		overdue = append(overdue, checkOverdue(ctx, a, t)...)
 		checks = append(checks, c.examine(ctx, a, t)...)
 	}
+	checks = append(overdue, checks...)
 	if err := c.printChecks(form, checks); err != nil {
 		return err
 	}
@@ -75,6 +79,22 @@ func (c *command) doctor(cmd *cobra.Command) error {
 		return exitError{code: code}
 	}
 	return nil
+}
+
+// checkOverdue names the exceptions that are over and were not taken back.
+func checkOverdue(ctx context.Context, a *app.App, t config.Tenant) (checks []doctor.Check) {
+	list, err := a.Overdue(ctx, t.Name)
+	if err != nil {
+		return nil // the store has a check of its own, and every run says what is wrong with the state
+	}
+	fix := "risksweep apply"
+	if !a.Config.Enforcement.Exceptions {
+		fix += " --enforcement-exceptions"
+	}
+	for _, x := range list {
+		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "exception " + x.Exception, Status: doctor.Fail, Detail: sweep.OverdueText(x), Fix: fix})
+	}
+	return checks
 }
 
 // examine looks at one tenant.
@@ -104,6 +124,12 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 			}
 			emergency = &doctor.BreakGlass{Users: base.BreakGlass.Users, Groups: base.BreakGlass.Groups}
 		}
+	}
+	if t.Exceptions != "" && t.Triage == "" {
+		parts = append(parts, doctor.Triage) // who is put out must not be privileged
+	}
+	if problems := a.CheckExceptions(t); problems.Err() != nil {
+		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "exceptions", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep exceptions validate"})
 	}
 	if _, problems := a.Triage(t); problems.Err() != nil {
 		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "triage", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep triage validate"})

@@ -132,7 +132,7 @@ func filesToPack(cfg *config.Config) ([]packed, error) {
 	}
 	var problems yamldoc.Problems
 	for _, t := range cfg.Tenants {
-		for key, path := range map[string]string{"baseline": t.Baseline, "triage": t.Triage, "expectations": t.Expectations} {
+		for key, path := range map[string]string{"baseline": t.Baseline, "triage": t.Triage, "expectations": t.Expectations, "exceptions": t.Exceptions} {
 			if path == "" {
 				continue
 			}

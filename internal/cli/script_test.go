@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS("../../examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "runs": runIDs, "captured": captured, "deleterun": deleteRun, "bom": byteOrderMark,
+			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "runs": runIDs, "captured": captured, "deleterun": deleteRun, "bom": byteOrderMark, "until": until,
 			"azurite": azurite(t), "webhook": webhook, "heard": heard, "daemon": startDaemon, "stopdaemon": stopDaemon, "api": callAPI, "waitrun": waitRun, "waitruns": waitRuns,
 		},
 	})
@@ -210,4 +210,13 @@ func applyPlan(ts *testscript.TestScript, neg bool, args []string) {
 	var runs []struct{ Run string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &runs))
 	ts.Check(ts.Exec("risksweep", "apply", "--plan", runs[0].Run))
+}
+
+// until replaces UNTIL in a file by the time so long from now: `until FILE
+// 240h`.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), "UNTIL", time.Now().Add(d).UTC().Format(time.RFC3339))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }

@@ -36,6 +36,7 @@ func (c *command) line(label, text string) {
 func (c *command) printResult(a *app.App, r sweep.Result) {
 	w := c.Out
 	fmt.Fprintf(w, "%s: %s %s in %s\n", r.Tenant, r.Mode, c.paintStatus(r.Status), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
+	c.printExceptions(r, true)
 	if r.Err != nil {
 		c.line("error", c.paint(red, printable(r.Err.Error())))
 		if a, ok := adviceFor(r.Err); ok {
@@ -52,12 +53,14 @@ func (c *command) printSummary(page string, r sweep.Result) {
 	w := c.Out
 	c.printRead(string(r.Kind), r.Order, report.Coverage{Complete: r.Complete, Unread: r.Unread}, r.Counts)
 	c.printCounts(r)
+	c.printExceptions(r, false)
 	c.printRefusals(r)
 	if r.Stats.Total > 0 {
 		c.line("sent", sentWords(r))
 	}
 	c.printUserActions(w, r)
 	c.printPolicyActions(w, r)
+	c.printExceptionActions(r.Plan.Actions, outcomes(r), 2)
 	c.printBad(r)
 	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
 	c.printCampaigns(r.Campaigns)
@@ -149,6 +152,54 @@ func (c *command) printCounts(r sweep.Result) {
 	}
 	if len(policies) > 0 {
 		c.line("policies", strings.Join(policies, "; "))
+	}
+}
+
+// printExceptions tells of exceptions: those that are overdue before all else,
+// then how many stand how.
+func (c *command) printExceptions(r sweep.Result, overdue bool) {
+	counts, all := map[plan.ExemptStatus]int{}, 0
+	for _, x := range r.Exceptions {
+		counts[x.Status]++
+		all++
+		if overdue && x.Overdue {
+			c.line("overdue", c.paint(red, printable(sweep.OverdueText(x.Exclusion))))
+		}
+	}
+	if overdue || all == 0 {
+		return
+	}
+	var parts []string
+	for _, s := range []struct {
+		status plan.ExemptStatus
+		words  string
+	}{{plan.InForce, "in force"}, {plan.ToBegin, "to begin"}, {plan.ToEnd, "to end"}, {plan.Ended, "ended"}, {plan.NotPut, "not carried out"}, {plan.Redundant, "not needed"}} {
+		if n := counts[s.status]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s.words))
+		}
+	}
+	c.line("exceptions", strings.Join(parts, ", "))
+}
+
+// printExceptionActions lists the exceptions that begin or end, with what that
+// means; became are the outcomes, none for what is only compared.
+func (c *command) printExceptionActions(actions []plan.Action, became map[string]plan.Outcome, indent int) {
+	for _, a := range actions {
+		if a.Change == nil || len(a.Change.Exclusions) == 0 {
+			continue
+		}
+		sign, colour := "+", yellow
+		if a.Kind == plan.EndException {
+			sign, colour = "-", green
+		}
+		status := spaced(string(a.Status))
+		if o, ok := became[a.ID]; ok {
+			status = spaced(string(o.Status))
+		}
+		fmt.Fprintln(c.Out, strings.Repeat(" ", indent)+c.paint(colour, printable(fmt.Sprintf("%s exception %s: %s of %s: %s", sign, a.Rule, a.Kind.Verb(), nameOf(a.Subject), status))))
+		for _, r := range a.Reasons {
+			c.paragraph(indent+4, "· %s", r)
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type Config struct {
 	Sweep       Sweep
 	Enforcement Enforcement
 	Limits      plan.Limits
+	Exceptions  Exceptions
 	HTTP        HTTP
 	Report      Report
 	Notices     []Notice
@@ -48,6 +49,8 @@ type Tenant struct {
 	// Baseline is a file or a folder, Triage a file: absolute, or empty if
 	// that part of the run is left out.
 	Baseline, Triage string
+	// Exceptions is a file, absolute, or empty if there is none.
+	Exceptions string
 	// Expectations is a file, absolute, or empty if there is none.
 	Expectations string
 	// GraphEndpoint and AuthorityHost override those of the cloud.
@@ -131,6 +134,11 @@ type Sweep struct {
 type Enforcement struct {
 	plan.Enforcement
 	AllowEnabledPolicies, AllowWeakening, Prune bool
+}
+
+// Exceptions bounds the exceptions to policies.
+type Exceptions struct {
+	MaxDuration time.Duration
 }
 
 // HTTP is the API of serve.

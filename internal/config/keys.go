@@ -43,6 +43,7 @@ var keys = func() []field[Config] {
 		boolean("enforcement.allowEnabledPolicies", "false", "Writes may change the effect of enabled policies.", func(c *Config) *bool { return &c.Enforcement.AllowEnabledPolicies }),
 		boolean("enforcement.allowWeakening", "false", "Writes may weaken enabled policies.", func(c *Config) *bool { return &c.Enforcement.AllowWeakening }),
 		boolean("enforcement.prune", "false", "Owned policies that left the baseline are deleted.", func(c *Config) *bool { return &c.Enforcement.Prune }),
+		boolean("enforcement.exceptions", "false", "apply may begin and end exceptions.", func(c *Config) *bool { return &c.Enforcement.Exceptions }),
 
 		whole("limits.maxDismissals", "50", "Dismissals in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxDismissals }),
 		whole("limits.maxConfirmCompromised", "10", "Confirmations in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxConfirmCompromised }),
@@ -52,6 +53,9 @@ var keys = func() []field[Config] {
 		whole("limits.maxPolicyCreates", "50", "Creates of policies, locations and strengths in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxPolicyCreates }),
 		whole("limits.maxPolicyUpdates", "20", "Updates of policies, locations and strengths in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxPolicyUpdates }),
 		whole("limits.maxPolicyDeletes", "0", "Deletes of policies, locations and strengths in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxPolicyDeletes }),
+		whole("limits.maxExceptions", "10", "Users whom exceptions put out of policies in 24 hours, each policy counted, and as many who are taken back before the end; 0: none. An end whose time has come is not counted.", 1e6, func(c *Config) *int { return &c.Limits.MaxExceptions }),
+
+		duration("exceptions.maxDuration", "720h", "The longest that an exception may last.", time.Hour, 366*day, func(c *Config) *time.Duration { return &c.Exceptions.MaxDuration }),
 
 		text("http.listen", "127.0.0.1:8080", "Address that serve listens on.", func(c *Config) *string { return &c.HTTP.Listen }, listenAddress),
 		hidden("http.token", "Bearer token of the API of serve.", true, func(c *Config) *Secret { return &c.HTTP.Token }),
@@ -93,6 +97,7 @@ var tenantKeys = func() []field[Tenant] {
 		hidden("credential.token", "Token of kind static, only with a graphEndpoint on loopback.", false, func(t *Tenant) *Secret { return &t.Credential.Token }),
 		filename("baseline", "Baseline file or folder; none: policies are left out of the run.", func(t *Tenant) *string { return &t.Baseline }),
 		filename("triage", "Triage file; none: triage is left out of the run.", func(t *Tenant) *string { return &t.Triage }),
+		filename("exceptions", "File of exceptions, by which users stay out of policies of the baseline until a time; none: nobody does.", func(t *Tenant) *string { return &t.Exceptions }),
 		filename("expectations", "File of expectations that the baseline must fulfil; none: nothing is expected.", func(t *Tenant) *string { return &t.Expectations }),
 		text("graphEndpoint", "", "Address of Microsoft Graph with its version, if it is not the cloud's; plain http on loopback only.", func(t *Tenant) *string { return &t.GraphEndpoint }, webAddress),
 		text("authorityHost", "", "Address to sign in at, if it is not the cloud's.", func(t *Tenant) *string { return &t.AuthorityHost }, webAddress),

@@ -88,6 +88,10 @@ func readTenant(r *reader, n *yamldoc.Node) (Tenant, map[string]*yamldoc.Node) {
 	}
 	r.exists(given["baseline"], t.Baseline, "file or folder", r.Add)
 	r.exists(given["triage"], t.Triage, "file", r.Add)
+	r.exists(given["exceptions"], t.Exceptions, "file", r.Add)
+	if t.Exceptions != "" && t.Baseline == "" {
+		r.Add(given["exceptions"], "exceptions name policies of the baseline, and the tenant has none: give it a baseline")
+	}
 	r.exists(given["expectations"], t.Expectations, "file", r.Add)
 	if t.Cloud == "china" && t.Triage != "" {
 		r.Add(given["triage"], "the China cloud has no ID Protection: a triage file cannot be used there")

@@ -51,6 +51,9 @@ type Options struct {
 	KeepDays int
 	// Ready tests the store and the sign-in to every tenant.
 	Ready func(context.Context) error
+	// Overdue counts the exceptions of a tenant that are over and still in
+	// force; nil shows no number.
+	Overdue func(ctx context.Context, tenant string) (int, error)
 	// Missed is told of a run that was missed and is made up for; may be nil.
 	Missed func(ctx context.Context, tenant string, due time.Time)
 	// Listening is told the address, once.

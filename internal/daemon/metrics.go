@@ -25,6 +25,10 @@ type metrics struct {
 	runs, actions, requests, throttled, retried, http *prometheus.CounterVec
 	running, duration, open                           *prometheus.GaugeVec
 
+	// overdue counts the exceptions of a tenant that are over and still in
+	// force; nil: nobody can.
+	overdue func(ctx context.Context, tenant string) (int, error)
+
 	mu      sync.Mutex
 	success map[string]time.Time // end of the last run that did all it should
 	levels  map[string]bool      // tenant/level that were shown
@@ -33,7 +37,11 @@ type metrics struct {
 var (
 	successAt  = prometheus.NewDesc("risksweep_last_success_timestamp_seconds", "End of the last run that succeeded; 0 if there was none.", []string{"tenant"}, nil)
 	successAge = prometheus.NewDesc("risksweep_last_success_age_seconds", "Age of the last run that succeeded; +Inf if there was none.", []string{"tenant"}, nil)
+	overdue    = prometheus.NewDesc("risksweep_exceptions_overdue", "Users whom exceptions keep out of policies though they are over, each policy counted.", []string{"tenant"}, nil)
 )
+
+// overdueWithin is how long counting overdue exceptions may take.
+const overdueWithin = 5 * time.Second
 
 func newMetrics(o Options) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -43,7 +51,7 @@ func newMetrics(o Options) *metrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "risksweep_" + name, Help: help}, labels)
 	}
 	m := &metrics{
-		registry: prometheus.NewRegistry(), now: o.Now, tenants: o.Tenants, success: map[string]time.Time{}, levels: map[string]bool{},
+		registry: prometheus.NewRegistry(), now: o.Now, overdue: o.Overdue, tenants: o.Tenants, success: map[string]time.Time{}, levels: map[string]bool{},
 		runs:      counter("runs_total", "Runs by how they ended; error: no run came of an order.", "tenant", "mode", "status"),
 		actions:   counter("actions_total", "Actions by what became of them.", "tenant", "kind", "outcome"),
 		requests:  counter("graph_requests_total", "Requests sent to Microsoft Graph.", "tenant"),
@@ -71,10 +79,24 @@ func (m *metrics) handler() http.Handler {
 }
 
 // Describe is of prometheus.Collector.
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) { ch <- successAt; ch <- successAge }
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	ch <- successAt
+	ch <- successAge
+	ch <- overdue
+}
 
 // Collect is of prometheus.Collector: ages are those of the moment.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, t := range m.tenants {
+		if m.overdue == nil {
+			break
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), overdueWithin)
+		if n, err := m.overdue(ctx, t); err == nil { // what is not known is not shown
+			ch <- prometheus.MustNewConstMetric(overdue, prometheus.GaugeValue, float64(n), t)
+		}
+		cancel()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()

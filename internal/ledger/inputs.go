@@ -15,6 +15,7 @@ const (
 	InputConfiguration = "configuration" // the effective values, without secrets
 	InputBaseline      = "baseline"
 	InputTriage        = "triage"
+	InputExceptions    = "exceptions"
 	InputExpectations  = "expectations"
 )
 

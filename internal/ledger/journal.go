@@ -33,6 +33,8 @@ type Entry struct {
 	Subject plan.Subject    `json:"subject,omitzero"`
 	Detail  json.RawMessage `json:"detail,omitempty"`
 	Outcome *plan.Outcome   `json:"outcome,omitempty"`
+	// Weight is how much of its limit an intent takes where that is not one.
+	Weight *int `json:"weight,omitempty"`
 }
 
 // Journal is the append-only record of one run.
@@ -139,7 +141,7 @@ func (l *Ledger) RecentActions(ctx context.Context, since time.Time, writers []W
 	out := map[plan.Kind]int{}
 	for _, id := range ids {
 		type action struct{ run, id string }
-		counted := map[action]plan.Kind{}
+		counted := map[action]Entry{}
 		for e, err := range l.ReadJournal(ctx, id) {
 			if err != nil {
 				return nil, err
@@ -147,13 +149,17 @@ func (l *Ledger) RecentActions(ctx context.Context, since time.Time, writers []W
 			a := action{e.Run, e.Action}
 			switch {
 			case e.Type == EntryIntent && !e.At.Before(since):
-				counted[a] = e.Kind
+				counted[a] = e
 			case e.Type == EntryOutcome && e.Outcome != nil && e.Run == id && !e.Outcome.Status.Sent():
 				delete(counted, a)
 			}
 		}
-		for _, kind := range counted {
-			out[kind]++
+		for _, e := range counted {
+			if e.Weight != nil {
+				out[e.Kind] += *e.Weight
+			} else {
+				out[e.Kind]++
+			}
 		}
 	}
 	return out, nil

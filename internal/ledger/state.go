@@ -30,6 +30,8 @@ type State struct {
 	HeadRun string `json:"headRun,omitempty"`
 	// Owned are the objects that stand for the keys of the baseline.
 	Owned plan.OwnedObjects `json:"owned,omitempty"`
+	// Exclusions are the users whom exceptions keep out of policies.
+	Exclusions []plan.Exclusion `json:"exclusions,omitempty"`
 	// Dismissals and Confirmations are the recent ones.
 	Dismissals    []PastAction `json:"dismissals,omitempty"`
 	Confirmations []PastAction `json:"confirmations,omitempty"`

@@ -118,6 +118,15 @@ type Change struct {
 	Differences []policy.Difference `json:"differences,omitempty"`
 	// Needs are the keys of changes (kind:key) that must have succeeded first.
 	Needs []string `json:"needs,omitempty"`
+	// Exclusions are whom an exception puts out of the policy, or no longer
+	// keeps out of it. What is sent is the policy as it then stands, with them
+	// among its excluded users or without them.
+	Exclusions []Exclusion `json:"exclusions,omitempty"`
+	// Due says that their time has come.
+	Due bool `json:"due,omitempty"`
+	// Excepted are the users whom exceptions keep out of the policy: they are
+	// no part of what is remembered of it as the baseline's.
+	Excepted []entra.ID `json:"excepted,omitempty"`
 }
 
 // Violation is a limit that the plan goes beyond.

@@ -66,7 +66,7 @@ func Build(in Input) Plan {
 	for _, v := range p.Violations {
 		for i := range p.Actions {
 			a := &p.Actions[i]
-			if a.Status == Ready && a.Kind.row().limit == v.Kind {
+			if a.Status == Ready && a.Kind.row().limit == v.Kind && a.Weight() > 0 {
 				a.Status = Refused
 				a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "refused: "+v.Text)
 			}
@@ -133,7 +133,7 @@ func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Vi
 	wanted, done := map[Kind]int{}, map[Kind]int{}
 	for _, a := range actions {
 		if a.Status == Ready {
-			wanted[a.Kind.row().limit]++
+			wanted[a.Kind.row().limit] += a.Weight()
 		}
 	}
 	if least := atRiskOf(actions); atRisk.known && atRisk.n < least { // they came while the users were counted
@@ -283,7 +283,7 @@ func (p *Plan) RefuseChanges(limit, text string, requestsPerSecond float64) {
 	p.Violations = append(p.Violations, Violation{Kind: UpdatePolicy, Limit: limit, Text: text})
 	for i := range p.Actions {
 		a := &p.Actions[i]
-		if a.Status == Ready && !a.Kind.OnUser() {
+		if a.Status == Ready && !a.Kind.OnUser() && a.Weight() > 0 {
 			a.Status = Refused
 			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "refused: "+text)
 		}

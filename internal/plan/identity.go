@@ -22,12 +22,16 @@ func identity(a Action) string {
 		Enabled *bool
 		Hash    string
 		Body    any
+		Out     []Exclusion
 	}{Kind: a.Kind, ID: a.Subject.ID, Key: a.Subject.Key, Rule: a.Rule, Risk: a.Risk}
 	if a.Account != nil {
 		key.Enabled = a.Account.AccountEnabled
 	}
 	if a.Change != nil {
 		key.Hash, key.Body = a.Change.BeforeHash, a.Change.Body
+		for _, e := range a.Change.Exclusions {
+			key.Out = append(key.Out, Exclusion{UserID: e.UserID, Until: e.Until})
+		}
 	}
 	text, err := json.Marshal(key)
 	if err != nil {

@@ -27,6 +27,8 @@ const (
 	DeleteLocation     Kind = "deleteLocation"
 	DeleteStrength     Kind = "deleteStrength"
 	DeletePolicy       Kind = "deletePolicy"
+	BeginException     Kind = "beginException" // puts users among the excluded ones of a policy
+	EndException       Kind = "endException"   // takes them out again
 )
 
 // Enforcement is what apply may do; everything else is planned and reported
@@ -42,6 +44,8 @@ type Enforcement struct {
 	// strengths. What such a write needs besides (allowEnabledPolicies,
 	// allowWeakening, prune) the baseline has judged already.
 	Policies bool `json:"policies"`
+	// Exceptions allows exceptions to begin and to end.
+	Exceptions bool `json:"exceptions"`
 }
 
 // Limits are numbers of actions over the trailing 24 hours of a tenant; zero
@@ -55,6 +59,7 @@ type Limits struct {
 	MaxPolicyCreates      int     `json:"maxPolicyCreates"`
 	MaxPolicyUpdates      int     `json:"maxPolicyUpdates"`
 	MaxPolicyDeletes      int     `json:"maxPolicyDeletes"`
+	MaxExceptions         int     `json:"maxExceptions"`
 }
 
 // kindLimits are the limits on numbers of actions, each named by the first of
@@ -71,6 +76,8 @@ var kindLimits = []struct {
 	{CreatePolicy, "limits.maxPolicyCreates", func(l Limits) int { return l.MaxPolicyCreates }},
 	{UpdatePolicy, "limits.maxPolicyUpdates", func(l Limits) int { return l.MaxPolicyUpdates }},
 	{DeletePolicy, "limits.maxPolicyDeletes", func(l Limits) int { return l.MaxPolicyDeletes }},
+	{BeginException, "limits.maxExceptions", func(l Limits) int { return l.MaxExceptions }},
+	{EndException, "limits.maxExceptions", func(l Limits) int { return l.MaxExceptions }},
 }
 
 // BatchSize is how many users one risk action may name (riskyUser: dismiss),
@@ -124,6 +131,9 @@ const (
 	Create Verb = "create"
 	Update Verb = "update"
 	Delete Verb = "delete"
+	// Begin and End change who is excluded from a policy, and nothing else of it.
+	Begin Verb = "begin"
+	End   Verb = "end"
 )
 
 // Words say for a person what an action does.
@@ -167,6 +177,17 @@ var kinds = []kindRow{
 	onObject(DeleteLocation, Delete, entra.KindLocation, "location", DeletePolicy),
 	onObject(DeleteStrength, Delete, entra.KindStrength, "strength", DeletePolicy),
 	onObject(DeletePolicy, Delete, entra.KindPolicy, "policy", DeletePolicy),
+	ofException(BeginException, Begin, "began"),
+	ofException(EndException, End, "ended"),
+}
+
+// ofException is the row of a change of who is excluded from a policy by an
+// exception. Each direction has the limit for itself.
+func ofException(kind Kind, verb Verb, past string) kindRow {
+	v := string(verb)
+	return kindRow{kind: kind, object: entra.KindPolicy, verb: verb, limit: kind, part: "policies",
+		key: "enforcement.exceptions", allowed: func(e Enforcement) bool { return e.Exceptions },
+		words: Words{Name: v + " exception", Title: v + " exception", Verb: v, Past: past, Noun: "exception"}}
 }
 
 // onObject is the row of a write to a policy or to what policies refer to.

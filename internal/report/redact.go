@@ -208,6 +208,7 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 		if a.Change != nil {
 			c := *a.Change
 			c.Differences = r.differences(c.Differences)
+			c.Exclusions = r.Exclusions(c.Exclusions)
 			a.Change = &c
 		}
 		a.ChangedBy = r.ChangedBy(a.ChangedBy)
@@ -247,6 +248,51 @@ func (r Redaction) ChangedBy(c *audit.ChangedBy) *audit.ChangedBy {
 		out.Others = append(out.Others, *r.ChangedBy(&c.Others[i]))
 	}
 	return &out
+}
+
+// Exclusions redacts the names of people in exclusions.
+func (r Redaction) Exclusions(list []plan.Exclusion) []plan.Exclusion {
+	if !r.active() {
+		return list
+	}
+	out := make([]plan.Exclusion, len(list))
+	for i, x := range list {
+		x.Name = r.Text(x.Name)
+		out[i] = x
+	}
+	return out
+}
+
+// Exempt redacts the names of people in rows of exceptions.
+func (r Redaction) Exempt(list []plan.Exempt) []plan.Exempt {
+	if !r.active() {
+		return list
+	}
+	out := make([]plan.Exempt, len(list))
+	for i, x := range list {
+		x.Why, x.Reason, x.Owner = r.Sentence(x.Why, x.Name), r.Sentence(x.Reason, x.Name), r.Sentence(x.Owner)
+		x.Name = r.Text(x.Name)
+		out[i] = x
+	}
+	return out
+}
+
+// Unexplained redacts the names of people in rows of excluded groups.
+func (r Redaction) Unexplained(list []plan.Unexplained) []plan.Unexplained {
+	if !r.active() {
+		return list
+	}
+	out := make([]plan.Unexplained, len(list))
+	for i, u := range list {
+		members := make([]plan.Subject, len(u.Members))
+		for k, m := range u.Members {
+			m.Name = r.Text(m.Name)
+			members[k] = m
+		}
+		u.Members = members
+		out[i] = u
+	}
+	return out
 }
 
 func (r Redaction) differences(list []policy.Difference) []policy.Difference {

@@ -52,17 +52,21 @@ type Report struct {
 	Campaigns []Campaign     `json:"campaigns"`
 	Outcomes  []plan.Outcome `json:"outcomes"`
 	// Settled are the actions of earlier runs whose answer was lost.
-	Settled           []plan.Outcome    `json:"settled"`
-	Drift             []PolicyRow       `json:"drift"`
-	ServicePrincipals []json.RawMessage `json:"servicePrincipals"`
-	Difference        *Difference       `json:"difference"`
-	Skipped           []string          `json:"skipped"`
-	Warnings          []string          `json:"warnings"`
-	Errors            []Problem         `json:"errors"`
-	Timings           []Timing          `json:"timings"`
-	Requests          Requests          `json:"requests"`
-	Previous          string            `json:"previousRun,omitempty"`
-	Breakdown         *Tally            `json:"breakdown,omitempty"`
+	Settled []plan.Outcome `json:"settled"`
+	Drift   []PolicyRow    `json:"drift"`
+	// Exceptions are who stays out of which policy until when, Unexplained the
+	// members of excluded groups whom no exception explains.
+	Exceptions        []plan.Exempt      `json:"exceptions"`
+	Unexplained       []plan.Unexplained `json:"unexplained"`
+	ServicePrincipals []json.RawMessage  `json:"servicePrincipals"`
+	Difference        *Difference        `json:"difference"`
+	Skipped           []string           `json:"skipped"`
+	Warnings          []string           `json:"warnings"`
+	Errors            []Problem          `json:"errors"`
+	Timings           []Timing           `json:"timings"`
+	Requests          Requests           `json:"requests"`
+	Previous          string             `json:"previousRun,omitempty"`
+	Breakdown         *Tally             `json:"breakdown,omitempty"`
 }
 
 // The parts of a tenant that Coverage and Difference speak of.
@@ -221,6 +225,8 @@ func (r *Report) fill() {
 	nonNil(&r.Outcomes)
 	nonNil(&r.Settled)
 	nonNil(&r.Drift)
+	nonNil(&r.Exceptions)
+	nonNil(&r.Unexplained)
 	nonNil(&r.ServicePrincipals)
 	nonNil(&r.Skipped)
 	nonNil(&r.Warnings)

@@ -313,8 +313,11 @@ func (w *walker) object(path string, typ reflect.Type, schema map[string]any) {
 	required, _ := schema["required"].([]any)
 	known := slices.Clone(w.besides)
 	w.besides = nil
-	for i := range typ.NumField() {
-		name, opts, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+	for _, field := range reflect.VisibleFields(typ) { // those of embedded structs stand beside the others
+		if field.Anonymous {
+			continue
+		}
+		name, opts, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "-" {
 			continue
 		}
@@ -327,7 +330,7 @@ func (w *walker) object(path string, typ reflect.Type, schema map[string]any) {
 		if got := slices.Contains(required, any(name)); got != (opts == "") {
 			w.t.Errorf("%s.%s: required is %t", path, name, got)
 		}
-		w.value(path+"."+name, typ.Field(i).Type, p)
+		w.value(path+"."+name, field.Type, p)
 	}
 	for name := range properties {
 		if !slices.Contains(known, name) {

@@ -170,6 +170,7 @@ func (w *world) onObject(p *process, method, path string, body []byte) func(int,
 	if method != http.MethodPost && !mine {
 		w.breaks("what is not ours is never written", "%s %s", method, path)
 	}
+	w.checkExclusions(p, method, path, in)
 	if !w.intendedObject(id, name) {
 		w.breaks("an intent is stored before the effect", "%s %s %s", method, path, name)
 	}

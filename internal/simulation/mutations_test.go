@@ -59,6 +59,10 @@ var mutations = []struct{ name, file, old, new string }{
 	{"an account is touched without a look", "apply/account.go", "moved:   movedAccount,", "moved:   func(*run, plan.Action, *Live) string { return \"\" },"},
 	{"a step is taken as often as a run comes by", "triage/decide.go", "return (p.Pending || p.Effective) && slices.Contains(p.Detections, det.ID)\n\t\t}) {", "return false && slices.Contains(p.Detections, det.ID)\n\t\t}) {"},
 	{"any write may leave", "graph/carrier.go", "if err := c.allowed(req); err != nil {", "if err := c.allowed(req); err != nil && false {"},
+	{"an exception never ends", "baseline/drift/except.go", "\t\t\te.ends = append(e.ends, was)\n", ""},
+	{"whom an exception has put out is forgotten", "sweep/recovery/exception.go", "\t\t\ts.Exclusions = append(s.Exclusions, x)\n", ""},
+	{"who is excluded by hand passes for an exception", "baseline/drift/except.go", "\t\twanted[w.UserID] = true\n", "\t\twanted[w.UserID] = true\n\t\te.excepted = append(e.excepted, here...)\n"},
+	{"an exception writes over what the run has written", "apply/exception.go", "\tbefore := r.wroteDoc[t.id]\n", "\tvar before policy.Canonical\n"},
 	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
 

@@ -37,9 +37,10 @@ import (
 // process is one runner: it sees the tenant and the store through faults of its
 // own, has a clock of its own, and can die at any point.
 type process struct {
-	w    *world
-	name string
-	skew atomic.Int64 // of its clock, a time.Duration
+	w          *world
+	name       string
+	configured time.Time    // when its configuration was read
+	skew       atomic.Int64 // of its clock, a time.Duration
 
 	share   float64              // of the users at risk that its limits allow; 0: that of its world
 	foreign bool                 // its configuration names another tenant than the one it signs in to
@@ -122,15 +123,16 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.configured = time.Now()
 	s := &sweep.Sweeper{
 		Name: "contoso", TenantID: p.w.sim.TenantID(), Cloud: "global", Reader: client, Writer: func() apply.Writer { return client },
 		Ledger: ledger.New(&store{p: p, Store: p.w.store}, "contoso", ledger.Options{Now: p.now}),
-		Triage: p.w.rules, Baseline: base,
+		Triage: p.w.rules, Baseline: base, Exceptions: p.w.exceptionsNow(),
 		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", RequestsPerSecond: 1,
-			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, RevokeSessions: true, DisableAccount: true, Policies: true},
+			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, RevokeSessions: true, DisableAccount: true, Policies: true, Exceptions: true},
 			Baseline:    drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
 			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxRevocations: maxRevoked, MaxDisables: maxDisabled, MaxShareOfRiskyUsers: p.allowedShare(), MaxPolicyCreates: 50,
-				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20},
+				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20, MaxExceptions: 20},
 			WriteTimeout: writeTimeout, ReadBack: time.Minute, Visibility: time.Minute},
 		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},
 		Version: "sim", Host: p.name, PID: 1, Now: p.now, Log: slog.New(slog.DiscardHandler),

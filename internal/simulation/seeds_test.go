@@ -135,6 +135,7 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 			time.Sleep(settle + time.Hour)
 		}
 		w.settled(t, base)
+		w.checkInForce()
 		w.atTheEnd()
 	})
 	return w
@@ -157,6 +158,7 @@ func (w *world) carryOut(ctx context.Context, t *testing.T, p *process, req swee
 	res, err := s.Run(ctx, req)
 	w.say("%s: %s %v %v", p.name, res.Status, res.Err, err)
 	w.afterRun(p, began, res, err)
+	w.checkEnds(p, began, res)
 	if p.dead {
 		// What it held ends by itself.
 		time.Sleep(2 * time.Minute)

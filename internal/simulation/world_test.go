@@ -18,6 +18,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/exception"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/runs"
@@ -96,6 +97,8 @@ type world struct {
 	events  *rand.Rand // what befalls the tenant
 	quiet   bool       // faults and events have stopped
 
+	exceptions *exception.List // as a person has written it
+
 	rules *triage.Policy
 	bases []*baseline.Baseline
 
@@ -154,6 +157,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.bases = append(w.bases, b)
 	}
 	w.learn(t)
+	w.except()
 	w.pageSize = []int{500, 500, 15, 6}[w.events.IntN(4)]
 	w.dismissals24 = []int{2, 8, 8}[w.events.IntN(3)]
 	w.share = []float64{0, 0, 0, 0.1, 0, 0, 0, 0.2}[seed/4%8]

@@ -126,6 +126,7 @@ func (j *job) compareBaseline(ctx context.Context, snap gather.Snapshot) (gather
 	for _, w := range d.Warnings {
 		j.notes.Warn(w)
 	}
+	j.tellExceptions(snap, d)
 	// Else a comparison of runs would take the tenant's own locations for gone.
 	if slices.ContainsFunc(snap.Live.Unread, func(u drift.Unread) bool { return u.Kind == entra.KindLocation }) {
 		return snap.Whole(), d, nil
@@ -137,14 +138,14 @@ func (j *job) compareBaseline(ctx context.Context, snap gather.Snapshot) (gather
 // difference to put into words.
 func (s *Sweeper) drift(ctx context.Context, source gather.Source, snap gather.Snapshot) (gather.Snapshot, drift.Result, error) {
 	d := decide.Drift(s.Baseline, snap, s.Settings.Baseline)
-	if !d.NeedsNames() {
-		return snap, d, nil
+	if d.NeedsNames() {
+		var err error
+		if snap, err = source.Named(ctx, snap); err != nil {
+			return snap, drift.Result{}, err
+		}
+		d = decide.Drift(s.Baseline, snap, s.Settings.Baseline)
 	}
-	snap, err := source.Named(ctx, snap)
-	if err != nil {
-		return snap, drift.Result{}, err
-	}
-	return snap, decide.Drift(s.Baseline, snap, s.Settings.Baseline), nil
+	return snap, d, s.effectsOfExceptions(ctx, snap, &d)
 }
 
 // plan builds the plan, narrows it to a stored one if asked, and stores it: a

@@ -44,7 +44,7 @@ func (s *Sweeper) source(log *slog.Logger) gather.Source {
 	if n.Progress == nil {
 		n.Progress = silent{}
 	}
-	return gather.Source{Reader: s.Reader, Triage: s.Triage, Baseline: s.Baseline, TenantID: s.TenantID,
+	return gather.Source{Reader: s.Reader, Triage: s.Triage, Baseline: s.Baseline, Exceptions: s.Exceptions, TenantID: s.TenantID,
 		Lookback: s.Settings.Lookback, Overlap: s.Settings.Overlap, FullEvery: s.Settings.FullEvery, ServicePrincipals: s.Settings.ServicePrincipals,
 		Now: s.Now, Log: log, Notes: n}
 }

@@ -53,7 +53,8 @@ type facts struct {
 	snapshot  gather.Snapshot
 	users     []plan.Action // on users
 	drift     drift.Result
-	audits    *audit.Log // nil: not read
+	audits    *audit.Log       // nil: not read
+	ending    []plan.Exclusion // told for the first time that they end soon
 	plan      plan.Plan
 	planned   bool // plan.json is stored
 	executed  executed
@@ -92,6 +93,10 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	nameChanges(f.audits, &f.drift, f.snapshot)
+	if f.drift.Excluded != nil || f.snapshot.Exceptions != nil {
+		f.ending, f.drift.Excluded = tellOnce(f.drift.Excluded, f.snapshot.ServiceNow())
+		f.stored.State = recovery.Excluding(f.stored.State, j.Output.Redaction.Exclusions(f.drift.Excluded))
+	}
 	if f.plan, f.planned, err = j.plan(ctx, f.snapshot, f.users, f.drift.Actions); err != nil {
 		return f, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/exception"
 	"github.com/risksweep/risksweep/internal/expectation"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -81,6 +82,8 @@ type Sweeper struct {
 	// that they were taken from, if one is known.
 	Inputs       []ledger.InputText
 	ConfigCommit string
+	// Exceptions keep users out of policies until a time; nil: there are none.
+	Exceptions *exception.List
 	// Expectations must hold after the baseline's writes; Access reads what
 	// judging them needs.
 	Expectations []expectation.Expectation
@@ -160,9 +163,16 @@ type Result struct {
 	Plan     plan.Plan      `json:"plan"`
 	Outcomes []plan.Outcome `json:"outcomes"`
 	// Settled are the actions of earlier runs whose answer was lost.
-	Settled  []plan.Outcome `json:"settled"`
-	Entries  []drift.Entry  `json:"policies"`
-	Findings []string       `json:"warnings"` // of triage and baseline
+	Settled []plan.Outcome `json:"settled"`
+	Entries []drift.Entry  `json:"policies"`
+	// Exceptions are who stays out of which policy until when.
+	Exceptions []plan.Exempt `json:"exceptions,omitempty"`
+	// Ending are the exclusions of which it is told for the first time that they
+	// end soon.
+	Ending []plan.Exclusion `json:"-"`
+	// Unexplained are members of excluded groups whom no exception explains.
+	Unexplained []plan.Unexplained `json:"unexplained,omitempty"`
+	Findings    []string           `json:"warnings"` // of triage and baseline
 	// Hold is the text of HOLD, empty if nobody has set it.
 	Hold    string   `json:"hold,omitempty"`
 	Skipped []string `json:"skipped"` // parts that were not run, with the reason

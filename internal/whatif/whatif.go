@@ -13,6 +13,7 @@ import (
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Reader is the part of a tenant that is asked.
@@ -56,6 +57,15 @@ func afterPlan(o Objects, keys map[entra.ID]string, actions []plan.Action) (Obje
 		}
 		at := slices.IndexFunc(*list, func(d entra.Document) bool { return a.Subject.ID != "" && entra.NewID(d.ID()) == a.Subject.ID })
 		switch {
+		case len(a.Change.Exclusions) > 0: // of the policy as the changes before have left it
+			if at < 0 { // made by this plan
+				at = slices.IndexFunc(*list, func(d entra.Document) bool { return d.ID() == fmt.Sprintf("{{%s:%s}}", a.Change.Kind, a.Change.Key) })
+			}
+			if at >= 0 {
+				doc := a.Excepted(policy.CanonicalOf(a.Change.Kind, (*list)[at])).Document()
+				doc["id"] = (*list)[at].ID()
+				(*list)[at] = doc
+			}
 		case a.Change.After == nil && at >= 0:
 			*list = slices.Delete(*list, at, at+1)
 		case a.Change.After == nil:

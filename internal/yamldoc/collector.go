@@ -167,7 +167,7 @@ func (c *Collector) Float(n *Node) (float64, bool) {
 	return f, true
 }
 
-// Duration reads a Go duration such as 90s, 15m or 72h.
+// Duration reads a Go duration such as 90s, 15m or 72h, or days such as 30d.
 func (c *Collector) Duration(n *Node) (time.Duration, bool) {
 	if n == nil {
 		return 0, false
@@ -175,6 +175,11 @@ func (c *Collector) Duration(n *Node) (time.Duration, bool) {
 	if n.Kind == String {
 		if d, err := time.ParseDuration(n.Value); err == nil {
 			return d, true
+		}
+		if days, ok := strings.CutSuffix(n.Value, "d"); ok {
+			if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+				return time.Duration(n) * 24 * time.Hour, true
+			}
 		}
 	}
 	c.wrong(n, "a duration such as 90s, 15m or 72h")

@@ -24,6 +24,9 @@ func (p *planner) actions() []plan.Action {
 			}
 		}
 	}
+	for _, e := range p.entries {
+		out = append(out, p.exceptions(e)...)
+	}
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
 		for _, e := range p.entries {
 			if e.Kind == kind && e.Status == Prune {

@@ -23,6 +23,9 @@ type planner struct {
 	entries  []*entry
 	problems []string
 	warnings []string
+	exempt   []plan.Exempt
+	groups   []plan.Unexplained
+	excluded []plan.Exclusion
 }
 
 // entry is one object on its way to an Entry and its actions.
@@ -33,8 +36,12 @@ type entry struct {
 	live     entra.Document // as the service sent it; nil: not in the tenant
 	namesake entra.Document // the one live object of its name that could be adopted
 	before   policy.Canonical
-	want     policy.Canonical // nil: to be deleted
-	needs    []string
+	// excepted are the users whom exceptions keep out, and begins and ends what
+	// is to change of that.
+	excepted     []string
+	begins, ends []plan.Exclusion
+	want         policy.Canonical // nil: to be deleted
+	needs        []string
 	// blocked and held are why it cannot be written, and which switches of
 	// enforcement are off.
 	blocked, held []string
@@ -96,6 +103,10 @@ func Compare(b *baseline.Baseline, live Live, s Settings) Result {
 	p.leftovers()
 	for _, e := range p.entries {
 		p.compare(e)
+	}
+	p.homeless()
+	for _, e := range p.entries {
+		p.unexplained(e)
 	}
 	p.preconditions()
 	p.guards()
@@ -249,6 +260,7 @@ func (p *planner) leftovers() {
 			} else {
 				e.Status, e.DisplayName, e.State = Prune, e.live.DisplayName(), e.live.Text("state")
 				e.before = policy.CanonicalOf(kind, e.live)
+				p.except(e, nil)
 			}
 			p.entries = append(p.entries, e)
 		}
@@ -287,10 +299,13 @@ func (p *planner) compare(e *entry) {
 	}
 	if e.Kind == entra.KindPolicy {
 		p.glass.force(want)
+		forced := policy.CanonicalOf(e.Kind, want)
+		p.except(e, forced.ExcludedUsers())
+		want = forced.WithExcluded(policy.Both(e.excepted, e.before.ExcludedUsers())).Document()
 	}
 	e.want = policy.CanonicalOf(e.Kind, want)
 	e.State = e.want.Text("state")
-	hash := e.want.Hash()
+	hash := e.want.HashWithout(e.excepted)
 	switch {
 	case e.wrong:
 		e.Status = Blocked
@@ -303,7 +318,7 @@ func (p *planner) compare(e *entry) {
 		e.Differences = policy.Differences(nil, e.want, p.names)
 	case e.before.Equal(e.want):
 		e.Status = InSync
-	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == e.before.Hash() && p.glass.covered(e.before):
+	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == e.before.HashWithout(e.excepted) && p.glass.covered(e.before):
 		e.Status = InSync
 		e.note("the service keeps it otherwise than it was sent; unchanged since")
 	default:
@@ -353,7 +368,8 @@ func (p *planner) find(ref string) *entry {
 // result turns the entries into actions in their order, adds what is not ours,
 // and sorts the entries for reading.
 func (p *planner) result() Result {
-	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.glass.why, Actions: p.actions()}
+	actions := p.actions() // which also says how exceptions stand
+	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.glass.why, Actions: actions, Exceptions: p.exempt, Excluded: p.excluded, Unexplained: p.groups}
 	for _, e := range p.entries {
 		if e.want != nil {
 			e.Summary = policy.Describe(e.Kind, e.want, p.names)
@@ -380,6 +396,9 @@ func (p *planner) change(e *entry, kind plan.Kind) plan.Action {
 	a := plan.Action{Kind: kind, Status: plan.Ready, Rule: e.Key, Reasons: slices.Clone(e.Reasons),
 		Subject: plan.Subject{ID: entra.NewID(e.ID), Key: e.Key, Name: e.DisplayName},
 		Change:  &plan.Change{Kind: e.Kind, Key: e.Key, Differences: e.Differences, Needs: e.needs}}
+	for _, id := range e.excepted {
+		a.Change.Excepted = append(a.Change.Excepted, entra.NewID(id))
+	}
 	if e.live != nil {
 		a.Change.Before, a.Change.BeforeHash = e.live.Clone(), e.before.Hash()
 	}

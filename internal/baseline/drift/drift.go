@@ -13,6 +13,7 @@ import (
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/exception"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 )
@@ -78,6 +79,9 @@ func (l Live) ByID(kind entra.ObjectKind, id string) entra.Document {
 type Settings struct {
 	AllowEnabledPolicies, AllowWeakening, Prune bool
 	Owned                                       plan.OwnedObjects
+	// Exceptions are who stays out of what; nil where there is no file of them
+	// and never was one.
+	Exceptions *exception.Bound
 }
 
 // Status says how an object of the baseline, or of the tenant, stands.
@@ -137,6 +141,14 @@ type Result struct {
 	Warnings []string
 	// BreakGlass says of each break-glass user id why it is one.
 	BreakGlass map[entra.ID]string
+	// Exceptions say of each exclusion by an exception how it stands.
+	Exceptions []plan.Exempt
+	// Excluded are the exclusions by exceptions that the tenant has, to be
+	// remembered.
+	Excluded []plan.Exclusion
+	// Unexplained are members of excluded groups whom no exception explains;
+	// empty where there is no file of exceptions.
+	Unexplained []plan.Unexplained
 }
 
 // NeedsNames reports whether the result puts differences of live objects into
@@ -152,6 +164,27 @@ func NeedsSelf(b *baseline.Baseline, policies []entra.Document) bool {
 		slices.ContainsFunc(policies, func(d entra.Document) bool {
 			return policy.Has(policy.CanonicalOf(entra.KindPolicy, d), policy.PathWorkloads)
 		})
+}
+
+// ExcludedGroups are the groups that policies which are recorded as ours
+// exclude.
+func ExcludedGroups(owned plan.OwnedObjects, policies []entra.Document) []entra.ID {
+	ours := map[entra.ID]bool{}
+	for _, o := range owned[entra.KindPolicy] {
+		ours[o.ID] = true
+	}
+	var out []entra.ID
+	for _, d := range policies {
+		if !ours[entra.NewID(d.ID())] {
+			continue
+		}
+		for _, id := range policy.Strings(policy.CanonicalOf(entra.KindPolicy, d), policy.PathUsers+".excludeGroups") {
+			if g := entra.NewID(id); !slices.Contains(out, g) {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
 }
 
 // NewNamer knows the names of all that was read.

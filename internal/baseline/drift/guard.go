@@ -119,7 +119,7 @@ func (p *planner) prune(e *entry) {
 		e.block("an empty baseline never prunes")
 	case p.keyOf(e) != "":
 		e.block("the baseline has %q under the key %s; if the key was renamed: %s", e.DisplayName, p.keyOf(e), p.adoptHint(Entry{Kind: e.Kind, Key: p.keyOf(e)}, e.ID))
-	case e.owned.Hash == "" || e.owned.Hash != e.before.Hash():
+	case e.owned.Hash == "" || e.owned.Hash != e.before.HashWithout(e.excepted):
 		e.block("it was changed since we last wrote it; delete it by hand, or adopt it again")
 	}
 }

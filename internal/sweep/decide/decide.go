@@ -233,7 +233,7 @@ func OnUsers(s gather.Snapshot, actions []plan.Action) []plan.Action {
 
 // Drift compares the baseline with the tenant.
 func Drift(b *baseline.Baseline, s gather.Snapshot, settings drift.Settings) drift.Result {
-	settings.Owned = s.State.Owned
+	settings.Owned, settings.Exceptions = s.State.Owned, s.Exceptions
 	return drift.Compare(b, s.Live, settings)
 }
 

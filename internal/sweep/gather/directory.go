@@ -38,6 +38,7 @@ func (r *reading) readDirectory(ctx context.Context) (err error) {
 	}
 	if r.Baseline != nil {
 		refs, ids = append(refs, r.Baseline.Refs()...), r.Baseline.IDs()
+		refs = append(refs, r.newRefs(refs)...)
 	}
 	r.directory = newDirectory()
 	if r.directory.names, err = r.lookUp(ctx, refs, ids); err != nil {
@@ -49,7 +50,7 @@ func (r *reading) readDirectory(ctx context.Context) (err error) {
 		}
 	}
 	if !r.triages() {
-		return nil
+		return r.bindExceptions(ctx, nil, "")
 	}
 	dir := triage.Directory{Names: r.directory.names, Members: r.directory.members, MemberErrors: r.directory.errors,
 		BreakGlass: r.BreakGlass, BreakGlassError: r.BreakGlassUnknown, PreviousMembers: r.State.GroupMembers}
@@ -76,7 +77,7 @@ func (r *reading) readDirectory(ctx context.Context) (err error) {
 			r.Notes.Fail(errors.New(f.Text))
 		}
 	}
-	return nil
+	return r.bindExceptions(ctx, dir.Privileged, dir.PrivilegedError)
 }
 
 // lookUp resolves names and verifies ids. An id that was resolved like a name,

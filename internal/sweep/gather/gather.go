@@ -17,6 +17,7 @@ import (
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/exception"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep/evidence"
@@ -61,7 +62,9 @@ type Source struct {
 	Reader   Reader
 	Triage   *triage.Policy
 	Baseline *baseline.Baseline
-	TenantID string
+	// Exceptions are nil where there is no file of them.
+	Exceptions *exception.List
+	TenantID   string
 	// Lookback, Overlap and FullEvery say how far back is read; a sweep reads
 	// ServicePrincipals if "true", or "auto" and the tenant is licensed.
 	Lookback, Overlap, FullEvery time.Duration
@@ -85,11 +88,14 @@ type Known struct {
 	BreakGlass map[entra.ID]string
 	// BreakGlassUnknown says why somebody may be missing among them.
 	BreakGlassUnknown string
-	Open              Open
 	// Roles are who holds a directory role, and how, where an order must not reach
 	// them; RolesUnknown says why that is not known.
 	Roles        map[entra.ID][]string
 	RolesUnknown string
+	// Exceptions say who stays out of which policy; nil where that is asked by
+	// nobody and recorded of nobody.
+	Exceptions *exception.Bound
+	Open       Open
 
 	directory directory
 }
@@ -268,10 +274,14 @@ func (s Source) Compared(ctx context.Context, start Start, rec recovery.Recovere
 		return r.Snapshot, err
 	}
 	var err error
-	if r.directory.names, err = r.lookUp(ctx, r.Baseline.Refs(), r.Baseline.IDs()); err != nil {
+	refs := r.Baseline.Refs()
+	if r.directory.names, err = r.lookUp(ctx, append(refs, r.newRefs(refs)...), r.Baseline.IDs()); err != nil {
 		return r.Snapshot, fmt.Errorf("resolving names: %w", err)
 	}
 	if err = r.readBreakGlass(ctx); err == nil {
+		err = r.bindExceptions(ctx, nil, "")
+	}
+	if err == nil {
 		err = r.readPolicies(ctx)
 	}
 	return r.Snapshot, err

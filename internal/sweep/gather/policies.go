@@ -41,6 +41,13 @@ func (r *reading) readPolicies(ctx context.Context) (err error) {
 	if err := r.readLive(ctx); err != nil {
 		return err
 	}
+	if r.Exceptions != nil {
+		for _, id := range drift.ExcludedGroups(r.State.Owned, r.Live.Policies) {
+			if err := r.readMembers(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
 	if drift.NeedsSelf(r.Baseline, r.Live.Policies) {
 		if err := readSelf(ctx, r.Reader, &r.Live); err != nil {
 			return err

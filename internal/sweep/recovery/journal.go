@@ -47,6 +47,9 @@ func (j Journal) Intent(ctx context.Context, kind plan.Kind, actions []plan.Acti
 		if !kind.OnUser() {
 			entries[i].Detail = seen
 		}
+		if weight := a.Weight(); weight != 1 {
+			entries[i].Weight = &weight
+		}
 	}
 	return j.Run.Journal().Append(ctx, entries...)
 }

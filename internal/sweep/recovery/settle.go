@@ -108,6 +108,7 @@ func Recover(ctx context.Context, o Options, stored Stored) (Recovered, error) {
 					Own(&r.State, *s.Made, s.Outcome.Run)
 				}
 				RememberUser(&r.State, s.Action, s.Outcome, s.Outcome.Run)
+				RememberException(&r.State, s.Action, s.Outcome)
 				r.State.SettledActions = append(r.State.SettledActions, s.Outcome.Run+"/"+s.Outcome.Action)
 				continue
 			}
@@ -177,6 +178,7 @@ func fold(ctx context.Context, l *ledger.Ledger, state *ledger.State, earlier st
 			if entry.Outcome.Status != plan.Unknown {
 				intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return in.Action.ID == entry.Action })
 				RememberUser(state, actions[entry.Action], *entry.Outcome, earlier)
+				RememberException(state, actions[entry.Action], *entry.Outcome)
 				// Folded in once: what later runs know of the object is newer.
 				folded = append(folded, earlier+"/"+entry.Action)
 			}

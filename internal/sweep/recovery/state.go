@@ -26,6 +26,7 @@ func clone(s ledger.State) ledger.State {
 	if s.Owned != nil {
 		s.Owned = owned
 	}
+	s.Exclusions = slices.Clone(s.Exclusions)
 	s.Dismissals, s.Confirmations, s.Containments = slices.Clone(s.Dismissals), slices.Clone(s.Confirmations), slices.Clone(s.Containments)
 	s.OpenRuns, s.SettledActions, s.Writers = slices.Clone(s.OpenRuns), slices.Clone(s.SettledActions), slices.Clone(s.Writers)
 	return s
@@ -52,6 +53,7 @@ func Ended(s ledger.State, run string, actions []plan.Action, result apply.Resul
 	open := false
 	for _, o := range result.Outcomes {
 		RememberUser(&s, byID[o.Action], o, run)
+		RememberException(&s, byID[o.Action], o)
 		open = open || o.Status == plan.Unknown
 	}
 	if open {

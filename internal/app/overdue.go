@@ -1,0 +1,32 @@
+package app
+
+import (
+	"context"
+
+	"github.com/risksweep/risksweep/internal/plan"
+)
+
+// Overdue are the exclusions by exceptions whose end has passed and that no run
+// has taken back, as the tenant's state has them.
+func (a *App) Overdue(ctx context.Context, tenant string) ([]plan.Exclusion, error) {
+	if a.Store == nil {
+		return nil, nil
+	}
+	state, _, err := a.Ledger(tenant).State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []plan.Exclusion
+	for _, x := range state.Exclusions {
+		if !a.opt.Now().Before(x.Until) {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+// CountOverdue counts them.
+func (a *App) CountOverdue(ctx context.Context, tenant string) (int, error) {
+	list, err := a.Overdue(ctx, tenant)
+	return len(list), err
+}

@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/exception"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+func (c *command) exceptionsCommand() *cobra.Command {
+	root := &cobra.Command{Use: "exceptions", Short: "Check and list the exceptions: who stays out of which policy until when"}
+	validate := &cobra.Command{
+		Use: "validate [FILE...]", Short: "Check exceptions files offline; those of the configuration if no file is given",
+		Long: `Checks exceptions files offline. Those of the configuration are checked with the
+baseline of their tenant: keys of policies must be there and take exceptions.
+Where the configuration has one tenant, so are files that are named.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.validateExceptions(cmd, args) },
+	}
+	list := &cobra.Command{
+		Use: "list", Short: "Show who stays out of which policy until when, and what the next apply would change", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listExceptions(cmd) },
+	}
+	schema := &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of exceptions files, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := c.Out.Write(append(bytes.TrimSpace(exception.JSONSchema()), '\n'))
+			return err
+		},
+	}
+	root.AddCommand(validate, list, schema)
+	return root
+}
+
+// validateExceptions checks files that are named, with the baselines of the
+// tenants that use them; those of no tenant are checked for themselves.
+func (c *command) validateExceptions(cmd *cobra.Command, files []string) error {
+	cfg, err := c.loadConfig(cmd, config.ToCheck)
+	if err != nil && len(files) == 0 {
+		return err
+	}
+	var tenants []config.Tenant
+	if err == nil {
+		tenants = cfg.Tenants
+	}
+	return c.validate(cmd, files, "file of exceptions", func(t config.Tenant) string { return t.Exceptions }, func(name string) (string, yamldoc.Problems) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return "", yamldoc.Problems{{File: name, Message: "cannot be read: " + err.Error()}}
+		}
+		var all yamldoc.Problems
+		known := app.KnownToExceptions(cfg, nil, c.Now())
+		used := false
+		for _, t := range tenants {
+			if t.Exceptions == "" || app.Relative(t.Exceptions) != app.Relative(absolutePath(name)) {
+				continue
+			}
+			used = true
+			b, _ := app.Reading(cfg, app.Options{Now: c.Now}).Baseline(t)
+			_, problems := exception.Parse(name, data, app.KnownToExceptions(cfg, b, c.Now()))
+			for _, p := range problems {
+				if !containsProblem(all, p) {
+					all = append(all, p)
+				}
+			}
+		}
+		if !used {
+			if len(tenants) == 1 {
+				b, _ := app.Reading(cfg, app.Options{Now: c.Now}).Baseline(tenants[0])
+				known = app.KnownToExceptions(cfg, b, c.Now())
+			}
+			_, all = exception.Parse(name, data, known)
+		}
+		return "", all
+	})
+}
+
+func containsProblem(list yamldoc.Problems, p yamldoc.Problem) bool {
+	for _, o := range list {
+		if o.Error() == p.Error() {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *command) listExceptions(cmd *cobra.Command) error {
+	form, err := c.form("table", "json")
+	if err != nil {
+		return err
+	}
+	a, err := c.open(cmd, config.ToSweep)
+	if err != nil {
+		return err
+	}
+	type answer struct {
+		Tenant     string        `json:"tenant"`
+		Exceptions []plan.Exempt `json:"exceptions"`
+	}
+	answers := []answer{}
+	for _, t := range a.Config.Tenants {
+		if err := needsBaseline(t); err != nil {
+			return err
+		}
+		compared, err := a.Compare(cmd.Context(), t)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, answer{t.Name, orEmpty(compared.Result.Exceptions)})
+	}
+	if form == "json" {
+		return printJSON(c.Out, answers)
+	}
+	for _, one := range answers {
+		if len(one.Exceptions) == 0 {
+			fmt.Fprintf(c.Out, "%s: nobody is out of a policy by an exception\n", one.Tenant)
+			continue
+		}
+		w := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "EXCEPTION\tUSER\tPOLICY\tUNTIL\tSTANDS")
+		for _, x := range one.Exceptions {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(x.Exception), printable(x.Who()), printable(x.Key), exception.Time(x.Until), printable(x.Words()))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func absolutePath(name string) string {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return name
+	}
+	return abs
+}
