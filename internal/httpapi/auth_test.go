@@ -268,3 +268,26 @@ func TestATokenThatIsReadAnew(t *testing.T) {
 		}
 	}
 }
+
+// An order names its caller as the token does.
+func TestWhoOrdered(t *testing.T) {
+	i := newIssuer(t)
+	auth, err := NewAuth(AuthOptions{Token: "the-token-of-the-api", Issuer: i.URL, Audience: "api://risksweep", Role: "Runs.Start", Client: i.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entra := func(change func(jwt.MapClaims)) string { return i.token(t, jwt.SigningMethodRS256, i.key, change) }
+	for token, want := range map[string]string{
+		"the-token-of-the-api": "http.token",
+		entra(nil):             "caller",
+		entra(func(c jwt.MapClaims) { c["preferred_username"], c["oid"] = "ada@contoso.com", "o1" }):           "ada@contoso.com (o1)",
+		entra(func(c jwt.MapClaims) { c["azp"], c["oid"] = "app1", "o2" }):                                     "app1 (o2)",
+		entra(func(c jwt.MapClaims) { c["app_displayname"], c["appid"], c["oid"] = "pipeline", "app1", "o2" }): "pipeline (o2)",
+	} {
+		f := &fake{}
+		w := call(newAPI(f, func(o *Options) { o.Auth = auth }), "POST", "/api/runs", `{"tenant":"contoso","mode":"plan"}`, "Authorization", "Bearer "+token)
+		if w.Code != 202 || len(f.orders) != 1 || f.orders[0].By != want {
+			t.Errorf("%d %s: %+v, want %q", w.Code, w.Body, f.orders, want)
+		}
+	}
+}

@@ -59,6 +59,19 @@ func TestWhatAnOrderStandsInFor(t *testing.T) {
 }
 
 // Beyond a limit what is ready of its kinds is refused, and nothing else.
+// What two switches hold back names both, so that to switch one on is no surprise.
+func TestEverySwitchThatIsOffIsNamed(t *testing.T) {
+	held := "enforcement.allowEnabledPolicies is off: it creates an enabled policy"
+	p := Build(Input{Actions: []Action{{Kind: CreatePolicy, Status: NotEnabled, Reasons: []string{held}, Change: &Change{}}}, Limits: roomy, AtRisk: Count(0)})
+	if d := cmp.Diff([]string{held, "not enabled: enforcement.policies is off"}, p.Actions[0].Reasons); d != "" {
+		t.Error(d)
+	}
+	on := Build(Input{Actions: []Action{{Kind: CreatePolicy, Status: NotEnabled, Reasons: []string{held}, Change: &Change{}}}, Limits: roomy, AtRisk: Count(0), Enforcement: Enforcement{Policies: true}})
+	if d := cmp.Diff([]string{held}, on.Actions[0].Reasons); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestWhatALimitRefuses(t *testing.T) {
 	p := Build(Input{Enforcement: Enforcement{Dismiss: true, ConfirmCompromised: true}, AtRisk: Count(3), Limits: Limits{MaxConfirmCompromised: 5, MaxShareOfRiskyUsers: 1}, Actions: []Action{
 		{Kind: Dismiss, Status: Ready}, {Kind: Dismiss, Status: Blocked}, {Kind: ConfirmCompromised, Status: Ready}, {Kind: Dismiss, Status: AlreadyDone},

@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -197,7 +198,32 @@ func (x *exporter) item(kind entra.ObjectKind, d entra.Document) string {
 	w.object(schema, c, 2, true)
 	w.extra(policy.BlocksEveryone(c, nil) && policy.Enabled(c), unknown)
 	text := strings.TrimPrefix(w.out.String(), "    ")
+	if key := x.proposed(kind, d); key != "" {
+		text = "key: " + key + "\n    " + text
+	}
 	return "  - " + text
+}
+
+// codeInName is the number that many give their policies: CA001, GLOBAL-101.
+var codeInName = regexp.MustCompile(`^([A-Za-z]{1,10}-?[0-9]{2,5})(?:[^0-9A-Za-z]|$)`)
+
+// proposed is a key that outlives the name of a policy: the code that the name
+// begins with, where no other policy's does; else empty, and the name is the key.
+func (x *exporter) proposed(kind entra.ObjectKind, d entra.Document) string {
+	m := codeInName.FindStringSubmatch(d.DisplayName())
+	if kind != entra.KindPolicy || m == nil || m[1] == d.DisplayName() {
+		return ""
+	}
+	n := 0
+	for _, o := range x.live.List(kind) {
+		if name := o.DisplayName(); len(name) >= len(m[1]) && strings.EqualFold(name[:len(m[1])], m[1]) {
+			n++
+		}
+	}
+	if n > 1 {
+		return ""
+	}
+	return m[1]
 }
 
 // findUnknown lists the paths that only allowUnknown lets pass.
