@@ -55,6 +55,8 @@ type Item struct {
 	NoExceptions bool
 	// Unmanaged are the paths whose values are left to the tenant.
 	Unmanaged []string
+	// Promote says on what evidence the policy is enabled; nil: at once.
+	Promote *Promote
 	// AllowUnknown are the paths that pass although the schema lacks them.
 	AllowUnknown []string
 

@@ -80,6 +80,18 @@ func itemSchema(kind entra.ObjectKind, free bool) map[string]any {
 		own["exceptions"] = map[string]any{"enum": []string{"none"}, "description": "none: the policy takes no exceptions"}
 		own["unmanaged"] = stringList("paths whose values are left to the tenant, such as state or sessionControls")
 	}
+	if kind == entra.KindPolicy {
+		count := func(doc string, least int) map[string]any {
+			return map[string]any{"type": "integer", "minimum": least, "description": doc}
+		}
+		own["promote"] = map[string]any{"type": "object", "additionalProperties": false, "description": "beside state: enabled: the policy is made report-only, and enabled when the sign-in log shows that it may be",
+			"properties": map[string]any{
+				"after":           map[string]any{"type": "string", "pattern": "^[0-9]+(d|h|h[0-9]+m)$", "description": "how long it must have been report-only and unchanged, 1d to 30d; default 14d"},
+				"minSignIns":      count("sign-ins that it must have been held against; default 200", 1),
+				"maxRefusedUsers": count("users who may be refused; default 0", 0),
+				"maxAskedUsers":   count("users who may be asked for something; default 25", 0),
+			}}
+	}
 	return objectSchema(policy.SchemaOf(kind), free, own)
 }
 

@@ -13,7 +13,7 @@ import (
 // specialKeys are the members that are ours and not Graph's, by kind.
 func specialKeys(kind entra.ObjectKind) []string {
 	if kind == entra.KindPolicy {
-		return []string{"key", "acceptLockout", "exceptions", "unmanaged", "allowUnknown"}
+		return []string{"key", "acceptLockout", "exceptions", "unmanaged", "allowUnknown", "promote"}
 	}
 	return []string{"key", "allowUnknown"}
 }
@@ -49,6 +49,9 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	}
 	l.checkAllowUnknown(n.Get("allowUnknown"), kind)
 	it.Want = want(kind, n, c.special)
+	if kind == entra.KindPolicy {
+		l.promote(n.Get("promote"), n, &it)
+	}
 	if id := n.Get("id"); id != nil && entra.IsID(id.Value) {
 		it.OldID = policy.FoldID(id.Value)
 	}

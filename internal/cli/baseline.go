@@ -176,7 +176,7 @@ func (c *command) printEntries(tenant string, r drift.Result) {
 	var differ []drift.Entry
 	for _, e := range r.Entries {
 		switch {
-		case e.Status == drift.InSync && len(e.Reasons) == 0:
+		case e.Status == drift.InSync && len(e.Reasons) == 0 && e.Promotion == nil:
 			same++
 		case e.Status == drift.Unmanaged && len(e.Reasons) == 0:
 			foreign++

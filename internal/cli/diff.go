@@ -53,6 +53,9 @@ func renderDiff(e drift.Entry, color bool) string {
 	if e.Adopt == "" {
 		reasons(e, &b, paint)
 	}
+	if e.Promotion != nil {
+		b.WriteString("    " + paint(cyan, "· "+policy.Visible(e.Promotion.Text())) + "\n")
+	}
 	if e.ChangedBy != nil {
 		b.WriteString("    " + paint(cyan, "· "+policy.Visible(e.ChangedBy.Text())) + "\n")
 	}

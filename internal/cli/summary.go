@@ -153,6 +153,11 @@ func (c *command) printCounts(r sweep.Result) {
 	if len(policies) > 0 {
 		c.line("policies", strings.Join(policies, "; "))
 	}
+	for _, e := range r.Entries {
+		if e.Promotion != nil {
+			c.line("promote", printable(e.DisplayName+" "+e.Promotion.Text()))
+		}
+	}
 }
 
 // printExceptions tells of exceptions: those that are overdue before all else,

@@ -44,6 +44,7 @@ var keys = func() []field[Config] {
 		boolean("enforcement.allowWeakening", "false", "Writes may weaken enabled policies.", func(c *Config) *bool { return &c.Enforcement.AllowWeakening }),
 		boolean("enforcement.prune", "false", "Owned policies that left the baseline are deleted.", func(c *Config) *bool { return &c.Enforcement.Prune }),
 		boolean("enforcement.exceptions", "false", "apply may begin and end exceptions.", func(c *Config) *bool { return &c.Enforcement.Exceptions }),
+		boolean("enforcement.promote", "false", "Policies with promote are enabled when their evidence holds; needs enforcement.policies and enforcement.allowEnabledPolicies.", func(c *Config) *bool { return &c.Enforcement.Promote }),
 
 		whole("limits.maxDismissals", "50", "Dismissals in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxDismissals }),
 		whole("limits.maxConfirmCompromised", "10", "Confirmations in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxConfirmCompromised }),
@@ -56,6 +57,7 @@ var keys = func() []field[Config] {
 		whole("limits.maxExceptions", "10", "Users whom exceptions put out of policies in 24 hours, each policy counted, and as many who are taken back before the end; 0: none. An end whose time has come is not counted.", 1e6, func(c *Config) *int { return &c.Limits.MaxExceptions }),
 
 		duration("exceptions.maxDuration", "720h", "The longest that an exception may last.", time.Hour, 366*day, func(c *Config) *time.Duration { return &c.Exceptions.MaxDuration }),
+		whole("limits.maxPromotions", "1", "Policies enabled by their evidence in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxPromotions }),
 
 		text("http.listen", "127.0.0.1:8080", "Address that serve listens on.", func(c *Config) *string { return &c.HTTP.Listen }, listenAddress),
 		hidden("http.token", "Bearer token of the API of serve.", true, func(c *Config) *Secret { return &c.HTTP.Token }),

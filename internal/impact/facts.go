@@ -89,9 +89,9 @@ func (i *Impact) person(row *entra.SignIn) *access.User {
 		}
 	}
 	if u.Guest != "" && u.HomeTenant == "" && row.HomeTenantID != i.tenant {
-		u.HomeTenant = entra.ID(strings.Clone(string(row.HomeTenantID)))
+		u.HomeTenant = clone(row.HomeTenantID)
 	}
-	id := entra.ID(strings.Clone(string(row.UserID)))
+	id := clone(row.UserID)
 	u.ID = id
 	i.users[id] = u
 	return u
@@ -101,7 +101,7 @@ func (i *Impact) app(row *entra.SignIn) *access.App {
 	if a, ok := i.apps[row.ResourceID]; ok {
 		return a
 	}
-	a := &access.App{ID: entra.ID(strings.Clone(string(row.ResourceID))), Name: strings.Clone(row.ResourceName), Microsoft: access.Unknown}
+	a := &access.App{ID: clone(row.ResourceID), Name: strings.Clone(row.ResourceName), Microsoft: access.Unknown}
 	i.apps[a.ID] = a
 	return a
 }

@@ -70,6 +70,9 @@ type Action struct {
 	Change *Change `json:"change,omitempty"`
 	// ChangedBy says who made the object differ from the baseline.
 	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
+	// Promotion is the evidence on which a policy is enabled, or what it still
+	// waits for.
+	Promotion *Promotion `json:"promotion,omitempty"`
 }
 
 // Subject is what an action is about.

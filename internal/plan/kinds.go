@@ -24,6 +24,7 @@ const (
 	UpdateLocation     Kind = "updateLocation"
 	UpdateStrength     Kind = "updateStrength"
 	UpdatePolicy       Kind = "updatePolicy"
+	PromotePolicy      Kind = "promotePolicy" // report-only becomes enabled, on evidence
 	DeleteLocation     Kind = "deleteLocation"
 	DeleteStrength     Kind = "deleteStrength"
 	DeletePolicy       Kind = "deletePolicy"
@@ -46,6 +47,9 @@ type Enforcement struct {
 	Policies bool `json:"policies"`
 	// Exceptions allows exceptions to begin and to end.
 	Exceptions bool `json:"exceptions"`
+	// Promote allows policies to be enabled on the evidence that the baseline
+	// asks for; it needs Policies as well.
+	Promote bool `json:"promote"`
 }
 
 // Limits are numbers of actions over the trailing 24 hours of a tenant; zero
@@ -60,6 +64,7 @@ type Limits struct {
 	MaxPolicyUpdates      int     `json:"maxPolicyUpdates"`
 	MaxPolicyDeletes      int     `json:"maxPolicyDeletes"`
 	MaxExceptions         int     `json:"maxExceptions"`
+	MaxPromotions         int     `json:"maxPromotions"`
 }
 
 // kindLimits are the limits on numbers of actions, each named by the first of
@@ -78,6 +83,7 @@ var kindLimits = []struct {
 	{DeletePolicy, "limits.maxPolicyDeletes", func(l Limits) int { return l.MaxPolicyDeletes }},
 	{BeginException, "limits.maxExceptions", func(l Limits) int { return l.MaxExceptions }},
 	{EndException, "limits.maxExceptions", func(l Limits) int { return l.MaxExceptions }},
+	{PromotePolicy, "limits.maxPromotions", func(l Limits) int { return l.MaxPromotions }},
 }
 
 // BatchSize is how many users one risk action may name (riskyUser: dismiss),
@@ -174,6 +180,9 @@ var kinds = []kindRow{
 	onObject(UpdateLocation, Update, entra.KindLocation, "location", UpdatePolicy),
 	onObject(UpdateStrength, Update, entra.KindStrength, "strength", UpdatePolicy),
 	onObject(UpdatePolicy, Update, entra.KindPolicy, "policy", UpdatePolicy),
+	{kind: PromotePolicy, object: entra.KindPolicy, verb: Update, limit: PromotePolicy, part: "policies",
+		key: "enforcement.promote", allowed: func(e Enforcement) bool { return e.Promote && e.Policies },
+		words: Words{Name: "promote policy", Title: "promote policy", Verb: "enable", Past: "enabled", Noun: "policy"}},
 	onObject(DeleteLocation, Delete, entra.KindLocation, "location", DeletePolicy),
 	onObject(DeleteStrength, Delete, entra.KindStrength, "strength", DeletePolicy),
 	onObject(DeletePolicy, Delete, entra.KindPolicy, "policy", DeletePolicy),

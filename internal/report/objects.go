@@ -25,6 +25,8 @@ type PolicyRow struct {
 	Live        entra.Document      `json:"live,omitempty"`
 	// ChangedBy says who made it differ from the baseline.
 	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
+	// Promotion says how far a policy is on its way to being enabled.
+	Promotion *plan.Promotion `json:"promotion,omitempty"`
 }
 
 // Policies is policies.json.

@@ -212,6 +212,7 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 			a.Change = &c
 		}
 		a.ChangedBy = r.ChangedBy(a.ChangedBy)
+		a.Promotion = r.Promotion(a.Promotion)
 		actions[i] = a
 	}
 	p.Actions = actions
@@ -228,9 +229,23 @@ func (r Redaction) Policies(rows []PolicyRow) []PolicyRow {
 	for i, row := range rows {
 		row.Reasons, row.Differences = r.principals(row.Reasons), r.differences(row.Differences)
 		row.ChangedBy = r.ChangedBy(row.ChangedBy)
+		row.Promotion = r.Promotion(row.Promotion)
 		out[i] = row
 	}
 	return out
+}
+
+// Promotion redacts the names of people who would be refused.
+func (r Redaction) Promotion(p *plan.Promotion) *plan.Promotion {
+	if p == nil || !r.active() {
+		return p
+	}
+	out := *p
+	out.Who, out.Waits = nil, r.sentences(p.Waits, p.Who...)
+	for _, w := range p.Who {
+		out.Who = append(out.Who, r.Text(w))
+	}
+	return &out
 }
 
 // ChangedBy redacts the name of a person who changed something.

@@ -67,6 +67,8 @@ type Report struct {
 	Requests          Requests           `json:"requests"`
 	Previous          string             `json:"previousRun,omitempty"`
 	Breakdown         *Tally             `json:"breakdown,omitempty"`
+	// Promotions are the policies on their way from report-only to enabled.
+	Promotions []PolicyRow `json:"promotions,omitempty"`
 }
 
 // The parts of a tenant that Coverage and Difference speak of.

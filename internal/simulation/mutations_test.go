@@ -63,6 +63,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"whom an exception has put out is forgotten", "sweep/recovery/exception.go", "\t\t\ts.Exclusions = append(s.Exclusions, x)\n", ""},
 	{"who is excluded by hand passes for an exception", "baseline/drift/except.go", "\t\twanted[w.UserID] = true\n", "\t\twanted[w.UserID] = true\n\t\te.excepted = append(e.excepted, here...)\n"},
 	{"an exception writes over what the run has written", "apply/exception.go", "\tbefore := r.wroteDoc[t.id]\n", "\tvar before policy.Canonical\n"},
+	{"a promotion needs no evidence", "plan/promotion.go", "p.Holds = len(p.Waits) == 0", "p.Holds = true"},
 	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
 
@@ -89,6 +90,7 @@ var witnesses = map[string][2]string{
 	"an account is touched without a look":                       {"../apply", "TestContainmentIsHeldBack"},
 	"a step is taken as often as a run comes by":                 {"../triage", "TestStepsOfAnEscalation"},
 	"an order reaches who holds a directory role":                {".", "TestNoOrderReachesWhoHoldsARole"},
+	"a promotion needs no evidence":                              {".", "TestPromotion"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")

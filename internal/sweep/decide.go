@@ -119,6 +119,9 @@ func (j *job) compareBaseline(ctx context.Context, snap gather.Snapshot) (gather
 	if err != nil {
 		return snap, d, err
 	}
+	if d, j.rows.impact, err = j.promote(ctx, snap, d); err != nil {
+		return snap, d, err
+	}
 	for _, p := range d.Problems {
 		j.notes.Warn(p)
 		j.notes.Fail(errors.New(p))

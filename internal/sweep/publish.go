@@ -130,6 +130,9 @@ func (r *publisher) store(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.putImpact(ctx); err != nil {
+		return err
+	}
 	rep, err := r.report(ctx, outcomes, settled, policies, shown)
 	if err != nil {
 		return err

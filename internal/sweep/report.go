@@ -28,6 +28,11 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 		}
 	}
 	for _, row := range shown {
+		if row.Promotion != nil {
+			p := row
+			p.Live = nil
+			rep.Promotions = append(rep.Promotions, p)
+		}
 		if row.Status != string(drift.InSync) && row.Status != string(drift.Unmanaged) {
 			row.Live = nil
 			rep.Drift = append(rep.Drift, row)
@@ -107,7 +112,7 @@ func (r *publisher) policyRows() []report.PolicyRow {
 	rows := make([]report.PolicyRow, 0, len(r.drift.Entries))
 	for _, e := range r.drift.Entries {
 		rows = append(rows, report.PolicyRow{Kind: e.Kind, Key: e.Key, ID: e.ID, DisplayName: e.DisplayName, State: e.State,
-			Status: string(e.Status), Differences: e.Differences, Reasons: e.Reasons, Live: live[e.ID], ChangedBy: e.ChangedBy})
+			Status: string(e.Status), Differences: e.Differences, Reasons: e.Reasons, Live: live[e.ID], ChangedBy: e.ChangedBy, Promotion: e.Promotion})
 	}
 	return rows
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/impact"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -24,6 +25,7 @@ type rows struct {
 	users      *report.Users
 	ocsf       *report.OCSF // nil unless asked for
 	files      []*ledger.FileWriter
+	impact     *impact.Result // of the policies that wait for their promotion
 	closed     bool
 
 	counts    map[string]int

@@ -49,6 +49,10 @@ func (p *planner) write(e *entry) []plan.Action {
 		verb = plan.Update
 	}
 	a := p.change(e, plan.KindOf(verb, e.Kind))
+	a.Promotion = e.Promotion
+	if e.promoted && onlyState(e.before, e.want) {
+		a.Kind = plan.PromotePolicy
+	}
 	if e.wrong { // names in it may not be resolved: nothing that could be sent
 		return []plan.Action{a}
 	}

@@ -26,6 +26,8 @@ type planner struct {
 	exempt   []plan.Exempt
 	groups   []plan.Unexplained
 	excluded []plan.Exclusion
+	waiting  []Waiting
+	promoted int
 }
 
 // entry is one object on its way to an Entry and its actions.
@@ -45,6 +47,7 @@ type entry struct {
 	// blocked and held are why it cannot be written, and which switches of
 	// enforcement are off.
 	blocked, held []string
+	promoted      bool // from report-only to enabled, by its evidence
 	// wrong says that the object of the baseline cannot be judged at all.
 	wrong bool
 	// unlisted says that the list of its kind could not be read.
@@ -302,6 +305,7 @@ func (p *planner) compare(e *entry) {
 		forced := policy.CanonicalOf(e.Kind, want)
 		p.except(e, forced.ExcludedUsers())
 		want = forced.WithExcluded(policy.Both(e.excepted, e.before.ExcludedUsers())).Document()
+		p.promote(e, want)
 	}
 	e.want = policy.CanonicalOf(e.Kind, want)
 	e.State = e.want.Text("state")
@@ -369,7 +373,7 @@ func (p *planner) find(ref string) *entry {
 // and sorts the entries for reading.
 func (p *planner) result() Result {
 	actions := p.actions() // which also says how exceptions stand
-	r := Result{Problems: p.problems, Warnings: p.warnings, BreakGlass: p.glass.why, Actions: actions, Exceptions: p.exempt, Excluded: p.excluded, Unexplained: p.groups}
+	r := Result{Waiting: p.waiting, Problems: p.problems, Warnings: p.warnings, BreakGlass: p.glass.why, Actions: actions, Exceptions: p.exempt, Excluded: p.excluded, Unexplained: p.groups}
 	for _, e := range p.entries {
 		if e.want != nil {
 			e.Summary = policy.Describe(e.Kind, e.want, p.names)

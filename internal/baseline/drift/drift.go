@@ -82,6 +82,10 @@ type Settings struct {
 	// Exceptions are who stays out of what; nil where there is no file of them
 	// and never was one.
 	Exceptions *exception.Bound
+	// Evidence is what the sign-in log shows of policies that wait for their
+	// promotion, by key; Promotions is how many may be promoted now.
+	Evidence   map[string]*plan.Promotion
+	Promotions int
 }
 
 // Status says how an object of the baseline, or of the tenant, stands.
@@ -120,6 +124,8 @@ type Entry struct {
 	// ChangedBy says who made it differ; nil where nobody but ourselves has
 	// changed it.
 	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
+	// Promotion says how far a policy is on its way to being enabled.
+	Promotion *plan.Promotion `json:"promotion,omitempty"`
 }
 
 // Drift reports whether the tenant is not what the baseline says.
@@ -133,6 +139,8 @@ type Result struct {
 	// NotEnabled or Blocked with the reason.
 	Actions []plan.Action
 	Entries []Entry
+	// Waiting are the policies whose promotion hangs on the sign-in log.
+	Waiting []Waiting
 	// Problems keep a part of the baseline from being judged or applied; a
 	// run with one is partial.
 	Problems []string
