@@ -126,7 +126,7 @@ func lastSweep(cmd *cobra.Command, l *ledger.Ledger) (string, error) {
 			return "", err
 		}
 		// Manifests of earlier versions name no kind.
-		if r.Complete && r.Kind != ledger.KindOrder && r.Kind != ledger.KindDestroy {
+		if r.Complete && !r.Kind.Ordered() {
 			return id, nil
 		}
 	}

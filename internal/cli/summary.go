@@ -10,6 +10,7 @@ import (
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -61,6 +62,12 @@ func (c *command) printSummary(page string, r sweep.Result) {
 	c.printUserActions(w, r)
 	c.printPolicyActions(w, r)
 	c.printExceptionActions(r.Plan.Actions, outcomes(r), 2)
+	for _, next := range r.Next {
+		c.line("then", printable(next))
+	}
+	if r.Kind == ledger.KindRollback && r.Mode == sweep.Plan && r.Plan.Pending() > 0 {
+		c.line("to do", "this is a plan; with --yes it is carried out")
+	}
 	c.printBad(r)
 	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
 	c.printCampaigns(r.Campaigns)

@@ -27,7 +27,13 @@ const (
 	KindSweep   RunKind = "sweep"   // the tenant's risk and policies, by rules and baseline
 	KindOrder   RunKind = "order"   // what a person ordered for named users
 	KindDestroy RunKind = "destroy" // the deletion of what the baseline owns
+	// KindRollback is the way back to before a run.
+	KindRollback RunKind = "rollback"
 )
+
+// Ordered reports whether a run of the kind does what a person ordered, and reads
+// no more than that needs.
+func (k RunKind) Ordered() bool { return k == KindOrder || k == KindDestroy || k == KindRollback }
 
 // Manifest is the last file of a run: what the others are.
 type Manifest struct {

@@ -129,7 +129,9 @@ func (m *pageModel) Uncompared() string {
 }
 
 // ListsDecisions reports whether the page has a table of decisions.
-func (m *pageModel) ListsDecisions() bool { return m.Kind != ofDestroy && m.Counts["users"] > 0 }
+func (m *pageModel) ListsDecisions() bool {
+	return m.Kind != ofDestroy && m.Kind != ofRollback && m.Counts["users"] > 0
+}
 
 // MostUrgent orders those who wait as a person should look at them: what is
 // overdue first, then by level, in each level those who hold a directory role,

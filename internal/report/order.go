@@ -10,8 +10,9 @@ import (
 
 // The kinds of a run, as Report.Kind holds them.
 const (
-	ofOrder   = "order"
-	ofDestroy = "destroy"
+	ofOrder    = "order"
+	ofDestroy  = "destroy"
+	ofRollback = "rollback"
 
 	// ruleOrder is the rule of a decision that a person made.
 	ruleOrder = "order"
@@ -23,6 +24,8 @@ type Order struct {
 	// destroyed.
 	Action plan.Kind `json:"action,omitempty"`
 	Users  []UserRef `json:"users"`
+	// Rollback is the run whose writes to policies are undone.
+	Rollback string `json:"rollback,omitempty"`
 	// Reason is the person's own words.
 	Reason string `json:"reason,omitempty"`
 	// By is the account of the machine that gave the order, or the caller of the
@@ -42,6 +45,8 @@ func (o *Order) Title() string {
 	switch {
 	case o == nil:
 		return ""
+	case o.Rollback != "":
+		return "Roll back the run " + o.Rollback
 	case o.Action == "":
 		return "Destroy the baseline"
 	}
@@ -99,6 +104,8 @@ func UnreadText(kind string, c Coverage) string {
 		return "the rest of the tenant: an order reads only the users it names"
 	case kind == ofDestroy:
 		return "users and their risk: only what this baseline owns was read"
+	case kind == ofRollback:
+		return "users and their risk: a rollback reads policies alone"
 	case c.Complete:
 		return ""
 	}

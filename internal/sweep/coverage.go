@@ -57,6 +57,8 @@ func (s *Sweeper) order(q Request, found []plan.Action) *report.Order {
 	switch {
 	case q.Destroy:
 		return s.Output.Redaction.Order(&report.Order{By: q.By, Reason: q.Reason, Users: []report.UserRef{}})
+	case q.Rollback != nil:
+		return s.Output.Redaction.Order(&report.Order{Rollback: q.Rollback.Run, By: q.By, Reason: q.Reason, Users: []report.UserRef{}})
 	case q.Order == nil:
 		return nil
 	}

@@ -42,6 +42,13 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 			return snap, nil, d, fmt.Errorf("reading what the baseline owns: %w", err)
 		}
 		d = decide.Destroy(snap)
+	case j.req.Rollback != nil:
+		if err = j.notes.Timed("baseline", func() (err error) { snap, d, err = j.rollback(ctx, start, rec); return err }); err != nil {
+			return snap, nil, d, fmt.Errorf("planning the way back: %w", err)
+		}
+		for _, next := range d.Next {
+			j.notes.Warn(next)
+		}
 	default:
 		snap, err = j.source.Sweep(ctx, start, rec, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
 			row, actions := decide.User(k, u)

@@ -60,7 +60,7 @@ func (r *publisher) previous(ctx context.Context) (*side, error) {
 			continue
 		}
 		m, err := r.Ledger.Manifest(ctx, id)
-		if errors.Is(err, blobstore.ErrNotFound) || err == nil && (m.Kind == ledger.KindOrder || m.Kind == ledger.KindDestroy) {
+		if errors.Is(err, blobstore.ErrNotFound) || err == nil && m.Kind.Ordered() {
 			continue
 		}
 		if err != nil {

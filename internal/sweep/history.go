@@ -111,7 +111,7 @@ func (p Past) read(ctx context.Context, run string, user func(report.UserLine) b
 			return t, err
 		}
 	}
-	if object != nil && t.complete && t.manifest.Kind != ledger.KindOrder && t.manifest.Kind != ledger.KindDestroy && !slices.Contains(t.manifest.Unread, report.PartPolicies) {
+	if object != nil && t.complete && !t.manifest.Kind.Ordered() && !slices.Contains(t.manifest.Unread, report.PartPolicies) {
 		err = p.file(ctx, run, "policies.json", func(in io.Reader) error {
 			all, err := report.ReadPolicies(in)
 			t.policiesR = err == nil

@@ -50,7 +50,7 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 	defer j.notes.Progress.Done()
 	r := &publisher{job: j, facts: f}
 	r.res = Result{Run: j.led.ID(), Tenant: j.Name, Mode: j.req.Mode, Kind: j.req.Kind(), Started: j.started, Finished: j.Now().UTC(),
-		Plan: f.plan, Outcomes: f.executed.Outcomes, Settled: f.recovered.Outcomes(), Entries: f.drift.Entries, Exceptions: f.drift.Exceptions, Unexplained: f.drift.Unexplained, Ending: f.ending, Findings: j.notes.Warnings,
+		Plan: f.plan, Outcomes: f.executed.Outcomes, Settled: f.recovered.Outcomes(), Entries: f.drift.Entries, Exceptions: f.drift.Exceptions, Unexplained: f.drift.Unexplained, Ending: f.ending, Next: f.drift.Next, Findings: j.notes.Warnings,
 		Hold: cmp.Or(f.executed.Hold, f.hold), Skipped: j.notes.Skipped, Counts: j.rows.counts, Complete: f.snapshot.Complete,
 		Order: j.order(j.req, f.users), Unread: r.unread(), Stats: r.stats(), Err: runErr}
 	r.res.Requested = j.requested(j.req, f.snapshot.Start, f.users)

@@ -93,7 +93,7 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	nameChanges(f.audits, &f.drift, f.snapshot)
-	if f.drift.Excluded != nil || f.snapshot.Exceptions != nil {
+	if !j.req.ordered() && (f.drift.Excluded != nil || f.snapshot.Exceptions != nil) {
 		f.ending, f.drift.Excluded = tellOnce(f.drift.Excluded, f.snapshot.ServiceNow())
 		f.stored.State = recovery.Excluding(f.stored.State, j.Output.Redaction.Exclusions(f.drift.Excluded))
 	}

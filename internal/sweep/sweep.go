@@ -129,7 +129,9 @@ type Request struct {
 	// Destroy is a person's order to delete exactly what the baseline owns,
 	// and nothing else; Reason is the person's own words.
 	Destroy bool
-	Reason  string
+	// Rollback is a person's order to undo what a run has written to policies.
+	Rollback *Rollback
+	Reason   string
 	// Through and By say by which way the run was asked for, and by whom: the
 	// account of the machine, or the caller of the API. For the report.
 	Through plan.Way
@@ -140,7 +142,7 @@ type Request struct {
 }
 
 // ordered reports whether a person ordered the very actions of the run.
-func (q Request) ordered() bool { return q.Order != nil || q.Destroy }
+func (q Request) ordered() bool { return q.Order != nil || q.Destroy || q.Rollback != nil }
 
 // Kind says what the run is asked to do.
 func (q Request) Kind() ledger.RunKind {
@@ -149,6 +151,8 @@ func (q Request) Kind() ledger.RunKind {
 		return ledger.KindOrder
 	case q.Destroy:
 		return ledger.KindDestroy
+	case q.Rollback != nil:
+		return ledger.KindRollback
 	}
 	return ledger.KindSweep
 }
@@ -167,6 +171,9 @@ type Result struct {
 	Entries []drift.Entry  `json:"policies"`
 	// Exceptions are who stays out of which policy until when.
 	Exceptions []plan.Exempt `json:"exceptions,omitempty"`
+	// Next says, of a rollback, what the next apply of the baseline would make of
+	// it.
+	Next []string `json:"nextApply,omitempty"`
 	// Ending are the exclusions of which it is told for the first time that they
 	// end soon.
 	Ending []plan.Exclusion `json:"-"`

@@ -78,7 +78,10 @@ func (l Live) ByID(kind entra.ObjectKind, id string) entra.Document {
 // Settings are the switches and records that a plan is judged by.
 type Settings struct {
 	AllowEnabledPolicies, AllowWeakening, Prune bool
-	Owned                                       plan.OwnedObjects
+	// Undo says that the baseline is what was before some run: what the run made is
+	// deleted also where nothing else is wanted.
+	Undo  bool
+	Owned plan.OwnedObjects
 	// Exceptions are who stays out of what; nil where there is no file of them
 	// and never was one.
 	Exceptions *exception.Bound
@@ -154,6 +157,8 @@ type Result struct {
 	// Excluded are the exclusions by exceptions that the tenant has, to be
 	// remembered.
 	Excluded []plan.Exclusion
+	// Next says of a way back what the next apply of the baseline makes of it.
+	Next []string
 	// Unexplained are members of excluded groups whom no exception explains;
 	// empty where there is no file of exceptions.
 	Unexplained []plan.Unexplained

@@ -115,7 +115,7 @@ func (p *planner) prune(e *entry) {
 	switch {
 	case !p.s.Prune:
 		e.hold("%s", switchPrune)
-	case p.b.Empty():
+	case p.b.Empty() && !p.s.Undo:
 		e.block("an empty baseline never prunes")
 	case p.keyOf(e) != "":
 		e.block("the baseline has %q under the key %s; if the key was renamed: %s", e.DisplayName, p.keyOf(e), p.adoptHint(Entry{Kind: e.Kind, Key: p.keyOf(e)}, e.ID))

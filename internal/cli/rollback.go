@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+func (c *command) baselineHistoryCommand() *cobra.Command {
+	var p period
+	cmd := &cobra.Command{
+		Use: "history KEY", Short: "Say what each run knows of one policy, named location or strength", Args: cobra.ExactArgs(1),
+		Long: `Says of one object of the baseline, by its key, name or id, what every run in the
+store saw and did: drift, changes, actions and their outcomes.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.showHistory(cmd, args[0], p) },
+	}
+	p.flags(cmd)
+	return cmd
+}
+
+func (c *command) rollbackCommand() *cobra.Command {
+	var yes bool
+	var reason string
+	cmd := &cobra.Command{
+		Use: "rollback RUN [KEY...]", Short: "Bring policies back to what they were before a run", Args: cobra.MinimumNArgs(1),
+		Long: `Plans the state that policies, named locations and authentication strengths had
+before the writes of a run, all of them or those of the keys that are named. It is
+shown and nothing more; --yes carries it out.
+
+It is an order by a person, so enforcement.policies is not asked. All else holds as
+for any write: what changes an enabled policy needs allowEnabledPolicies, what
+weakens one allowWeakening, the limits count, HOLD stops it, and the run can be
+rolled back itself. What the next apply of the baseline would make of it is said.`,
+		Example: `  risksweep baseline rollback 20261130T020000Z-1a2b3c
+  risksweep baseline rollback 20261130T020000Z-1a2b3c CA010 --yes --reason INC-1234`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.rollback(cmd, sweep.Rollback{Run: args[0], Keys: args[1:]}, yes, reason)
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "carry it out, instead of showing it")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	return cmd
+}
+
+func (c *command) rollback(cmd *cobra.Command, back sweep.Rollback, yes bool, reason string) error {
+	if yes && strings.TrimSpace(reason) == "" {
+		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
+	}
+	a, t, err := c.openOne(cmd, config.ToSweep)
+	if err != nil {
+		return err
+	}
+	if _, err := a.Ledger(t.Name).Plan(cmd.Context(), back.Run); err != nil {
+		return usageError{fmt.Errorf("there is no run %s with a plan; risksweep report list names them: %w", back.Run, err)}
+	}
+	req := sweep.Request{Mode: sweep.Plan, Rollback: &back, Reason: reason}
+	if yes {
+		req.Mode = sweep.Apply
+	}
+	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, req, false)
+}

@@ -1,0 +1,197 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
+	"github.com/risksweep/risksweep/internal/whatif"
+)
+
+// Rollback is a person's order to bring policies, named locations and strengths
+// back to what they were before a run wrote to them. It stands in for the switch
+// enforcement.policies; every other guard, the limits, HOLD, the journal and the
+// report hold all the same.
+type Rollback struct {
+	Run string
+	// Keys are of the baseline; none means all that the run has written.
+	Keys []string
+}
+
+// rollback plans the state before the writes of a run: it is a baseline of its
+// own, compared with the tenant like any, so that all guards judge it.
+func (j *job) rollback(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, d drift.Result, err error) {
+	was, owned, err := j.before(ctx, rec.State.Owned)
+	if err != nil {
+		return snap, d, err
+	}
+	source := j.source
+	source.Baseline, source.Exceptions = was, j.Exceptions
+	if snap, err = source.Compared(ctx, start, rec); err != nil {
+		return snap, d, err
+	}
+	settings := j.Settings.Baseline
+	settings.Owned, settings.Exceptions, settings.Prune, settings.Undo = owned, snap.Exceptions, true, true
+	d = drift.Compare(was, snap.Live, settings)
+	if d.NeedsNames() {
+		if snap, err = source.Named(ctx, snap); err != nil {
+			return snap, d, err
+		}
+		d = drift.Compare(was, snap.Live, settings)
+	}
+	d.Actions = slices.DeleteFunc(d.Actions, func(a plan.Action) bool { return len(a.Change.Exclusions) > 0 })
+	d.Entries = slices.DeleteFunc(d.Entries, func(e drift.Entry) bool { return e.Key == "" })
+	d.Exceptions, d.Excluded, d.Unexplained = nil, nil, nil
+	for i := range d.Actions {
+		d.Actions[i].Reasons = append([]string{"as it was before the run " + j.req.Rollback.Run}, d.Actions[i].Reasons...)
+	}
+	for _, p := range d.Problems {
+		j.notes.Warn(p)
+		j.notes.Fail(fmt.Errorf("%s", p))
+	}
+	d.Next, err = j.nextApply(ctx, start, rec, snap, d.Actions)
+	return snap, d, err
+}
+
+// before is what a run has written as it was before, and what of it is owned.
+// What exceptions kept out of a policy then is no part of it: they begin and end
+// by themselves.
+func (j *job) before(ctx context.Context, owned plan.OwnedObjects) (*baseline.Baseline, plan.OwnedObjects, error) {
+	run := j.req.Rollback.Run
+	p, err := j.Ledger.Plan(ctx, run)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the plan of the run %s: %w", run, err)
+	}
+	sent := map[string]bool{}
+	for e, err := range j.Ledger.ReadJournal(ctx, run) {
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case e.Run != "" && e.Run != run:
+		case e.Type == ledger.EntryIntent:
+			sent[e.Action] = true
+		case e.Type == ledger.EntryOutcome && e.Outcome != nil:
+			sent[e.Action] = e.Outcome.Status.Sent()
+		}
+	}
+	b, ours := &baseline.Baseline{}, plan.OwnedObjects{}
+	if j.Baseline != nil {
+		b.BreakGlass = j.Baseline.BreakGlass
+	}
+	found := map[string]bool{}
+	var wrote []string
+	for _, a := range p.Actions {
+		c := a.Change
+		if c == nil || len(c.Exclusions) > 0 || !sent[a.ID] || found[string(c.Kind)+":"+c.Key] {
+			continue
+		}
+		found[string(c.Kind)+":"+c.Key] = true
+		wrote = append(wrote, c.Key)
+		if len(j.req.Rollback.Keys) > 0 && !slices.Contains(j.req.Rollback.Keys, c.Key) {
+			continue
+		}
+		if o, ok := owned[c.Kind][c.Key]; ok {
+			if ours[c.Kind] == nil {
+				ours[c.Kind] = map[string]plan.Owned{}
+			}
+			ours[c.Kind][c.Key] = o
+		}
+		if c.Before == nil {
+			continue // the run made it: it is deleted, if it is still ours
+		}
+		it := baseline.Item{Kind: c.Kind, Key: c.Key, Want: policy.CanonicalOf(c.Kind, c.Before).WithoutExcluded(excludedIDs(c.Excepted))}
+		switch c.Kind {
+		case entra.KindLocation:
+			b.Locations = append(b.Locations, it)
+		case entra.KindStrength:
+			b.Strengths = append(b.Strengths, it)
+		default:
+			b.Policies = append(b.Policies, it)
+		}
+	}
+	if len(wrote) == 0 {
+		return nil, nil, fmt.Errorf("the run %s wrote to no policy, location or strength: there is nothing to roll back", run)
+	}
+	for _, key := range j.req.Rollback.Keys {
+		if !slices.Contains(wrote, key) {
+			return nil, nil, fmt.Errorf("the run %s wrote to nothing with the key %s; it wrote to %s", run, key, strings.Join(wrote, ", "))
+		}
+	}
+	return b, ours, nil
+}
+
+func excludedIDs(ids []entra.ID) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
+}
+
+// nextApply says what the next apply of the baseline would make of what is rolled
+// back, so that nobody is surprised.
+func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Recovered, snap gather.Snapshot, actions []plan.Action) ([]string, error) {
+	if j.Baseline == nil || len(actions) == 0 {
+		return nil, nil
+	}
+	real, err := j.source.Compared(ctx, start, rec)
+	if err != nil {
+		return nil, err
+	}
+	owned := plan.OwnedObjects{}
+	for kind, byKey := range rec.State.Owned {
+		owned[kind] = maps.Clone(byKey)
+	}
+	concerned := map[string]bool{}
+	for _, a := range actions {
+		c := a.Change
+		concerned[string(c.Kind)+":"+c.Key] = true
+		switch a.Kind.Verb() {
+		case plan.Create:
+			if owned[c.Kind] == nil {
+				owned[c.Kind] = map[string]plan.Owned{}
+			}
+			owned[c.Kind][c.Key] = plan.Owned{ID: entra.NewID(fmt.Sprintf("{{%s:%s}}", c.Kind, c.Key))}
+		case plan.Delete:
+			delete(owned[c.Kind], c.Key)
+		}
+	}
+	_, after := whatif.States(whatif.Objects{Policies: snap.Live.Policies, Locations: snap.Live.Locations, Strengths: snap.Live.Strengths}, nil, actions)
+	live := real.Live
+	live.Policies, live.Locations, live.Strengths = nil, after.Locations, after.Strengths
+	for _, p := range after.Policies {
+		live.Policies = append(live.Policies, p.Document)
+	}
+	settings := j.Settings.Baseline
+	settings.Owned, settings.Exceptions = owned, real.Exceptions
+	var out []string
+	for _, e := range drift.Compare(j.Baseline, live, settings).Entries {
+		if !concerned[string(e.Kind)+":"+e.Key] || e.Key == "" || !e.Drift() {
+			continue
+		}
+		text := fmt.Sprintf("the next apply of the baseline would change this again: %s of the %s %s", e.Status, policy.KindWords[e.Kind], e.Key)
+		var paths []string
+		for _, x := range e.Differences {
+			paths = append(paths, x.Path)
+		}
+		if len(paths) > 0 {
+			text += " (" + policy.Few(paths) + ")"
+		}
+		out = append(out, text+"; change the baseline, or put HOLD into the tenant's folder")
+	}
+	if len(out) == 0 {
+		out = append(out, "the baseline says the same: its next apply leaves this as it is")
+	}
+	return out, nil
+}
