@@ -8,6 +8,7 @@ type flags []uint64
 func newFlags(n int) flags { return make(flags, (n+63)/64) }
 
 func (f flags) set(i int)      { f[i/64] |= 1 << (i % 64) }
+func (f flags) unset(i int)    { f[i/64] &^= 1 << (i % 64) }
 func (f flags) has(i int) bool { return f[i/64]&(1<<(i%64)) != 0 }
 
 func (f flags) or(g flags) {

@@ -30,6 +30,7 @@ type People struct {
 	place   map[entra.ID]int // of them
 	held    []flags          // by person: which of them the person has
 	unknown flags            // groups whose members could not be read
+	classed []*class         // once folded
 }
 
 // NewPeople takes the users; Members tells of their groups before Classes is
@@ -104,6 +105,14 @@ type reach struct {
 }
 
 const mostExamples = 5
+
+// folded are the classes of the people; nobody's groups may change any more.
+func (p *People) folded() []*class {
+	if p.classed == nil {
+		p.classed = p.classes()
+	}
+	return p.classed
+}
 
 // classes folds people into classes, in the order of their first members.
 func (p *People) classes() []*class {

@@ -71,7 +71,7 @@ const mostGaps = 50
 func (p *People) Coverage(name Names) Coverage {
 	s := p.set
 	g := s.newGrid(name)
-	classes := p.classes()
+	classes := p.folded()
 	out := Coverage{Users: len(p.list), Classes: len(classes)}
 	s.doubtful.each(func(i int) {
 		if s.enabled.has(i) {

@@ -216,8 +216,10 @@ func TestEffectsAreAllDifferences(t *testing.T) {
 		}
 		r := &reach{span: c.set.NewPeople([]Person{{ID: "u1"}}).classes()[0].reach.span}
 		var demanded []Demand
-		for _, p := range c.set.policies {
-			demanded = append(demanded, p.controls.demands...)
+		for i, p := range c.set.policies { // what others demand is implied where it changes
+			if c.before.has(i) != c.after.has(i) && c.set.enabled.has(i) {
+				demanded = append(demanded, p.controls.demands...)
+			}
 		}
 		want := map[string]bool{}
 		point := make(box, len(c.grid))
@@ -237,17 +239,15 @@ func TestEffectsAreAllDifferences(t *testing.T) {
 					if !c.set.enabled.has(i) || len(p.controls.demands) == 0 {
 						continue
 					}
-					side := 1
-					if c.before.has(i) {
-						side = 0
-					}
 					must, may := r.must.has(i) && !c.set.doubtful.has(i), r.may.has(i)
 					for d := range c.grid {
 						must = must && point[d].within(c.grid[d].must[i])
 						may = may && point[d].within(c.grid[d].may[i])
 					}
-					sure[side] = sure[side] || must && c.set.Demands(i, demand)
-					maybe[side] = maybe[side] || may && (c.set.Demands(i, demand) || p.controls.blocks())
+					for side, in := range [2]flags{c.before, c.after} {
+						sure[side] = sure[side] || in.has(i) && must && c.set.Demands(i, demand)
+						maybe[side] = maybe[side] || in.has(i) && may && (c.set.Demands(i, demand) || p.controls.blocks())
+					}
 				}
 				words := [2]string{"no longer demands " + demand.String(), "demands " + demand.String()}
 				if demand[0] == block {

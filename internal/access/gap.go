@@ -162,6 +162,10 @@ func (g grid) situation(b box) Situation {
 				out = append(out, c.values...)
 			}
 		}
+		if a.name == axisTarget && !slices.ContainsFunc(out, isApp) && !slices.ContainsFunc(in, func(v string) bool { return !isApp(v) }) {
+			s[a.name] = []string{everyApp}
+			continue
+		}
 		if len(out) < len(in) && a.name != "signInRisk" && a.name != "userRisk" && a.name != "insiderRisk" {
 			s[a.name] = []string{"all but " + shortList(out)}
 			continue
@@ -169,6 +173,19 @@ func (g grid) situation(b box) Situation {
 		s[a.name] = short(in)
 	}
 	return s
+}
+
+// The axis of what is signed in to, and all applications on it, which user
+// actions and authentication contexts are not.
+const (
+	axisTarget    = "target"
+	everyApp      = "every application"
+	actionPrefix  = "urn:user:"
+	contextPrefix = "authentication context "
+)
+
+func isApp(target string) bool {
+	return !strings.HasPrefix(target, actionPrefix) && !strings.HasPrefix(target, contextPrefix)
 }
 
 const mostValues = 8
@@ -186,11 +203,19 @@ func SituationText(s Situation) string {
 	if len(s) == 0 {
 		return "always"
 	}
-	axes := slices.Sorted(maps.Keys(s))
-	for i, axis := range axes {
-		axes[i] = cmp.Or(axisWords[axis], axis) + " " + strings.Join(s[axis], " or ")
+	at := ""
+	var when []string
+	for _, axis := range slices.Sorted(maps.Keys(s)) {
+		if axis == axisTarget && slices.Equal(s[axis], []string{everyApp}) {
+			at = "at " + everyApp
+			continue
+		}
+		when = append(when, cmp.Or(axisWords[axis], axis)+" "+strings.Join(s[axis], " or "))
 	}
-	return "when " + strings.Join(axes, " and ")
+	if len(when) == 0 {
+		return at
+	}
+	return strings.TrimPrefix(at+" when "+strings.Join(when, " and "), " ")
 }
 
 var axisWords = map[string]string{

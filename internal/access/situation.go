@@ -158,7 +158,7 @@ func (s span) key() string {
 // targets are the applications that policies name, one that none names, the
 // two user actions, and the authentication contexts that policies name.
 func (s *Set) targets(name Names) rawAxis {
-	a := rawAxis{name: "target", of: dimTarget}
+	a := rawAxis{name: axisTarget, of: dimTarget}
 	a.values = append(a.values, value{"any other application", SignIn{Target: Target{App: &App{}}}})
 	seen := map[entra.ID]bool{}
 	add := func(id entra.ID, known string) {
@@ -190,7 +190,7 @@ func (s *Set) targets(name Names) rawAxis {
 			}
 		}
 	}
-	for _, action := range []string{"urn:user:registersecurityinfo", "urn:user:registerdevice"} {
+	for _, action := range []string{actionPrefix + "registersecurityinfo", actionPrefix + "registerdevice"} {
 		a.values = append(a.values, value{action, SignIn{Target: Target{Action: action}}})
 	}
 	contexts := make([]string, 0, len(s.contexts.named))
@@ -199,7 +199,7 @@ func (s *Set) targets(name Names) rawAxis {
 	}
 	slices.Sort(contexts)
 	for _, c := range contexts {
-		a.values = append(a.values, value{"authentication context " + c, SignIn{Target: Target{Context: c}}})
+		a.values = append(a.values, value{contextPrefix + c, SignIn{Target: Target{Context: c}}})
 	}
 	return a
 }
@@ -320,7 +320,7 @@ func (s *Set) countries() []string {
 			}
 		}
 	}
-	list := []string{"ZZ"} // assigned to no country
+	list := []string{Anywhere}
 	for c := range named {
 		list = append(list, c)
 	}

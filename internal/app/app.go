@@ -348,7 +348,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Exceptions: f.exceptions, Expectations: f.expectations, Access: client, Logs: logs,
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
-			ServicePrincipals: cfg.Sweep.ServicePrincipals, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,
+			ServicePrincipals: cfg.Sweep.ServicePrincipals, Coverage: cfg.Sweep.Coverage, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,
 			Enforcement: cfg.Enforcement.Enforcement,
 			Baseline: drift.Settings{AllowEnabledPolicies: cfg.Enforcement.AllowEnabledPolicies,
 				AllowWeakening: cfg.Enforcement.AllowWeakening, Prune: cfg.Enforcement.Prune},

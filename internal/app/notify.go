@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,16 +36,61 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 		if r.Run != "" {
 			e.Report = strings.Join([]string{strings.TrimSuffix(a.Store.URL(), "/"), t.Name, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run, "report.html"}, "/")
 		}
-		fresh, err := notice.New(ctx, a.Store, t.Name, e.People, r.Complete)
+		open := slices.Concat(e.People, uncovered(r))
+		fresh, err := notice.New(ctx, a.Store, t.Name, open, r.Complete)
 		if err != nil {
 			// Better to be told twice than not at all.
 			runs.Log(ctx, a.opt.Log).Warn("who was named in earlier notices is not known", "tenant", t.Name, "error", err)
-			fresh = e.People
+			fresh = open
 		}
-		e.People = fresh
+		name(&e, fresh)
 		a.send(ctx, e)
 	}
 }
+
+// uncoveredPrefix tells users whom no policy reaches from those who need a
+// person, among those whom notices have named.
+const uncoveredPrefix = "uncovered:"
+
+// uncovered are the users at risk whose risk no enabled policy meets.
+func uncovered(r sweep.Result) []notice.Person {
+	var out []notice.Person
+	for _, u := range r.Uncovered {
+		out = append(out, notice.Person{ID: uncoveredPrefix + u.ID, Name: cmp.Or(u.Name, u.ID)})
+	}
+	return out
+}
+
+// name names in a notice those whom no earlier one has named.
+func name(e *notice.Event, fresh []notice.Person) {
+	var newly []string
+	e.People = nil
+	for _, p := range fresh {
+		if strings.HasPrefix(p.ID, uncoveredPrefix) {
+			newly = append(newly, p.Name)
+			continue
+		}
+		e.People = append(e.People, p)
+	}
+	if text := uncoveredText(newly); text != "" {
+		e.Facts = append(e.Facts, text)
+	}
+}
+
+// uncoveredText says who is newly among them.
+func uncoveredText(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	text := strings.Join(names[:min(len(names), maxNewly)], ", ")
+	if n := len(names) - maxNewly; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return "no enabled policy meets the risk of " + report.Number(len(names), "user") + ": " + text
+}
+
+// maxNewly is how many of them a notice names.
+const maxNewly = 5
 
 // Missed tells that a scheduled run did not happen when it was due.
 func (a *App) Missed(ctx context.Context, tenant string, due time.Time) {

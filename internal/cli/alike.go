@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/report"
 )
@@ -78,7 +78,7 @@ func renderAlike(alike []drift.Entry, color bool) string {
 
 // markdownDiff prints how a tenant differs from its baseline for a page that many
 // read: as Markdown, and without names of people.
-func (c *command) markdownDiff(tenant string, r drift.Result, effects []access.Effect, known bool) {
+func (c *command) markdownDiff(tenant string, r drift.Result, effects []plan.Effect) {
 	hide := report.NewRedaction("drop", nil)
 	rows := make([]report.PolicyRow, len(r.Entries))
 	for i, e := range r.Entries {
@@ -111,11 +111,8 @@ func (c *command) markdownDiff(tenant string, r drift.Result, effects []access.E
 	for _, s := range append(append([]string{}, r.Problems...), r.Warnings...) {
 		fmt.Fprintln(c.Out, "- "+printable(hide.Sentence(s)))
 	}
-	for _, e := range effects {
-		fmt.Fprintf(c.Out, "- effect: %s %s\n", report.Number(e.Users, "user"), printable(e.Sentence()))
-	}
-	if known && len(r.Actions) > 0 && len(effects) == 0 {
-		fmt.Fprintln(c.Out, "- effect: none; nobody is asked for more or for less")
+	for _, text := range report.EffectTexts(hide.Effects(effects), nil) {
+		fmt.Fprintln(c.Out, "- effect: "+printable(text))
 	}
 	fmt.Fprintln(c.Out)
 }

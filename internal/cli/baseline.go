@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
@@ -111,7 +110,9 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		// Exceptions are who stays out of which policy until when.
 		Exceptions []plan.Exempt `json:"exceptions"`
 		// Effects is null where people could not be read.
-		Effects []access.Effect `json:"effects"`
+		Effects []plan.Effect `json:"effects"`
+		// Changes are what each change means by itself.
+		Changes []changeEffects `json:"changes"`
 	}
 	answers := []answer{}
 	differs, blocked := false, false
@@ -124,10 +125,11 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 			return err
 		}
 		r := compared.Result
-		effects, unread := c.effects(cmd.Context(), a, t, compared)
-		one := answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings), orEmpty(r.Exceptions), orEmpty(effects)}
+		explained, unread := c.effects(cmd.Context(), a, t, compared)
+		one := answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings), orEmpty(r.Exceptions), orEmpty(explained.Effects), changesOf(explained)}
 		if unread != nil {
 			one.Effects = nil
+			explained = plan.Plan{}
 			one.Warnings = append(one.Warnings, "what the changes mean to people is not known: "+unread.Error())
 		}
 		answers = append(answers, one)
@@ -138,14 +140,14 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		blocked = blocked || len(r.Problems) > 0
 		if form == "markdown" {
 			r.Warnings = one.Warnings
-			c.markdownDiff(t.Name, r, effects, unread == nil)
+			c.markdownDiff(t.Name, r, explained.Effects)
 		}
 		if form == "text" {
 			r.Warnings = one.Warnings
-			c.printEntries(t.Name, r)
+			c.printEntries(t.Name, r, explained)
 			c.printExceptionActions(r.Actions, nil, 0)
-			if unread == nil {
-				c.printEffects(effects, len(r.Actions))
+			for _, text := range c.effectsOfAll(explained) {
+				c.paragraph(0, "effect: %s", text)
 			}
 		}
 	}
@@ -163,6 +165,24 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 	return nil
 }
 
+// changeEffects is what one change means by itself.
+type changeEffects struct {
+	Kind    entra.ObjectKind `json:"kind"`
+	Key     string           `json:"key"`
+	Effects []plan.Effect    `json:"effects"`
+	Through []string         `json:"through,omitempty"`
+}
+
+func changesOf(p plan.Plan) []changeEffects {
+	out := []changeEffects{}
+	for _, a := range p.Actions {
+		if a.Change != nil && a.Change.Effects != nil {
+			out = append(out, changeEffects{a.Change.Kind, a.Change.Key, a.Change.Effects, a.Change.Through})
+		}
+	}
+	return out
+}
+
 func orEmpty[T any](s []T) []T {
 	if s == nil {
 		return []T{}
@@ -171,7 +191,7 @@ func orEmpty[T any](s []T) []T {
 }
 
 // printEntries shows what differs, and counts the rest.
-func (c *command) printEntries(tenant string, r drift.Result) {
+func (c *command) printEntries(tenant string, r drift.Result, explained plan.Plan) {
 	same, foreign := 0, 0
 	var differ []drift.Entry
 	for _, e := range r.Entries {
@@ -186,6 +206,7 @@ func (c *command) printEntries(tenant string, r drift.Result) {
 	}
 	for _, alike := range alikeEntries(differ, false) {
 		fmt.Fprint(c.Out, renderAlike(alike, c.colour(c.OutTTY)))
+		c.printEffectsOf(explained, alike, 4)
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintln(c.Out, "! "+printable(p))

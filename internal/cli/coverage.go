@@ -12,10 +12,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/config"
-	"github.com/risksweep/risksweep/internal/entra"
-	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/report"
-	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/whatif"
 )
 
@@ -70,33 +67,8 @@ func (c *command) coverage(cmd *cobra.Command, policies string) error {
 
 // names gives the display names of what the policies refer to.
 func (j judged) names(ctx context.Context) (access.Names, error) {
-	return namesOf(ctx, j.client, j.compared, j.set)
-}
-
-func namesOf(ctx context.Context, client *graph.Client, compared sweep.Compared, set *access.Set) (access.Names, error) {
-	var ids []string
-	for _, id := range slices.Concat(set.Groups(), set.Apps()) {
-		ids = append(ids, string(id))
-	}
-	known, err := client.ObjectNames(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	places := map[entra.ID]string{}
-	for _, d := range compared.Live.Locations {
-		places[entra.NewID(d.ID())] = d.DisplayName()
-	}
-	for _, a := range compared.Result.Actions {
-		if a.Change != nil && a.Change.Kind == entra.KindLocation && a.Change.After != nil {
-			places[entra.NewID(fmt.Sprintf("{{%s:%s}}", a.Change.Kind, a.Change.Key))] = a.Change.After.DisplayName()
-		}
-	}
-	return func(kind entra.ObjectKind, id entra.ID) string {
-		if kind == entra.KindLocation {
-			return places[id]
-		}
-		return known[string(id)].DisplayName
-	}, nil
+	objects, _ := objectsOf(j.compared)
+	return whatif.ReadNames(ctx, j.client, objects, j.compared.Result.Actions, slices.Concat(j.set.Groups(), j.set.Apps())...)
 }
 
 func (c *command) printCoverage(policies string, cov access.Coverage) {

@@ -3,56 +3,80 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
-	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/whatif"
 )
 
-// effects says what the baseline's changes mean to people. Without changes
-// nobody is read.
-func (c *command) effects(ctx context.Context, a *app.App, t config.Tenant, compared sweep.Compared) ([]access.Effect, error) {
-	if len(compared.Result.Actions) == 0 {
-		return nil, nil
+// effects says what the baseline's changes mean to people, each by itself and
+// all together. Without changes nobody is read.
+func (c *command) effects(ctx context.Context, a *app.App, t config.Tenant, compared sweep.Compared) (plan.Plan, error) {
+	p := plan.Plan{Actions: compared.Result.Actions}
+	if !whatif.HasChanges(p.Actions) {
+		return p, nil
 	}
 	if err := wholeLists(compared); err != nil {
-		return nil, err
+		return p, err
 	}
 	client, err := a.Graph(t)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	objects, keys := objectsOf(compared)
-	before, after := whatif.States(objects, keys, compared.Result.Actions)
-	names, err := namesOf(ctx, client, compared, whatif.Planned(objects, keys, compared.Result.Actions))
-	if err != nil {
-		return nil, err
-	}
-	change := access.NewChange(before, after, access.MicrosoftAppGroups(), names)
-	people, err := whatif.ReadPopulation(ctx, client, compared.BreakGlass, nil, change.Set())
-	if err != nil {
-		return nil, err
-	}
-	return change.Effects(people.People(change.Set(), whatif.Everybody)), nil
+	return p, whatif.Explain(ctx, client, whatif.NewPopulation(compared.BreakGlass), objects, keys, &p)
 }
 
-// printEffects says it in one line each.
-func (c *command) printEffects(effects []access.Effect, actions int) {
-	if actions == 0 {
+// How many effects a terminal has room for; -o wide and plan.json have all.
+const (
+	shownEffects   = 5 // of all changes together
+	shownEffectsOf = 2 // of one
+)
+
+// effectsOf gives the lines below one difference: what it means by itself. A
+// change that is the only one says it once, as that of all, and so do changes of
+// which none means anything.
+func (c *command) effectsOf(p plan.Plan, kind, key string) []string {
+	changes := 0
+	var of *plan.Change
+	for _, a := range p.Actions {
+		if a.Change != nil && a.Change.Effects != nil {
+			changes++
+			if string(a.Change.Kind) == kind && a.Change.Key == key {
+				of = a.Change
+			}
+		}
+	}
+	if of == nil || len(of.Through) == 0 && (changes == 1 || len(of.Effects)+len(p.Effects) == 0) {
+		return nil
+	}
+	return c.some(report.EffectTexts(of.Effects, of.Through), shownEffectsOf)
+}
+
+// printEffectsOf prints them; of changes that are told together that of all has
+// to do.
+func (c *command) printEffectsOf(p plan.Plan, alike []drift.Entry, indent int) {
+	if len(alike) > 1 {
 		return
 	}
-	if len(effects) == 0 {
-		fmt.Fprintln(c.Out, "effect: none; nobody is asked for more or for less")
+	for _, text := range c.effectsOf(p, string(alike[0].Kind), alike[0].Key) {
+		c.paragraph(indent, "effect: %s", text)
 	}
-	for _, e := range effects {
-		risk := ""
-		if e.AtRisk > 0 {
-			risk = fmt.Sprintf("; %d of them at risk now", e.AtRisk)
-		}
-		c.paragraph(0, "effect: %s (%s) %s%s", report.Number(e.Users, "user"), strings.Join(e.Examples, ", "), e.Sentence(), risk)
+}
+
+// effectsOfAll says what all changes together mean; nothing where that is not
+// known.
+func (c *command) effectsOfAll(p plan.Plan) []string {
+	return c.some(report.EffectTexts(p.Effects, nil), shownEffects)
+}
+
+func (c *command) some(texts []string, n int) []string {
+	if len(texts) > n && !c.wide {
+		texts = append(texts[:n:n], fmt.Sprintf("and %d more, see plan.json", len(texts)-n))
 	}
+	return texts
 }

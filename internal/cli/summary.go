@@ -339,8 +339,12 @@ func (c *command) printPolicyActions(w io.Writer, r sweep.Result) {
 		for line := range strings.Lines(text) {
 			fmt.Fprintln(w, clip("  "+strings.TrimSuffix(line, "\n"), c.Width))
 		}
+		c.printEffectsOf(r.Plan, alike, 6)
 	}
 	c.printMore(len(change), n, "policies.csv")
+	for _, text := range c.effectsOfAll(r.Plan) {
+		c.line("effect", printable(text))
+	}
 	if len(r.Entries) > 0 { // else an order to delete: there is nothing to compare
 		return
 	}
@@ -440,5 +444,5 @@ func age(hours float64) string {
 	case hours >= 1:
 		return fmt.Sprintf("%.0f h", hours)
 	}
-	return "< 1 h"
+	return fmt.Sprintf("%d min", max(1, int(hours*60+0.5)))
 }

@@ -128,6 +128,7 @@ type Sweep struct {
 	RequestsPerSecond float64       // 0: unpaced
 	ServicePrincipals string        // auto, true or false
 	Logs              string        // auto or off
+	Coverage          string        // auto, full, risky or off
 }
 
 // Enforcement is what apply may do.

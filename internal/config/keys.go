@@ -34,6 +34,7 @@ var keys = func() []field[Config] {
 		number("sweep.requestsPerSecond", "1", "Pace of the requests to one tenant; the service allows 1; 0: unpaced.", 10000, func(c *Config) *float64 { return &c.Sweep.RequestsPerSecond }),
 		enum("sweep.servicePrincipals", "auto", "Whether risky service principals are read; auto: where the licence allows.", func(c *Config) *string { return &c.Sweep.ServicePrincipals }, "auto", "true", "false"),
 		enum("sweep.logs", "auto", "Whether the audit and sign-in logs are read; auto: where AuditLog.Read.All is granted.", func(c *Config) *string { return &c.Sweep.Logs }, "auto", "off"),
+		enum("sweep.coverage", "auto", "Whom a sweep judges by the live policies, for coverage.json, the page and the effects of changes; auto: users at risk, everybody where a full sweep is due, nobody without a baseline; risky, full: whether there is a baseline or not; off: nobody.", func(c *Config) *string { return &c.Sweep.Coverage }, "auto", "full", "risky", "off"),
 
 		boolean("enforcement.dismiss", "false", "apply may dismiss risk.", func(c *Config) *bool { return &c.Enforcement.Dismiss }),
 		boolean("enforcement.confirmCompromised", "false", "apply may confirm users compromised.", func(c *Config) *bool { return &c.Enforcement.ConfirmCompromised }),

@@ -23,7 +23,7 @@ type metrics struct {
 	tenants  []string
 
 	runs, actions, requests, throttled, retried, http *prometheus.CounterVec
-	running, duration, open                           *prometheus.GaugeVec
+	running, duration, open, uncovered                *prometheus.GaugeVec
 
 	// overdue counts the exceptions of a tenant that are over and still in
 	// force; nil: nobody can.
@@ -62,9 +62,10 @@ func newMetrics(o Options) *metrics {
 		duration:  gauge("last_run_duration_seconds", "How long the last run took.", "tenant"),
 		open:      gauge("open_risk_users", "Users with open risk at the last run, by risk level.", "tenant", "level"),
 	}
+	m.uncovered = gauge("uncovered_risk_users", "Users with open risk that no enabled policy meets, at the last run that judged them.", "tenant")
 	build := gauge("build_info", "Always 1.", "version")
 	build.WithLabelValues(o.Version).Set(1)
-	m.registry.MustRegister(m, m.runs, m.actions, m.requests, m.throttled, m.retried, m.http, m.running, m.duration, m.open, build,
+	m.registry.MustRegister(m, m.runs, m.actions, m.requests, m.throttled, m.retried, m.http, m.running, m.duration, m.open, m.uncovered, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, t := range o.Tenants {
 		m.running.WithLabelValues(t).Set(0)
@@ -155,6 +156,9 @@ func countsOpen(counts map[string]int) bool {
 func (m *metrics) setOpen(tenant string, counts map[string]int) {
 	if !countsOpen(counts) {
 		return
+	}
+	if n, judged := counts["usersUncovered"]; judged {
+		m.uncovered.WithLabelValues(tenant).Set(float64(n))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

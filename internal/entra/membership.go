@@ -18,6 +18,12 @@ type Memberships struct {
 	Roles  []ID `json:"roles"`
 }
 
+// ActiveRoles are who holds a directory role now and in the whole tenant.
+type ActiveRoles struct {
+	Holders map[ID][]ID // user or group -> template ids of the roles
+	Groups  []ID        // of the holders, those that are groups
+}
+
 // Application is the service principal of an application in the tenant.
 type Application struct {
 	ID          ID     `json:"id"` // of the service principal

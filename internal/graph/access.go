@@ -76,9 +76,21 @@ func (c *Client) Memberships(ctx context.Context, userID string) (entra.Membersh
 // Users lists all users with what Conditional Access asks of them, groups and
 // roles aside.
 func (c *Client) Users(ctx context.Context) iter.Seq2[[]entra.Memberships, error] {
-	r := get("/users{?%24select,%24top}", nil)
+	return c.users(ctx, "")
+}
+
+// Guests lists the users whose type is Guest.
+func (c *Client) Guests(ctx context.Context) iter.Seq2[[]entra.Memberships, error] {
+	return c.users(ctx, "userType eq 'Guest'")
+}
+
+func (c *Client) users(ctx context.Context, filter string) iter.Seq2[[]entra.Memberships, error] {
+	r := get("/users{?%24filter,%24select,%24top}", nil)
 	top := int32(directoryPage)
 	r.query = query{Select: strings.Split(signInSelect, ","), Top: &top}
+	if filter != "" {
+		r.query.Filter = &filter
+	}
 	return func(yield func([]entra.Memberships, error) bool) {
 		for page, err := range pages(ctx, c, collection[userItem]{first: r, row: decodeJSON[userItem], id: func(i *userItem) string { return string(i.ID) }}) {
 			if err != nil {
@@ -123,17 +135,27 @@ func (c *Client) Evaluate(ctx context.Context, body entra.Document) ([]entra.Doc
 // ActiveRoles reads who holds a directory role now and in the whole tenant:
 // users and groups, by the role's template id. A role of a smaller scope does
 // not count for Conditional Access.
-func (c *Client) ActiveRoles(ctx context.Context) (map[entra.ID][]entra.ID, error) {
-	of := collection[assignment]{first: get("/roleManagement/directory/roleAssignments", nil), row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }}
-	list, err := all(ctx, c, of)
+func (c *Client) ActiveRoles(ctx context.Context) (entra.ActiveRoles, error) {
+	r := get("/roleManagement/directory/roleAssignments{?%24expand}", nil)
+	r.query = query{Expand: []string{"principal"}}
+	list, err := all(ctx, c, collection[assignment]{first: r, row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }})
 	if err != nil {
-		return nil, fmt.Errorf("reading role assignments: %w", err)
+		return entra.ActiveRoles{}, fmt.Errorf("reading role assignments: %w", naming(err, "RoleManagement.Read.Directory"))
 	}
-	holders := map[entra.ID][]entra.ID{}
+	out := entra.ActiveRoles{Holders: map[entra.ID][]entra.ID{}}
 	for _, a := range list {
-		if a.DirectoryScopeID == "/" {
-			holders[a.PrincipalID] = append(holders[a.PrincipalID], a.RoleDefinitionID)
+		kind := entra.KindGroup // of which nothing is said: nobody is in it unless it is one
+		if a.Principal != nil && a.Principal.Type != "" {
+			kind = kindOfType(a.Principal.Type)
 		}
+		if a.DirectoryScopeID != "/" || kind != entra.KindUser && kind != entra.KindGroup {
+			continue
+		}
+		if out.Holders[a.PrincipalID] == nil && kind == entra.KindGroup {
+			out.Groups = append(out.Groups, a.PrincipalID)
+		}
+		out.Holders[a.PrincipalID] = append(out.Holders[a.PrincipalID], a.RoleDefinitionID)
 	}
-	return holders, nil
+	slices.Sort(out.Groups)
+	return out, nil
 }

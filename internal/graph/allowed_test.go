@@ -113,6 +113,7 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		"Strengths":    func(ctx context.Context) error { return only(c.Strengths(ctx)) },
 		"Memberships":  func(ctx context.Context) error { return only(c.Memberships(ctx, user)) },
 		"Users":        func(ctx context.Context) error { return drain(c.Users(ctx)) },
+		"Guests":       func(ctx context.Context) error { return drain(c.Guests(ctx)) },
 		"Application":  func(ctx context.Context) error { return only(c.Application(ctx, "Office 365")) },
 		"Evaluate": func(ctx context.Context) error {
 			return only(c.Evaluate(ctx, entra.Document{

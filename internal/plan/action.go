@@ -40,6 +40,10 @@ type Plan struct {
 	// Violations are the limits that the plan goes beyond.
 	Violations []Violation `json:"violations"`
 	Cost       Cost        `json:"cost"`
+	// Effects are what all changes together mean to people, blocked ones aside.
+	// None says that nobody is asked for more or for less; absent, that nothing
+	// changes or that it is not known.
+	Effects []Effect `json:"effects,omitzero"`
 }
 
 // SchemaVersion is the version of plan.json.
@@ -130,6 +134,21 @@ type Change struct {
 	// Excepted are the users whom exceptions keep out of the policy: they are
 	// no part of what is remembered of it as the baseline's.
 	Excepted []entra.ID `json:"excepted,omitempty"`
+	// Effects are what the change means to people by itself, all others aside.
+	// None says that it means nothing to anybody; absent, that it is not known.
+	Effects []Effect `json:"effects,omitzero"`
+	// Through names the policies that are not changed themselves and come to
+	// mean something else, because they name the location or strength.
+	Through []string `json:"through,omitempty"`
+}
+
+// Effect is what changes for people.
+type Effect struct {
+	Change    string   `json:"change"` // such as "demands mfa" or "no longer blocks"
+	Users     int      `json:"users"`
+	Examples  []string `json:"examples"`
+	Situation string   `json:"situation"` // the widest in which it holds
+	AtRisk    int      `json:"atRisk"`    // of the users, those whose risk is open now
 }
 
 // Violation is a limit that the plan goes beyond.

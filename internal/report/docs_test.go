@@ -36,6 +36,7 @@ func TestDocumentedColumns(t *testing.T) {
 	for heading, want := range map[string][]string{
 		"### detections.csv":     report.DetectionColumns,
 		"### users.csv":          report.UserColumns,
+		"### coverage.csv":       report.ReachColumns,
 		"### policies.csv":       report.PolicyColumns,
 		"### actions.csv":        report.ActionColumns,
 		"### Codes of decisions": triage.Codes(),

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -32,6 +34,7 @@ type UserLine struct {
 	Decision       json.RawMessage `json:"decision"`
 	IsDeleted      bool            `json:"isDeleted"`
 	Evidence       *Evidence       `json:"evidence"`
+	ReachedBy      []access.Met    `json:"reachedBy"`
 }
 
 // ReadLines yields the documents of a JSON Lines file.
@@ -65,7 +68,8 @@ func Decisions(r io.Reader, now time.Time) iter.Seq2[Decided, error] {
 				return
 			}
 			var head struct {
-				OpenSince time.Time `json:"openSince"`
+				OpenSince  time.Time `json:"openSince"`
+				Privileged bool      `json:"privileged"`
 			}
 			if len(u.Decision) > 0 {
 				if err := json.Unmarshal(u.Decision, &head); err != nil {
@@ -74,7 +78,7 @@ func Decisions(r io.Reader, now time.Time) iter.Seq2[Decided, error] {
 				}
 			}
 			d := Decided{ID: u.ID, Name: u.Name, RiskLevel: u.RiskLevel, RiskState: u.RiskState, OpenDetections: u.OpenDetections,
-				Decision: u.Decision, AgeHours: hours(head.OpenSince, now), Deleted: u.IsDeleted, Evidence: u.Evidence}
+				Decision: u.Decision, AgeHours: hours(head.OpenSince, now), Deleted: u.IsDeleted, Evidence: u.Evidence, ReachedBy: u.ReachedBy, Privileged: head.Privileged}
 			if d.Decision == nil {
 				d.Decision = json.RawMessage("null")
 			}
@@ -157,7 +161,7 @@ func hours(since, now time.Time) float64 {
 	if since.IsZero() || now.Before(since) {
 		return 0
 	}
-	return float64(int(now.Sub(since).Hours()*10)) / 10
+	return max(math.Floor(now.Sub(since).Hours()*100)/100, 0.01) // a minute tells less than an hour from nothing
 }
 
 // ReadPolicies reads policies.json.

@@ -27,6 +27,11 @@ type PolicyRow struct {
 	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
 	// Promotion says how far a policy is on its way to being enabled.
 	Promotion *plan.Promotion `json:"promotion,omitempty"`
+	// Effects are what the planned change means to people by itself, in
+	// report.json; none says that it means nothing, absent that it is not known.
+	// Through are the policies by which it does without being changed themselves.
+	Effects []plan.Effect `json:"effects,omitzero"`
+	Through []string      `json:"through,omitempty"`
 }
 
 // Policies is policies.json.

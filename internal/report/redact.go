@@ -209,14 +209,42 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 			c := *a.Change
 			c.Differences = r.differences(c.Differences)
 			c.Exclusions = r.Exclusions(c.Exclusions)
+			c.Effects = r.Effects(c.Effects)
 			a.Change = &c
 		}
 		a.ChangedBy = r.ChangedBy(a.ChangedBy)
 		a.Promotion = r.Promotion(a.Promotion)
 		actions[i] = a
 	}
-	p.Actions = actions
+	p.Actions, p.Effects = actions, r.Effects(p.Effects)
 	return p
+}
+
+// Effects redacts the names of examples.
+func (r Redaction) Effects(list []plan.Effect) []plan.Effect {
+	if !r.active() || list == nil {
+		return list
+	}
+	out := make([]plan.Effect, len(list))
+	for i, e := range list {
+		e.Examples = r.Names(e.Examples)
+		out[i] = e
+	}
+	return out
+}
+
+// Names redacts a list of names of people; dropped ones are left out.
+func (r Redaction) Names(list []string) []string {
+	if !r.active() {
+		return list
+	}
+	out := []string{}
+	for _, n := range list {
+		if n = r.Text(n); n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // Policies redacts the names of people in rows of policies.json. The names and

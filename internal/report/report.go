@@ -9,6 +9,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 )
@@ -54,6 +55,9 @@ type Report struct {
 	// Settled are the actions of earlier runs whose answer was lost.
 	Settled []plan.Outcome `json:"settled"`
 	Drift   []PolicyRow    `json:"drift"`
+	// Effects are what all planned changes together mean to people; absent if
+	// nothing changes, or that is not known.
+	Effects []plan.Effect `json:"effects,omitzero"`
 	// Exceptions are who stays out of which policy until when, Unexplained the
 	// members of excluded groups whom no exception explains.
 	Exceptions        []plan.Exempt      `json:"exceptions"`
@@ -147,6 +151,12 @@ type Decided struct {
 	AgeHours       float64         `json:"ageHours"`
 	Deleted        bool            `json:"deleted"`
 	Evidence       *Evidence       `json:"evidence,omitempty"`
+	// ReachedBy are the policies that would meet the risk, as users.jsonl has
+	// them; nil if that was not judged.
+	ReachedBy []access.Met `json:"-"`
+	// Privileged says that the user holds a directory role; it stands in the
+	// decision too.
+	Privileged bool `json:"-"`
 }
 
 // WriteBoth writes report.json and report.html in one pass over the decisions.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/triage"
@@ -133,7 +134,9 @@ type UserRow struct {
 	Decision       triage.Decision
 	OpenDetections int
 	// Open are the open detections, the newest first.
-	Open     []triage.Detection
+	Open []triage.Detection
+	// Reach is which policies would meet the risk; nil if that was not judged.
+	Reach    *access.Reach
 	AgeHours float64
 	Overdue  bool
 	// ChangedBy says who settled the risk, or confirmed it, by hand.
@@ -143,7 +146,7 @@ type UserRow struct {
 // UserColumns are the columns of users.csv.
 var UserColumns = []string{"id", "userPrincipalName", "userDisplayName", "riskLevel", "riskState", "riskDetail", "riskLastUpdatedDateTime",
 	"isDeleted", "isProcessing", "openDetections", "openSince", "verdict", "code", "rule", "needsPerson", "privileged", "reasons", "ageHours", "overdue", "types", "addresses", "places",
-	"ruleOwner", "ruleExpires"}
+	"ruleOwner", "ruleExpires", "reachedBy"}
 
 // Users writes users.jsonl and users.csv.
 type Users struct {
@@ -169,6 +172,9 @@ type userTail struct {
 	Decision       *triage.Decision `json:"decision"`
 	Evidence       *Evidence        `json:"evidence,omitempty"`
 	ChangedBy      *audit.ChangedBy `json:"changedBy,omitempty"`
+	// ReachedBy are the enabled policies that would meet the risk; absent if
+	// that was not judged, or the risk is not open.
+	ReachedBy []access.Met `json:"reachedBy,omitzero"`
 }
 
 // Write adds one user to both files.
@@ -188,6 +194,9 @@ func (w *Users) Write(row UserRow) error {
 		row.Decision = w.redact.Decision(row.Decision, row.Open, row.User.UserPrincipalName, row.User.UserDisplayName)
 	}
 	tail := userTail{OpenDetections: row.OpenDetections, Evidence: w.redact.evidenceOf(row.Open), ChangedBy: w.redact.ChangedBy(row.ChangedBy)}
+	if row.Reach != nil {
+		tail.ReachedBy = row.Reach.ReachedBy
+	}
 	if row.Decision.Verdict != "" {
 		tail.Decision = &row.Decision
 	}
@@ -238,6 +247,7 @@ func (w *Users) Write(row UserRow) error {
 	owners, expiries := ruleWords(row.Decision.Rules)
 	c.text(owners)
 	c.text(expiries)
+	c.text(ReachedText(row.Reach))
 	c.end()
 	if err := w.lines.end(); err != nil {
 		return err

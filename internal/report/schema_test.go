@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
@@ -92,7 +93,8 @@ func wholePlan() plan.Plan {
 		{Kind: plan.Dismiss, Status: plan.Ready, Subject: plan.Subject{ID: "u1"}, Rule: "vpn", Reasons: []string{"covered"},
 			Risk: &plan.Risk{RiskLevel: "low", RiskState: "atRisk", Detections: []plan.SeenDetection{{ID: "d1"}}}},
 		{Kind: plan.UpdatePolicy, Status: plan.Ready, Subject: plan.Subject{ID: "p1", Key: "CA010"}, Reasons: []string{"drift"},
-			Change: &plan.Change{Kind: entra.KindPolicy, Key: "CA010", Before: policyRow.Live, BeforeHash: strings.Repeat("a", 64), Body: entra.Document{"state": "enabled"}, Differences: policyRow.Differences}}},
+			Change: &plan.Change{Kind: entra.KindPolicy, Key: "CA010", Before: policyRow.Live, BeforeHash: strings.Repeat("a", 64), Body: entra.Document{"state": "enabled"}, Differences: policyRow.Differences,
+				Effects: []plan.Effect{{Change: "blocks", Users: 1, Examples: []string{"ada@contoso.com"}, Situation: "always", AtRisk: 1}}, Through: []string{"P"}}}},
 		Enforcement: plan.Enforcement{Dismiss: true, Policies: true}})
 }
 
@@ -124,7 +126,7 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, row := range []UserRow{{User: user, Decision: decision, OpenDetections: 1}, {User: entra.RiskyUser{ID: "u2", Raw: json.RawMessage(`{"id":"u2"}`)}},
+		for _, row := range []UserRow{{User: user, Decision: decision, OpenDetections: 1, Reach: wholeCoverage().Risky[0].Reach}, {User: entra.RiskyUser{ID: "u2", Raw: json.RawMessage(`{"id":"u2"}`)}},
 			{User: user, Decision: triage.Decision{Verdict: triage.Dismiss, Code: triage.CodeAllowlisted, Rule: "vpn", Reasons: []string{"covered"}}}} {
 			if err := u.Write(row); err != nil {
 				t.Fatal(err)
@@ -160,6 +162,21 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, "policies", none.Bytes())
+	for _, c := range []Reached{{Policies: "live", Scope: "off"}, {Policies: "live", Scope: "risky", Risky: []RiskyReach{{ID: "u1", Reach: &access.Reach{ReachedBy: []access.Met{}, NotReached: []access.Unmet{}, Unknown: true}}}}, wholeCoverage()} {
+		var out bytes.Buffer
+		if err := WriteReached(&out, io.Discard, c, CSVForm{}); err != nil {
+			t.Fatal(err)
+		}
+		check(t, "coverage", out.Bytes())
+	}
+}
+
+func wholeCoverage() Reached {
+	return Reached{Policies: "live", Scope: "full",
+		Risky: []RiskyReach{{ID: "u1", Name: "ada@contoso.com", RiskLevel: "high", Privileged: true, Reach: &access.Reach{ReachedBy: []access.Met{{Key: "CA1", DisplayName: "P", Demands: []access.Demand{{"mfa"}}}}, NotReached: []access.Unmet{{DisplayName: "Q", Why: "it is report-only"}}}}},
+		Coverage: &access.Coverage{Users: 2, Classes: 1, Demands: []access.DemandCoverage{{Demand: "mfa", With: 1, Without: 1, Because: []access.Exclusion{{ExcludedBy: "bg@contoso.com", Policy: "P", Users: 1}}}},
+			Groups: []access.GroupCoverage{{Group: "guests", Users: 1, Demands: map[string]int{"mfa": 1}, Fewer: []string{"x"}}},
+			Gaps:   []access.Gap{{Users: 1, Examples: []string{"ada@contoso.com"}, Situation: access.Situation{"target": {"x"}}, Nearest: []access.Nearest{{DisplayName: "P", Lacks: "y"}}}}}}
 }
 
 func TestReportMeetsTheSchema(t *testing.T) {
@@ -253,7 +270,7 @@ func TestLedgerMeetsTheSchemas(t *testing.T) {
 func TestSchemasDescribeEveryMember(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{"plan": reflect.TypeFor[plan.Plan](), "journal": reflect.TypeFor[ledger.Entry](), "policies": reflect.TypeFor[Policies](),
 		"report": reflect.TypeFor[Report](), "manifest": reflect.TypeFor[ledger.Manifest](), "state": reflect.TypeFor[ledger.State](), "latest": reflect.TypeFor[ledger.Latest](),
-		"plans": reflect.TypeFor[ledger.Plans](), "ocsf": reflect.TypeFor[ocsfFinding]()} {
+		"plans": reflect.TypeFor[ledger.Plans](), "ocsf": reflect.TypeFor[ocsfFinding](), "coverage": reflect.TypeFor[Reached]()} {
 		root := schemaText(t, name)
 		w := &walker{t: t, root: root, seen: map[reflect.Type]bool{}}
 		if name == "report" {
@@ -313,13 +330,13 @@ func (w *walker) object(path string, typ reflect.Type, schema map[string]any) {
 	required, _ := schema["required"].([]any)
 	known := slices.Clone(w.besides)
 	w.besides = nil
-	for _, field := range reflect.VisibleFields(typ) { // those of embedded structs stand beside the others
-		if field.Anonymous {
+	for _, f := range reflect.VisibleFields(typ) {
+		if f.Anonymous || !f.IsExported() || f.Tag.Get("json") == "-" {
 			continue
 		}
-		name, opts, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "-" {
-			continue
+		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if typ.Field(f.Index[0]).Type.Kind() == reflect.Pointer && len(f.Index) > 1 { // of what may be missing as a whole
+			opts = "omitempty"
 		}
 		known = append(known, name)
 		p, ok := properties[name].(map[string]any)
@@ -330,7 +347,7 @@ func (w *walker) object(path string, typ reflect.Type, schema map[string]any) {
 		if got := slices.Contains(required, any(name)); got != (opts == "") {
 			w.t.Errorf("%s.%s: required is %t", path, name, got)
 		}
-		w.value(path+"."+name, field.Type, p)
+		w.value(path+"."+name, f.Type, p)
 	}
 	for name := range properties {
 		if !slices.Contains(known, name) {

@@ -305,7 +305,7 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 		return
 	}
 	dir := strings.Join([]string{"contoso/runs", res.Run[0:4], res.Run[4:6], res.Run[6:8], res.Run}, "/")
-	for _, name := range []string{"plan.json", "journal.jsonl", "detections.jsonl", "detections.csv", "users.jsonl", "users.csv", "policies.json", "policies.csv",
+	for _, name := range []string{"plan.json", "journal.jsonl", "detections.jsonl", "detections.csv", "users.jsonl", "users.csv", "policies.json", "policies.csv", "coverage.json", "coverage.csv",
 		"actions.csv", "report.json", "report.html", "manifest.json"} {
 		if _, _, err := w.store.Get(context.Background(), dir+"/"+name); err != nil {
 			w.breaks("a finished run has a whole report", "%s: %v", name, err)

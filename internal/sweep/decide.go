@@ -180,6 +180,7 @@ func (j *job) plan(ctx context.Context, snap gather.Snapshot, users, objects []p
 		}
 	}
 	j.guardExpectations(ctx, &p, snap)
+	j.explain(ctx, &p, snap)
 	if err := j.claim(ctx, j.Output.Redaction.Plan(p)); err != nil {
 		return p, false, fmt.Errorf("storing the plan (nothing was sent): %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 // AccessReader is the part of a tenant that judging sign-ins needs.
 type AccessReader interface {
 	whatif.Reader
-	whatif.PopulationReader
+	gather.AccessReader
 }
 
 // expectationsKey is the configuration key that a refusal names.

@@ -35,7 +35,8 @@ const finishWithin = 5 * time.Minute
 type publisher struct {
 	*job
 	facts
-	res Result
+	res     Result
+	reached report.Reached
 }
 
 // publish writes the report whatever became of the run, then the manifest, the
@@ -57,6 +58,7 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 	r.res.Exceptions = exceptionsAfter(r.res.Exceptions, f.plan, r.res.Outcomes)
 	r.res.Status = r.status(runErr)
 	r.counts()
+	r.reached = r.reach()
 	if r.res.Outcomes == nil && len(f.plan.Actions) > 0 {
 		r.res.Outcomes = notAttempted(f.plan, j.Now(), "the run ended before")
 	}
@@ -131,6 +133,9 @@ func (r *publisher) store(ctx context.Context) error {
 		}
 	}
 	if err := r.putImpact(ctx); err != nil {
+		return err
+	}
+	if err := r.writeReached(ctx); err != nil {
 		return err
 	}
 	rep, err := r.report(ctx, outcomes, settled, policies, shown)

@@ -27,7 +27,21 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 			rep.OverDismissed = append(rep.OverDismissed, o)
 		}
 	}
+	changes := map[entra.ObjectKind]map[string]*plan.Change{}
+	p := r.Output.Redaction.Plan(r.res.Plan)
+	rep.Effects = p.Effects
+	for _, a := range p.Actions {
+		if c := a.Change; c != nil && c.Effects != nil {
+			if changes[c.Kind] == nil {
+				changes[c.Kind] = map[string]*plan.Change{}
+			}
+			changes[c.Kind][c.Key] = c
+		}
+	}
 	for _, row := range shown {
+		if c := changes[row.Kind][row.Key]; c != nil {
+			row.Effects, row.Through = c.Effects, c.Through
+		}
 		if row.Promotion != nil {
 			p := row
 			p.Live = nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -31,6 +32,7 @@ type rows struct {
 	counts    map[string]int
 	tally     *report.Tally
 	campaigns *report.Campaigns
+	risky     []report.RiskyReach // users with open risk, if they were judged
 }
 
 func newRows(j *job) *rows {
@@ -122,6 +124,9 @@ func (r *rows) user(row report.UserRow) error {
 		if d.NeedsPerson {
 			r.counts["needsPerson"]++
 		}
+	}
+	if row.Reach != nil {
+		r.risky = append(r.risky, report.RiskyReach{ID: string(u.ID), Name: strings.Clone(u.UserPrincipalName), RiskLevel: u.RiskLevel, Privileged: d.Privileged, Reach: row.Reach})
 	}
 	if err := r.users.Write(row); err != nil {
 		return fmt.Errorf("storing users: %w", err)

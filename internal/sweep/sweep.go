@@ -60,6 +60,9 @@ type Settings struct {
 	// ServicePrincipals is "auto" (read them where licensed), "true" or
 	// "false".
 	ServicePrincipals string
+	// Coverage is whom a sweep judges by the live policies: auto, full, risky, or
+	// off, which is what an empty one means.
+	Coverage          string
 	RequestsPerSecond float64
 	Enforcement       plan.Enforcement
 	Baseline          drift.Settings
@@ -189,7 +192,9 @@ type Result struct {
 	Campaigns []report.Campaign `json:"campaigns,omitempty"`
 	// Drifted are the policies and locations that changed since the last run.
 	Drifted []report.Changed `json:"changedPolicies,omitempty"`
-	Counts  map[string]int   `json:"counts"`
+	// Uncovered are users at risk whose risk no enabled policy meets.
+	Uncovered []report.RiskyReach `json:"uncovered,omitempty"`
+	Counts    map[string]int      `json:"counts"`
 	// Order is what a person asked for; nil for a sweep.
 	Order *report.Order `json:"order,omitempty"`
 	// Unread are the parts that were not read to their end, as in report.json.

@@ -15,18 +15,31 @@ import (
 // PopulationReader is the part of a tenant that knows all users.
 type PopulationReader interface {
 	Users(context.Context) iter.Seq2[[]entra.Memberships, error]
+	Guests(context.Context) iter.Seq2[[]entra.Memberships, error]
 	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
-	ActiveRoles(context.Context) (map[entra.ID][]entra.ID, error)
+	ActiveRoles(context.Context) (entra.ActiveRoles, error)
 }
 
-// Population is everybody in a tenant, with the groups and roles that policies
-// name.
+// Population is who is in a tenant, with the groups and roles that policies
+// name. It is read in parts, each of them once.
 type Population struct {
-	Users      []entra.Memberships
+	Users      []entra.Memberships // all of them, once ReadUsers has been
 	BreakGlass map[entra.ID]bool
-	AtRisk     map[entra.ID]bool       // users whose risk is open, if it was read
-	members    map[entra.ID][]entra.ID // group -> users, of the groups that were read
-	unread     map[entra.ID]error      // groups that could not be read
+	AtRisk     map[entra.ID]bool // users whose risk is open, if it was read
+
+	whole   bool
+	guests  map[entra.ID]entra.Memberships // if they were read without the others
+	roles   *entra.ActiveRoles
+	members map[entra.ID][]entra.ID // group -> users, of the groups that were read
+	unread  map[entra.ID]error      // groups that could not be read
+	// Once somebody asks, of users.
+	groups  map[entra.ID][]entra.ID
+	holding map[entra.ID][]entra.ID // roles by groups
+}
+
+// NewPopulation is one of which nothing was read.
+func NewPopulation(breakGlass map[entra.ID]bool) *Population {
+	return &Population{BreakGlass: breakGlass, AtRisk: map[entra.ID]bool{}, members: map[entra.ID][]entra.ID{}, unread: map[entra.ID]error{}}
 }
 
 // ReadPopulation reads all users, the members of the groups that the sets
@@ -34,61 +47,171 @@ type Population struct {
 // each 999 users, one for each 999 members of those groups, and one for each
 // page of role assignments.
 func ReadPopulation(ctx context.Context, r PopulationReader, breakGlass map[entra.ID]bool, more []entra.ID, sets ...*access.Set) (*Population, error) {
-	p := &Population{BreakGlass: breakGlass, members: map[entra.ID][]entra.ID{}, unread: map[entra.ID]error{}}
-	for page, err := range r.Users(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		p.Users = append(p.Users, page...)
-	}
-	holders, err := r.ActiveRoles(ctx)
-	if err != nil {
+	p := NewPopulation(breakGlass)
+	if err := p.ReadUsers(ctx, r, sets...); err != nil {
 		return nil, err
 	}
-	wanted := slices.Clone(more)
-	for _, s := range sets {
-		wanted = append(wanted, s.Groups()...)
-	}
-	byID := map[entra.ID]int{}
-	for i, u := range p.Users {
-		byID[u.ID] = i
-		p.Users[i].Roles = holders[u.ID]
-	}
-	for holder := range holders {
-		if _, isUser := byID[holder]; !isUser {
-			wanted = append(wanted, holder) // a group, or a service principal, which has no members
+	return p, p.readGroups(ctx, r, more)
+}
+
+// ReadUsers reads all users, and all else that folding them by the sets needs.
+func (p *Population) ReadUsers(ctx context.Context, r PopulationReader, sets ...*access.Set) error {
+	if !p.whole {
+		var list []entra.Memberships
+		for page, err := range r.Users(ctx) {
+			if err != nil {
+				return err
+			}
+			list = append(list, page...)
+		}
+		p.Users, p.whole, p.guests = list, true, map[entra.ID]entra.Memberships{}
+		for _, u := range list {
+			if u.Guest != "" || u.GuestUnknown {
+				p.guests[u.ID] = u
+			}
 		}
 	}
-	slices.Sort(wanted)
-	for _, g := range slices.Compact(wanted) {
+	if err := p.readRoles(ctx, r); err != nil {
+		return err
+	}
+	for _, s := range sets {
+		if err := p.readGroups(ctx, r, s.Groups()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadNamed reads what Person needs and no more: the members of the groups that
+// the set names, who holds a role if it names any, and the guests if it asks for
+// them.
+//
+// Requests: one for each 999 members of each of these groups, one for each page
+// of role assignments, and one for each 999 guests.
+func (p *Population) ReadNamed(ctx context.Context, r PopulationReader, set *access.Set) error {
+	if err := p.readGroups(ctx, r, set.Groups()); err != nil {
+		return err
+	}
+	if len(set.Roles()) > 0 {
+		if err := p.readRoles(ctx, r); err != nil {
+			return err
+		}
+	}
+	if !set.AsksForGuests() || p.whole || p.guests != nil {
+		return nil
+	}
+	guests := map[entra.ID]entra.Memberships{}
+	for page, err := range r.Guests(ctx) {
+		if err != nil {
+			return err
+		}
+		for _, u := range page {
+			guests[u.ID] = u
+		}
+	}
+	p.guests = guests
+	return nil
+}
+
+func (p *Population) readRoles(ctx context.Context, r PopulationReader) error {
+	if p.roles == nil {
+		roles, err := r.ActiveRoles(ctx)
+		if err != nil {
+			return err
+		}
+		p.roles = &roles
+	}
+	return p.readGroups(ctx, r, p.roles.Groups)
+}
+
+func (p *Population) readGroups(ctx context.Context, r PopulationReader, groups []entra.ID) error {
+	for _, g := range groups {
+		if _, read := p.members[g]; read || p.unread[g] != nil {
+			continue
+		}
 		list, err := r.Members(ctx, string(g))
 		switch {
 		case errors.Is(err, entra.ErrNotFound): // gone, or no group: nobody is in it
-			continue
 		case errors.Is(err, entra.ErrForbidden):
 			p.unread[g] = err
 			continue
 		case err != nil:
-			return nil, err
+			return fmt.Errorf("reading the members of group %s: %w", g, err)
 		}
-		for _, m := range list {
-			p.members[g] = append(p.members[g], m.ID)
-			if i, ok := byID[m.ID]; ok {
-				for _, role := range holders[g] {
-					if !slices.Contains(p.Users[i].Roles, role) {
-						p.Users[i].Roles = append(p.Users[i].Roles, role)
-					}
-				}
+		ids := make([]entra.ID, len(list))
+		for i, m := range list {
+			ids[i] = m.ID
+		}
+		p.members[g], p.groups, p.holding = ids, nil, nil
+	}
+	return nil
+}
+
+// Known takes the members of a group that were read elsewhere.
+func (p *Population) Known(group entra.ID, members []entra.DirectoryObject) {
+	ids := make([]entra.ID, len(members))
+	for i, m := range members {
+		ids[i] = m.ID
+	}
+	p.members[group], p.groups, p.holding = ids, nil, nil
+}
+
+// Unread are the groups whose members could not be read, with the reason.
+func (p *Population) Unread() map[entra.ID]error { return p.unread }
+
+// groupsOf are the groups that a user is in, of those that were read.
+func (p *Population) groupsOf(user entra.ID) []entra.ID {
+	if p.groups == nil {
+		p.groups = map[entra.ID][]entra.ID{}
+		for g, members := range p.members {
+			for _, m := range members {
+				p.groups[m] = append(p.groups[m], g)
 			}
 		}
 	}
-	return p, nil
+	return p.groups[user]
+}
+
+// rolesOf are the roles that a user holds, alone or by a group.
+func (p *Population) rolesOf(user entra.ID) []entra.ID {
+	if p.roles == nil {
+		return nil
+	}
+	if p.holding == nil {
+		p.holding = map[entra.ID][]entra.ID{}
+		for _, g := range p.roles.Groups {
+			for _, m := range p.members[g] {
+				p.holding[m] = append(p.holding[m], p.roles.Holders[g]...)
+			}
+		}
+	}
+	out := slices.Concat(p.roles.Holders[user], p.holding[user])
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Person is one user as policies see one, after ReadNamed or ReadUsers.
+func (p *Population) Person(id entra.ID, userPrincipalName string) *access.User {
+	u := &access.User{ID: id, Groups: p.groupsOf(id), Roles: p.rolesOf(id), GroupsUnknown: len(p.unread) > 0}
+	if p.roles != nil {
+		for _, g := range p.roles.Groups {
+			u.RolesUnknown = u.RolesUnknown || p.unread[g] != nil
+		}
+	}
+	if g, ok := p.guests[id]; ok {
+		u.Guest, u.GuestUnknown = g.Guest, g.GuestUnknown
+		return u
+	}
+	kind, _ := entra.GuestKind("Member", "", userPrincipalName) // the guests are known
+	u.Guest = kind
+	return u
 }
 
 // People folds those whom keep takes into the classes of a set.
 func (p *Population) People(set *access.Set, keep func(entra.Memberships) bool) *access.People {
 	var list []access.Person
 	for _, u := range p.Users {
+		u.Roles = p.rolesOf(u.ID)
 		if !keep(u) {
 			continue
 		}

@@ -77,9 +77,9 @@ func afterPlan(o Objects, keys map[entra.ID]string, actions []plan.Action) (Obje
 		default:
 			doc := a.Change.After.Clone()
 			// References to what this plan creates stand in this form.
-			id := fmt.Sprintf("{{%s:%s}}", a.Change.Kind, a.Change.Key)
-			doc["id"] = id
-			keys[entra.NewID(id)] = a.Change.Key
+			id := planned(a.Change)
+			doc["id"] = string(id)
+			keys[id] = a.Change.Key
 			*list = append(*list, doc)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/expectation"
@@ -68,6 +70,7 @@ type tenant struct {
 	answers []entra.Document
 	asked   entra.Document
 	refused map[string]error // groups whose members may not be read
+	asks    []string
 }
 
 func (tn *tenant) Evaluate(_ context.Context, request entra.Document) ([]entra.Document, error) {
@@ -75,21 +78,75 @@ func (tn *tenant) Evaluate(_ context.Context, request entra.Document) ([]entra.D
 	return tn.answers, nil
 }
 
-func (*tenant) Users(context.Context) iter.Seq2[[]entra.Memberships, error] {
+func (tn *tenant) Users(context.Context) iter.Seq2[[]entra.Memberships, error] {
+	tn.asks = append(tn.asks, "users")
 	return func(yield func([]entra.Memberships, error) bool) {
 		yield([]entra.Memberships{{ID: "u1", UserPrincipalName: "ada"}, {ID: "u2", UserPrincipalName: "bob"}, {ID: "bg", UserPrincipalName: "glass"}, {ID: "g1", UserPrincipalName: "guest", Guest: "internalGuest"}}, nil)
 	}
 }
 
 func (tn *tenant) Members(_ context.Context, group string) ([]entra.DirectoryObject, error) {
+	tn.asks = append(tn.asks, group)
 	if err := tn.refused[group]; err != nil {
 		return nil, err
 	}
 	return map[string][]entra.DirectoryObject{"admins": {{ID: "u2"}}, "staff": {{ID: "u1"}, {ID: "bg"}}}[group], nil
 }
 
-func (*tenant) ActiveRoles(context.Context) (map[entra.ID][]entra.ID, error) {
-	return map[entra.ID][]entra.ID{"admins": {"role1"}, "bg": {"role1"}}, nil
+func (tn *tenant) ActiveRoles(context.Context) (entra.ActiveRoles, error) {
+	tn.asks = append(tn.asks, "roles")
+	return entra.ActiveRoles{Holders: map[entra.ID][]entra.ID{"admins": {"role1"}, "bg": {"role1"}}, Groups: []entra.ID{"admins"}}, nil
+}
+
+func (tn *tenant) Guests(context.Context) iter.Seq2[[]entra.Memberships, error] {
+	tn.asks = append(tn.asks, "guests")
+	return func(yield func([]entra.Memberships, error) bool) {
+		yield([]entra.Memberships{{ID: "g1", UserPrincipalName: "guest", Guest: "internalGuest"}}, nil)
+	}
+}
+
+// One person is seen alike, whether everybody was read or only whom the policies
+// name.
+func TestPersonOfAPartOfTheDirectory(t *testing.T) {
+	set := whatif.Live(whatif.Objects{Policies: []entra.Document{
+		doc(t, `{"id":"p1","displayName":"P","state":"enabled","conditions":{"users":{"includeGroups":["staff"],"includeRoles":["role1"],"excludeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"internalGuest"}},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`),
+	}}, nil)
+	none := &tenant{}
+	if err := whatif.NewPopulation(nil).ReadNamed(t.Context(), none, whatif.Live(whatif.Objects{Policies: []entra.Document{blockAll(t, "p1", "All", "enabled", "")}}, nil)); err != nil || len(none.asks) > 0 {
+		t.Errorf("policies that name nobody ask for %v: %v", none.asks, err)
+	}
+	for _, refused := range []map[string]error{nil, {"staff": entra.ErrForbidden}, {"admins": entra.ErrForbidden}} {
+		tn := &tenant{refused: refused}
+		whole, err := whatif.ReadPopulation(t.Context(), tn, nil, nil, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := whatif.NewPopulation(nil)
+		if err := part.ReadNamed(t.Context(), tn, set); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"staff", "roles", "admins", "guests"}, tn.asks[4:]); diff != "" || tn.asks[0] != "users" || len(tn.asks) != 8 {
+			t.Errorf("asked %v: %s", tn.asks, diff)
+		}
+		// Everybody after all takes only what is missing.
+		tn.asks = nil
+		if err := part.ReadUsers(t.Context(), tn, set); err != nil || !slices.Equal(tn.asks, []string{"users"}) {
+			t.Errorf("asked %v: %v", tn.asks, err)
+		}
+		for id, want := range map[entra.ID]string{"u1": "staff", "u2": "admins", "bg": "staff", "g1": ""} {
+			u := part.Person(id, "x@contoso.com")
+			if diff := cmp.Diff(whole.Person(id, "x@contoso.com"), u); diff != "" {
+				t.Errorf("%s: %s", id, diff)
+			}
+			var groups []string
+			for _, g := range u.Groups {
+				groups = append(groups, string(g))
+			}
+			if got := strings.Join(groups, " "); refused == nil && got != want || u.GroupsUnknown != (refused != nil) || u.RolesUnknown != (refused["admins"] != nil) || (u.Guest != "") != (id == "g1") {
+				t.Errorf("%s: %+v", id, u)
+			}
+		}
+	}
 }
 
 func TestVerifyComparesPolicyByPolicy(t *testing.T) {

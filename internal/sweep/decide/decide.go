@@ -31,7 +31,7 @@ const (
 func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, []plan.Action) {
 	open := k.Open.Of(u.ID)
 	report.SortDetections(open)
-	row := report.UserRow{User: *u, OpenDetections: len(open), Open: open}
+	row := report.UserRow{User: *u, OpenDetections: len(open), Open: open, Reach: k.Access.Reach(u, open)}
 	if k.Rules == nil {
 		return row, nil
 	}

@@ -69,11 +69,15 @@ type Source struct {
 	// ServicePrincipals if "true", or "auto" and the tenant is licensed.
 	Lookback, Overlap, FullEvery time.Duration
 	ServicePrincipals            string
-	Writes                       bool // the run may write to the tenant
-	Now                          func() time.Time
-	Log                          *slog.Logger
-	Notes                        *notes.Notes
-	Rows                         Rows
+	// Coverage says whom to judge by the live policies, and AccessReader reads
+	// what that takes.
+	Coverage     string
+	AccessReader AccessReader
+	Writes       bool // the run may write to the tenant
+	Now          func() time.Time
+	Log          *slog.Logger
+	Notes        *notes.Notes
+	Rows         Rows
 	// Checkpoint is the name under which Store keeps what was read so far; empty
 	// keeps nothing.
 	Store      blobstore.Store
@@ -96,6 +100,7 @@ type Known struct {
 	// nobody and recorded of nobody.
 	Exceptions *exception.Bound
 	Open       Open
+	Access     *Access // nil: nobody is judged by the policies
 
 	directory directory
 }
@@ -123,6 +128,7 @@ type Snapshot struct {
 	Changed []entra.ID
 	Live    drift.Live
 
+	liveRead   bool // Live was read already
 	checkpoint *checkpoint
 }
 
@@ -178,6 +184,9 @@ func (r *reading) sweep(ctx context.Context, judge Judge) error {
 	}
 	if err := r.Notes.Timed("directory", func() error { return r.readDirectory(ctx) }); err != nil {
 		return fmt.Errorf("resolving names: %w", err)
+	}
+	if err := r.readAccess(ctx); err != nil {
+		return fmt.Errorf("reading whom the policies reach: %w", err)
 	}
 	if err := r.Notes.Timed("users", func() error { return r.readUsers(ctx, judge) }); err != nil {
 		return fmt.Errorf("reading risky users: %w", err)

@@ -38,8 +38,10 @@ func (r *reading) readLive(ctx context.Context) (err error) {
 // tenants needs is read only then: the job's own identity for policies that hold
 // for workload identities, and the accounts that synchronise the directory.
 func (r *reading) readPolicies(ctx context.Context) (err error) {
-	if err := r.readLive(ctx); err != nil {
-		return err
+	if !r.liveRead {
+		if err := r.readLive(ctx); err != nil {
+			return err
+		}
 	}
 	if r.Exceptions != nil {
 		for _, id := range drift.ExcludedGroups(r.State.Owned, r.Live.Policies) {

@@ -1,0 +1,43 @@
+package app
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/risksweep/risksweep/internal/access"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/notice"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+)
+
+// Whose risk no policy meets is told once, until one does.
+func TestNewlyUncoveredAreToldOnce(t *testing.T) {
+	store := blobstore.NewMemory()
+	reach := func(name string, met ...access.Met) report.RiskyReach {
+		return report.RiskyReach{ID: "id-" + name, Name: name, Reach: &access.Reach{ReachedBy: met}}
+	}
+	for i, c := range []struct {
+		risky []report.RiskyReach
+		facts []string
+	}{
+		{[]report.RiskyReach{reach("ada"), reach("bob", access.Met{DisplayName: "MFA"})}, []string{"no enabled policy meets the risk of 1 user: ada"}},
+		{[]report.RiskyReach{reach("ada"), reach("bob"), reach("cem")}, []string{"no enabled policy meets the risk of 2 users: bob, cem"}},
+		{[]report.RiskyReach{reach("ada"), reach("bob"), reach("cem")}, nil},
+		{[]report.RiskyReach{reach("ada", access.Met{DisplayName: "MFA"}), reach("bob")}, nil},
+		{[]report.RiskyReach{reach("ada"), reach("bob")}, []string{"no enabled policy meets the risk of 1 user: ada"}},
+	} {
+		reached := report.Reached{Risky: c.risky}
+		r := sweep.Result{Complete: true, Uncovered: reached.Uncovered(), NeedsPerson: []report.Waiting{{ID: "id-ada", Name: "ada"}}}
+		e := event("contoso", r, nil, report.Redaction{})
+		fresh, err := notice.New(t.Context(), store, "contoso", append(e.People, uncovered(r)...), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name(&e, fresh)
+		if diff := cmp.Diff(c.facts, e.Facts); diff != "" || len(e.People) != map[bool]int{true: 1}[i == 0] {
+			t.Errorf("%d: people %v, facts: %s", i, e.People, diff)
+		}
+	}
+}
