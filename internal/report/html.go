@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"cmp"
+	"container/heap"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -10,10 +12,12 @@ import (
 	"html/template"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -30,6 +34,11 @@ type Extras struct {
 	// last.
 	History []Point
 	SLA     SLA
+	// Reached is whom the policies reach, redacted if the report is; nil shows
+	// nothing of it.
+	Reached *Reached
+	// Cloud says which admin center links lead to; empty has none.
+	Cloud string
 }
 
 // The bounds of the page. Everything is in the CSV and JSON files beside it.
@@ -50,6 +59,7 @@ func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Ext
 	if err != nil {
 		return err
 	}
+	p.of = pageOf{r.Tenant, x.Cloud}
 	data, err := pageData(r, x, p)
 	if err != nil {
 		return err
@@ -65,6 +75,7 @@ func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Ext
 	p.text("</section>\n")
 	if data.Heading == "" {
 		p.put("policies", data)
+		p.put("reach", data)
 		p.put("risk", data)
 	}
 	if data.ListsDecisions() {
@@ -84,6 +95,7 @@ type page struct {
 	buf   bytes.Buffer
 	err   error
 	inRow int
+	of    pageOf
 
 	css     template.CSS
 	js      template.JS
@@ -116,7 +128,7 @@ func newPage(w io.Writer) (*page, error) {
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": plan.OutcomeStatus.Words, "kind": func(k plan.Kind) string { return k.Words().Title },
-		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "rank": levelRank, "show": firstOf,
+		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "rank": levelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": demandCounts, "because": BecauseText, "show": firstOf,
 		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
@@ -155,13 +167,14 @@ func (p *page) row(name string, data any) {
 		p.text("\n<tbody role=rowgroup>")
 	}
 	p.inRow++
-	p.put(name, tableRow{data, p.inRow > firstRows})
+	p.put(name, tableRow{data, p.inRow > firstRows, p.of})
 }
 
 // tableRow is a row and whether it is beyond the first ones.
 type tableRow struct {
 	Row  any
 	More bool
+	pageOf
 }
 
 func (p *page) endRows() {
@@ -190,6 +203,35 @@ type decisionRow struct {
 	Detections []coveredDetection
 	More       int
 	Overdue    bool
+	rowUrgency
+}
+
+// rowUrgency is what decisions are sorted by.
+type rowUrgency struct {
+	open, privileged bool
+	level            int
+	age              float64
+	at               int // among those read
+}
+
+// less reports whether a comes after b on the page: open risk stands first, then
+// come the level, those who hold a directory role, and the longest open.
+func (a rowUrgency) less(b rowUrgency) bool {
+	return cmp.Or(first(a.open)-first(b.open), a.level-b.level, first(a.privileged)-first(b.privileged), cmp.Compare(a.age, b.age), b.at-a.at) < 0
+}
+
+// urgent are the most urgent rows read so far, the least urgent one on top.
+type urgent []decisionRow
+
+func (h urgent) Len() int           { return len(h) }
+func (h urgent) Less(i, j int) bool { return h[i].less(h[j].rowUrgency) }
+func (h urgent) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *urgent) Push(x any)        { *h = append(*h, x.(decisionRow)) }
+func (h *urgent) Pop() any {
+	last := len(*h) - 1
+	row := (*h)[last]
+	*h = (*h)[:last]
+	return row
 }
 
 // Is names what the row can be chosen by.
@@ -209,38 +251,56 @@ type coveredDetection struct {
 	Entry string
 }
 
-// decided writes the table of decisions, and counts in data what is left out.
+// decided writes the table of decisions, the most urgent first, and counts in
+// data what is left out. Until they are sorted it holds the rows that there is
+// room for, without what is to be said of them.
 func (p *page) decided(decisions iter.Seq2[Decided, error], x Extras, data *pageModel) error {
-	open, settled := 0, 0
+	var open, settled urgent
+	n := 0
 	for d, err := range decisions {
 		if err != nil {
 			return err
 		}
-		n, most := &settled, maxSettledRows
-		if d.RiskState.Open() {
-			n, most = &open, maxOpenRows
+		row := decisionRow{Decided: d, rowUrgency: rowUrgency{open: d.RiskState.Open(), level: levelRank(d.RiskLevel), privileged: d.Privileged, age: d.AgeHours, at: n}}
+		n++
+		rows, most := &settled, maxSettledRows
+		if row.open {
+			rows, most = &open, maxOpenRows
 		}
-		if *n++; *n > most {
+		if heap.Push(rows, row); rows.Len() > most {
+			heap.Pop(rows)
 			data.LeftOut++
-			continue
 		}
-		row := decisionRow{Decided: d}
-		if err := json.Unmarshal(d.Decision, &row.D); err != nil {
-			return fmt.Errorf("the decision on user %s: %w", d.ID, err)
-		}
-		limit := x.SLA.of(d.RiskLevel)
-		row.Overdue = row.D.NeedsPerson && limit > 0 && d.AgeHours > limit.Hours()
-		if x.Detections != nil && d.RiskState.Open() {
-			for _, one := range x.Detections(d.ID) {
-				if len(row.Detections) == maxUserRows {
-					row.More++
-					continue
-				}
-				row.Detections = append(row.Detections, coveredDetection{one, row.D.Covered[one.ID]})
+	}
+	for _, rows := range []urgent{open, settled} {
+		slices.SortFunc(rows, func(a, b decisionRow) int {
+			return first(a.less(b.rowUrgency)) - first(b.less(a.rowUrgency))
+		})
+		for _, row := range rows {
+			if err := p.decision(row, x); err != nil {
+				return err
 			}
 		}
-		p.row("decision", row)
 	}
 	p.endRows()
 	return p.err
+}
+
+func (p *page) decision(row decisionRow, x Extras) error {
+	if err := json.Unmarshal(row.Decision, &row.D); err != nil {
+		return fmt.Errorf("the decision on user %s: %w", row.ID, err)
+	}
+	limit := x.SLA.of(row.RiskLevel)
+	row.Overdue = row.D.NeedsPerson && limit > 0 && row.AgeHours > limit.Hours()
+	if x.Detections != nil && row.open {
+		for _, one := range x.Detections(row.ID) {
+			if len(row.Detections) == maxUserRows {
+				row.More++
+				continue
+			}
+			row.Detections = append(row.Detections, coveredDetection{one, row.D.Covered[one.ID]})
+		}
+	}
+	p.row("decision", row)
+	return nil
 }

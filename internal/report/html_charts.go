@@ -71,7 +71,11 @@ func historyChart(points []Point) *chart {
 	if !slices.ContainsFunc(points, func(p Point) bool { return p.OtherLevel > 0 }) {
 		shown = byLevel[:3]
 	}
-	return &chart{Title: "Users with open risk, by level, over the last runs", Says: says, Legend: shown, drawing: standing(shown, columns)}
+	title := "Users with open risk, by level, over the last runs"
+	if len(points) == 1 {
+		title = "Users with open risk, by level: this is the first run, a trend needs more"
+	}
+	return &chart{Title: title, Says: says, Legend: shown, drawing: standing(shown, columns)}
 }
 
 // dayChart draws the detections of each day, the days without any as well.

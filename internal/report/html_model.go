@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
@@ -40,11 +41,13 @@ type pageModel struct {
 	MostOfOne  int // detections of the country with the most
 	Codes      []counted
 	Parts      []pathCount
-	SPs        []servicePrincipalRow
+	Reach      *reachModel           // nil: nobody was judged by the policies
+	SPs        []servicePrincipalRow // whose risk is open
+	ClosedSPs  []servicePrincipalRow
 	LeftOut    int
 
 	// Skipped parts: why nothing was compared with a baseline, or decided.
-	SkippedBaseline, SkippedTriage string
+	SkippedBaseline, SkippedTriage, SkippedCoverage string
 
 	HistoryChart, TypeChart, DayChart, CodeChart *chart
 }
@@ -79,6 +82,9 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 		if why, ok := strings.CutPrefix(s, "triage: "); ok {
 			m.SkippedTriage = why
 		}
+		if why, ok := strings.CutPrefix(s, "coverage: "); ok {
+			m.SkippedCoverage = why
+		}
 	}
 	m.countOutcomes()
 	m.Done = doneText(r.Outcomes)
@@ -95,8 +101,13 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 		if err := json.Unmarshal(raw, &sp); err != nil {
 			return nil, err
 		}
-		m.SPs = append(m.SPs, sp)
+		if entra.RiskState(sp.RiskState).Open() {
+			m.SPs = append(m.SPs, sp)
+		} else {
+			m.ClosedSPs = append(m.ClosedSPs, sp)
+		}
 	}
+	m.Reach = reachOf(x.Reached)
 	m.draw()
 	return m, nil
 }

@@ -15,11 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/triage"
 )
+
+const sampleUser, sampleRequest = "0a0b0c0d-0000-4000-8000-000000000001", "0a0b0c0d-0000-4000-8000-000000000002"
 
 // samplePage is a report with n users; the first has the given name.
 func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, error], Extras) {
@@ -30,7 +33,8 @@ func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, er
 	r := Report{Run: "20261124T020000Z-0a1b2c", Tenant: "contoso", TenantID: "t", Mode: "apply", Status: "partial", StartedAt: at, FinishedAt: at.Add(time.Minute),
 		Coverage: Coverage{Complete: true, Full: true}, Counts: map[string]int{"users": n, "needsPerson": n / 2}, Breakdown: tally,
 		Errors: []Problem{{Message: "the tenant answered <b>no</b>", RequestID: "r-1"}}, Warnings: []string{name},
-		Drift:    []PolicyRow{{DisplayName: name, Status: "update", Differences: []policy.Difference{{Path: "state", Text: `"enabled" becomes ` + name}}}},
+		Effects:  []plan.Effect{},
+		Drift:    []PolicyRow{{DisplayName: name, Status: "update", Effects: []plan.Effect{{Change: "blocks", Users: 2, Examples: []string{name}, Situation: "always", AtRisk: 1}}, Through: []string{name}, Differences: []policy.Difference{{Path: "state", Text: `"enabled" becomes ` + name}}}},
 		Outcomes: []plan.Outcome{{Action: "a0001", Kind: plan.Dismiss, Subject: plan.Subject{Name: name}, Status: plan.OverDismissed, Detail: name}},
 	}
 	r.OverDismissed = r.Outcomes
@@ -45,17 +49,26 @@ func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, er
 		if err != nil {
 			t.Fatal(err)
 		}
-		decided[i] = Decided{ID: fmt.Sprintf("id-%05d", i), Name: upn, RiskLevel: level, RiskState: entra.StateAtRisk, OpenDetections: 1, Decision: raw, AgeHours: float64(i % 400)}
+		id := fmt.Sprintf("id-%05d", i)
+		if i == 1 {
+			id = sampleUser
+		}
+		decided[i] = Decided{ID: id, Name: upn, RiskLevel: level, RiskState: entra.StateAtRisk, OpenDetections: 1, Decision: raw, AgeHours: float64(i % 400)}
 		tally.Add(&entra.Detection{RiskEventType: name, RiskState: entra.StateAtRisk, DetectedDateTime: "2026-11-20T01:00:00Z", Location: entra.Location{CountryOrRegion: "DE"}})
 		tally.Decide(d)
 		if d.NeedsPerson && len(r.NeedsPerson) < maxWaiting {
 			r.NeedsPerson = append(r.NeedsPerson, Waiting{ID: decided[i].ID, Name: upn, RiskLevel: level, Reasons: d.Reasons, AgeHours: decided[i].AgeHours, Overdue: i%4 == 0})
 		}
 	}
+	reached := wholeCoverage()
+	for range 20 {
+		reached.Risky = append(reached.Risky, RiskyReach{ID: "id-00001", Name: name, RiskLevel: "high", Reach: &access.Reach{NotReached: []access.Unmet{{DisplayName: name, Why: "it excludes " + name}}}})
+	}
 	x := Extras{SLA: SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour}, History: []Point{{At: at.AddDate(0, 0, -1), High: 3, Low: 2}, {At: at, High: 1, Medium: 4}},
 		Detections: func(string) []triage.Detection {
-			return []triage.Detection{{ID: "d-1", EventType: name, IP: "203.0.113.9", Country: "US", Level: "high", Detected: "2026-11-20T01:00:00Z"}}
-		}}
+			return []triage.Detection{{ID: "d-1", EventType: name, IP: "203.0.113.9", Country: "US", Level: "high", Detected: "2026-11-20T01:00:00Z",
+				UserAgent: name, RequestID: sampleRequest, CorrelationID: "c-1"}}
+		}, Cloud: "usgov", Reached: &reached}
 	return r, func(yield func(Decided, error) bool) {
 		for _, d := range decided {
 			if !yield(d, nil) {
@@ -99,6 +112,18 @@ func TestThePageIsSelfContained(t *testing.T) {
 	}
 	if strings.Contains(page, " style=") {
 		t.Error("a style that its policy does not allow")
+	}
+	// It leads to pages of the admin center, by ids alone, and loads none of them.
+	const center, user, request = "https://entra.microsoft.us/#view/Microsoft_AAD_", "UsersAndTenants/UserProfileMenuBlade/~/overview/userId/" + sampleUser, "IAM/SignInEventsV3Blade/requestId/" + sampleRequest
+	links := regexp.MustCompile(`<a href="(https://[^"]*)" rel="noreferrer">`).FindAllStringSubmatch(page, -1)
+	for _, m := range links {
+		if m[1] != center+user && m[1] != center+request {
+			t.Errorf("it leads to %s", m[1])
+		}
+		page = strings.ReplaceAll(page, m[0], "")
+	}
+	if len(links) != 4 { // one user has an id like the service's, all have its request
+		t.Errorf("%d links", len(links))
 	}
 	for _, m := range regexp.MustCompile(`(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)`).FindAllStringSubmatch(page, -1) {
 		if !strings.HasPrefix(m[1], "#") {
@@ -253,5 +278,81 @@ func TestThePageSaysWhatWasNotCompared(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "policies are not compared") {
 		t.Error("the page does not say that policies are not compared")
+	}
+}
+
+// Decisions stand in the order in which to look at them: open risk first, then
+// by level, by roles, by age; of too many the least urgent are left out.
+func TestDecisionsAreSorted(t *testing.T) {
+	decided := func(id string, level entra.RiskLevel, state entra.RiskState, privileged bool, age float64) Decided {
+		raw := json.RawMessage(fmt.Sprintf(`{"code":"x","privileged":%v}`, privileged))
+		return Decided{ID: id, RiskLevel: level, RiskState: state, AgeHours: age, Privileged: privileged, Decision: raw}
+	}
+	list := []Decided{
+		decided("closed", "high", entra.StateDismissed, true, 0), decided("low", "low", entra.StateAtRisk, true, 90), decided("young", "high", entra.StateAtRisk, false, 0.05),
+		decided("old", "high", entra.StateAtRisk, false, 9), decided("admin", "high", entra.StateAtRisk, true, 1), decided("strange", "brandNew", entra.StateAtRisk, false, 1), decided("none", "none", entra.StateNone, false, 0),
+	}
+	for i := range maxSettledRows {
+		list = append(list, decided(fmt.Sprint("rest", i), "low", entra.StateRemediated, false, 0))
+	}
+	var b bytes.Buffer
+	err := WriteHTML(&b, Report{Tenant: "contoso", Counts: map[string]int{"users": len(list)}}, func(yield func(Decided, error) bool) {
+		for _, d := range list {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}, Extras{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, m := range regexp.MustCompile(`<tr role="row" id="u-([^"]+)"`).FindAllStringSubmatch(b.String(), -1) {
+		ids = append(ids, m[1])
+	}
+	want := []string{"strange", "admin", "old", "young", "low", "closed", "rest0", "rest1"}
+	if len(ids) != 5+maxSettledRows || !slices.Equal(ids[:len(want)], want) {
+		t.Errorf("%d rows: %v", len(ids), ids[:min(len(ids), len(want))])
+	}
+	for _, say := range []string{"2 more decisions are in users.csv", ">3 min<"} {
+		if !strings.Contains(b.String(), say) {
+			t.Errorf("the page does not say %q", say)
+		}
+	}
+}
+
+// A workload identity whose risk was closed is not at risk, and one run is no
+// trend.
+func TestClosedWorkloadIdentitiesAndTheFirstRun(t *testing.T) {
+	r, decisions, x := samplePage(t, 1, "Ada")
+	r.ServicePrincipals = []json.RawMessage{json.RawMessage(`{"id":"s1","displayName":"Open one","riskState":"atRisk"}`), json.RawMessage(`{"id":"s2","displayName":"Closed one","riskState":"dismissed"}`)}
+	x.History = x.History[1:]
+	var b bytes.Buffer
+	if err := WriteHTML(&b, r, decisions, x); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	at, closed := strings.Index(page, "Workload identities at risk"), strings.Index(page, "Workload identities whose risk was closed")
+	if one, other := strings.Index(page, "Open one"), strings.Index(page, "Closed one"); at < 0 || !(at < one && one < closed && closed < other) {
+		t.Error("closed risk is not told from open risk")
+	}
+	if !strings.Contains(page, "this is the first run, a trend needs more") {
+		t.Error("one run is shown as a trend")
+	}
+}
+
+// Commands are whole words for any shell, or there are none.
+func TestCommandsNeedNoQuotes(t *testing.T) {
+	p := pageOf{Tenant: "contoso", Cloud: "mars"}
+	if got := p.Commands(sampleUser, true)[0]; got != "risksweep triage explain "+sampleUser+" --tenant contoso" {
+		t.Error(got)
+	}
+	for _, id := range []string{"", "-rf", "a b", "a;b", "$(x)", "a'b"} {
+		if got := p.Commands(id, true); got != nil {
+			t.Errorf("%q: %q", id, got)
+		}
+	}
+	if p.UserLink(sampleUser) != "" || (pageOf{Cloud: "china"}).UserLink("x/../y") != "" || (pageOf{Cloud: "china"}).UserLink(sampleUser) == "" {
+		t.Error("links of an unknown cloud, or of what is no id")
 	}
 }

@@ -50,7 +50,7 @@ func ageText(hours float64) string {
 	case hours >= 1:
 		return fmt.Sprintf("%.0f h", hours)
 	case hours > 0:
-		return fmt.Sprintf("%.0f min", hours*60)
+		return fmt.Sprintf("%d min", max(1, int(hours*60+0.5)))
 	}
 	return ""
 }

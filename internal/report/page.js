@@ -8,20 +8,27 @@
   // One body of a hundred rows each, so that the browser lays out only what is
   // looked at; of a folded table only the first rows are seen.
   function fill(table, rows) {
-    const first = Number(table.dataset.first), folds = first > 0;
     while (table.tBodies.length) { table.tBodies[0].remove(); }
-    let seen = 0;
     for (let i = 0; i < rows.length || i === 0; i += chunk) {
       const body = document.createElement("tbody");
       body.setAttribute("role", "rowgroup");
-      for (const row of rows.slice(i, i + chunk)) {
-        if (folds) { row.classList.toggle("more", !row.hidden && seen >= first); }
-        if (!row.hidden) { seen++; }
-      }
       body.append(...rows.slice(i, i + chunk));
       table.append(body);
     }
-    if (table.unfold) { table.unfold(seen); }
+    fold(table, rows);
+  }
+
+  // Of a folded table only the first rows that are not filtered away are seen.
+  function fold(table, rows) {
+    const first = Number(table.dataset.first);
+    if (!table.unfold) { return; }
+    let seen = 0;
+    for (const row of rows) {
+      const more = !row.hidden && seen >= first;
+      if (row.classList.contains("more") !== more) { row.classList.toggle("more", more); }
+      if (!row.hidden) { seen++; }
+    }
+    table.unfold(seen);
   }
 
   function valueOf(cell, number) {
@@ -75,9 +82,9 @@
     const find = tools.querySelector("input"), picks = Array.from(tools.querySelectorAll("select")), said = tools.querySelector(".shown");
     let texts = null, timer = 0;
     function filter() {
-      texts = texts || new Map(rowsOf(table).map((r) => [r, r.textContent.toLowerCase()]));
       const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
       const rows = rowsOf(table);
+      if (words.length > 0) { texts = texts || new Map(rows.map((r) => [r, r.textContent.toLowerCase()])); }
       let shown = 0;
       for (const row of rows) {
         const ok = words.every((w) => texts.get(row).includes(w)) && picks.every((p) => p.value === "" ||
@@ -86,7 +93,7 @@
         if (ok) { shown++; }
       }
       said.textContent = shown + " of " + rows.length + " shown";
-      if (table.dataset.first) { fill(table, rows); }
+      fold(table, rows);
     }
     find.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(filter, 120); });
     for (const p of picks) { p.addEventListener("change", filter); }
@@ -104,7 +111,30 @@
     row.focus({ preventScroll: true });
   }
 
+  // Each command gets a button that copies it; where the page may not write to
+  // the clipboard, it is selected, ready to be copied.
+  function copyable(code) {
+    const text = code.textContent, button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", "Copy " + text);
+    code.append(button);
+    button.addEventListener("click", () => {
+      const mark = () => { getSelection().selectAllChildren(code); button.textContent = "Selected"; };
+      if (!navigator.clipboard) { mark(); return; }
+      navigator.clipboard.writeText(text).then(() => { button.textContent = "Copied"; }, mark);
+    });
+  }
+
+  // Whatever is folded on the screen is printed with what differs.
+  const folded = () => document.querySelectorAll("details.drift:not([open]), #reach details:not([open])");
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = Array.from(folded()); for (const d of opened) { d.open = true; } });
+  addEventListener("afterprint", () => { for (const d of opened) { d.open = false; } opened = []; });
+
   document.addEventListener("DOMContentLoaded", () => {
+    document.addEventListener("toggle", (e) => { if (e.newState === "open") { e.target.querySelectorAll(".cmd:not(:has(button))").forEach(copyable); } }, true);
+    document.querySelectorAll("#waiting .cmd").forEach(copyable);
     for (const table of document.querySelectorAll("table.rows, table[data-first]")) {
       sortable(table);
       if (table.dataset.first) { foldable(table); }
