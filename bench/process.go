@@ -20,6 +20,7 @@ type measured struct {
 	Allocs   uint64
 	Requests int   // for risk
 	Peak     int64 // VmHWM, bytes
+	Parts    []time.Duration
 }
 
 // parts are what the bench does in a process of its own, so that its processor
@@ -32,6 +33,10 @@ var parts = map[string]func(task) measured{
 	"sdk":        iterate,
 	"policies":   comparePolicies,
 	"parse":      parsePolicies,
+
+	"judgeAll":    judgeAll,
+	"judgeEach":   judgeEach,
+	"firstWhatIf": firstWhatIf,
 }
 
 // task is what a process of its own is to do.
