@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/risksweep/risksweep/internal/cli"
+	"github.com/risksweep/risksweep/internal/config"
 )
 
 // asProduct makes this program the product.
@@ -327,4 +328,41 @@ func listing(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// A packed configuration and the template's app settings make one configuration
+// that can be loaded, in which the settings win.
+func TestTemplateTried(t *testing.T) {
+	bin, dir := installed(t), t.TempDir()
+	if out, err := shell(t, "../examples", nil, bin+"/risksweep functions package --out "+dir+"/app --config risksweep.yaml --binary "+bin+"/product"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text := read(t, "azure/main.bicep")
+	_, settings, _ := strings.Cut(text, "name: 'appsettings'")
+	env := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^    (RISKSWEEP_\w+): (.+)$`).FindAllStringSubmatch(settings, -1) {
+		name, value := m[1], m[2]
+		param := regexp.MustCompile(`(?m)^param ` + strings.TrimSuffix(strings.TrimPrefix(value, "string("), ")") + ` \w+ = (.+)$`).FindStringSubmatch(text)
+		switch {
+		case strings.Contains(value, " ? 'true' : 'false'"):
+			value = "false"
+		case strings.Contains(value, "${"):
+			value = "https://account.blob.core.windows.net/risksweep"
+		case strings.HasSuffix(value, ".clientId"):
+			value = "11111111-2222-4333-8444-555555555555"
+		case param != nil:
+			value = param[1]
+		}
+		env[name] = strings.Trim(value, "'")
+	}
+	if len(env) < 10 {
+		t.Fatalf("settings %v", env)
+	}
+	cfg, problems := config.Load(config.LoadOptions{WorkDir: filepath.Join(dir, "app"), Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+	if err := problems.Err(); err != nil {
+		t.Fatalf("%v\nwith %v", err, env)
+	}
+	if len(cfg.Tenants) != 1 || cfg.Tenants[0].Baseline == "" || cfg.Store.Credential.Kind != config.KindManagedIdentity || cfg.Store.URL != env["RISKSWEEP_STORE_URL"] {
+		t.Errorf("%+v %+v", cfg.Tenants, cfg.Store)
+	}
 }
