@@ -31,13 +31,14 @@ Application.Read.All                             9a5d68dd-52b0-4cc2-bd40-abcf44a
 Agreement.Read.All                               2f3e6f8c-093b-4c57-a58b-ba5ce494a169  termsOfUse
 IdentityRiskyServicePrincipal.Read.All           607c7344-0eed-41e5-823a-9695ebe1b7b0  servicePrincipals
 IdentityRiskyUser.ReadWrite.All                  656f6061-f9fe-4807-9708-6a2e0934df76  dismiss
+IdentityRiskEvent.ReadWrite.All                  db06fb33-1953-4b7b-a2ac-f1e2c854f7ae  dismissDetections
 User.RevokeSessions.All                          77f3a031-c388-4f99-b373-dc68676a979e  revokeSessions
 User.EnableDisableAccount.All                    3011c876-62b7-4ada-afa2-506cbbecc68c  disableAccount
 Policy.ReadWrite.ConditionalAccess               01c0a623-fc9b-48e9-b794-0756f8e8f067  policies
 '
 for part in "$@"; do
   case $part in
-    read | triage | baseline | termsOfUse | servicePrincipals | dismiss | revokeSessions | disableAccount | policies) ;;
+    read | triage | baseline | termsOfUse | servicePrincipals | dismiss | dismissDetections | revokeSessions | disableAccount | policies) ;;
     *) echo "there is no part $part" >&2; exit 10 ;;
   esac
 done

@@ -10,6 +10,7 @@ param baseline bool
 param termsOfUse bool
 param servicePrincipals bool
 param dismiss bool
+param dismissDetections bool
 param revokeSessions bool
 param disableAccount bool
 param policies bool
@@ -28,6 +29,7 @@ var roles = {
   'Agreement.Read.All': { id: '2f3e6f8c-093b-4c57-a58b-ba5ce494a169', wanted: termsOfUse }
   'IdentityRiskyServicePrincipal.Read.All': { id: '607c7344-0eed-41e5-823a-9695ebe1b7b0', wanted: servicePrincipals }
   'IdentityRiskyUser.ReadWrite.All': { id: '656f6061-f9fe-4807-9708-6a2e0934df76', wanted: dismiss }
+  'IdentityRiskEvent.ReadWrite.All': { id: 'db06fb33-1953-4b7b-a2ac-f1e2c854f7ae', wanted: dismissDetections }
   'User.RevokeSessions.All': { id: '77f3a031-c388-4f99-b373-dc68676a979e', wanted: revokeSessions }
   'User.EnableDisableAccount.All': { id: '3011c876-62b7-4ada-afa2-506cbbecc68c', wanted: disableAccount }
   'Policy.ReadWrite.ConditionalAccess': { id: '01c0a623-fc9b-48e9-b794-0756f8e8f067', wanted: policies }

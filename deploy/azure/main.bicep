@@ -46,6 +46,9 @@ param servicePrincipals bool = false
 @description('Enforcement: dismiss risk and confirm users compromised. Adds a role that writes.')
 param dismiss bool = false
 
+@description('Enforcement: close single sign-ins that an allowlist entry of scope detections covers. Adds a role that writes.')
+param dismissDetections bool = false
+
 @description('Enforcement: revoke the sessions of users whom an escalation confirms compromised. Adds a role that writes.')
 param revokeSessions bool = false
 
@@ -144,6 +147,7 @@ module graphRoles 'graph.bicep' = if (grantGraphRoles) {
     termsOfUse: termsOfUse
     servicePrincipals: servicePrincipals
     dismiss: dismiss
+    dismissDetections: dismissDetections
     revokeSessions: revokeSessions
     disableAccount: disableAccount
     policies: policies
@@ -223,6 +227,7 @@ resource settings 'Microsoft.Web/sites/config@2023-12-01' = {
     RISKSWEEP_SWEEP_SERVICE_PRINCIPALS: servicePrincipals ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_DISMISS: dismiss ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_CONFIRM_COMPROMISED: dismiss ? 'true' : 'false'
+    RISKSWEEP_ENFORCEMENT_DISMISS_DETECTIONS: dismissDetections ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_REVOKE_SESSIONS: revokeSessions ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_DISABLE_ACCOUNT: disableAccount ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_POLICIES: policies ? 'true' : 'false'

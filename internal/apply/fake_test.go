@@ -165,7 +165,26 @@ func (t *tenant) actOnAccount(ctx context.Context, kind plan.Kind, id string) (s
 	return "req", t.hook(t.after, string(kind))
 }
 
+func (t *tenant) actOnSignIns(ctx context.Context, kind plan.Kind, ids []string) (string, error) {
+	if err := t.depart(ctx); err != nil {
+		return "", err
+	}
+	t.calls = append(t.calls, fmt.Sprintf("%s %v", kind, ids))
+	if err := t.hook(t.before, string(kind)); err != nil {
+		return "req", err
+	}
+	for _, d := range t.detections {
+		if slices.Contains(ids, d.RequestID) && d.RiskState.Open() {
+			d.RiskState, d.LastUpdatedDateTime = entra.StateDismissed, entra.NewDateTime(time.Now())
+		}
+	}
+	return "req", t.hook(t.after, string(kind))
+}
+
 func (t *tenant) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (string, error) {
+	if kind.OnDetections() {
+		return t.actOnSignIns(ctx, kind, ids)
+	}
 	if kind.OnAccount() {
 		return t.actOnAccount(ctx, kind, ids[0])
 	}

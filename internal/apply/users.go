@@ -29,7 +29,7 @@ func (r *run) users(ctx context.Context, kind plan.Kind) {
 	}
 	var out []sent
 	for len(ready) > 0 {
-		n := min(len(ready), kind.Batch())
+		n := plan.Batch(kind, ready)
 		var ok bool
 		out, ok = r.batch(ctx, kind, ready[:n], out)
 		if !ok {
@@ -113,10 +113,7 @@ func (r *run) order(ctx context.Context, kind plan.Kind, batch []plan.Action) (n
 		if held == nil && !r.intend(ctx, kind, batch) {
 			return nil, "", nil
 		}
-		ids := make([]string, len(batch))
-		for i, a := range batch {
-			ids[i] = string(a.Subject.ID)
-		}
+		ids := idsOf(batch)
 		err = r.leave(ctx, looked, func(c context.Context) (err error) {
 			requestID, err = r.Writer.ActOnUsers(c, kind, ids)
 			return err
@@ -132,6 +129,20 @@ func (r *run) order(ctx context.Context, kind plan.Kind, batch []plan.Action) (n
 		r.settleAll(ctx, batch, plan.NotAttempted, requestID, "not attempted: "+r.whyHeld(held).Error())
 	}
 	return nil, "", nil
+}
+
+// idsOf are what a request names: the users, or the sign-ins.
+func idsOf(batch []plan.Action) []string {
+	var ids []string
+	for _, a := range batch {
+		if !a.Kind.OnDetections() {
+			ids = append(ids, string(a.Subject.ID))
+		}
+		for _, s := range a.Close {
+			ids = append(ids, s.RequestID)
+		}
+	}
+	return ids
 }
 
 // settleAll gives several actions the same outcome.
@@ -239,7 +250,7 @@ func readRisk(ctx context.Context, reader Reader, actions []plan.Action, since t
 					return nil, notAsked("detection", d.UserID, d.ID)
 				}
 				l.Detections = append(l.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.RiskEventType,
-					RiskLevel: d.RiskLevel, RiskState: d.RiskState, LastUpdatedDateTime: d.LastUpdatedDateTime})
+					RiskLevel: d.RiskLevel, RiskState: d.RiskState, LastUpdatedDateTime: d.LastUpdatedDateTime, RequestID: d.RequestID})
 			}
 		}
 	}

@@ -130,7 +130,7 @@ func (c *command) usersCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return c.userHistory(cmd, args[0]) },
 	}
 	root.AddCommand(list, history)
-	for _, kind := range plan.UserKinds() {
+	for _, kind := range plan.OrderKinds() {
 		root.AddCommand(c.orderCommand(kind))
 	}
 	return root

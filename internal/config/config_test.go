@@ -60,7 +60,7 @@ store:
 schedule: {cron: "30 3 * * 1-5", timeZone: Europe/Berlin, mode: apply}
 sweep: {lookback: 1000h, overlap: 50h, fullEvery: 24h, settle: 20m, timeout: 2h, requestTimeout: 30s, requestsPerSecond: 0.5, servicePrincipals: true, logs: off}
 enforcement: {dismiss: true, confirmCompromised: true, policies: true, allowEnabledPolicies: true, allowWeakening: true, prune: true, promote: true}
-limits: {maxDismissals: 1, maxConfirmCompromised: 2, maxRevocations: 6, maxDisables: 7, maxShareOfRiskyUsers: 0.5, maxPolicyCreates: 3, maxPolicyUpdates: 4, maxPolicyDeletes: 5, maxPromotions: 6}
+limits: {maxDismissals: 1, maxConfirmCompromised: 2, maxDetectionDismissals: 8, maxRevocations: 6, maxDisables: 7, maxShareOfRiskyUsers: 0.5, maxPolicyCreates: 3, maxPolicyUpdates: 4, maxPolicyDeletes: 5, maxPromotions: 6}
 http: {listen: "0.0.0.0:80", token: {env: API_TOKEN}, allowApply: true, issuer: https://login.example/v2.0, audience: api, role: Run}
 report: {redact: hash, formats: [ocsf], csv: {bom: false, times: rfc3339}, sla: {high: 1h, medium: 2h, low: 3h}}
 notices:
@@ -95,7 +95,7 @@ func TestLoadReadsEverything(t *testing.T) {
 		Sweep: Sweep{Lookback: 1000 * time.Hour, Overlap: 50 * time.Hour, FullEvery: 24 * time.Hour, Settle: 20 * time.Minute, Timeout: 2 * time.Hour,
 			RequestTimeout: 30 * time.Second, RequestsPerSecond: 0.5, ServicePrincipals: "true", Logs: "off", Coverage: "auto"},
 		Enforcement: Enforcement{Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, Policies: true, Promote: true}, AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
-		Limits:      plan.Limits{MaxDismissals: 1, MaxConfirmCompromised: 2, MaxRevocations: 6, MaxDisables: 7, MaxShareOfRiskyUsers: 0.5, MaxPolicyCreates: 3, MaxPolicyUpdates: 4, MaxPolicyDeletes: 5, MaxPromotions: 6, MaxExceptions: 10},
+		Limits:      plan.Limits{MaxDismissals: 1, MaxConfirmCompromised: 2, MaxDetectionDismissals: 8, MaxRevocations: 6, MaxDisables: 7, MaxShareOfRiskyUsers: 0.5, MaxPolicyCreates: 3, MaxPolicyUpdates: 4, MaxPolicyDeletes: 5, MaxPromotions: 6, MaxExceptions: 10},
 		Exceptions:  Exceptions{MaxDuration: 720 * time.Hour},
 		HTTP:        HTTP{Listen: "0.0.0.0:80", Token: NewSecret("s3cret-b"), AllowApply: true, Issuer: "https://login.example/v2.0", Audience: "api", Role: "Run"},
 		Report:      Report{Redact: "hash", Formats: []string{"ocsf"}, CSV: CSV{Times: "rfc3339"}, SLA: SLA{High: time.Hour, Medium: 2 * time.Hour, Low: 3 * time.Hour}},
@@ -118,7 +118,7 @@ func TestDefaults(t *testing.T) {
 		Schedule: Schedule{Cron: "0 2 * * *", TimeZone: "UTC", Mode: "plan"},
 		Sweep: Sweep{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: 168 * time.Hour, Settle: 15 * time.Minute, Timeout: 24 * time.Hour,
 			RequestTimeout: 2 * time.Minute, RequestsPerSecond: 1, ServicePrincipals: "auto", Logs: "auto", Coverage: "auto"},
-		Limits:     plan.Limits{MaxDismissals: 50, MaxConfirmCompromised: 10, MaxRevocations: 10, MaxDisables: 5, MaxShareOfRiskyUsers: 0.25, MaxPolicyCreates: 50, MaxPolicyUpdates: 20, MaxPromotions: 1, MaxExceptions: 10},
+		Limits:     plan.Limits{MaxDismissals: 50, MaxConfirmCompromised: 10, MaxDetectionDismissals: 100, MaxRevocations: 10, MaxDisables: 5, MaxShareOfRiskyUsers: 0.25, MaxPolicyCreates: 50, MaxPolicyUpdates: 20, MaxPromotions: 1, MaxExceptions: 10},
 		Exceptions: Exceptions{MaxDuration: 720 * time.Hour},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Report:     Report{Redact: "none", CSV: CSV{BOM: true, Times: "excel"}, SLA: SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour}},

@@ -38,6 +38,7 @@ var keys = func() []field[Config] {
 
 		boolean("enforcement.dismiss", "false", "apply may dismiss risk.", func(c *Config) *bool { return &c.Enforcement.Dismiss }),
 		boolean("enforcement.confirmCompromised", "false", "apply may confirm users compromised.", func(c *Config) *bool { return &c.Enforcement.ConfirmCompromised }),
+		boolean("enforcement.dismissDetections", "false", "apply may close single sign-ins that an allowlist entry of scope detections covers.", func(c *Config) *bool { return &c.Enforcement.DismissDetections }),
 		boolean("enforcement.revokeSessions", "false", "apply may revoke the sessions of users whom an escalation confirms compromised.", func(c *Config) *bool { return &c.Enforcement.RevokeSessions }),
 		boolean("enforcement.disableAccount", "false", "apply may disable the accounts of users whom an escalation confirms compromised.", func(c *Config) *bool { return &c.Enforcement.DisableAccount }),
 		boolean("enforcement.policies", "false", "apply may write policies, named locations and authentication strengths.", func(c *Config) *bool { return &c.Enforcement.Policies }),
@@ -49,6 +50,7 @@ var keys = func() []field[Config] {
 
 		whole("limits.maxDismissals", "50", "Dismissals in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxDismissals }),
 		whole("limits.maxConfirmCompromised", "10", "Confirmations in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxConfirmCompromised }),
+		whole("limits.maxDetectionDismissals", "100", "Single detections that are closed in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxDetectionDismissals }),
 		whole("limits.maxRevocations", "10", "Users whose sessions are revoked in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxRevocations }),
 		whole("limits.maxDisables", "5", "Accounts that are disabled in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxDisables }),
 		number("limits.maxShareOfRiskyUsers", "0.25", "Share of the users at risk that may be acted on, counted from 20 users on.", 1, func(c *Config) *float64 { return &c.Limits.MaxShareOfRiskyUsers }),

@@ -17,6 +17,7 @@ const (
 	TermsOfUse        Part = "termsOfUse"        // a policy of the baseline asks for terms of use
 	ServicePrincipals Part = "servicePrincipals" // report risky workload identities
 	Dismiss           Part = "dismiss"           // enforcement.dismiss and enforcement.confirmCompromised
+	DismissDetections Part = "dismissDetections" // enforcement.dismissDetections
 	RevokeSessions    Part = "revokeSessions"    // enforcement.revokeSessions
 	DisableAccount    Part = "disableAccount"    // enforcement.disableAccount
 	Policies          Part = "policies"          // enforcement.policies
@@ -49,6 +50,7 @@ func Permissions() []Permission {
 		{"Agreement.Read.All", "2f3e6f8c-093b-4c57-a58b-ba5ce494a169", []Part{TermsOfUse}, "look up the terms of use that policies of the baseline ask for; without it those policies are blocked"},
 		{"IdentityRiskyServicePrincipal.Read.All", "607c7344-0eed-41e5-823a-9695ebe1b7b0", []Part{ServicePrincipals}, "read risky workload identities"},
 		{"IdentityRiskyUser.ReadWrite.All", "656f6061-f9fe-4807-9708-6a2e0934df76", []Part{Dismiss}, "dismiss risk and confirm users compromised"},
+		{"IdentityRiskEvent.ReadWrite.All", "db06fb33-1953-4b7b-a2ac-f1e2c854f7ae", []Part{DismissDetections}, "close the risk of single sign-ins"},
 		{"User.RevokeSessions.All", "77f3a031-c388-4f99-b373-dc68676a979e", []Part{RevokeSessions}, "revoke the sessions of users"},
 		{"User.EnableDisableAccount.All", "3011c876-62b7-4ada-afa2-506cbbecc68c", []Part{DisableAccount}, "disable and enable accounts; those of administrators only with the directory role Privileged Authentication Administrator"},
 		{"Policy.ReadWrite.ConditionalAccess", "01c0a623-fc9b-48e9-b794-0756f8e8f067", []Part{Policies}, "write Conditional Access policies, named locations and strengths"},

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 
@@ -23,6 +24,8 @@ func (c *Client) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (
 		at = users.ConfirmCompromised().BaseRequestBuilder
 	case plan.ConfirmSafe:
 		at = users.ConfirmSafe().BaseRequestBuilder
+	case plan.DismissDetections, plan.SafeDetections:
+		return c.actOnSignIns(ctx, kind, ids)
 	case plan.RevokeSessions, plan.DisableAccount, plan.EnableAccount:
 		return c.actOnAccount(ctx, kind, ids)
 	default:
@@ -40,6 +43,26 @@ func (c *Client) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (
 		}
 	}
 	r, err := pathed(abs.POST, at).with(map[string][]string{"userIds": ids})
+	if err != nil {
+		return "", err
+	}
+	a, err := c.do(ctx, r)
+	return requestIDOf(a, err), err
+}
+
+// actOnSignIns gives feedback on sign-ins, of which only the detections are meant.
+func (c *Client) actOnSignIns(ctx context.Context, kind plan.Kind, ids []string) (requestID string, err error) {
+	if len(ids) == 0 || len(ids) > maxIDs || slices.Contains(ids, "") {
+		return "", fmt.Errorf("graph: feedback on %d sign-ins, not 1 to %d: %w", len(ids), maxIDs, entra.ErrBadRequest)
+	}
+	if err := c.hasRisk(); err != nil {
+		return "", err
+	}
+	verb := "dismiss"
+	if kind == plan.SafeDetections {
+		verb = "confirmSafe"
+	}
+	r, err := request{method: abs.POST, template: "{+baseurl}/auditLogs/signIns/" + verb}.with(map[string][]string{"requestIds": ids})
 	if err != nil {
 		return "", err
 	}

@@ -35,6 +35,8 @@ type Entry struct {
 	Outcome *plan.Outcome   `json:"outcome,omitempty"`
 	// Weight is how much of its limit an intent takes where that is not one.
 	Weight *int `json:"weight,omitempty"`
+	// Detections are how many an intent closes by themselves.
+	Detections int `json:"detections,omitempty"`
 }
 
 // Journal is the append-only record of one run.
@@ -160,6 +162,7 @@ func (l *Ledger) RecentActions(ctx context.Context, since time.Time, writers []W
 			} else {
 				out[e.Kind]++
 			}
+			out[plan.Detections] += e.Detections
 		}
 	}
 	return out, nil

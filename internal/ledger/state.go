@@ -35,6 +35,8 @@ type State struct {
 	// Dismissals and Confirmations are the recent ones.
 	Dismissals    []PastAction `json:"dismissals,omitempty"`
 	Confirmations []PastAction `json:"confirmations,omitempty"`
+	// Closings are the recent closings of single detections.
+	Closings []PastAction `json:"closings,omitempty"`
 	// Containments are the recent actions on accounts.
 	Containments []PastAction `json:"containments,omitempty"`
 	// GroupMembers are the members of allow-listed groups at the last run.
@@ -94,6 +96,8 @@ type PastAction struct {
 func (s *State) Remember(kind plan.Kind, p PastAction) {
 	s.Forget(kind, p.UserID, p.Run)
 	switch kind.Record() {
+	case plan.Closing:
+		s.Closings = append(s.Closings, p)
 	case plan.Containment:
 		p.Kind = kind
 		s.Containments = append(s.Containments, p)
@@ -112,6 +116,8 @@ func (s *State) Forget(kind plan.Kind, user entra.ID, run string) {
 		s.Dismissals = slices.DeleteFunc(s.Dismissals, of)
 	case plan.Confirmation:
 		s.Confirmations = slices.DeleteFunc(s.Confirmations, of)
+	case plan.Closing:
+		s.Closings = slices.DeleteFunc(s.Closings, of)
 	case plan.Containment:
 		s.Containments = slices.DeleteFunc(s.Containments, of)
 	}
@@ -125,6 +131,7 @@ func (s *State) ForgetBefore(edge time.Time) {
 func (s *State) forget(which func(PastAction) bool) {
 	s.Dismissals = slices.DeleteFunc(s.Dismissals, which)
 	s.Confirmations = slices.DeleteFunc(s.Confirmations, which)
+	s.Closings = slices.DeleteFunc(s.Closings, which)
 	s.Containments = slices.DeleteFunc(s.Containments, which)
 }
 

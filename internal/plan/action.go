@@ -70,6 +70,8 @@ type Action struct {
 	Risk *Risk `json:"risk,omitempty"`
 	// Account is what the run saw of the user's account, for an action on it.
 	Account *entra.Account `json:"account,omitempty"`
+	// Close are the sign-ins that an action on single detections closes.
+	Close []SignIn `json:"close,omitempty"`
 	// Change is the policy, location or strength change.
 	Change *Change `json:"change,omitempty"`
 	// ChangedBy says who made the object differ from the baseline.
@@ -95,6 +97,33 @@ type Risk struct {
 	Detections []SeenDetection `json:"detections"`
 }
 
+// SignIn is a sign-in that is closed by itself, with all of its detections.
+type SignIn struct {
+	RequestID  string   `json:"requestId"`
+	Detections []string `json:"detections"`
+}
+
+// Closes are the detections that an action closes by themselves.
+func (a Action) Closes() (ids []string) {
+	for _, s := range a.Close {
+		ids = append(ids, s.Detections...)
+	}
+	return ids
+}
+
+// size is how many of a batch's places an action takes.
+func (a Action) size() int { return max(1, len(a.Close)) }
+
+// Batch is how many of the first actions of a kind go into one request.
+func Batch(kind Kind, actions []Action) (n int) {
+	for all := 0; n < len(actions); n++ {
+		if all += actions[n].size(); n > 0 && all > kind.Batch() {
+			break
+		}
+	}
+	return n
+}
+
 // SeenDetection is an open detection as the plan saw it.
 type SeenDetection struct {
 	ID                  string          `json:"id"`
@@ -102,6 +131,8 @@ type SeenDetection struct {
 	RiskLevel           entra.RiskLevel `json:"riskLevel"`
 	RiskState           entra.RiskState `json:"riskState"`
 	LastUpdatedDateTime entra.DateTime  `json:"lastUpdatedDateTime"`
+	// RequestID is the sign-in that it is about, if it is about one.
+	RequestID string `json:"requestId,omitempty"`
 }
 
 // Change is one write to a policy, named location or authentication strength.

@@ -21,7 +21,8 @@ type Input struct {
 	Ordered bool
 	Limits  Limits
 	// Recent is how many actions of each kind were carried out in the
-	// trailing 24 hours, counted from the journal.
+	// trailing 24 hours, counted from the journal; under Detections stands how
+	// many single detections they closed.
 	Recent map[Kind]int
 	// AtRisk is how many users are atRisk now. Without a count no action on a
 	// user is within the share.
@@ -39,6 +40,10 @@ type Counted struct {
 
 // Count is a number that was counted.
 func Count(n int) Counted { return Counted{n, true} }
+
+// Detections stands among numbers of actions for the detections that were closed
+// by themselves. It is no kind of action.
+const Detections Kind = "detections"
 
 // shareFrom is the number of risky users from which on the share limit counts:
 // below it one user would already be a large share.
@@ -131,9 +136,11 @@ func (p *Plan) blockDependents() {
 // suggests a bad rule, so none of that kind is sent.
 func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Violation {
 	wanted, done := map[Kind]int{}, map[Kind]int{}
+	detections := 0
 	for _, a := range actions {
 		if a.Status == Ready {
 			wanted[a.Kind.row().limit] += a.Weight()
+			detections += len(a.Closes())
 		}
 	}
 	if least := atRiskOf(actions); atRisk.known && atRisk.n < least { // they came while the users were counted
@@ -144,10 +151,14 @@ func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Vi
 	}
 	var out []Violation
 	for _, c := range kindLimits {
-		if most := c.max(l); wanted[c.kind] > 0 && done[c.kind]+wanted[c.kind] > most {
+		done, wanted := done[c.kind], wanted[c.kind]
+		if c.kind == DismissDetections {
+			done, wanted = recent[Detections], detections
+		}
+		if most := c.max(l); wanted > 0 && done+wanted > most {
 			out = append(out, Violation{
-				Kind: c.kind, Limit: c.key, Allowed: float64(most), Done: done[c.kind], Wanted: float64(wanted[c.kind]),
-				Text: fmt.Sprintf("%s allows %d in 24 h; %d done, %d wanted", c.key, most, done[c.kind], wanted[c.kind]),
+				Kind: c.kind, Limit: c.key, Allowed: float64(most), Done: done, Wanted: float64(wanted),
+				Text: fmt.Sprintf("%s allows %d in 24 h; %d done, %d wanted", c.key, most, done, wanted),
 			})
 		}
 	}

@@ -20,10 +20,11 @@ func identity(a Action) string {
 		Risk *Risk
 		// An account is compared by what an action on it would change.
 		Enabled *bool
+		Close   []SignIn
 		Hash    string
 		Body    any
 		Out     []Exclusion
-	}{Kind: a.Kind, ID: a.Subject.ID, Key: a.Subject.Key, Rule: a.Rule, Risk: a.Risk}
+	}{Kind: a.Kind, ID: a.Subject.ID, Key: a.Subject.Key, Rule: a.Rule, Risk: a.Risk, Close: a.Close}
 	if a.Account != nil {
 		key.Enabled = a.Account.AccountEnabled
 	}

@@ -14,7 +14,9 @@ type Kind string
 const (
 	Dismiss            Kind = "dismiss"
 	ConfirmCompromised Kind = "confirmCompromised"
-	ConfirmSafe        Kind = "confirmSafe" // one-off orders only, never planned by a rule
+	ConfirmSafe        Kind = "confirmSafe"       // one-off orders only, never planned by a rule
+	DismissDetections  Kind = "dismissDetections" // of single sign-ins
+	SafeDetections     Kind = "confirmSafeDetections"
 	RevokeSessions     Kind = "revokeSessions"
 	DisableAccount     Kind = "disableAccount"
 	EnableAccount      Kind = "enableAccount" // one-off orders only
@@ -37,6 +39,8 @@ const (
 type Enforcement struct {
 	Dismiss            bool `json:"dismiss"`
 	ConfirmCompromised bool `json:"confirmCompromised"`
+	// DismissDetections allows feedback on single sign-ins.
+	DismissDetections bool `json:"dismissDetections"`
 	// RevokeSessions and DisableAccount allow what an escalation wants done with
 	// the account of a user whom it confirms compromised.
 	RevokeSessions bool `json:"revokeSessions"`
@@ -55,16 +59,18 @@ type Enforcement struct {
 // Limits are numbers of actions over the trailing 24 hours of a tenant; zero
 // means none at all.
 type Limits struct {
-	MaxDismissals         int     `json:"maxDismissals"`
-	MaxConfirmCompromised int     `json:"maxConfirmCompromised"`
-	MaxRevocations        int     `json:"maxRevocations"`
-	MaxDisables           int     `json:"maxDisables"`
-	MaxShareOfRiskyUsers  float64 `json:"maxShareOfRiskyUsers"`
-	MaxPolicyCreates      int     `json:"maxPolicyCreates"`
-	MaxPolicyUpdates      int     `json:"maxPolicyUpdates"`
-	MaxPolicyDeletes      int     `json:"maxPolicyDeletes"`
-	MaxExceptions         int     `json:"maxExceptions"`
-	MaxPromotions         int     `json:"maxPromotions"`
+	MaxDismissals         int `json:"maxDismissals"`
+	MaxConfirmCompromised int `json:"maxConfirmCompromised"`
+	// MaxDetectionDismissals counts detections, and not users.
+	MaxDetectionDismissals int     `json:"maxDetectionDismissals"`
+	MaxRevocations         int     `json:"maxRevocations"`
+	MaxDisables            int     `json:"maxDisables"`
+	MaxShareOfRiskyUsers   float64 `json:"maxShareOfRiskyUsers"`
+	MaxPolicyCreates       int     `json:"maxPolicyCreates"`
+	MaxPolicyUpdates       int     `json:"maxPolicyUpdates"`
+	MaxPolicyDeletes       int     `json:"maxPolicyDeletes"`
+	MaxExceptions          int     `json:"maxExceptions"`
+	MaxPromotions          int     `json:"maxPromotions"`
 }
 
 // kindLimits are the limits on numbers of actions, each named by the first of
@@ -76,6 +82,7 @@ var kindLimits = []struct {
 }{
 	{Dismiss, "limits.maxDismissals", func(l Limits) int { return l.MaxDismissals }},
 	{ConfirmCompromised, "limits.maxConfirmCompromised", func(l Limits) int { return l.MaxConfirmCompromised }},
+	{DismissDetections, "limits.maxDetectionDismissals", func(l Limits) int { return l.MaxDetectionDismissals }},
 	{RevokeSessions, "limits.maxRevocations", func(l Limits) int { return l.MaxRevocations }},
 	{DisableAccount, "limits.maxDisables", func(l Limits) int { return l.MaxDisables }},
 	{CreatePolicy, "limits.maxPolicyCreates", func(l Limits) int { return l.MaxPolicyCreates }},
@@ -126,6 +133,7 @@ const (
 	NoRecord     Record = iota
 	Dismissal           // it closed the user's risk
 	Confirmation        // it raised the user's risk
+	Closing             // it closed single detections
 	Containment         // it shut the user's account, in part or whole
 )
 
@@ -165,13 +173,19 @@ var kinds = []kindRow{
 	{kind: ConfirmSafe, verdict: "confirmSafe", batch: BatchSize, turn: 5, record: Dismissal, limit: Dismiss, part: "dismiss", // both clear a user's risk
 		key:   "confirmSafe by rule",
 		words: Words{"confirm safe", "confirm safe", "confirm", "confirmed", "user", " safe", "Confirm the users named as safe"}},
+	{kind: DismissDetections, verdict: "dismissDetections", batch: BatchSize, turn: 6, record: Closing, limit: DismissDetections, part: "dismissDetections",
+		key: "enforcement.dismissDetections", allowed: func(e Enforcement) bool { return e.DismissDetections },
+		words: Words{Name: "dismiss detections", Title: "dismiss single detections", Verb: "dismiss detections of", Past: "dismissed detections of", Noun: "user"}},
+	{kind: SafeDetections, verdict: "confirmSafeDetections", batch: BatchSize, turn: 7, record: Closing, limit: DismissDetections, part: "dismissDetections",
+		key: "enforcement.dismissDetections", allowed: func(e Enforcement) bool { return e.DismissDetections },
+		words: Words{Name: "confirm detections safe", Title: "confirm single detections safe", Verb: "confirm detections safe of", Past: "confirmed detections safe of", Noun: "user"}},
 	{kind: RevokeSessions, batch: 1, turn: 2, account: true, record: Containment, limit: RevokeSessions, part: "revokeSessions",
 		key: "enforcement.revokeSessions", allowed: func(e Enforcement) bool { return e.RevokeSessions },
 		words: Words{"revoke", "revoke sessions", "revoke the sessions of", "revoked the sessions of", "user", "", "Revoke all sign-in sessions of the users named"}},
 	{kind: DisableAccount, batch: 1, turn: 3, account: true, record: Containment, limit: DisableAccount, part: "disableAccount",
 		key: "enforcement.disableAccount", allowed: func(e Enforcement) bool { return e.DisableAccount },
 		words: Words{"disable", "disable account", "disable the account of", "disabled the account of", "user", "", "Disable the accounts of the users named"}},
-	{kind: EnableAccount, batch: 1, turn: 6, account: true, limit: EnableAccount, part: "disableAccount",
+	{kind: EnableAccount, batch: 1, turn: 8, account: true, limit: EnableAccount, part: "disableAccount",
 		key:   "enableAccount by rule",
 		words: Words{"enable", "enable account", "enable the account of", "enabled the account of", "user", "", "Enable the accounts of the users named again"}},
 	onObject(CreateLocation, Create, entra.KindLocation, "location", CreatePolicy),
@@ -231,6 +245,11 @@ func UserKinds() []Kind {
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.OnUser() })
 }
 
+// OrderKinds are the kinds of action on users that a person may order.
+func OrderKinds() []Kind {
+	return slices.DeleteFunc(UserKinds(), func(k Kind) bool { return k.Words().Order == "" })
+}
+
 // UserTurns are the kinds of action on users in the order in which they are
 // carried out.
 func UserTurns() []Kind {
@@ -275,6 +294,9 @@ func (k Kind) OnUser() bool { return k.row().batch > 0 }
 
 // onRisk reports whether the action is on a user's risk.
 func (k Kind) onRisk() bool { return k.OnUser() && !k.OnAccount() }
+
+// OnDetections reports whether the action closes single detections of a user.
+func (k Kind) OnDetections() bool { return k.row().record == Closing }
 
 // OnAccount reports whether the action is on a user's account.
 func (k Kind) OnAccount() bool { return k.row().account }

@@ -21,7 +21,7 @@ func TestEveryKindHasAWholeRow(t *testing.T) {
 			t.Errorf("%s: no limit counts it", k)
 		case row.key == "" || row.part == "" || row.words.Title == "" || row.words.Past == "":
 			t.Errorf("%s: something is missing in its row", k)
-		case k.OnUser() && (row.turn == 0 || turns[row.turn] || row.object != "" || row.words.Order == ""):
+		case k.OnUser() && (row.turn == 0 || turns[row.turn] || row.object != "" || row.words.Order == "" && !k.OnDetections()):
 			t.Errorf("%s: its turn is missing or taken, or its order has no words", k)
 		case !k.OnUser() && k != PromotePolicy && KindOf(row.verb, row.object) != k:
 			t.Errorf("%s: %s of a %s is %s", k, row.verb, row.object, KindOf(row.verb, row.object))
@@ -31,7 +31,7 @@ func TestEveryKindHasAWholeRow(t *testing.T) {
 		}
 		turns[row.turn] = k.OnUser()
 	}
-	if d := cmp.Diff([]Kind{ConfirmCompromised, RevokeSessions, DisableAccount, Dismiss, ConfirmSafe, EnableAccount}, UserTurns()); d != "" {
+	if d := cmp.Diff([]Kind{ConfirmCompromised, RevokeSessions, DisableAccount, Dismiss, ConfirmSafe, DismissDetections, SafeDetections, EnableAccount}, UserTurns()); d != "" {
 		t.Error(d)
 	}
 	for _, v := range []string{"", "leave"} {
@@ -39,7 +39,7 @@ func TestEveryKindHasAWholeRow(t *testing.T) {
 			t.Errorf("verdict %q asks for %s", v, k)
 		}
 	}
-	if k := Kind("new"); k.OnUser() || k.Words().Title != "new" || (Enforcement{Dismiss: true, ConfirmCompromised: true, RevokeSessions: true, DisableAccount: true, Policies: true, Exceptions: true, Promote: true}).Allows(k) {
+	if k := Kind("new"); k.OnUser() || k.Words().Title != "new" || (Enforcement{Dismiss: true, ConfirmCompromised: true, DismissDetections: true, RevokeSessions: true, DisableAccount: true, Policies: true, Exceptions: true, Promote: true}).Allows(k) {
 		t.Error("a kind that is not known is allowed, or has no words")
 	}
 }

@@ -171,6 +171,7 @@ func verdictText(d triage.Decision) string {
 
 // CodeTexts says what each code of a decision means.
 var CodeTexts = map[string]string{
+	triage.CodeSignIns:          "the allowlist covers single sign-ins, which are closed by themselves",
 	triage.CodeAllowlisted:      "every open detection is covered by the allowlist",
 	triage.CodeEscalated:        "an escalation rule matches",
 	triage.CodeNotAtRisk:        "the user is not at risk: nothing to decide",

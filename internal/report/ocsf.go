@@ -214,7 +214,7 @@ func (o *OCSF) Decision(row UserRow) error {
 	switch {
 	case d.NeedsPerson:
 		f.StatusID, f.Status = 1, "New"
-	case d.Verdict == triage.Dismiss || d.Verdict == triage.ConfirmCompromised || d.Verdict == triage.ConfirmSafe:
+	case d.Verdict == triage.Dismiss || d.Verdict == triage.ConfirmCompromised || d.Verdict == triage.ConfirmSafe || len(d.Close) > 0:
 		f.StatusID, f.Status = 2, "In Progress"
 	case !u.RiskState.Open(): // nothing is left to do, also where it was done before
 		f.ActivityID, f.ActivityName = 3, "Close"

@@ -57,7 +57,7 @@ func TestNoOrderReachesWhoIsProtected(t *testing.T) {
 		{"misspelt", "ada@contoso.com", "CA Brake Glass", func(s *sweep.Sweeper) { s.Triage, s.Baseline = nil, misspelt }},
 		{"misspelt, with rules", "ada@contoso.com", "CA Brake Glass", func(s *sweep.Sweeper) { s.Baseline = misspelt }},
 	} {
-		for _, kind := range plan.UserKinds() {
+		for _, kind := range plan.OrderKinds() {
 			shouts = !shouts
 			calm(t, func(w *world) {
 				w.shouts = shouts

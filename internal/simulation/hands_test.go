@@ -25,7 +25,7 @@ func (w *world) handle(t *testing.T, p *process, hands *rand.Rand, base int) {
 	if hands.IntN(4) == 0 {
 		p.slowFrom, p.slowFor, p.slowLate = 1+hands.IntN(4), 55*time.Second, hands.IntN(2) == 0
 	}
-	kind := plan.UserKinds()[hands.IntN(len(plan.UserKinds()))]
+	kind := plan.OrderKinds()[hands.IntN(len(plan.OrderKinds()))]
 	if hands.IntN(3) == 0 {
 		upn := []string{"bg1@contoso.com", "bg2@contoso.com", "ceo@contoso.com"}[hands.IntN(3)]
 		w.mustRaise(upn)

@@ -50,6 +50,8 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	switch kind := plan.Kind(action); {
 	case onUsers && (kind == plan.Dismiss || kind == plan.ConfirmCompromised || kind == plan.ConfirmSafe && p.ordered):
 		return w.onUsers(p, kind, body)
+	case path == "/auditLogs/signIns/dismiss":
+		return w.onSignIns(p, body)
 	case strings.HasPrefix(path, "/users/"):
 		return w.onAccount(p, method, path, body)
 	case strings.HasPrefix(path, "/identity/conditionalAccess/"):
@@ -448,6 +450,11 @@ func (w *world) atTheEnd() {
 	}
 	for _, o := range w.reported() {
 		account(o.Kind, o.Subject)
+	}
+	for user := range w.closedOf {
+		if !accounted[plan.DismissDetections][user] {
+			w.breaks("every effect is accounted for", "closing detections of %s has no outcome in any journal or report", user)
+		}
 	}
 	for kind, users := range w.contained {
 		for user := range users {

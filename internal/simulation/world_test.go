@@ -38,6 +38,14 @@ allowlist:
     reason: VPN
     owner: secops@contoso.com
     expires: 2031-12-31
+  - id: home
+    groups: [VPN Users]
+    groupRiskAccepted: true
+    scope: detections
+    when: {riskEventTypes: [unfamiliarFeatures], maxRiskLevel: medium, ipRanges: [198.51.100.0/24]}
+    reason: A new egress
+    owner: secops@contoso.com
+    expires: 2031-12-31
 escalate:
   - id: spray
     when: {riskEventTypes: [passwordSpray], minRiskLevel: high}
@@ -116,6 +124,8 @@ type world struct {
 	confirmedSafe  map[string]bool
 	contained      map[plan.Kind]map[string][]map[string]bool // kind -> user -> detections open at each
 	containedAt    map[plan.Kind][]time.Time
+	closedOne      map[string]time.Time // detection -> when it was closed by itself
+	closedOf       map[string]bool      // users
 	names          map[string]string    // UPN -> id
 	vpn            map[string]bool      // ids of who may be dismissed
 	never          map[string]bool      // ids of who may not
@@ -136,7 +146,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{seed: seed, events: rand.New(rand.NewPCG(seed, 1)), store: blobstore.NewMemory(), arrived: map[string]time.Time{}, ours: map[string]string{},
 		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, intents: map[string]time.Time{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}, confirmedSafe: map[string]bool{},
-		contained: map[plan.Kind]map[string][]map[string]bool{}, containedAt: map[plan.Kind][]time.Time{}}
+		closedOne: map[string]time.Time{}, closedOf: map[string]bool{}, contained: map[plan.Kind]map[string][]map[string]bool{}, containedAt: map[plan.Kind][]time.Time{}}
 	lag := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.events.IntN(4)]
 	var err error
 	if w.sim, err = graphsim.New(graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag}); err != nil {

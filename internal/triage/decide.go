@@ -272,6 +272,9 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	for _, entry := range used {
 		d.Rules = append(d.Rules, entry.used(e.User.ID))
 	}
+	if uncovered > 0 && r.signIns(d, e, now) {
+		return true
+	}
 	if uncovered > 0 {
 		return r.uncovered(d, e, used, uncovered)
 	}
@@ -317,7 +320,7 @@ func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered in
 		var by *boundEntry
 		for j := range r.entries {
 			entry := &r.entries[j]
-			if entry.expired || entry.blocked != "" || entry.names(e.User.ID) == "" || entry.when.fails(det) != none {
+			if entry.bySignIn || !entry.covers(e, det) {
 				continue
 			}
 			entry.matched = true

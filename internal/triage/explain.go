@@ -2,6 +2,7 @@ package triage
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -88,6 +89,9 @@ func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
 		case entry.expired:
 			one.State = "expired on " + entry.expiresText
 		}
+		if entry.bySignIn {
+			one.State += "; closes single sign-ins (" + entry.feedback() + ")"
+		}
 		for j := range e.Detections {
 			det := &e.Detections[j]
 			why := entry.when.uncovered(det)
@@ -109,6 +113,18 @@ func (x Explanation) Text() string {
 	fmt.Fprintf(&b, "decision: %s (%s)\n", x.Decision.Verdict, x.Decision.Code)
 	for _, why := range x.Decision.Reasons {
 		fmt.Fprintf(&b, "  %s\n", why)
+	}
+	if len(x.Decision.Close) > 0 {
+		remain := remaining(x.Decision, x.Detections)
+		closed := slices.DeleteFunc(slices.Clone(x.Detections), func(d Detection) bool {
+			return slices.ContainsFunc(remain, func(r Detection) bool { return r.ID == d.ID })
+		})
+		fmt.Fprintf(&b, "would close: %s\n", Shows(closed))
+		if len(remain) > 0 {
+			fmt.Fprintf(&b, "would remain: %s\n", Shows(remain))
+		} else {
+			fmt.Fprintf(&b, "would remain: nothing\n")
+		}
 	}
 	for _, g := range x.Guards {
 		fmt.Fprintf(&b, "guard: %s\n", g)

@@ -105,7 +105,7 @@ func (p *parser) text(n *yamldoc.Node, key string) string {
 }
 
 func (p *parser) allow(n *yamldoc.Node) allowEntry {
-	if !p.Fields(n, "id", "users", "groups", "groupRiskAccepted", "unknownRiskAccepted", "privileged", "when", "reason", "owner", "expires") {
+	if !p.Fields(n, "id", "users", "groups", "groupRiskAccepted", "unknownRiskAccepted", "privileged", "scope", "feedback", "when", "reason", "owner", "expires") {
 		return allowEntry{}
 	}
 	e := allowEntry{id: p.id(n), users: p.names(n.Get("users")), groups: p.names(n.Get("groups")),
@@ -120,6 +120,7 @@ func (p *parser) allow(n *yamldoc.Node) allowEntry {
 	if e.groupRiskAccepted && len(e.groups) == 0 {
 		p.Warn(n.Get("groupRiskAccepted"), "says nothing: the entry has no groups")
 	}
+	p.scope(&e, n)
 	p.expiry(&e, p.Require(n, "expires"))
 	when := p.Require(n, "when")
 	if when == nil || !p.Fields(when, "riskEventTypes", "maxRiskLevel", "ipRanges", "countries") {
@@ -132,6 +133,22 @@ func (p *parser) allow(n *yamldoc.Node) allowEntry {
 	e.when.ranges = p.ranges(when.Get("ipRanges"))
 	e.when.countries = p.countries(when.Get("countries"))
 	return e
+}
+
+// scope reads what an entry closes: all of a user's risk, or the sign-ins that it
+// covers.
+func (p *parser) scope(e *allowEntry, n *yamldoc.Node) {
+	if scope := n.Get("scope"); scope != nil {
+		word, _ := p.Enum(scope, "user", "detections")
+		e.bySignIn = word == "detections"
+	}
+	if feedback := n.Get("feedback"); feedback != nil {
+		word, ok := p.Enum(feedback, "dismiss", "confirmSafe")
+		e.safe = word == "confirmSafe"
+		if ok && !e.bySignIn {
+			p.Add(feedback, "feedback is for scope: detections; all of a user's risk is dismissed")
+		}
+	}
 }
 
 func (p *parser) escalate(n *yamldoc.Node) escalation {

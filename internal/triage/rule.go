@@ -22,6 +22,10 @@ type UsedRule struct {
 	// Then are the steps that an escalation wants besides the confirmation.
 	Then []Step     `json:"then,omitempty"`
 	When Conditions `json:"when"`
+	// Scope is "detections" for an allowlist entry that closes single sign-ins,
+	// with Feedback as what.
+	Scope    string `json:"scope,omitempty"`
+	Feedback string `json:"feedback,omitempty"`
 }
 
 // Conditions are those of a rule; what is absent was no condition.
@@ -38,6 +42,9 @@ func (b *boundEntry) used(userID entra.ID) UsedRule {
 	w := b.when
 	u := UsedRule{ID: b.id, Kind: RuleAllowlist, Owner: b.owner, Reason: b.reason, Expires: b.expiresText, Names: b.names(userID), Privileged: b.privileged,
 		When: Conditions{RiskEventTypes: w.eventTypes, MaxRiskLevel: w.maxLevel, Countries: w.countries}}
+	if b.bySignIn {
+		u.Scope, u.Feedback = "detections", b.feedback()
+	}
 	for _, p := range w.ranges {
 		u.When.IPRanges = append(u.When.IPRanges, p.String())
 	}

@@ -30,10 +30,13 @@ type allowEntry struct {
 	users, groups     []string
 	groupRiskAccepted bool
 	privileged        bool
-	when              allowWhen
-	reason, owner     string
-	expires           time.Time // the first moment at which it no longer covers
-	expiresText       string
+	// bySignIn says that it closes the sign-ins that it covers and nothing else of
+	// the user, safe that it says of them that they were harmless.
+	bySignIn, safe bool
+	when           allowWhen
+	reason, owner  string
+	expires        time.Time // the first moment at which it no longer covers
+	expiresText    string
 }
 
 // allowWhen are the conditions that a detection must all meet to be covered.
@@ -52,6 +55,12 @@ type escalation struct {
 	reason     string
 	// then are the steps besides the confirmation, in their order.
 	then []Step
+}
+
+// Closing is a sign-in that is closed by itself, with all of its detections.
+type Closing struct {
+	RequestID  string   `json:"requestId"`
+	Detections []string `json:"detections"`
 }
 
 // Step is what an escalation has done to the account of a user whom it confirms
@@ -121,6 +130,8 @@ type Evidence struct {
 	Confirmations []Past
 	// Contained are the steps that were taken before.
 	Contained map[string][]Past
+	// Closed are the earlier closings of single detections.
+	Closed []Past
 }
 
 // Verdict is what is to be done with a user.
@@ -131,24 +142,29 @@ const (
 	Dismiss            Verdict = "dismiss"
 	ConfirmCompromised Verdict = "confirmCompromised"
 	Leave              Verdict = "leave"
+	// DismissDetections and ConfirmSafeDetections close single sign-ins: those of
+	// Decision.Close.
+	DismissDetections     Verdict = "dismissDetections"
+	ConfirmSafeDetections Verdict = "confirmSafeDetections"
 	// ConfirmSafe is never a rule's: only a person orders it.
 	ConfirmSafe Verdict = "confirmSafe"
 )
 
 // The codes of decisions: stable words for machines.
 const (
-	CodeAllowlisted      = "allowlisted"       // dismiss: every open detection is covered
-	CodeEscalated        = "escalated"         // confirm: an escalation matches
-	CodeNotAtRisk        = "notAtRisk"         // the user is not atRisk: nothing to decide
-	CodeUnknownState     = "unknownState"      // the riskState is not understood
-	CodeUnknownLevel     = "unknownLevel"      // the user's riskLevel is not understood
-	CodeDeleted          = "deleted"           // deleted, or not known whether
-	CodeProcessing       = "processing"        // being processed, or not known whether
-	CodeProtected        = "protected"         // the protected section names the user
-	CodeProtectionBroken = "protectionUnknown" // who is protected, or break-glass, could not be resolved
-	CodeBreakGlass       = "breakGlass"        // an emergency account of the baseline
-	CodePrivileged       = "privileged"        // a directory role reaches the user
-	CodeRolesUnknown     = "rolesUnknown"      // directory roles could not be read
+	CodeAllowlisted      = "allowlisted"        // dismiss: every open detection is covered
+	CodeSignIns          = "signInsAllowlisted" // close the sign-ins that an entry of scope detections covers
+	CodeEscalated        = "escalated"          // confirm: an escalation matches
+	CodeNotAtRisk        = "notAtRisk"          // the user is not atRisk: nothing to decide
+	CodeUnknownState     = "unknownState"       // the riskState is not understood
+	CodeUnknownLevel     = "unknownLevel"       // the user's riskLevel is not understood
+	CodeDeleted          = "deleted"            // deleted, or not known whether
+	CodeProcessing       = "processing"         // being processed, or not known whether
+	CodeProtected        = "protected"          // the protected section names the user
+	CodeProtectionBroken = "protectionUnknown"  // who is protected, or break-glass, could not be resolved
+	CodeBreakGlass       = "breakGlass"         // an emergency account of the baseline
+	CodePrivileged       = "privileged"         // a directory role reaches the user
+	CodeRolesUnknown     = "rolesUnknown"       // directory roles could not be read
 	CodeIncomplete       = "incompleteEvidence"
 	CodeNoDetections     = "noOpenDetections"
 	CodeUncovered        = "uncovered" // an open detection is not covered
@@ -162,7 +178,7 @@ const (
 
 // Codes lists every code, for documents and schemas.
 func Codes() []string {
-	return []string{CodeAllowlisted, CodeEscalated, CodeNotAtRisk, CodeUnknownState, CodeUnknownLevel, CodeDeleted, CodeProcessing, CodeProtected,
+	return []string{CodeAllowlisted, CodeSignIns, CodeEscalated, CodeNotAtRisk, CodeUnknownState, CodeUnknownLevel, CodeDeleted, CodeProcessing, CodeProtected,
 		CodeProtectionBroken, CodeBreakGlass, CodePrivileged, CodeRolesUnknown, CodeIncomplete, CodeNoDetections, CodeUncovered,
 		CodeLevelAbove, CodePending, CodeRepeated, CodeIneffective, CodeEscalatedOnce, CodeEscalationHidden}
 }
@@ -173,6 +189,8 @@ type Decision struct {
 	Code    string  `json:"code"`
 	// Rule is the allowlist entry or the escalation that decided.
 	Rule string `json:"rule,omitempty"`
+	// Close are the sign-ins that are to be closed, one by one.
+	Close []Closing `json:"close,omitempty"`
 	// Then are the steps that are due now on the user's account.
 	Then []Step `json:"then,omitempty"`
 	// Rules are the rules that decided, or covered a part, as they were.

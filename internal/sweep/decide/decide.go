@@ -44,6 +44,9 @@ func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, []plan.Action) {
 		actions = append(actions, a)
 	}
 	if kind := plan.OnVerdict(string(row.Decision.Verdict)); kind != "" {
+		for _, c := range row.Decision.Close {
+			a.Close = append(a.Close, plan.SignIn(c))
+		}
 		do(kind)
 	}
 	if reasons := row.Decision.Reasons; row.Decision.Verdict == triage.Leave && len(reasons) > 1 {
@@ -133,7 +136,7 @@ func evidenceOf(k gather.Known, u *entra.RiskyUser, open []triage.Detection) tri
 		ev.Incomplete = fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", int(keep.Hours()/24))
 	}
 	ev.Dismissals, ev.Confirmations = k.Past(u.ID)
-	ev.Contained = k.Contained(u.ID)
+	ev.Contained, ev.Closed = k.Contained(u.ID), k.Closed(u.ID)
 	return ev
 }
 
@@ -208,7 +211,7 @@ func seenRisk(u *entra.RiskyUser, open []triage.Detection) *plan.Risk {
 		Detections: make([]plan.SeenDetection, 0, len(open))}
 	for _, d := range open {
 		risk.Detections = append(risk.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.EventType,
-			RiskLevel: d.Level, RiskState: d.State, LastUpdatedDateTime: d.Updated})
+			RiskLevel: d.Level, RiskState: d.State, LastUpdatedDateTime: d.Updated, RequestID: d.RequestID})
 	}
 	plan.SortDetections(risk.Detections)
 	return risk

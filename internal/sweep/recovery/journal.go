@@ -43,7 +43,7 @@ func (j Journal) Intent(ctx context.Context, kind plan.Kind, actions []plan.Acti
 	entries := make([]ledger.Entry, len(actions))
 	for i, a := range actions {
 		entries[i] = ledger.Entry{Type: ledger.EntryIntent, At: now, Run: j.Run.ID(), Action: a.ID, Kind: kind,
-			Subject: j.Redaction.Subject(kind, a.Subject)}
+			Subject: j.Redaction.Subject(kind, a.Subject), Detections: len(a.Closes())}
 		if !kind.OnUser() {
 			entries[i].Detail = seen
 		}

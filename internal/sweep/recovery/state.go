@@ -28,6 +28,7 @@ func clone(s ledger.State) ledger.State {
 	}
 	s.Exclusions = slices.Clone(s.Exclusions)
 	s.Dismissals, s.Confirmations, s.Containments = slices.Clone(s.Dismissals), slices.Clone(s.Confirmations), slices.Clone(s.Containments)
+	s.Closings = slices.Clone(s.Closings)
 	s.OpenRuns, s.SettledActions, s.Writers = slices.Clone(s.OpenRuns), slices.Clone(s.SettledActions), slices.Clone(s.Writers)
 	return s
 }
@@ -105,11 +106,18 @@ func RememberUser(s *ledger.State, a plan.Action, o plan.Outcome, run string) {
 		return
 	}
 	p := ledger.PastAction{UserID: o.Subject.ID, At: o.At, Run: run, RiskLastUpdatedDateTime: a.Risk.RiskLastUpdatedDateTime, Outcome: o.Status}
-	for _, d := range a.Risk.Detections {
-		p.Detections = append(p.Detections, d.ID)
+	if a.Kind.OnDetections() {
+		p.Detections = a.Closes()
+	} else {
+		for _, d := range a.Risk.Detections {
+			p.Detections = append(p.Detections, d.ID)
+		}
 	}
 	s.Remember(o.Kind, p)
 }
+
+// Closed are the earlier closings of single detections of a user.
+func (r Recovered) Closed(user entra.ID) []triage.Past { return past(r.State.Closings, user) }
 
 // Contained are the earlier actions on a user's account, by what they did.
 func (r Recovered) Contained(user entra.ID) map[string][]triage.Past {
