@@ -167,6 +167,13 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 		e.Status = string(sweep.Failed)
 		e.Facts = append(e.Facts, "no run came to be: "+red.Sentence(err.Error()))
 	}
+	for i, g := range r.BreakGlass { // before all else
+		if i == maxChanges {
+			e.Facts = append(e.Facts, fmt.Sprintf("and %d more of break-glass accounts, see the report", len(r.BreakGlass)-i))
+			break
+		}
+		e.Facts = append(e.Facts, g.Text())
+	}
 	if r.Err != nil {
 		e.Facts = append(e.Facts, red.Sentence(r.Err.Error()))
 		if a, ok := entra.AdviceFor(r.Err); ok {

@@ -138,7 +138,7 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if err != nil {
 		return append(checks, doctor.Check{Tenant: t.Name, Name: "sign-in", Status: doctor.Fail, Detail: err.Error(), Fix: "check tenants[].credential", Access: true})
 	}
-	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Parts: parts, BreakGlass: emergency, Now: c.Now})...)
+	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Parts: parts, Logs: a.Config.Sweep.Logs != "off", BreakGlass: emergency, Now: c.Now})...)
 }
 
 // checkStore writes to the store and looks at each tenant's lease.

@@ -234,6 +234,9 @@ func standing(entries []drift.Entry) (same, foreign int, change []drift.Entry) {
 // printRefusals says what stops the run as a whole, what the limits refused and
 // what was left out.
 func (c *command) printRefusals(r sweep.Result) {
+	for _, g := range r.BreakGlass {
+		c.line("ALARM", c.paint(red, printable(g.Text())))
+	}
 	if r.Hold != "" {
 		c.line("HOLD", c.paint(red, printable(r.Hold)+"; nothing is written while the file HOLD is there"))
 	}

@@ -64,6 +64,9 @@ type Patient struct {
 	Reader Reader
 	// Parts are what the configuration uses.
 	Parts []Part
+	// Logs says that the configuration reads the audit and sign-in logs where
+	// it may.
+	Logs bool
 	// BreakGlass are the users and groups of the baseline; nil without one.
 	BreakGlass *BreakGlass
 	Now        func() time.Time
@@ -144,6 +147,10 @@ func (e *examination) permissions(ctx context.Context) {
 	}
 	if missing == 0 {
 		e.add("permissions", OK, "", "all %d app roles that this configuration needs", len(For(e.Parts...)))
+	}
+	if logs := (Permission{Role: "AuditLog.Read.All", ID: "b0afded3-3588-46d8-8b3d-9842eff778da"}); e.Logs && !logs.Has(e.roles) {
+		e.add("permission "+logs.Role, Warn, logs.grant(string(self.ID)),
+			"missing: nobody is named as who changed a policy, impact and promote have no evidence, and sign-ins of break-glass accounts are not seen; all else works. sweep.logs: off says that this is meant")
 	}
 	// What is there and not needed is a risk of its own.
 	for _, p := range Permissions() {

@@ -53,8 +53,12 @@ func (c *Client) SignIns(ctx context.Context, q entra.SignInQuery) iter.Seq2[[]e
 	for _, id := range q.UserIDs {
 		any = either(any, "userId eq "+literal(string(id)))
 	}
+	slice := day
+	if len(q.UserIDs) > 0 {
+		slice = 31 * day // of a few people there are few
+	}
 	return logRows(ctx, c, logOf[entra.SignIn]{
-		path: "/auditLogs/signIns", date: "createdDateTime", filter: any, row: decodeSignIn, slice: day,
+		path: "/auditLogs/signIns", date: "createdDateTime", filter: any, row: decodeSignIn, slice: slice,
 		id: func(s *entra.SignIn) string { return s.ID }, at: func(s *entra.SignIn) entra.DateTime { return s.CreatedDateTime },
 	}, q.LogWindow)
 }

@@ -71,6 +71,9 @@ type Report struct {
 	Requests          Requests           `json:"requests"`
 	Previous          string             `json:"previousRun,omitempty"`
 	Breakdown         *Tally             `json:"breakdown,omitempty"`
+	// BreakGlass are what break-glass accounts did, and what was done to them,
+	// since the last complete run.
+	BreakGlass []GlassEvent `json:"breakGlass,omitempty"`
 	// Promotions are the policies on their way from report-only to enabled.
 	Promotions []PolicyRow `json:"promotions,omitempty"`
 }

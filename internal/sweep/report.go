@@ -77,6 +77,8 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 		rep.Campaigns = r.rows.campaigns.Find()
 	}
 	r.res.Campaigns = rep.Campaigns
+	rep.BreakGlass = r.Output.Redaction.Glass(r.glass)
+	r.res.BreakGlass = rep.BreakGlass
 	var err error
 	if rep.Difference, err = r.difference(ctx, &rep, policies); err != nil {
 		return rep, err

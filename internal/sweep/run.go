@@ -11,6 +11,7 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep/gather"
 	"github.com/risksweep/risksweep/internal/sweep/recovery"
 )
@@ -53,7 +54,8 @@ type facts struct {
 	snapshot  gather.Snapshot
 	users     []plan.Action // on users
 	drift     drift.Result
-	audits    *audit.Log       // nil: not read
+	audits    *audit.Log // nil: not read
+	glass     []report.GlassEvent
 	ending    []plan.Exclusion // told for the first time that they end soon
 	plan      plan.Plan
 	planned   bool // plan.json is stored
@@ -93,6 +95,11 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	nameChanges(f.audits, &f.drift, f.snapshot)
+	if !j.req.ordered() {
+		if err = j.notes.Timed("breakGlassWatch", func() (err error) { f.glass, _, err = j.watchGlass(ctx, f.snapshot); return err }); err != nil {
+			return f, fmt.Errorf("watching the break-glass accounts: %w", err)
+		}
+	}
 	if !j.req.ordered() && (f.drift.Excluded != nil || f.snapshot.Exceptions != nil) {
 		f.ending, f.drift.Excluded = tellOnce(f.drift.Excluded, f.snapshot.ServiceNow())
 		f.stored.State = recovery.Excluding(f.stored.State, j.Output.Redaction.Exclusions(f.drift.Excluded))

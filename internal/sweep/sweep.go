@@ -190,6 +190,8 @@ type Result struct {
 	NeedsPerson []report.Waiting `json:"needsPerson"`
 	// Campaigns are the groups of users whose risk belongs together.
 	Campaigns []report.Campaign `json:"campaigns,omitempty"`
+	// BreakGlass are what break-glass accounts did, and what was done to them.
+	BreakGlass []report.GlassEvent `json:"breakGlass,omitempty"`
 	// Drifted are the policies and locations that changed since the last run.
 	Drifted []report.Changed `json:"changedPolicies,omitempty"`
 	// Uncovered are users at risk whose risk no enabled policy meets.

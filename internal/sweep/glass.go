@@ -1,0 +1,91 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
+)
+
+// watchGlass tells of every sign-in of a break-glass account, and of every change
+// of one that the audit log shows, since the last complete run: nobody uses them
+// but in an emergency or a test. What is not ours to read is skipped by name.
+func (j *job) watchGlass(ctx context.Context, snap gather.Snapshot) (events []report.GlassEvent, last map[entra.ID]time.Time, err error) {
+	if j.Logs == nil || len(snap.BreakGlass) == 0 {
+		return nil, nil, nil
+	}
+	ids := make([]entra.ID, 0, len(snap.BreakGlass))
+	for id := range snap.BreakGlass {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	now := snap.ServiceNow()
+	since := snap.State.Watermark.Add(-2 * time.Hour) // the log is some minutes late
+	if oldest := now.Add(-auditKept); since.Before(oldest) {
+		since = oldest
+	}
+	window := entra.LogWindow{From: now.Add(-auditKept), To: now.Add(time.Minute)}
+	last = map[entra.ID]time.Time{}
+	told := map[string]bool{} // one sign-in may have several rows
+	for rows, err := range j.Logs.SignIns(ctx, entra.SignInQuery{LogWindow: window, UserIDs: ids}) {
+		if stop, err := j.notWatched(ctx, err); stop {
+			return events, last, err
+		}
+		for n := range rows {
+			s := &rows[n]
+			at, _ := s.CreatedDateTime.Time() // the reader has checked it
+			if s.ErrorCode == 0 && at.After(last[s.UserID]) {
+				last[s.UserID] = at
+			}
+			if at.Before(since) || s.CorrelationID != "" && told[s.CorrelationID] {
+				continue
+			}
+			told[s.CorrelationID] = true
+			how := "signed in"
+			if s.ErrorCode != 0 {
+				how = fmt.Sprintf("tried to sign in (%d)", s.ErrorCode)
+			}
+			events = append(events, report.GlassEvent{ID: string(s.UserID), Name: s.UserPrincipalName, At: at, What: how, Application: s.AppDisplayName, Address: s.IPAddress})
+		}
+	}
+	window.From = since
+	for rows, err := range j.Logs.Audits(ctx, entra.AuditQuery{LogWindow: window, Targets: ids}) {
+		if stop, err := j.notWatched(ctx, err); stop {
+			return events, last, err
+		}
+		for n := range rows {
+			a := &rows[n]
+			at, _ := a.ActivityDateTime.Time()
+			for _, t := range a.Targets {
+				if slices.Contains(ids, t.ID) && a.Service != entra.ServiceIdentityProtection {
+					events = append(events, report.GlassEvent{ID: string(t.ID), Name: cmp.Or(t.UserPrincipalName, t.DisplayName, string(t.ID)), At: at, What: a.Activity,
+						By: cmp.Or(a.By.UserPrincipalName, a.By.AppName, string(a.By.AppID), "Microsoft")})
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(events, func(a, b report.GlassEvent) int { return b.At.Compare(a.At) })
+	return events, last, nil
+}
+
+// notWatched says whether an error ends the watch; only the run's own end is an
+// error of the run.
+func (j *job) notWatched(ctx context.Context, err error) (stop bool, _ error) {
+	switch why := NotRead(err); {
+	case err == nil:
+		return false, nil
+	case ctx.Err() != nil:
+		return true, err
+	case why != "":
+		j.notes.Skip("breakGlassWatch", why)
+	default:
+		j.notes.Warn("what break-glass accounts did could not be read: " + err.Error())
+		j.notes.Fail(err)
+	}
+	return true, nil
+}
