@@ -21,6 +21,7 @@ func (r *run) asItStands(ctx context.Context, t *task) bool {
 	}
 	live, err := r.object(ctx, c.Kind, t.id)
 	switch {
+	case errors.Is(err, entra.ErrNotFound) && r.fresh[keyOf(c)]: // made by this run, and not seen everywhere yet
 	case errors.Is(err, entra.ErrNotFound):
 		r.fail(ctx, t.action, plan.Moved, "", "left alone: the live object is gone, or does not show yet")
 		return false
