@@ -71,6 +71,9 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 	if err := writeExample(dir); err != nil {
 		return fmt.Errorf("writing the example configuration: %w", err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "exceptions.yaml"), demoExceptions(c.Now()), 0o644); err != nil {
+		return fmt.Errorf("writing the example configuration: %w", err)
+	}
 	cfg, err := c.demoConfig(dir, out, at)
 	if err != nil {
 		return err
@@ -100,6 +103,21 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 		return fmt.Errorf("the second run still found %d actions", n)
 	}
 	return nil
+}
+
+// demoExceptions is a file with one exception, which lives for a week from now.
+func demoExceptions(now time.Time) []byte {
+	return []byte(fmt.Sprintf(`# Who stays out of which policy until when; see docs/exceptions.md. Each ends by
+# itself: after "until" the next run takes its users back.
+exceptions:
+  - id: travel-1234
+    users: [ada@contoso.com]
+    policies: [CA005]
+    until: %s
+    reason: Visits a customer abroad
+    owner: secops@contoso.com
+    ticket: INC-1234
+`, now.UTC().AddDate(0, 0, 7).Format(time.DateOnly)))
 }
 
 // demoAgain sweeps once more and returns what it found.
@@ -218,14 +236,14 @@ func (c *command) demoConfig(dir, out string, at graphsim.Ready) (*config.Config
 				return at.Token, true
 			case config.EnvTenants:
 				return fmt.Sprintf("[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: %s}}, "+
-					"graphEndpoint: %q, baseline: %q, triage: %q, expectations: %q}]", at.TenantID, token, at.Graph,
-					filepath.Join(dir, "baseline"), filepath.Join(dir, "triage.yaml"), filepath.Join(dir, "expectations.yaml")), true
+					"graphEndpoint: %q, baseline: %q, triage: %q, exceptions: %q, expectations: %q}]", at.TenantID, token, at.Graph,
+					filepath.Join(dir, "baseline"), filepath.Join(dir, "triage.yaml"), filepath.Join(dir, "exceptions.yaml"), filepath.Join(dir, "expectations.yaml")), true
 			}
 			return "", false
 		},
 		Flags: map[string]string{
 			"store.url": "file:" + abs, "sweep.requestsPerSecond": "0",
-			"enforcement.dismiss": "true", "enforcement.confirmCompromised": "true", "enforcement.policies": "true",
+			"enforcement.dismiss": "true", "enforcement.confirmCompromised": "true", "enforcement.policies": "true", "enforcement.exceptions": "true",
 		},
 	})
 	return cfg, problems.Err()

@@ -163,6 +163,7 @@ func TestTheREADMEShowsTheDemo(t *testing.T) {
 
 var varying = []*regexp.Regexp{regexp.MustCompile(`127\.0\.0\.1:\d+`), regexp.MustCompile(`succeeded in [0-9.]+m?s`), regexp.MustCompile(`file:\S+`), regexp.MustCompile(`head +[0-9a-f]{64}`),
 	regexp.MustCompile(`head +[0-9a-f]{8}…`), regexp.MustCompile(`sent +\d+ requests`),
+	regexp.MustCompile(`until \d+ [A-Z][a-z]+ \d{4}`),
 	// Times of the example's risk move with the day, and may be cut by a column.
 	regexp.MustCompile(`\d{4}-\d\d-\d\d(\s+\d?\d?:?\d?\d?)?(\s+UTC)?`)}
 
