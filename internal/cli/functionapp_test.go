@@ -49,7 +49,7 @@ func TestPackageLaysOutAFunctionApp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"host.json", "risksweep", "risksweep.yaml", "triage.yaml", "expectations.yaml"}
+	want := []string{"host.json", "risksweep", "risksweep.yaml", "triage.yaml", "expectations.yaml", "exceptions.yaml"}
 	for _, name := range functions.Names() {
 		want = append(want, name+"/function.json")
 	}
