@@ -52,7 +52,7 @@ func TestRooms(t *testing.T) {
 	files := append(slices.Clone(language), "internal/yamldoc")
 	judged := append(slices.Clone(files), "internal/baseline", "internal/plan", "internal/audit")
 	below := map[string][]string{"internal/policy": language[:1], "internal/audit": language, "internal/plan": append(slices.Clone(language), "internal/audit"), "internal/baseline": files,
-		"internal/runs": {"internal/blobstore", "internal/ledger"}, "internal/httpapi": {"internal/runs", "internal/yamldoc"},
+		"internal/runs": {"internal/blobstore", "internal/ledger"}, "internal/fleet": {"internal/blobstore"}, "internal/httpapi": {"internal/runs", "internal/yamldoc"},
 		"internal/sweep/evidence": {"internal/entra", "internal/triage"}, "internal/sweep/notes": {},
 		"internal/sweep/recovery": append(slices.Clone(judged), "internal/baseline/drift", "internal/triage", "internal/ledger", "internal/blobstore", "internal/report", "internal/apply"),
 		"internal/sweep/decide":   append(slices.Clone(judged), "internal/baseline/drift", "internal/triage", "internal/report", "internal/apply", "internal/sweep/gather", "internal/sweep/recovery"),

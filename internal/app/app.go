@@ -87,8 +87,11 @@ type App struct {
 	Store  blobstore.Store
 	opt    Options
 
-	mu      sync.Mutex
-	clients map[string]*graph.Client // by tenant name: one pace each
+	mu        sync.Mutex
+	clients   map[string]*graph.Client // by tenant name: one pace each
+	published time.Time                // when this process last wrote the page of the fleet
+
+	turns chan struct{} // one for each tenant at work; nil: no bound
 }
 
 // Open opens the store of a configuration. Nothing is sent to a tenant.
@@ -98,7 +101,11 @@ func Open(ctx context.Context, cfg *config.Config, opt Options) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", cfg.Store.URL, err)
 	}
-	return &App{Config: cfg, Store: store, opt: opt, clients: map[string]*graph.Client{}}, nil
+	a := &App{Config: cfg, Store: store, opt: opt, clients: map[string]*graph.Client{}}
+	if n := cfg.Sweep.MaxConcurrent; n > 0 {
+		a.turns = make(chan struct{}, n)
+	}
+	return a, nil
 }
 
 // Reading wires a configuration for commands that only read from tenants and

@@ -44,8 +44,14 @@ func (a *App) sweepOrder(ctx context.Context, o runs.Order) (runs.Result, error)
 	if !ok {
 		return runs.Result{}, fmt.Errorf("there is no tenant %q in the configuration", o.Tenant)
 	}
+	leave, err := a.takeTurn(ctx)
+	if err != nil {
+		return runs.Result{}, err
+	}
+	defer leave()
 	s, err := a.Sweeper(t)
 	if err != nil {
+		a.Failed(ctx, t, sweep.Mode(o.Mode), err)
 		return runs.Result{}, err
 	}
 	s.Log = runs.Log(ctx, s.Log)

@@ -21,13 +21,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// notifier tells the webhooks of a tenant what came of its runs; nil if it has
-// none.
+// notifier keeps what came of a tenant's runs for the fleet, and tells the
+// tenant's webhooks.
 func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Context, sweep.Result, error) {
-	if len(a.webhooks(t.Name)) == 0 || a.Store == nil {
+	if a.Store == nil {
 		return nil
 	}
 	return func(ctx context.Context, r sweep.Result, err error) {
+		a.remember(ctx, t.Name, r, err, red)
+		if len(a.webhooks(t.Name)) == 0 {
+			return
+		}
 		if errors.Is(err, blobstore.ErrLeaseHeld) {
 			return // the run that holds it will tell
 		}

@@ -113,20 +113,27 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		Effects []plan.Effect `json:"effects"`
 		// Changes are what each change means by itself.
 		Changes []changeEffects `json:"changes"`
+		// Error is why the tenant could not be compared.
+		Error string `json:"error,omitempty"`
 	}
 	answers := []answer{}
-	differs, blocked := false, false
+	differs, blocked, failed := false, false, c.tenantErrors(a.Config)
 	for _, t := range a.Config.Tenants {
-		if err := needsBaseline(t); err != nil {
-			return err
+		var compared sweep.Compared
+		err := needsBaseline(t)
+		if err == nil {
+			compared, err = a.Compare(cmd.Context(), t)
 		}
-		compared, err := a.Compare(cmd.Context(), t)
 		if err != nil {
-			return err
+			if err := failed.take(t.Name, err); err != nil {
+				return err
+			}
+			answers = append(answers, answer{Tenant: t.Name, Entries: []drift.Entry{}, Problems: []string{}, Warnings: []string{}, Exceptions: []plan.Exempt{}, Changes: []changeEffects{}, Error: err.Error()})
+			continue
 		}
 		r := compared.Result
 		explained, unread := c.effects(cmd.Context(), a, t, compared)
-		one := answer{t.Name, orEmpty(r.Entries), orEmpty(r.Problems), orEmpty(r.Warnings), orEmpty(r.Exceptions), orEmpty(explained.Effects), changesOf(explained)}
+		one := answer{Tenant: t.Name, Entries: orEmpty(r.Entries), Problems: orEmpty(r.Problems), Warnings: orEmpty(r.Warnings), Exceptions: orEmpty(r.Exceptions), Effects: orEmpty(explained.Effects), Changes: changesOf(explained)}
 		if unread != nil {
 			one.Effects = nil
 			explained = plan.Plan{}
@@ -158,11 +165,11 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 	}
 	switch {
 	case blocked:
-		return exitError{code: ExitPartial}
+		return failed.end(ExitPartial)
 	case differs && exitOnDrift:
-		return exitError{code: ExitPending}
+		return failed.end(ExitPending)
 	}
-	return nil
+	return failed.end(ExitDone)
 }
 
 // changeEffects is what one change means by itself.

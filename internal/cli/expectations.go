@@ -49,11 +49,14 @@ func (c *command) whatIfTest(cmd *cobra.Command, files []string) error {
 		return err
 	}
 	var sets []expectation.SetVerdicts
-	broken := false
+	broken, failed := false, c.tenantErrors(a.Config)
 	for _, t := range a.Config.Tenants {
 		verdicts, err := c.expected(cmd.Context(), a, t, files)
 		if err != nil {
-			return err
+			if err := failed.take(t.Name, err); err != nil {
+				return err
+			}
+			continue
 		}
 		sets = append(sets, verdicts...)
 		for _, v := range verdicts[len(verdicts)-1].Verdicts { // planned, or live where nothing is planned
@@ -70,10 +73,13 @@ func (c *command) whatIfTest(cmd *cobra.Command, files []string) error {
 	default:
 		c.printExpectations(sets)
 	}
-	if err == nil && broken {
-		return exitError{code: ExitRefused}
+	switch {
+	case err != nil:
+		return err
+	case broken:
+		return failed.end(ExitRefused)
 	}
-	return err
+	return failed.end(ExitDone)
 }
 
 // expected judges the expectations of one tenant: live, and planned last.

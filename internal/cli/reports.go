@@ -40,7 +40,7 @@ func (c *command) reportCommand() *cobra.Command {
 		Use: "diff RUN RUN", Short: "Say what changed between two runs: risk that is new, gone or risen, policies that drifted", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.diffRuns(cmd, args[0], args[1]) },
 	}
-	root.AddCommand(list, show, verify, diff, c.historyCommand(), c.actionsCommand())
+	root.AddCommand(list, show, c.reportFleetCommand(), verify, diff, c.historyCommand(), c.actionsCommand())
 	return root
 }
 
@@ -57,12 +57,15 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 		Tenant string `json:"tenant"`
 		ledger.RunInfo
 	}
-	items := []item{}
+	items, failed := []item{}, c.tenantErrors(a.Config)
 	t := newTable("TENANT", "RUN", "MODE", "KIND", "STATUS", "STARTED", "TOOK")
 	for _, tenant := range a.Config.Tenants {
 		runs, err := a.Ledger(tenant.Name).Runs(cmd.Context(), limit)
 		if err != nil {
-			return fmt.Errorf("tenant %s: %w", tenant.Name, err)
+			if err := failed.take(tenant.Name, fmt.Errorf("tenant %s: %w", tenant.Name, err)); err != nil {
+				return err
+			}
+			continue
 		}
 		for _, r := range runs {
 			items = append(items, item{tenant.Name, r})
@@ -74,14 +77,17 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 		}
 	}
 	if form == "json" {
-		return printJSON(c.Out, items)
+		if err := printJSON(c.Out, items); err != nil {
+			return err
+		}
+		return failed.end(ExitDone)
 	}
 	if len(items) == 0 {
 		fmt.Fprintln(c.Err, "no runs yet")
-		return nil
+		return failed.end(ExitDone)
 	}
 	t.print(c.Out, c.Width)
-	return nil
+	return failed.end(ExitDone)
 }
 
 // lookBack is how many runs are looked at for the last sweep, and for a name
@@ -235,12 +241,15 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 			return err
 		}
 	}
-	all := map[string]ledger.Verification{}
+	all, failed := map[string]ledger.Verification{}, c.tenantErrors(a.Config)
 	bad := 0
 	for _, t := range a.Config.Tenants {
 		v, err := a.Ledger(t.Name).Verify(cmd.Context(), heads...)
 		if err != nil {
-			return fmt.Errorf("tenant %s: %w", t.Name, err)
+			if err := failed.take(t.Name, fmt.Errorf("tenant %s: %w", t.Name, err)); err != nil {
+				return err
+			}
+			continue
 		}
 		all[t.Name] = v
 		bad += len(v.Problems)
@@ -268,9 +277,9 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 		}
 	}
 	if bad > 0 {
-		return exitError{code: ExitFailed}
+		return failed.end(ExitFailed)
 	}
-	return nil
+	return failed.end(ExitDone)
 }
 
 // provedBy says what of a store stands on what.

@@ -13,6 +13,7 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 func (c *command) planCommand() *cobra.Command {
@@ -90,19 +91,38 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 	sweepers := make([]*sweep.Sweeper, len(tenants))
 	var broken []error
 	for i, t := range tenants { // all files are checked before anything is sent
-		if sweepers[i], err = a.Sweeper(t); err != nil {
+		var problems yamldoc.Problems
+		if sweepers[i], err = a.Sweeper(t); errors.As(err, &problems) || err != nil && len(tenants) == 1 {
 			broken = append(broken, err)
+		} else if err != nil { // a credential, say: that of one tenant stops no other
+			errs[i] = err
+			a.Failed(ctx, t, req.Mode, err)
 		}
 	}
 	if len(broken) > 0 {
 		return joinProblems(broken)
 	}
+	asFleet := len(tenants) > fewTenants && form != "json"
 	var g errgroup.Group
+	if n := a.Config.Sweep.MaxConcurrent; n > 0 {
+		g.SetLimit(n)
+	}
+	codes := make([]int, len(tenants))
 	for i := range tenants {
+		if errs[i] != nil {
+			continue
+		}
 		g.Go(func() error {
 			sweepCtx, cancel := context.WithTimeoutCause(ctx, a.Config.Sweep.Timeout, errTimeout)
 			defer cancel()
 			results[i], errs[i] = sweepers[i].Run(sweepCtx, req)
+			sweepers[i] = nil
+			if errs[i] == nil {
+				codes[i] = c.resultCode(results[i], exitOnPending)
+			}
+			if r := results[i]; asFleet && codes[i] == ExitDone && r.Hold == "" && len(r.Campaigns) == 0 {
+				results[i] = sweep.Result{Tenant: r.Tenant} // nobody looks at more of it
+			}
 			return nil
 		})
 	}
@@ -111,22 +131,27 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 	}
 	code := ExitDone
 	for i, r := range results {
-		one := ExitDone
+		one := codes[i]
 		switch {
 		case errs[i] != nil:
 			one = exitCode(errs[i])
 			c.log.Error(errs[i].Error(), "tenant", tenants[i].Name)
 			c.advise(errs[i])
-		default:
-			one = statusCode(r)
-			if errors.Is(r.Err, entra.ErrPrivileged) { // an answer to what was typed
-				c.log.Error(printable(r.Err.Error()), "tenant", tenants[i].Name)
-			}
-			if one == ExitDone && exitOnPending && pending(r) {
-				one = ExitPending
-			}
+		case errors.Is(r.Err, entra.ErrPrivileged): // an answer to what was typed
+			c.log.Error(printable(r.Err.Error()), "tenant", tenants[i].Name)
 		}
 		code = worse(code, one)
+	}
+	if asFleet {
+		f, err := a.FleetOf(context.WithoutCancel(ctx), tenants)
+		if err != nil {
+			return err
+		}
+		c.printFleetResults(a, f, results)
+		if code == ExitDone {
+			return nil
+		}
+		return exitError{code: code}
 	}
 	if err := c.printResults(form, a, results, errs); err != nil {
 		return err
@@ -135,6 +160,15 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 		return nil
 	}
 	return exitError{code: code}
+}
+
+// resultCode is the exit code of one finished run.
+func (c *command) resultCode(r sweep.Result, exitOnPending bool) int {
+	code := statusCode(r)
+	if code == ExitDone && exitOnPending && pending(r) {
+		return ExitPending
+	}
+	return code
 }
 
 var errTimeout = errors.New("sweep.timeout has passed")

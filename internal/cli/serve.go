@@ -117,7 +117,7 @@ func (c *command) serve(cmd *cobra.Command) error {
 	book := a.Book()
 	return daemon.Run(ctx, daemon.Options{
 		Listen: cfg.HTTP.Listen, Auth: auth, Book: book, Tenants: a.Names(), AllowApply: cfg.HTTP.AllowApply,
-		Schedule: s, Timeout: cfg.Sweep.Timeout, KeepDays: cfg.Store.KeepDays, Ready: a.Ready, Missed: a.Missed, Overdue: a.CountOverdue,
+		Schedule: s, Timeout: cfg.Sweep.Timeout, KeepDays: cfg.Store.KeepDays, Ready: a.Ready, Missed: a.Missed, Overdue: a.CountOverdue, Fleet: a.FleetPage,
 		Version: Version(), Now: c.Now, Log: c.log, Tracer: traces,
 		Listening: func(at net.Addr) { fmt.Fprintf(c.Out, "{\"api\":\"http://%s\"}\n", at) },
 	})

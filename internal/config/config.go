@@ -129,6 +129,7 @@ type Sweep struct {
 	ServicePrincipals string        // auto, true or false
 	Logs              string        // auto or off
 	Coverage          string        // auto, full, risky or off
+	MaxConcurrent     int           // tenants at work at the same time; 0: no bound
 }
 
 // Enforcement is what apply may do.

@@ -32,6 +32,7 @@ var keys = func() []field[Config] {
 		duration("sweep.timeout", "24h", "The longest that one run may take.", time.Second, 30*day, func(c *Config) *time.Duration { return &c.Sweep.Timeout }),
 		duration("sweep.requestTimeout", "2m", "The longest that one request to Microsoft Graph may take, answer included.", time.Second, time.Hour, func(c *Config) *time.Duration { return &c.Sweep.RequestTimeout }),
 		number("sweep.requestsPerSecond", "1", "Pace of the requests to one tenant; the service allows 1; 0: unpaced.", 10000, func(c *Config) *float64 { return &c.Sweep.RequestsPerSecond }),
+		whole("sweep.maxConcurrent", "64", "Tenants at work at the same time; memory grows with it, not with the number of tenants; 0: no bound.", 100_000, func(c *Config) *int { return &c.Sweep.MaxConcurrent }),
 		enum("sweep.servicePrincipals", "auto", "Whether risky service principals are read; auto: where the licence allows.", func(c *Config) *string { return &c.Sweep.ServicePrincipals }, "auto", "true", "false"),
 		enum("sweep.logs", "auto", "Whether the audit and sign-in logs are read; auto: where AuditLog.Read.All is granted.", func(c *Config) *string { return &c.Sweep.Logs }, "auto", "off"),
 		enum("sweep.coverage", "auto", "Whom a sweep judges by the live policies, for coverage.json, the page and the effects of changes; auto: users at risk, everybody where a full sweep is due, nobody without a baseline; risky, full: whether there is a baseline or not; off: nobody.", func(c *Config) *string { return &c.Sweep.Coverage }, "auto", "full", "risky", "off"),

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,6 +55,8 @@ type Options struct {
 	// Overdue counts the exceptions of a tenant that are over and still in
 	// force; nil shows no number.
 	Overdue func(ctx context.Context, tenant string) (int, error)
+	// Fleet writes the page of all tenants, shown at /; may be nil.
+	Fleet func(context.Context, io.Writer) error
 	// Missed is told of a run that was missed and is made up for; may be nil.
 	Missed func(ctx context.Context, tenant string, due time.Time)
 	// Listening is told the address, once.

@@ -14,12 +14,16 @@ import (
 	"github.com/risksweep/risksweep/internal/httpapi"
 )
 
-// newRoutes are all routes of the daemon. Only /api is guarded: the others say
+// newRoutes are all routes of the daemon. Only /api and the page
+// of all tenants are guarded: the others say
 // nothing that a probe may not see.
 func newRoutes(o Options, e *executor, m *metrics) http.Handler {
-	api := httpapi.New(httpapi.Options{Runner: e, History: o.Book, Tenants: o.Tenants, AllowApply: o.AllowApply, Auth: o.Auth, Log: o.Log})
+	api := httpapi.New(httpapi.Options{Runner: e, History: o.Book, Tenants: o.Tenants, AllowApply: o.AllowApply, Fleet: o.Fleet, Auth: o.Auth, Log: o.Log})
 	mux := http.NewServeMux()
 	mux.Handle("/api/", m.observe(traced(o.Tracer, api)))
+	if o.Fleet != nil {
+		mux.Handle("/{$}", m.observe(traced(o.Tracer, api)))
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	ready := &readiness{test: o.Ready, now: o.Now}
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {

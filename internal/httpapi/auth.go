@@ -230,7 +230,7 @@ func (a *Auth) guard(api *api, next http.Handler) http.Handler {
 		}
 		switch {
 		case errors.Is(err, errNoToken):
-			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep"`)
+			w.Header().Set("WWW-Authenticate", api.challenge(r, ""))
 			api.fail(w, r, http.StatusUnauthorized, errNoToken.Error())
 		case errors.Is(err, errNoRole):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep", error="insufficient_scope"`)
@@ -239,7 +239,7 @@ func (a *Auth) guard(api *api, next http.Handler) http.Handler {
 			w.Header().Set("Retry-After", "10")
 			api.fail(w, r, http.StatusServiceUnavailable, errIssuer.Error())
 		default:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep", error="invalid_token"`)
+			w.Header().Set("WWW-Authenticate", api.challenge(r, `, error="invalid_token"`))
 			api.fail(w, r, http.StatusUnauthorized, errBadToken.Error())
 		}
 	})

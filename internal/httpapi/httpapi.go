@@ -61,6 +61,8 @@ type Options struct {
 	Tenants []string
 	// AllowApply lets an order ask for an apply run.
 	AllowApply bool
+	// Fleet writes the page of all tenants, shown at /; nil shows none.
+	Fleet func(context.Context, io.Writer) error
 	// Auth guards every route; nil means that somebody else does.
 	Auth *Auth
 	// Caller is what callers are called whom somebody else has let in.
@@ -89,6 +91,9 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("/api/runs", a.methods(map[string]http.HandlerFunc{http.MethodGet: a.list, http.MethodPost: a.create}))
 	mux.HandleFunc("/api/runs/{id}", a.methods(map[string]http.HandlerFunc{http.MethodGet: a.get}))
 	mux.HandleFunc("/api/runs/{id}/files/{name}", a.methods(map[string]http.HandlerFunc{http.MethodGet: a.file}))
+	if o.Fleet != nil {
+		mux.HandleFunc("/{$}", a.methods(map[string]http.HandlerFunc{http.MethodGet: a.fleet}))
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, http.StatusNotFound, "there is no such route")
 	})
@@ -99,7 +104,7 @@ func New(o Options) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
-		guarded.ServeHTTP(w, r)
+		guarded.ServeHTTP(w, a.fromBrowser(r))
 	})
 }
 

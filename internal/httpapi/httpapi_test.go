@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -297,4 +298,50 @@ func FuzzOrder(f *testing.F) {
 			t.Errorf("took %+v", o)
 		}
 	})
+}
+
+// The page of all tenants is behind the token, which a browser sends as a
+// password; an order does not take it so.
+func TestFleetPage(t *testing.T) {
+	auth, err := NewAuth(AuthOptions{Token: "a token of the API"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{}
+	h := newAPI(f, func(o *Options) {
+		o.Auth = auth
+		o.Fleet = func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "<p>all tenants"); return err }
+	})
+	basic := func(password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+password))
+	}
+	for name, c := range map[string]struct {
+		method, target, auth string
+		status               int
+		challenge, body      string
+	}{
+		"nobody":          {"GET", "/", "", 401, "Basic", "missing"},
+		"wrong password":  {"GET", "/", basic("guess"), 401, "Basic", "not valid"},
+		"password":        {"GET", "/", basic("a token of the API"), 200, "", "all tenants"},
+		"token":           {"GET", "/", "Bearer a token of the API", 200, "", "all tenants"},
+		"head":            {"HEAD", "/", "Bearer a token of the API", 200, "", ""},
+		"report":          {"GET", "/api/runs", basic("a token of the API"), 200, "", ""},
+		"order":           {"POST", "/api/runs", basic("a token of the API"), 401, "Bearer", "not valid"},
+		"write":           {"POST", "/", "Bearer a token of the API", 405, "", "takes GET"},
+		"the API asks so": {"GET", "/api/runs", "", 401, "Bearer", "missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var header []string
+			if c.auth != "" {
+				header = []string{"Authorization", c.auth}
+			}
+			w := call(h, c.method, c.target, "", header...)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.body) || !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), c.challenge) {
+				t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+			}
+		})
+	}
+	if w := call(newAPI(f, nil), "GET", "/", ""); w.Code != 404 {
+		t.Errorf("without a fleet: %d", w.Code)
+	}
 }

@@ -150,6 +150,35 @@ func (c *Campaigns) Find() []Campaign {
 	return out
 }
 
+// Seen is an address that open detections came from, and of how many users.
+type Seen struct {
+	Address string
+	Users   int
+}
+
+// Addresses are where the open detections came from, the address of most users
+// first.
+func (c *Campaigns) Addresses(most int) []Seen {
+	users := map[netip.Addr]map[int32]bool{}
+	for _, s := range c.sightings {
+		if !s.address.IsValid() {
+			continue
+		}
+		if users[s.address] == nil {
+			users[s.address] = map[int32]bool{}
+		}
+		users[s.address][s.user] = true
+	}
+	var out []Seen
+	for address, of := range users {
+		if text := c.redact.Text(addressText(address)); text != "" {
+			out = append(out, Seen{text, len(of)})
+		}
+	}
+	slices.SortFunc(out, func(a, b Seen) int { return cmp.Or(b.Users-a.Users, strings.Compare(a.Address, b.Address)) })
+	return out[:min(len(out), most)]
+}
+
 // bursts splits sightings where nothing happened for longer than the gap.
 // Those whose time is not known are a part of their own.
 func bursts(list []sighting, gap time.Duration) (out [][]sighting) {

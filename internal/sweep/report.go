@@ -11,6 +11,9 @@ import (
 	"github.com/risksweep/risksweep/internal/sweep/gather"
 )
 
+// keptAddresses bounds the addresses that a result names.
+const keptAddresses = 100
+
 // report gathers report.json. The policies are as they were read, and as the
 // report may show them.
 func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome, policies, shown []report.PolicyRow) (report.Report, error) {
@@ -75,6 +78,7 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 	r.res.NeedsPerson = rep.NeedsPerson
 	if !r.req.ordered() {
 		rep.Campaigns = r.rows.campaigns.Find()
+		r.res.Addresses = r.rows.campaigns.Addresses(keptAddresses)
 	}
 	r.res.Campaigns = rep.Campaigns
 	rep.BreakGlass = r.Output.Redaction.Glass(r.glass)

@@ -196,7 +196,9 @@ type Result struct {
 	Drifted []report.Changed `json:"changedPolicies,omitempty"`
 	// Uncovered are users at risk whose risk no enabled policy meets.
 	Uncovered []report.RiskyReach `json:"uncovered,omitempty"`
-	Counts    map[string]int      `json:"counts"`
+	// Addresses are where the open detections came from that no rule explains.
+	Addresses []report.Seen  `json:"-"`
+	Counts    map[string]int `json:"counts"`
 	// Order is what a person asked for; nil for a sweep.
 	Order *report.Order `json:"order,omitempty"`
 	// Unread are the parts that were not read to their end, as in report.json.

@@ -1,0 +1,198 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/fleet"
+	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/runs"
+	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// takeTurn waits until the tenant may be at work, of those that
+// sweep.maxConcurrent lets work at the same time; in the order of asking.
+func (a *App) takeTurn(ctx context.Context) (leave func(), err error) {
+	if a.turns == nil {
+		return func() {}, nil
+	}
+	select {
+	case a.turns <- struct{}{}:
+		return func() { <-a.turns }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for its turn (sweep.maxConcurrent): %w", context.Cause(ctx))
+	}
+}
+
+// Summary is what the fleet keeps of a run, or of the error for which none came
+// to be.
+func (a *App) Summary(tenant string, r sweep.Result, err error, red report.Redaction) fleet.Summary {
+	s := fleet.Summary{SchemaVersion: fleet.SchemaVersion, Tenant: tenant, Run: r.Run, Mode: string(r.Mode), Status: string(r.Status),
+		StartedAt: r.Started, FinishedAt: r.Finished, Hold: r.Hold != ""}
+	if err != nil {
+		s.Status = string(sweep.Failed)
+	}
+	if s.FinishedAt.IsZero() {
+		s.FinishedAt = a.opt.Now().UTC()
+	}
+	if a.opt.ExitCode != nil && err == nil {
+		s.ExitCode = a.opt.ExitCode(r)
+	}
+	for _, e := range []error{err, r.Err} {
+		if e != nil {
+			s.Failures = append(s.Failures, fleet.Failure{Kind: failureKind(e), Text: red.Sentence(e.Error())})
+		}
+	}
+	said := map[string]bool{}
+	for _, v := range r.Plan.Violations {
+		if !said[v.Text] {
+			said[v.Text] = true
+			s.Failures = append(s.Failures, fleet.Failure{Kind: "limits", Text: v.Text})
+		}
+	}
+	bad := 0
+	for _, o := range r.Outcomes {
+		if o.Status.Bad() {
+			bad++
+		}
+	}
+	if bad > 0 {
+		s.Failures = append(s.Failures, fleet.Failure{Kind: "outcomes", Text: report.Number(bad, "action") + " did not end as planned"})
+	}
+	s.Failures = s.Failures[:min(len(s.Failures), fleet.MaxFailures)]
+	if !r.Complete {
+		return s
+	}
+	n := fleet.Numbers{Run: r.Run, AtRisk: r.Counts["usersAtRisk"], NeedsPerson: max(r.Counts["needsPerson"], len(r.NeedsPerson))}
+	for _, w := range r.NeedsPerson {
+		if w.Overdue {
+			n.BeyondSLA++
+		}
+	}
+	for _, e := range r.Entries {
+		if e.Status != drift.InSync && e.Status != drift.Unmanaged {
+			n.Drift++
+		}
+	}
+	s.Numbers = &n
+	for _, c := range r.Campaigns {
+		if c.Kind == report.ByNearMiss || len(s.Campaigns) == fleet.MaxCampaigns {
+			continue // a near miss says something of the allowlist
+		}
+		s.Campaigns = append(s.Campaigns, fleet.Campaign{Kind: c.Kind, Of: c.Of, Users: c.Total, Summary: c.Summary})
+	}
+	for _, seen := range r.Addresses[:min(len(r.Addresses), fleet.MaxAddresses)] {
+		s.Addresses = append(s.Addresses, fleet.Address{Address: seen.Address, Users: seen.Users})
+	}
+	s.Trend = []fleet.Point{{At: r.Started, Open: r.Counts["usersOpen"]}}
+	return s
+}
+
+// failureKind is what kind of trouble an error is.
+func failureKind(err error) string {
+	var problems yamldoc.Problems
+	var network net.Error
+	switch {
+	case errors.Is(err, entra.ErrUnauthorized), errors.Is(err, entra.ErrForbidden):
+		return "access"
+	case errors.As(err, &problems):
+		return "configuration"
+	case errors.Is(err, blobstore.ErrGone), errors.Is(err, blobstore.ErrThrottled), errors.Is(err, blobstore.ErrLeaseLost):
+		return "store"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.As(err, &network):
+		return "network"
+	}
+	return "failed"
+}
+
+// pageEvery is how often one process writes the page of a fleet that is larger
+// than smallFleet: it reads the summaries of all.
+const (
+	smallFleet = 50
+	pageEvery  = time.Minute
+)
+
+// remember stores the summary of a run, and writes the page of the fleet. Nothing of it fails a run.
+func (a *App) remember(ctx context.Context, tenant string, r sweep.Result, err error, red report.Redaction) {
+	if errors.Is(err, blobstore.ErrLeaseHeld) || r.Kind != "" && r.Kind != ledger.KindSweep {
+		return // the run that holds it will; an order says nothing of the whole tenant
+	}
+	log := runs.Log(ctx, a.opt.Log)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if err := fleet.Put(ctx, a.Store, a.Summary(tenant, r, err, red)); err != nil {
+		log.Warn("the tenant's summary for the fleet could not be stored", "tenant", tenant, "error", err)
+		return
+	}
+	a.mu.Lock()
+	wait := len(a.Config.Tenants) > smallFleet && a.opt.Now().Sub(a.published) < pageEvery
+	if !wait {
+		a.published = a.opt.Now()
+	}
+	a.mu.Unlock()
+	if wait {
+		return
+	}
+	if err := a.PublishFleet(ctx); err != nil {
+		log.Warn("the page of the fleet could not be written", "error", err)
+	}
+}
+
+// Failed keeps for the fleet that no run over a tenant came to be.
+func (a *App) Failed(ctx context.Context, t config.Tenant, mode sweep.Mode, err error) {
+	a.remember(ctx, t.Name, sweep.Result{Tenant: t.Name, Mode: mode}, err, report.NewRedaction(a.Config.Report.Redact, []byte(t.TenantID)))
+}
+
+// FleetOf writes the page of the fleet, and gives these tenants of it.
+func (a *App) FleetOf(ctx context.Context, tenants []config.Tenant) (fleet.Fleet, error) {
+	f, err := a.Fleet(ctx)
+	if err != nil {
+		return f, err
+	}
+	if err := fleet.Publish(ctx, a.Store, f); err != nil {
+		return f, err
+	}
+	var list []fleet.Summary
+	for _, s := range f.Tenants {
+		if slices.ContainsFunc(tenants, func(t config.Tenant) bool { return t.Name == s.Tenant }) {
+			list = append(list, s)
+		}
+	}
+	return fleet.Of(list, f.At), nil
+}
+
+// Fleet puts together what the last runs over all tenants of the store found.
+func (a *App) Fleet(ctx context.Context) (fleet.Fleet, error) {
+	return fleet.Read(ctx, a.Store, a.opt.Now())
+}
+
+// PublishFleet writes fleet/index.html and fleet/fleet.json.
+func (a *App) PublishFleet(ctx context.Context) error {
+	f, err := a.Fleet(ctx)
+	if err != nil {
+		return err
+	}
+	return fleet.Publish(ctx, a.Store, f)
+}
+
+// FleetPage writes the page with links into the API.
+func (a *App) FleetPage(ctx context.Context, w io.Writer) error {
+	f, err := a.Fleet(ctx)
+	if err != nil {
+		return err
+	}
+	return fleet.WriteHTML(w, f, fleet.InAPI)
+}

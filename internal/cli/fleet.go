@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/fleet"
+	"github.com/risksweep/risksweep/internal/policy"
+	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/yamldoc"
+)
+
+// fewTenants is how many tenants are shown one by one; more are a fleet.
+const fewTenants = 3
+
+// How many lines a fleet has room for; -o wide leaves nothing out.
+const (
+	shownTenants = 20
+	shownDetails = 6
+	shownCommon  = 3
+)
+
+// tenantErrors goes on with the next tenant where one fails, and keeps the exit
+// code of the worst.
+type tenantErrors struct {
+	c    *command
+	many bool // of one tenant alone the error is the command's
+	code int
+}
+
+func (c *command) tenantErrors(cfg *config.Config) *tenantErrors {
+	return &tenantErrors{c: c, many: len(cfg.Tenants) > 1}
+}
+
+// take names the tenant that failed. It gives back what ends the command: the
+// error of the only tenant, and a mistake in a file.
+func (e *tenantErrors) take(tenant string, err error) error {
+	var problems yamldoc.Problems
+	if !e.many || errors.As(err, &problems) {
+		return err
+	}
+	e.c.log.Error(err.Error(), "tenant", tenant)
+	e.c.advise(err)
+	e.code = worse(e.code, exitCode(err))
+	return nil
+}
+
+// end is the command's error; code is its exit code as far as no tenant failed.
+func (e *tenantErrors) end(code int) error {
+	if code = worse(code, e.code); code != ExitDone {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+func (c *command) reportFleetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "fleet", Short: "Show all tenants of the store as their last runs left them, the worst first", Args: cobra.NoArgs,
+		Long: `Shows all tenants that have a summary in the store, the worst first: the last
+success and its age, who is at risk, who needs a person and waits beyond the
+SLA, drift, and what several tenants have in common. No report is read for it.
+
+The same is in the store as fleet/index.html and fleet/fleet.json.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.reportFleet(cmd) },
+	}
+}
+
+func (c *command) reportFleet(cmd *cobra.Command) error {
+	form, err := c.form("table", "wide", "json", "html")
+	if err != nil {
+		return err
+	}
+	c.wide = form == "wide"
+	a, err := c.open(cmd, config.ToRead)
+	if err != nil {
+		return err
+	}
+	f, err := a.Fleet(cmd.Context())
+	if err != nil {
+		return err
+	}
+	switch form {
+	case "json":
+		return printJSON(c.Out, f)
+	case "html":
+		return fleet.WriteHTML(c.Out, f, fleet.InStore)
+	}
+	if len(f.Tenants) == 0 {
+		fmt.Fprintln(c.Err, "no run has left a summary yet")
+		return nil
+	}
+	c.printFleet(f)
+	return nil
+}
+
+// printFleet prints one table, the worst tenant first.
+func (c *command) printFleet(f fleet.Fleet) {
+	t := f.Total
+	fmt.Fprintln(c.Out, wrap(fmt.Sprintf("%s: %d in trouble, %d need somebody; %d users at risk, %d need a person, %d of them beyond the SLA; drift of %d",
+		report.Number(t.Tenants, "tenant"), t.Trouble, t.NeedsSomebody, t.AtRisk, t.NeedsPerson, t.BeyondSLA, t.Drift), c.Width, 2))
+	for i, common := range f.Campaigns {
+		if i == shownCommon && !c.wide {
+			fmt.Fprintf(c.Out, "  … and %d more that tenants have in common\n", len(f.Campaigns)-i)
+			break
+		}
+		c.line("shared", printable(fmt.Sprintf("%s %s: %s in %d tenants (%s)", common.Kind, common.Of, report.Number(common.Users, "user"), len(common.Tenants), policy.Few(common.Tenants))))
+	}
+	fmt.Fprintln(c.Out)
+	table := newTable("TENANT", "STATUS", "AT RISK", "PERSON", "SLA", "DRIFT", "LAST SUCCESS", "WHAT")
+	left, ill := 0, 0
+	for i, s := range f.Tenants {
+		if !c.wide && (i >= shownTenants || !s.NeedsSomebody() && i >= shownDetails) {
+			left++
+			if s.NeedsSomebody() {
+				ill++
+			}
+			continue
+		}
+		atRisk, person, late, differ := "?", "?", "?", "?"
+		if n := s.Numbers; n != nil {
+			atRisk, person, late, differ = fmt.Sprint(n.AtRisk), fmt.Sprint(n.NeedsPerson), fmt.Sprint(n.BeyondSLA), fmt.Sprint(n.Drift)
+		}
+		last := "never"
+		if !s.LastSuccess.IsZero() {
+			last = f.At.Sub(s.LastSuccess).Truncate(time.Minute).String()
+			last = strings.TrimSuffix(last, "0s") + " ago"
+			if f.At.Sub(s.LastSuccess) < time.Minute {
+				last = "now"
+			}
+		}
+		table.row(s.Tenant, s.Status, atRisk, person, late, differ, last, s.What())
+	}
+	table.print(c.Out, c.Width)
+	switch {
+	case ill > 0:
+		fmt.Fprintf(c.Out, "… and %d more tenants, %d of which need somebody; -o wide shows all\n", left, ill)
+	case left > 0:
+		fmt.Fprintf(c.Out, "… and %d more tenants that need nobody; -o wide shows all\n", left)
+	}
+}
+
+// printFleetResults prints what came of many runs: the table, then the details
+// of those that need somebody.
+func (c *command) printFleetResults(a *app.App, f fleet.Fleet, results []sweep.Result) {
+	c.printFleet(f)
+	byTenant := map[string]sweep.Result{}
+	for _, r := range results {
+		byTenant[r.Tenant] = r
+	}
+	n := 0
+	for _, s := range f.Tenants {
+		r, ran := byTenant[s.Tenant]
+		if !ran || r.Run == "" || !s.Trouble() && len(s.Campaigns) == 0 {
+			continue
+		}
+		if n++; n > shownDetails && !c.wide {
+			continue
+		}
+		fmt.Fprintln(c.Out)
+		c.printResult(a, r)
+	}
+	if n > shownDetails && !c.wide {
+		fmt.Fprintf(c.Out, "\n… and %d more: risksweep report show --tenant NAME\n", n-shownDetails)
+	}
+	fmt.Fprintf(c.Out, "\nfleet      %s/%s\n", strings.TrimSuffix(a.Store.URL(), "/"), fleet.Page)
+}
