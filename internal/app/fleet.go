@@ -85,6 +85,9 @@ func (a *App) Summary(tenant string, r sweep.Result, err error, red report.Redac
 			n.Drift++
 		}
 	}
+	if gaps, judged := r.Counts["usersUncovered"]; judged {
+		n.CoverageGaps = &gaps
+	}
 	s.Numbers = &n
 	for _, c := range r.Campaigns {
 		if c.Kind == report.ByNearMiss || len(s.Campaigns) == fleet.MaxCampaigns {

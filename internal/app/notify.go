@@ -48,6 +48,9 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 			fresh = open
 		}
 		name(&e, fresh)
+		if a.gather(e) {
+			return
+		}
 		a.send(ctx, e)
 	}
 }
@@ -115,20 +118,22 @@ func (a *App) send(ctx context.Context, e notice.Event) {
 	}
 	var g errgroup.Group
 	for _, n := range a.webhooks(e.Tenant) {
-		g.Go(func() error {
-			c, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.Timeout)
-			defer cancel()
-			body, err := e.Body(n.Kind)
-			if err == nil {
-				err = notice.Send(c, n.Kind, n.URL.Reveal(), body)
-			}
-			if err != nil {
-				runs.Log(ctx, a.opt.Log).Warn("a notice could not be sent", "tenant", e.Tenant, "kind", n.Kind, "error", err)
-			}
-			return nil
-		})
+		g.Go(func() error { a.post(ctx, n, e); return nil })
 	}
 	_ = g.Wait() // nothing of it fails a run
+}
+
+// post sends an event to one webhook.
+func (a *App) post(ctx context.Context, n config.Notice, e notice.Event) {
+	c, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.Timeout)
+	defer cancel()
+	body, err := e.Body(n.Kind)
+	if err == nil {
+		err = notice.Send(c, n.Kind, n.URL.Reveal(), body)
+	}
+	if err != nil {
+		runs.Log(ctx, a.opt.Log).Warn("a notice could not be sent", "tenant", e.Tenant, "kind", n.Kind, "error", err)
+	}
 }
 
 // maxChanges is how many changes a notice names.

@@ -103,6 +103,9 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 		return joinProblems(broken)
 	}
 	asFleet := len(tenants) > fewTenants && form != "json"
+	if len(tenants) > fewTenants {
+		a.GatherNotices()
+	}
 	var g errgroup.Group
 	if n := a.Config.Sweep.MaxConcurrent; n > 0 {
 		g.SetLimit(n)
@@ -142,12 +145,17 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 		}
 		code = worse(code, one)
 	}
-	if asFleet {
+	if len(tenants) > fewTenants {
 		f, err := a.FleetOf(context.WithoutCancel(ctx), tenants)
+		a.SendDigest(ctx, f) // without an order, if it is not known
 		if err != nil {
 			return err
 		}
-		c.printFleetResults(a, f, results)
+		if asFleet {
+			c.printFleetResults(a, f, results)
+		}
+	}
+	if asFleet {
 		if code == ExitDone {
 			return nil
 		}

@@ -55,7 +55,8 @@ type Numbers struct {
 	BeyondSLA   int `json:"beyondSla"`
 	// Drift are the policies and locations that are not as the baseline says.
 	Drift int `json:"drift"`
-	// CoverageGaps are the gaps that no policy closes; null if not judged.
+	// CoverageGaps are the users at risk whose risk no enabled policy meets; null
+	// if that was not judged.
 	CoverageGaps *int `json:"coverageGaps,omitempty"`
 }
 

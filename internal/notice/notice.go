@@ -18,8 +18,10 @@ import (
 type Event struct {
 	SchemaVersion int    `json:"schemaVersion"`
 	Tenant        string `json:"tenant"`
-	Run           string `json:"run,omitempty"`
-	Mode          string `json:"mode,omitempty"`
+	// Tenants are those that a digest speaks of.
+	Tenants []string `json:"tenants,omitempty"`
+	Run     string   `json:"run,omitempty"`
+	Mode    string   `json:"mode,omitempty"`
 	// Kind is sweep, order or destroy; Order says in words what a person
 	// ordered.
 	Kind  string `json:"kind,omitempty"`

@@ -1,0 +1,77 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/risksweep/risksweep/internal/fleet"
+	"github.com/risksweep/risksweep/internal/notice"
+)
+
+// digest gathers the notices of many runs.
+type digest struct {
+	mu     sync.Mutex
+	events []notice.Event
+}
+
+// GatherNotices makes the notices of the runs that follow one for each webhook,
+// not one for each tenant. SendDigest sends it.
+func (a *App) GatherNotices() { a.digest = &digest{} }
+
+// gather keeps an event for the digest, where there is one.
+func (a *App) gather(e notice.Event) bool {
+	if a.digest == nil {
+		return false
+	}
+	a.digest.mu.Lock()
+	defer a.digest.mu.Unlock()
+	if e.Worth() {
+		a.digest.events = append(a.digest.events, e)
+	}
+	return true
+}
+
+// SendDigest sends to each webhook what needs a person in its tenants, in the
+// order of the fleet: the worst first.
+func (a *App) SendDigest(ctx context.Context, f fleet.Fleet) {
+	if a.digest == nil {
+		return
+	}
+	rank := map[string]int{}
+	for i, s := range f.Tenants {
+		rank[s.Tenant] = i
+	}
+	slices.SortStableFunc(a.digest.events, func(x, y notice.Event) int { return rank[x.Tenant] - rank[y.Tenant] })
+	var g errgroup.Group
+	for _, n := range a.Config.Notices {
+		var of []notice.Event
+		for _, e := range a.digest.events {
+			if len(n.Tenants) == 0 || slices.Contains(n.Tenants, e.Tenant) {
+				of = append(of, e)
+			}
+		}
+		var e notice.Event
+		switch len(of) {
+		case 0:
+			continue
+		case 1:
+			e = of[0]
+		default:
+			e = notice.Digest(of)
+			e.Report = strings.TrimSuffix(a.Store.URL(), "/") + "/" + fleet.Page
+			for _, c := range f.Campaigns {
+				if within := slices.DeleteFunc(slices.Clone(c.Tenants), func(t string) bool { return !slices.Contains(e.Tenants, t) }); len(within) > 1 {
+					e.Groups = append(e.Groups, fmt.Sprintf("%s %s in %d tenants: %s", c.Kind, c.Of, len(within), strings.Join(within, ", ")))
+				}
+			}
+		}
+		g.Go(func() error { a.post(ctx, n, e); return nil })
+	}
+	_ = g.Wait() // nothing of it fails a run
+	a.digest = nil
+}
