@@ -25,7 +25,6 @@ type tally struct {
 	days                     map[string]bool
 	why                      map[string]int
 	who                      map[int]*Person
-	unnamed                  int
 	outcomes                 map[evidence]verdict
 	reasons                  map[access.Truth]string
 }

@@ -86,8 +86,6 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 		return c, fmt.Errorf("reading the audit log: %w", err)
 	}
 	nameChanges(log, &c.Result, snap)
-	for _, why := range source.Notes.Skipped {
-		c.Result.Warnings = append(c.Result.Warnings, why)
-	}
+	c.Result.Warnings = append(c.Result.Warnings, source.Notes.Skipped...)
 	return c, nil
 }
