@@ -249,10 +249,31 @@ func TestGraphRoles(t *testing.T) {
 	if diff := cmp.Diff(want, script); diff != "" {
 		t.Errorf("grant-roles.sh (-table +script)\n%s", diff)
 	}
-	docs := read(t, "../docs/deploy.md")
+	type row struct{ Role, Parts string }
+	var rows, docs []row
+	parts := map[string]bool{}
 	for _, r := range want {
-		if !strings.Contains(docs, "`"+r.Role+"`") {
-			t.Errorf("docs/deploy.md does not explain %s", r.Role)
+		rows = append(rows, row{r.Role, r.Parts})
+		for _, p := range strings.Split(r.Parts, ",") {
+			parts[p] = true
+		}
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z][\\w.]+)` \\| ([\\w, ]+) \\| .+ \\|$").FindAllStringSubmatch(read(t, "../docs/deploy.md"), -1) {
+		docs = append(docs, row{m[1], strings.ReplaceAll(m[2], ", ", ",")})
+	}
+	if diff := cmp.Diff(rows, docs); diff != "" {
+		t.Errorf("docs/deploy.md (-table +page)\n%s", diff)
+	}
+	// Whoever asks for a part gets it, by the script and by the template.
+	help, _, _ := strings.Cut(read(t, "azure/grant-roles.sh"), "set -euo")
+	help = help[strings.Index(help, "Parts:"):]
+	taken := regexp.MustCompile(`(?m)^    ([\w |]+)\) ;;$`).FindStringSubmatch(read(t, "azure/grant-roles.sh"))
+	for p := range parts {
+		if word := regexp.MustCompile(`\b` + p + `\b`); !word.MatchString(help) || taken == nil || !word.MatchString(taken[1]) {
+			t.Errorf("grant-roles.sh does not name the part %s in its help, or does not take it", p)
+		}
+		if p != "read" && !strings.Contains(read(t, "azure/main.bicep"), "\n    "+p+": "+p+"\n") {
+			t.Errorf("main.bicep does not hand %s on to graph.bicep", p)
 		}
 	}
 }

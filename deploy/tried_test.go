@@ -342,10 +342,14 @@ func TestTemplateTried(t *testing.T) {
 	env := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^    (RISKSWEEP_\w+): (.+)$`).FindAllStringSubmatch(settings, -1) {
 		name, value := m[1], m[2]
+		if m := regexp.MustCompile(`^(\w+) \? '(\w+)' : '(\w+)'$`).FindStringSubmatch(value); m != nil { // as the parameter is by default
+			value = m[3]
+			if strings.Contains(text, "\nparam "+m[1]+" bool = true\n") {
+				value = m[2]
+			}
+		}
 		param := regexp.MustCompile(`(?m)^param ` + strings.TrimSuffix(strings.TrimPrefix(value, "string("), ")") + ` \w+ = (.+)$`).FindStringSubmatch(text)
 		switch {
-		case strings.Contains(value, " ? 'true' : 'false'"):
-			value = "false"
 		case strings.Contains(value, "${"):
 			value = "https://account.blob.core.windows.net/risksweep"
 		case strings.HasSuffix(value, ".clientId"):

@@ -3,14 +3,15 @@
 # and nothing else. For an administrator with the Azure CLI, where the template
 # may not do it.
 #
-#   ./grant-roles.sh OBJECT_ID_OF_THE_IDENTITY read triage baseline
+#   ./grant-roles.sh OBJECT_ID_OF_THE_IDENTITY read triage baseline logs
 #   ./grant-roles.sh OBJECT_ID_OF_THE_IDENTITY dismiss policies
 #
-# Parts: read, triage, baseline, termsOfUse, servicePrincipals, dismiss, policies.
+# Parts: read, triage, baseline, termsOfUse, servicePrincipals, logs, dismiss,
+# dismissDetections, revokeSessions, disableAccount, policies.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
-  sed -n '2,10p' "$0" | cut -c3- >&2
+  sed -n '2,11p' "$0" | cut -c3- >&2
   exit 10
 fi
 principal=$1
@@ -30,6 +31,7 @@ Policy.Read.All                                  246dd0d5-5bd0-4def-940b-0421030
 Application.Read.All                             9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30  baseline
 Agreement.Read.All                               2f3e6f8c-093b-4c57-a58b-ba5ce494a169  termsOfUse
 IdentityRiskyServicePrincipal.Read.All           607c7344-0eed-41e5-823a-9695ebe1b7b0  servicePrincipals
+AuditLog.Read.All                                b0afded3-3588-46d8-8b3d-9842eff778da  logs
 IdentityRiskyUser.ReadWrite.All                  656f6061-f9fe-4807-9708-6a2e0934df76  dismiss
 IdentityRiskEvent.ReadWrite.All                  db06fb33-1953-4b7b-a2ac-f1e2c854f7ae  dismissDetections
 User.RevokeSessions.All                          77f3a031-c388-4f99-b373-dc68676a979e  revokeSessions
@@ -38,7 +40,7 @@ Policy.ReadWrite.ConditionalAccess               01c0a623-fc9b-48e9-b794-0756f8e
 '
 for part in "$@"; do
   case $part in
-    read | triage | baseline | termsOfUse | servicePrincipals | dismiss | dismissDetections | revokeSessions | disableAccount | policies) ;;
+    read | triage | baseline | termsOfUse | servicePrincipals | logs | dismiss | dismissDetections | revokeSessions | disableAccount | policies) ;;
     *) echo "there is no part $part" >&2; exit 10 ;;
   esac
 done

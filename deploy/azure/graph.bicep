@@ -9,6 +9,7 @@ param triage bool
 param baseline bool
 param termsOfUse bool
 param servicePrincipals bool
+param logs bool
 param dismiss bool
 param dismissDetections bool
 param revokeSessions bool
@@ -28,6 +29,7 @@ var roles = {
   'Application.Read.All': { id: '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30', wanted: baseline }
   'Agreement.Read.All': { id: '2f3e6f8c-093b-4c57-a58b-ba5ce494a169', wanted: termsOfUse }
   'IdentityRiskyServicePrincipal.Read.All': { id: '607c7344-0eed-41e5-823a-9695ebe1b7b0', wanted: servicePrincipals }
+  'AuditLog.Read.All': { id: 'b0afded3-3588-46d8-8b3d-9842eff778da', wanted: logs }
   'IdentityRiskyUser.ReadWrite.All': { id: '656f6061-f9fe-4807-9708-6a2e0934df76', wanted: dismiss }
   'IdentityRiskEvent.ReadWrite.All': { id: 'db06fb33-1953-4b7b-a2ac-f1e2c854f7ae', wanted: dismissDetections }
   'User.RevokeSessions.All': { id: '77f3a031-c388-4f99-b373-dc68676a979e', wanted: revokeSessions }

@@ -43,6 +43,9 @@ param termsOfUse bool = false
 @description('Report risky workload identities.')
 param servicePrincipals bool = false
 
+@description('Read the audit and sign-in logs: who changed a policy, evidence for promote, sign-ins of break-glass accounts.')
+param logs bool = true
+
 @description('Enforcement: dismiss risk and confirm users compromised. Adds a role that writes.')
 param dismiss bool = false
 
@@ -146,6 +149,7 @@ module graphRoles 'graph.bicep' = if (grantGraphRoles) {
     baseline: baseline
     termsOfUse: termsOfUse
     servicePrincipals: servicePrincipals
+    logs: logs
     dismiss: dismiss
     dismissDetections: dismissDetections
     revokeSessions: revokeSessions
@@ -225,6 +229,7 @@ resource settings 'Microsoft.Web/sites/config@2023-12-01' = {
     RISKSWEEP_STORE_CREDENTIAL_CLIENT_ID: identity.properties.clientId
     RISKSWEEP_STORE_KEEP_DAYS: string(keepDays)
     RISKSWEEP_SWEEP_SERVICE_PRINCIPALS: servicePrincipals ? 'true' : 'false'
+    RISKSWEEP_SWEEP_LOGS: logs ? 'auto' : 'off'
     RISKSWEEP_ENFORCEMENT_DISMISS: dismiss ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_CONFIRM_COMPROMISED: dismiss ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_DISMISS_DETECTIONS: dismissDetections ? 'true' : 'false'

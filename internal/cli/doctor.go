@@ -106,6 +106,9 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if a.Config.Sweep.ServicePrincipals == "true" {
 		parts = append(parts, doctor.ServicePrincipals)
 	}
+	if a.Config.Sweep.Logs != "off" {
+		parts = append(parts, doctor.Logs)
+	}
 	for _, kind := range plan.Kinds() {
 		if a.Config.Enforcement.Allows(kind) && (kind.OnUser() || t.Baseline != "") {
 			parts = append(parts, doctor.Part(kind.Part()))
@@ -138,7 +141,8 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if err != nil {
 		return append(checks, doctor.Check{Tenant: t.Name, Name: "sign-in", Status: doctor.Fail, Detail: err.Error(), Fix: "check tenants[].credential", Access: true})
 	}
-	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Parts: parts, Logs: a.Config.Sweep.Logs != "off", BreakGlass: emergency, Now: c.Now})...)
+	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Parts: parts, BreakGlass: emergency,
+		Promote: t.Baseline != "" && a.Config.Enforcement.Allows(plan.PromotePolicy), Now: c.Now})...)
 }
 
 // checkStore writes to the store and looks at each tenant's lease.

@@ -64,9 +64,8 @@ type Patient struct {
 	Reader Reader
 	// Parts are what the configuration uses.
 	Parts []Part
-	// Logs says that the configuration reads the audit and sign-in logs where
-	// it may.
-	Logs bool
+	// Promote says that policies are enabled on the evidence of the sign-in log.
+	Promote bool
 	// BreakGlass are the users and groups of the baseline; nil without one.
 	BreakGlass *BreakGlass
 	Now        func() time.Time
@@ -138,19 +137,29 @@ func (e *examination) permissions(ctx context.Context) {
 	if err != nil {
 		self = entra.DirectoryObject{} // its id only makes the commands complete
 	}
-	var missing int
+	var missing, needed int
 	for _, p := range For(e.Parts...) {
-		if !p.Has(e.roles) {
+		optional := p.Role == auditLog && !e.Promote
+		if !optional {
+			needed++
+		}
+		switch {
+		case p.Has(e.roles):
+		case optional:
+			e.add("permission "+p.Role, Warn, p.grant(string(self.ID)), "missing: it is needed to %s; all else works. sweep.logs: off says that this is meant", p.Why)
+		case p.Role == auditLog:
+			missing++
+			e.denied("permission "+p.Role, p.grant(string(self.ID)), "missing: enforcement.promote is on, and no policy is promoted without it. It is needed to %s", p.Why)
+		default:
 			missing++
 			e.denied("permission "+p.Role, p.grant(string(self.ID)), "missing: it is needed to %s", p.Why)
 		}
 	}
 	if missing == 0 {
-		e.add("permissions", OK, "", "all %d app roles that this configuration needs", len(For(e.Parts...)))
+		e.add("permissions", OK, "", "all %d app roles that this configuration needs", needed)
 	}
-	if logs := (Permission{Role: "AuditLog.Read.All", ID: "b0afded3-3588-46d8-8b3d-9842eff778da"}); e.Logs && !logs.Has(e.roles) {
-		e.add("permission "+logs.Role, Warn, logs.grant(string(self.ID)),
-			"missing: nobody is named as who changed a policy, impact and promote have no evidence, and sign-ins of break-glass accounts are not seen; all else works. sweep.logs: off says that this is meant")
+	if e.Promote && !e.uses(Logs) {
+		e.add("promotion", Warn, "set sweep.logs to auto, or enforcement.promote to false", "enforcement.promote is on, but sweep.logs is off: there is no evidence, so no policy is promoted")
 	}
 	// What is there and not needed is a risk of its own.
 	for _, p := range Permissions() {

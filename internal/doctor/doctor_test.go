@@ -124,7 +124,15 @@ func TestWhatTheDoctorFinds(t *testing.T) {
 		"a missing licence": {func(f *fake, _ *Patient) { f.errs["users"] = forbidden }, []string{"fail reading risky users"}, "lacks the licence", true},
 		"a role too many":   {func(_ *fake, p *Patient) { p.Parts = []Part{Read, Triage, Baseline, ServicePrincipals, Dismiss} }, []string{"warn permission Policy.ReadWrite.ConditionalAccess"}, "take the role away", false},
 		"read-only":         {func(f *fake, p *Patient) { p.Parts, p.BreakGlass, f.roles = []Part{Read}, nil, roleNames(Read) }, nil, "all 3 app roles", false},
-		"P1 only":           {func(f *fake, _ *Patient) { f.tenant.PlanP2 = false }, []string{"warn licence"}, "triage is skipped", false},
+		"no logs, which a sweep can do without": {func(_ *fake, p *Patient) { p.Parts = append(slices.Clone(all), Logs) },
+			[]string{"warn permission AuditLog.Read.All"}, `"appRoleId":"b0afded3-3588-46d8-8b3d-9842eff778da"`, false},
+		"no logs, though there are none to promote by": {func(_ *fake, p *Patient) { p.Parts, p.Promote = append(slices.Clone(all), Logs), true },
+			[]string{"fail permission AuditLog.Read.All"}, "no policy is promoted without it", true},
+		"logs": {func(f *fake, p *Patient) {
+			p.Parts, p.Promote, f.roles = append(slices.Clone(all), Logs), true, append(f.roles, "AuditLog.Read.All")
+		}, nil, "all 14 app roles", false},
+		"promotion with the logs off": {func(_ *fake, p *Patient) { p.Promote = true }, []string{"warn promotion"}, "sweep.logs", false},
+		"P1 only":                     {func(f *fake, _ *Patient) { f.tenant.PlanP2 = false }, []string{"warn licence"}, "triage is skipped", false},
 		"P1 only, without eligible roles": {func(f *fake, _ *Patient) {
 			f.tenant.PlanP2 = false
 			f.errs["privileged"] = fmt.Errorf("GET: 400: %w", entra.ErrUnlicensed)
