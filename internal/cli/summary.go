@@ -208,7 +208,8 @@ func (c *command) printExceptionActions(actions []plan.Action, became map[string
 		if o, ok := became[a.ID]; ok {
 			status = spaced(string(o.Status))
 		}
-		fmt.Fprintln(c.Out, strings.Repeat(" ", indent)+c.paint(colour, printable(fmt.Sprintf("%s exception %s: %s of %s: %s", sign, a.Rule, a.Kind.Verb(), nameOf(a.Subject), status))))
+		text := printable(fmt.Sprintf("%s exception %s: %s of %s: %s", sign, a.Rule, a.Kind.Verb(), nameOf(a.Subject), status))
+		fmt.Fprintln(c.Out, strings.Repeat(" ", indent)+c.paint(colour, wrap(text, c.Width, indent+2)))
 		for _, r := range a.Reasons {
 			c.paragraph(indent+4, "· %s", r)
 		}
