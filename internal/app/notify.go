@@ -40,7 +40,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 		if r.Run != "" {
 			e.Report = strings.Join([]string{strings.TrimSuffix(a.Store.URL(), "/"), t.Name, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run, "report.html"}, "/")
 		}
-		open := slices.Concat(e.People, uncovered(r))
+		open := slices.Concat(e.People, uncovered(r), untested(r))
 		fresh, err := notice.New(ctx, a.Store, t.Name, open, r.Complete)
 		if err != nil {
 			// Better to be told twice than not at all.
@@ -59,6 +59,19 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 // person, among those whom notices have named.
 const uncoveredPrefix = "uncovered:"
 
+// untestedPrefix tells break-glass accounts of which a test is due.
+const untestedPrefix = "untested:"
+
+// untested are the break-glass accounts of which a test is due, each with its
+// sentence.
+func untested(r sweep.Result) []notice.Person {
+	var out []notice.Person
+	for _, t := range report.GlassTestsDue(r.BreakGlassTests) {
+		out = append(out, notice.Person{ID: untestedPrefix + t.ID, Name: t.Text()})
+	}
+	return out
+}
+
 // uncovered are the users at risk whose risk no enabled policy meets.
 func uncovered(r sweep.Result) []notice.Person {
 	var out []notice.Person
@@ -75,6 +88,10 @@ func name(e *notice.Event, fresh []notice.Person) {
 	for _, p := range fresh {
 		if strings.HasPrefix(p.ID, uncoveredPrefix) {
 			newly = append(newly, p.Name)
+			continue
+		}
+		if strings.HasPrefix(p.ID, untestedPrefix) {
+			e.Facts = append(e.Facts, p.Name)
 			continue
 		}
 		e.People = append(e.People, p)

@@ -9,6 +9,7 @@ package baseline
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -39,6 +40,8 @@ type Baseline struct {
 type BreakGlass struct {
 	Users  []string // UPNs or object ids
 	Groups []string // names or object ids
+	// TestEvery is how long an account may go without a sign-in; 0: nobody asks.
+	TestEvery time.Duration
 }
 
 // Item is one policy, named location or authentication strength as wanted.

@@ -32,7 +32,8 @@ func JSONSchema() []byte {
 	properties := map[string]any{
 		"$schema": map[string]any{"type": "string"},
 		"breakGlass": map[string]any{"type": "object", "additionalProperties": false, "description": "accounts that no policy may lock out; excluded from every policy for people",
-			"properties": map[string]any{"users": stringList("UPNs or object ids"), "groups": stringList("names or object ids, at most ten members each")}},
+			"properties": map[string]any{"users": stringList("UPNs or object ids"), "groups": stringList("names or object ids, at most ten members each"),
+				"testEvery": map[string]any{"type": "string", "pattern": periodPattern, "description": "how long an account may go without a sign-in before the report says that a test is due, 1d to 365d, such as 90d"}}},
 		"namedLocations":          section(entra.KindLocation, "graph namedLocation, both kinds"),
 		"authenticationStrengths": section(entra.KindStrength, "graph authenticationStrengthPolicy, custom ones"),
 		"policies":                section(entra.KindPolicy, "graph conditionalAccessPolicy"),
@@ -86,7 +87,7 @@ func itemSchema(kind entra.ObjectKind, free bool) map[string]any {
 		}
 		own["promote"] = map[string]any{"type": "object", "additionalProperties": false, "description": "beside state: enabled: the policy is made report-only, and enabled when the sign-in log shows that it may be",
 			"properties": map[string]any{
-				"after":           map[string]any{"type": "string", "pattern": "^[0-9]+(d|h|h[0-9]+m)$", "description": "how long it must have been report-only and unchanged, 1d to 30d; default 14d"},
+				"after":           map[string]any{"type": "string", "pattern": periodPattern, "description": "how long it must have been report-only and unchanged, 1d to 30d; default 14d"},
 				"minSignIns":      count("sign-ins that it must have been held against; default 200", 1),
 				"maxRefusedUsers": count("users who may be refused; default 0", 0),
 				"maxAskedUsers":   count("users who may be asked for something; default 25", 0),

@@ -236,9 +236,12 @@ func (l *loader) readBreakGlass(n *yamldoc.Node) {
 	}
 	l.breakGlass = n
 	before := len(l.Problems().Errors())
-	if l.Fields(n, "users", "groups") {
+	if l.Fields(n, "users", "groups", "testEvery") {
 		l.b.BreakGlass.Users = l.names(n.Get("users"), true)
 		l.b.BreakGlass.Groups = l.names(n.Get("groups"), false)
+		if at := n.Get("testEvery"); at != nil {
+			l.b.BreakGlass.TestEvery, _ = l.period(at, maxTestDays, "")
+		}
 	}
 	l.brokenGlass = len(l.Problems().Errors()) > before
 }

@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"time"
@@ -22,7 +23,36 @@ var DefaultPromote = Promote{After: 14 * 24 * time.Hour, MinSignIns: 200, MaxRef
 // The log keeps 30 days, so no evidence is older.
 const maxPromoteDays = 30
 
+// maxTestDays is the longest time between two tests of a break-glass account.
+const maxTestDays = 365
+
 var days = regexp.MustCompile(`^([0-9]{1,3})d$`)
+
+// periodPattern is what period reads, for editors.
+const periodPattern = `^([0-9]{1,3}d|[+]?([0-9]*[.]?[0-9]*(h|m|s|ms|us|µs|ns))+)$`
+
+// period reads a time of at least one day and at most so many.
+func (l *loader) period(at *yamldoc.Node, most int, because string) (time.Duration, bool) {
+	if at.Kind != yamldoc.String {
+		l.Add(at, "must be a time such as 14d or 336h")
+		return 0, false
+	}
+	s, _ := l.String(at)
+	d, err := time.ParseDuration(s)
+	if m := days.FindStringSubmatch(s); m != nil {
+		whole, _ := strconv.Atoi(m[1]) // three digits
+		d, err = time.Duration(whole)*24*time.Hour, nil
+	}
+	switch {
+	case err != nil:
+		l.Add(at, "%q is no time such as 14d or 336h", s)
+	case d < 24*time.Hour || d > time.Duration(most)*24*time.Hour:
+		l.Add(at, "%q must be from 1d to %dd%s", s, most, because)
+	default:
+		return d, true
+	}
+	return 0, false
+}
 
 // promote reads the member promote of a policy.
 func (l *loader) promote(n, policyNode *yamldoc.Node, it *Item) {
@@ -31,20 +61,8 @@ func (l *loader) promote(n, policyNode *yamldoc.Node, it *Item) {
 	}
 	p := DefaultPromote
 	if at := n.Get("after"); at != nil {
-		if s, ok := l.String(at); ok {
-			m := days.FindStringSubmatch(s)
-			switch d, err := time.ParseDuration(s); {
-			case m != nil:
-				whole, _ := strconv.Atoi(m[1]) // three digits
-				p.After = time.Duration(whole) * 24 * time.Hour
-			case err == nil:
-				p.After = d
-			default:
-				l.Add(at, "%q is no time such as 14d or 336h", s)
-			}
-			if p.After < 24*time.Hour || p.After > maxPromoteDays*24*time.Hour {
-				l.Add(at, "%q must be from 1d to %dd: the sign-in log keeps %d days", s, maxPromoteDays, maxPromoteDays)
-			}
+		if d, ok := l.period(at, maxPromoteDays, fmt.Sprintf(": the sign-in log keeps %d days", maxPromoteDays)); ok {
+			p.After = d
 		}
 	}
 	for _, v := range []struct {

@@ -115,6 +115,11 @@ func TestValidate(t *testing.T) {
 		{"no user name", one("applications: {includeApplications: [All]}, users: {includeUsers: [Alll]}", mfa), `"Alll" is neither a user principal name nor an object id nor a special word (did you mean "All"?)`},
 		{"special word in any case", one("applications: {includeApplications: [all]}, users: {includeUsers: [ALL]}", mfa), ""},
 		{"break-glass by display name", "breakGlass: {users: [Break Glass 1]}\n", "is neither a user principal name"},
+		{"break-glass tested never", "breakGlass: {users: [a@b.c], testEvery: soon}\n", "1:41: breakGlass.testEvery: \"soon\" is no time such as 14d or 336h"},
+		{"break-glass tested by the hour", "breakGlass: {users: [a@b.c], testEvery: 12h}\n", "\"12h\" must be from 1d to 365d"},
+		{"break-glass tested every other year", "breakGlass: {users: [a@b.c], testEvery: 730d}\n", "\"730d\" must be from 1d to 365d"},
+		{"break-glass tested every what", "breakGlass: {users: [a@b.c], testEvery: 90}\n", "testEvery: must be a time such as 14d or 336h"},
+		{"break-glass misspelt", "breakGlass: {users: [a@b.c], testevery: 90d}\n", "did you mean"},
 		{"break-glass twice", "breakGlass: {users: [a@b.c, A@b.c]}\n", "stands here twice"},
 		{"half a list", `{"value": [], "@odata.nextLink": "x"}`, "one page of a longer list"},
 	} {

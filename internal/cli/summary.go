@@ -238,6 +238,9 @@ func (c *command) printRefusals(r sweep.Result) {
 	for _, g := range r.BreakGlass {
 		c.line("ALARM", c.paint(red, printable(g.Text())))
 	}
+	for _, t := range report.GlassTestsDue(r.BreakGlassTests) {
+		c.line("test due", c.paint(yellow, printable(t.Text())))
+	}
 	if r.Hold != "" {
 		c.line("HOLD", c.paint(red, printable(r.Hold)+"; nothing is written while the file HOLD is there"))
 	}

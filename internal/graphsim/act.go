@@ -131,3 +131,47 @@ func (t *Tenant) controlAct(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the caller may be gone
 }
+
+// SignIn is an interactive sign-in of a person to the Azure portal.
+type SignIn struct {
+	UserPrincipalName string `json:"userPrincipalName"`
+	// IPAddress is where the person sits; it may be left out.
+	IPAddress string `json:"ipAddress"`
+	// WrongPassword says that the sign-in fails.
+	WrongPassword bool `json:"wrongPassword"`
+}
+
+// SignIn lets a person sign in now, and returns the id of the row in the log.
+// Policies that hold for it say what becomes of it, as they do of others.
+func (t *Tenant) SignIn(s SignIn) (string, error) {
+	var from netip.Addr
+	if s.IPAddress != "" {
+		var err error
+		if from, err = netip.ParseAddr(s.IPAddress); err != nil {
+			return "", fmt.Errorf("ipAddress: %q is no address", s.IPAddress)
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.parts.people == nil || t.parts.audit == nil {
+		return "", errors.New("this tenant has no log")
+	}
+	p, _ := t.parts.people.Person(s.UserPrincipalName)
+	if p == nil {
+		return "", fmt.Errorf("userPrincipalName: there is no user %q", s.UserPrincipalName)
+	}
+	return t.parts.audit.SignIn(p.ID, from, s.WrongPassword, t.clock.now()), nil
+}
+
+func (t *Tenant) controlSignIn(w http.ResponseWriter, r *http.Request) {
+	var in SignIn
+	if !controlInput(w, r, &in) {
+		return
+	}
+	id, err := t.SignIn(in)
+	if err != nil {
+		controlError(w, http.StatusBadRequest, err)
+		return
+	}
+	controlAnswer(w, http.StatusCreated, map[string]string{"id": id})
+}

@@ -54,3 +54,30 @@ func TestAct(t *testing.T) {
 		t.Errorf("an unknown path: %d %s", r.status, r.body)
 	}
 }
+
+// A person signs in when somebody says so, also where nobody else does.
+func TestSignInByOrder(t *testing.T) {
+	s := world(t, Options{Seed: 1, Users: 30})
+	for body, want := range map[string]string{
+		`{"userPrincipalName":"nobody@contoso.com"}`:                "there is no user",
+		`{"userPrincipalName":"bg1@contoso.com","ipAddress":"x"}`:   "is no address",
+		`{"userPrincipalName":"bg1@contoso.com","password":"1234"}`: "password",
+	} {
+		if r := s.do("POST", "/_sim/signins", body); r.status != 400 || !strings.Contains(r.body, want) {
+			t.Errorf("%s: %d %s", body, r.status, r.body)
+		}
+	}
+	if r := s.do("POST", "/_sim/signins", `{"userPrincipalName":"bg1@contoso.com","ipAddress":"198.51.100.7"}`); r.status != 201 {
+		t.Fatal(r.body)
+	}
+	if r := s.do("POST", "/_sim/signins", `{"userPrincipalName":"ada@contoso.com","wrongPassword":true}`); r.status != 201 {
+		t.Fatal(r.body)
+	}
+	rows := map[string]string{}
+	for _, r := range s.all("/v1.0/auditLogs/signIns") {
+		rows[r["userPrincipalName"].(string)] = fmt.Sprintf("%v %v %v", r["ipAddress"], r["status"].(map[string]any)["errorCode"], r["location"].(map[string]any)["city"])
+	}
+	if len(rows) != 2 || rows["bg1@contoso.com"] != "198.51.100.7 0 Seattle" || !strings.Contains(rows["ada@contoso.com"], "50126") {
+		t.Errorf("rows %v", rows)
+	}
+}

@@ -29,6 +29,7 @@ func (t *Tenant) control(w http.ResponseWriter, r *http.Request) {
 		"remediate":  {http.MethodPost: t.controlRemediate},
 		"add":        {http.MethodPost: t.controlAdd},
 		"act":        {http.MethodPost: t.controlAct},
+		"signins":    {http.MethodPost: t.controlSignIn},
 		"reset":      {http.MethodPost: t.controlReset},
 		"clock":      {http.MethodGet: t.controlClock, http.MethodPost: t.controlClock},
 	}

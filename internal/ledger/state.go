@@ -41,6 +41,9 @@ type State struct {
 	Containments []PastAction `json:"containments,omitempty"`
 	// GroupMembers are the members of allow-listed groups at the last run.
 	GroupMembers map[entra.ID][]entra.ID `json:"groupMembers,omitempty"`
+	// BreakGlassSignIns are the last sign-ins of the break-glass accounts: the
+	// service's log keeps 30 days.
+	BreakGlassSignIns map[entra.ID]time.Time `json:"breakGlassSignIns,omitempty"`
 	// OpenRuns began to write and have intents without an outcome;
 	// SettledActions ("run/action") are those of them that are settled.
 	OpenRuns       []string `json:"openRuns,omitempty"`

@@ -13,7 +13,7 @@ import (
 // Number says "1 user", "2 users", "2 policies".
 func Number(n int, noun string) string {
 	if n != 1 {
-		if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		if stem, ok := strings.CutSuffix(noun, "y"); ok && !strings.ContainsAny(stem[max(len(stem)-1, 0):], "aeou") {
 			noun = stem + "ie"
 		}
 		noun += "s"

@@ -74,6 +74,9 @@ type Report struct {
 	// BreakGlass are what break-glass accounts did, and what was done to them,
 	// since the last complete run.
 	BreakGlass []GlassEvent `json:"breakGlass,omitempty"`
+	// BreakGlassTests are when they last signed in, if the baseline says how
+	// often they are to be tested.
+	BreakGlassTests []GlassTest `json:"breakGlassTests,omitempty"`
 	// Promotions are the policies on their way from report-only to enabled.
 	Promotions []PolicyRow `json:"promotions,omitempty"`
 }

@@ -200,7 +200,8 @@ func TestReportMeetsTheSchema(t *testing.T) {
 		Enforcement: plan.Enforcement{Dismiss: true}, Limits: plan.Limits{MaxDismissals: 50}, Violations: wholePlan().Violations, NeedsPerson: waiting,
 		Outcomes: []plan.Outcome{outcome}, Settled: []plan.Outcome{outcome}, Drift: []PolicyRow{policyRow}, ServicePrincipals: []json.RawMessage{json.RawMessage(`{"id":"sp"}`)},
 		Difference: &difference, Skipped: []string{"baseline: none"}, Warnings: []string{"w"}, Errors: []Problem{{Message: "m", Code: "c", Hint: "h", RequestID: "r"}},
-		Timings: []Timing{{Part: "read", Seconds: 1.5}}, Requests: Requests{Total: 3, ByPath: map[string]int{"/x": 3}}, Previous: "r0"}
+		Timings: []Timing{{Part: "read", Seconds: 1.5}}, Requests: Requests{Total: 3, ByPath: map[string]int{"/x": 3}}, Previous: "r0",
+		BreakGlassTests: []GlassTest{NewGlassTest("u1", "bg1@contoso.com", at.Add(-time.Hour), at, 24*time.Hour), NewGlassTest("u2", "", time.Time{}, at, 36*time.Hour)}}
 	for _, r := range []Report{whole, {Mode: "plan", Enforcement: plan.Enforcement{}}} {
 		var out bytes.Buffer
 		if err := WriteBoth(&out, io.Discard, r, Decisions(bytes.NewReader(users.Bytes()), at), Extras{}); err != nil {
@@ -241,6 +242,7 @@ func TestLedgerMeetsTheSchemas(t *testing.T) {
 	s.Owned = plan.OwnedObjects{entra.KindPolicy: {"CA010": {ID: "p1", Hash: "h", Run: run.ID()}}}
 	s.Dismissals = []ledger.PastAction{{UserID: "u1", At: at, Run: run.ID(), Detections: []string{"d1"}, Outcome: "done"}}
 	s.Confirmations = []ledger.PastAction{{UserID: "u1", At: at, Run: run.ID()}}
+	s.BreakGlassSignIns = map[entra.ID]time.Time{"u1": at}
 	s.GroupMembers, s.OpenRuns, s.SettledActions = map[entra.ID][]entra.ID{"g": {"u1"}}, []string{"r0"}, []string{"r0/a1"}
 	_, err = l.SaveState(ctx, s, version)
 	fatal(err)

@@ -14,7 +14,8 @@ import (
 
 // watchGlass tells of every sign-in of a break-glass account, and of every change
 // of one that the audit log shows, since the last complete run: nobody uses them
-// but in an emergency or a test. What is not ours to read is skipped by name.
+// but in an emergency or a test. It gives the last sign-in of each, too, nil if
+// the log was not read to its end. What is not ours to read is skipped by name.
 func (j *job) watchGlass(ctx context.Context, snap gather.Snapshot) (events []report.GlassEvent, last map[entra.ID]time.Time, err error) {
 	if j.Logs == nil || len(snap.BreakGlass) == 0 {
 		return nil, nil, nil
@@ -34,7 +35,7 @@ func (j *job) watchGlass(ctx context.Context, snap gather.Snapshot) (events []re
 	told := map[string]bool{} // one sign-in may have several rows
 	for rows, err := range j.Logs.SignIns(ctx, entra.SignInQuery{LogWindow: window, UserIDs: ids}) {
 		if stop, err := j.notWatched(ctx, err); stop {
-			return events, last, err
+			return events, nil, err // half a log does not say that somebody did not sign in
 		}
 		for n := range rows {
 			s := &rows[n]
@@ -88,4 +89,35 @@ func (j *job) notWatched(ctx context.Context, err error) (stop bool, _ error) {
 		j.notes.Fail(err)
 	}
 	return true, nil
+}
+
+// rememberedGlass are the last sign-ins of the break-glass accounts, those that
+// the log does not keep any more taken from earlier runs.
+func rememberedGlass(before, seen map[entra.ID]time.Time, snap gather.Snapshot) map[entra.ID]time.Time {
+	out := map[entra.ID]time.Time{}
+	for id, at := range before {
+		if _, ours := snap.BreakGlass[id]; ours || snap.BreakGlassUnknown != "" {
+			out[id] = at
+		}
+	}
+	for id, at := range seen {
+		if at.After(out[id]) {
+			out[id] = at.UTC()
+		}
+	}
+	return out
+}
+
+// glassTests judges the last sign-ins by how often the baseline wants the
+// accounts tested.
+func (j *job) glassTests(last map[entra.ID]time.Time, snap gather.Snapshot) []report.GlassTest {
+	if j.Baseline == nil || j.Baseline.BreakGlass.TestEvery == 0 {
+		return nil
+	}
+	var tests []report.GlassTest
+	for id := range snap.BreakGlass {
+		tests = append(tests, report.NewGlassTest(string(id), snap.BreakGlassNames[id], last[id], snap.ServiceNow(), j.Baseline.BreakGlass.TestEvery))
+	}
+	slices.SortFunc(tests, func(a, b report.GlassTest) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return tests
 }

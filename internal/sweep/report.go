@@ -83,6 +83,8 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 	r.res.Campaigns = rep.Campaigns
 	rep.BreakGlass = r.Output.Redaction.Glass(r.glass)
 	r.res.BreakGlass = rep.BreakGlass
+	rep.BreakGlassTests = r.Output.Redaction.GlassTests(r.tests)
+	r.res.BreakGlassTests = rep.BreakGlassTests
 	var err error
 	if rep.Difference, err = r.difference(ctx, &rep, policies); err != nil {
 		return rep, err

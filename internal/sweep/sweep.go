@@ -192,6 +192,8 @@ type Result struct {
 	Campaigns []report.Campaign `json:"campaigns,omitempty"`
 	// BreakGlass are what break-glass accounts did, and what was done to them.
 	BreakGlass []report.GlassEvent `json:"breakGlass,omitempty"`
+	// BreakGlassTests are when they last signed in, where the baseline asks.
+	BreakGlassTests []report.GlassTest `json:"breakGlassTests,omitempty"`
 	// Drifted are the policies and locations that changed since the last run.
 	Drifted []report.Changed `json:"changedPolicies,omitempty"`
 	// Uncovered are users at risk whose risk no enabled policy meets.

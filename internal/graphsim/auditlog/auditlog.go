@@ -64,6 +64,8 @@ type Workload struct {
 	// records are the audits, oldest first.
 	records []record
 	made    int
+	// told are the sign-ins that somebody ordered, oldest first.
+	told []told
 }
 
 var _ wire.Workload = (*Workload)(nil)
@@ -143,11 +145,12 @@ type state struct {
 	Records []record `json:"records"`
 	Made    int      `json:"made"`
 	Cast    []string `json:"cast,omitempty"`
+	Told    []told   `json:"told,omitempty"`
 }
 
 // Export gives everything, also what does not show yet or any more.
 func (w *Workload) Export() (json.RawMessage, error) {
-	return json.Marshal(state{slices.Concat([]record{}, w.records), w.made, w.cast})
+	return json.Marshal(state{slices.Concat([]record{}, w.records), w.made, w.cast, w.told})
 }
 
 // Import takes a state back.
@@ -156,7 +159,7 @@ func (w *Workload) Import(data json.RawMessage) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return fmt.Errorf("reading the audit log: %w", err)
 	}
-	w.records, w.made = s.Records, s.Made
+	w.records, w.made, w.told = s.Records, s.Made, s.Told
 	if s.Cast != nil {
 		w.cast = s.Cast
 	}

@@ -78,11 +78,10 @@ func (w *Workload) serveSignIns(r *wire.Request) (*wire.Response, *wire.Error) {
 
 // signInRows are the rows that a reader sees, newest first.
 func (w *Workload) signInRows(now time.Time, set *odata.Collection) []odata.Getter {
-	if w.opt.SignIns == 0 {
+	if w.opt.SignIns == 0 && len(w.told) == 0 {
 		return nil
 	}
-	oldest, begin := now.Add(-w.retention()), w.opt.Born.Add(-span)
-	interval := span / time.Duration(w.opt.SignIns)
+	oldest := now.Add(-w.retention())
 	past := w.policies.Past(now)
 	type dated struct {
 		at  time.Time
@@ -93,10 +92,9 @@ func (w *Workload) signInRows(now time.Time, set *odata.Collection) []odata.Gett
 		index[w.tenant.People[i].ID] = i
 	}
 	var rows []dated
-	for n := max(int(oldest.Sub(begin)/interval)-1, 0); n <= int(now.Sub(begin)/interval); n++ {
-		x := w.signIn(n, index)
+	add := func(x *signIn) {
 		if x == nil {
-			continue
+			return
 		}
 		for part := range x.rows() {
 			at := x.at.Add(time.Duration(part) * 19 * time.Second)
@@ -106,10 +104,17 @@ func (w *Workload) signInRows(now time.Time, set *odata.Collection) []odata.Gett
 			rows = append(rows, dated{at, w.signInRow(x, part, at, past, set)})
 		}
 	}
-	for _, seen := range w.risk.SignIns(oldest, now) {
-		if x := w.risky(&seen, index); x != nil && !x.at.Before(oldest) && !x.at.After(now) {
-			rows = append(rows, dated{x.at, w.signInRow(x, 0, x.at, past, set)})
+	if w.opt.SignIns > 0 {
+		begin, interval := w.opt.Born.Add(-span), span/time.Duration(w.opt.SignIns)
+		for n := max(int(oldest.Sub(begin)/interval)-1, 0); n <= int(now.Sub(begin)/interval); n++ {
+			add(w.signIn(n, index))
 		}
+		for _, seen := range w.risk.SignIns(oldest, now) {
+			add(w.risky(&seen, index))
+		}
+	}
+	for _, s := range w.told {
+		add(w.ordered(s, index))
 	}
 	slices.SortStableFunc(rows, func(a, b dated) int { return b.at.Compare(a.at) })
 	getters := make([]odata.Getter, len(rows))

@@ -169,6 +169,20 @@ func (r *reading) readBreakGlass(ctx context.Context) error {
 	}
 	r.BreakGlass = drift.BreakGlassUsers(r.Baseline, r.directory.names, r.directory.members)
 	r.BreakGlassUnknown = r.breakGlassUnknown()
+	r.BreakGlassNames = map[entra.ID]string{}
+	named := func(list []entra.DirectoryObject) {
+		for _, o := range list {
+			if _, ours := r.BreakGlass[o.ID]; ours && o.UserPrincipalName != "" {
+				r.BreakGlassNames[o.ID] = o.UserPrincipalName
+			}
+		}
+	}
+	for _, n := range r.directory.names {
+		named(n.Objects)
+	}
+	for _, list := range r.directory.members {
+		named(list)
+	}
 	return nil
 }
 

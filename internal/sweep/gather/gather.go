@@ -90,6 +90,8 @@ type Known struct {
 	recovery.Recovered
 	Rules      *triage.Rules // nil: no rule decides
 	BreakGlass map[entra.ID]string
+	// BreakGlassNames are their user principal names, as far as they are known.
+	BreakGlassNames map[entra.ID]string
 	// BreakGlassUnknown says why somebody may be missing among them.
 	BreakGlassUnknown string
 	// Roles are who holds a directory role, and how, where an order must not reach
