@@ -31,6 +31,8 @@ type Reader interface {
 	Object(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error)
 	// Objects lists all of a kind.
 	Objects(ctx context.Context, kind entra.ObjectKind) ([]entra.Document, error)
+	// DeletedObject reads one of the deleted policies or named locations.
+	DeletedObject(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error)
 }
 
 // Writer changes the tenant. Each call is one request that is never repeated
@@ -43,6 +45,7 @@ type Writer interface {
 	CreateObject(ctx context.Context, kind entra.ObjectKind, body entra.Document) (entra.Document, string, error)
 	UpdateObject(ctx context.Context, kind entra.ObjectKind, id string, body entra.Document) (requestID string, err error)
 	DeleteObject(ctx context.Context, kind entra.ObjectKind, id string) (requestID string, err error)
+	RestoreObject(ctx context.Context, kind entra.ObjectKind, id string) (requestID string, err error)
 }
 
 // Journal keeps intents and outcomes. Each call returns only when the record
@@ -55,10 +58,11 @@ type Journal interface {
 // Made is what the run now knows of an object of the baseline: the id that
 // stands for its key and how the service keeps it.
 type Made struct {
-	Kind        entra.ObjectKind `json:"kind"`
-	Key         string           `json:"key"`
-	ID          string           `json:"id"`
-	DisplayName string           `json:"displayName,omitempty"`
+	Kind entra.ObjectKind `json:"kind"`
+	// Key is empty for an object that stands for no key of the baseline.
+	Key         string `json:"key"`
+	ID          string `json:"id"`
+	DisplayName string `json:"displayName,omitempty"`
 	// Hash is that of the live canonical form after our write, Wanted that of
 	// the form we asked for. They differ where the service keeps a value
 	// otherwise than it was sent.

@@ -37,6 +37,8 @@ func (r *run) change(ctx context.Context, t *task) verdict {
 	switch a.Kind.Verb() {
 	case plan.Create:
 		return r.create(ctx, t)
+	case plan.Restore:
+		return r.restore(ctx, t)
 	case plan.Delete:
 		t.after = nil
 		return r.remove(ctx, t)

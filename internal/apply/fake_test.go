@@ -19,6 +19,7 @@ type tenant struct {
 	detections map[string]*entra.Detection
 	accounts   map[string]*entra.Account
 	objects    map[entra.ObjectKind][]entra.Document
+	deleted    map[entra.ObjectKind][]entra.Document
 	next       int
 	calls      []string
 	before     func(call string) error
@@ -246,6 +247,33 @@ func (t *tenant) UpdateObject(ctx context.Context, kind entra.ObjectKind, id str
 				d[k] = v
 			}
 			return "req", t.hook(t.after, "update")
+		}
+	}
+	return "req", entra.ErrNotFound
+}
+
+func (t *tenant) DeletedObject(_ context.Context, kind entra.ObjectKind, id string) (entra.Document, error) {
+	for _, d := range t.deleted[kind] {
+		if d.ID() == id {
+			return d.Clone(), nil
+		}
+	}
+	return nil, entra.ErrNotFound
+}
+
+func (t *tenant) RestoreObject(ctx context.Context, kind entra.ObjectKind, id string) (string, error) {
+	if err := t.depart(ctx); err != nil {
+		return "", err
+	}
+	t.calls = append(t.calls, "restore "+id)
+	if err := t.hook(t.before, "restore"); err != nil {
+		return "req", err
+	}
+	for i, d := range t.deleted[kind] {
+		if d.ID() == id {
+			t.deleted[kind] = slices.Delete(t.deleted[kind], i, i+1)
+			t.objects[kind] = append(t.objects[kind], d)
+			return "req", t.hook(t.after, "restore")
 		}
 	}
 	return "req", entra.ErrNotFound

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
@@ -23,6 +24,10 @@ func fill(d entra.Document, ids map[string]string) (entra.Document, error) {
 	}
 	return entra.Document(v.(map[string]any)), nil
 }
+
+// Fill replaces references of the form "{{kind:key}}" by ids; one that is not
+// known is an error.
+func Fill(d entra.Document, ids map[string]string) (entra.Document, error) { return fill(d, ids) }
 
 func fillValue(v any, ids map[string]string) (any, error) {
 	switch v := v.(type) {
@@ -77,6 +82,14 @@ func (r *run) find(ctx context.Context, t *task) (string, error) {
 	live, err := r.Reader.Objects(c, kind)
 	if err != nil {
 		return "", fmt.Errorf("%w; looking for it failed: %v", t.lost, err)
+	}
+	if t.action.Kind.Verb() == plan.Restore { // its id is known
+		for _, d := range live {
+			if d.ID() == t.id {
+				return t.id, nil
+			}
+		}
+		return "", fmt.Errorf("%w; it does not show in the tenant", t.lost)
 	}
 	found := Recognise(kind, live, t.after, t.sinceService, r.Known[kind])
 	switch len(found) {

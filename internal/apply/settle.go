@@ -181,6 +181,12 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Ma
 		return nil, byID != nil && exceptionShows(in.Action, byID)
 	case plan.Delete:
 		return w.made(nil), byID == nil
+	case plan.Restore: // it is back, whoever has edited it since
+		if byID == nil {
+			return nil, false
+		}
+		w.after = after
+		return w.made(byID), true
 	case plan.Create:
 		known := map[string]bool{}
 		for id := range in.Known[c.Kind] {

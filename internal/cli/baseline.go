@@ -71,7 +71,7 @@ the one live object of the same displayName.`,
 	}
 	destroy.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	destroy.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
-	root.AddCommand(validate, diff, export, schema, adopt, destroy, c.baselineHistoryCommand(), c.rollbackCommand())
+	root.AddCommand(validate, diff, export, schema, adopt, destroy, c.baselineHistoryCommand(), c.rollbackCommand(), c.restoreCommand())
 	return root
 }
 

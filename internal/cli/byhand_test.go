@@ -37,14 +37,15 @@ var places = []string{"/identity/conditionalAccess/policies", "/identity/conditi
 	"/identity/conditionalAccess/deletedItems/policies"}
 
 // byHand changes an object as a person does in the portal: `byhand NAME BODY`,
-// `byhand NAME delete` or `byhand NAME restore`. The name may be the beginning
+// `byhand NAME delete`, `byhand NAME restore`, or `byhand NAME purge` for one that
+// is deleted already. The name may be the beginning
 // of one.
 func byHand(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: byhand NAME BODY|delete|restore")
+		ts.Fatalf("usage: byhand NAME BODY|delete|restore|purge")
 	}
 	list := places[:3]
-	if args[1] == "restore" {
+	if args[1] == "restore" || args[1] == "purge" {
 		list = places[3:]
 	}
 	for _, place := range list {
@@ -56,7 +57,7 @@ func byHand(ts *testscript.TestScript, neg bool, args []string) {
 				continue
 			}
 			switch {
-			case args[1] == "delete":
+			case args[1] == "delete", args[1] == "purge":
 				graphCall(ts, http.MethodDelete, place+"/"+o.ID, "", nil)
 			case args[1] == "restore":
 				restoreByHand(ts, place+"/"+o.ID+"/restore")

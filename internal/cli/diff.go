@@ -11,7 +11,7 @@ import (
 // stands before how an object stands.
 var (
 	stateWords = map[string]string{policy.StateReportOnly: "report-only"}
-	signs      = map[drift.Status]string{drift.Create: "+", drift.Update: "~", drift.Renamed: "~", drift.Prune: "-", drift.Blocked: "!", drift.InSync: "=", drift.Unmanaged: "?", drift.Gone: "-"}
+	signs      = map[drift.Status]string{drift.Create: "+", drift.Restore: "+", drift.Update: "~", drift.Renamed: "~", drift.Prune: "-", drift.Blocked: "!", drift.InSync: "=", drift.Unmanaged: "?", drift.Gone: "-"}
 )
 
 // renderDiff writes one entry as text for a person: a head line with a sign
@@ -22,7 +22,7 @@ func renderDiff(e drift.Entry, color bool) string {
 	paint := func(colour, s string) string { return painted(color, colour, s) }
 	c := dim
 	switch e.Status {
-	case drift.Create:
+	case drift.Create, drift.Restore:
 		c = green
 	case drift.Update, drift.Renamed:
 		c = yellow
@@ -32,7 +32,7 @@ func renderDiff(e drift.Entry, color bool) string {
 	var b strings.Builder
 	b.WriteString(paint(c, signs[e.Status]+" "+head(e)+": "+string(e.Status)) + "\n")
 	differences := e.Differences
-	if e.Status == drift.Create || e.Status == drift.Blocked && e.ID == "" && e.Adopt == "" { // all of it is new
+	if e.Status == drift.Create || e.Status == drift.Restore || e.Status == drift.Blocked && e.ID == "" && e.Adopt == "" { // all of it is new
 		if differences = nil; e.Summary != "" {
 			b.WriteString("    " + paint(c, policy.Visible(e.Summary)) + "\n")
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 func (c *command) baselineHistoryCommand() *cobra.Command {
@@ -58,6 +60,61 @@ func (c *command) rollback(cmd *cobra.Command, back sweep.Rollback, yes bool, re
 		return usageError{fmt.Errorf("there is no run %s with a plan; risksweep report list names them: %w", back.Run, err)}
 	}
 	req := sweep.Request{Mode: sweep.Plan, Rollback: &back, Reason: reason}
+	if yes {
+		req.Mode = sweep.Apply
+	}
+	return c.sweepTenants(cmd.Context(), a, a.Config.Tenants, req, false)
+}
+
+func (c *command) restoreCommand() *cobra.Command {
+	var yes bool
+	var reason string
+	cmd := &cobra.Command{
+		Use: "restore KEY|ID", Short: "Bring back a policy or named location that was deleted", Args: cobra.ExactArgs(1),
+		Long: `Brings a deleted policy or named location back from the deleted items, where the
+service keeps it for 30 days: under its id and in the state it had, so that an
+enabled policy enforces at once. Where it is not there any more, or the cloud keeps
+no deleted items, it is made anew from what the runs have stored of it, under a new
+id. Name it by its key in the baseline, its id or its displayName. It is shown and
+nothing more; --yes carries it out.
+
+It is an order by a person, so enforcement.policies is not asked. All else holds as
+for any write: an enabled policy needs allowEnabledPolicies, limits.maxPolicyCreates
+counts it, and HOLD stops it. Where the service lets only persons restore, what a
+person can send instead is said. What the next apply of the baseline would make of
+it is said too.`,
+		Example: `  risksweep baseline restore CA010
+  risksweep baseline restore CA010 --yes --reason INC-1234`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.restore(cmd, args[0], yes, reason) },
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "carry it out, instead of showing it")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	return cmd
+}
+
+func (c *command) restore(cmd *cobra.Command, what string, yes bool, reason string) error {
+	if yes && strings.TrimSpace(reason) == "" {
+		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
+	}
+	a, t, err := c.openOne(cmd, config.ToSweep)
+	if err != nil {
+		return err
+	}
+	s, err := a.Sweeper(t)
+	if err != nil {
+		return err
+	}
+	found, names, err := s.FindDeleted(cmd.Context(), what)
+	switch {
+	case errors.Is(err, sweep.ErrUnknownObject):
+		if near := yamldoc.Nearest(what, names); near != "" {
+			err = fmt.Errorf("%w (did you mean %q?)", err, near)
+		}
+		return usageError{err}
+	case err != nil:
+		return err
+	}
+	req := sweep.Request{Mode: sweep.Plan, Restore: &found, Reason: reason}
 	if yes {
 		req.Mode = sweep.Apply
 	}

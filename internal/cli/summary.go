@@ -65,7 +65,7 @@ func (c *command) printSummary(page string, r sweep.Result) {
 	for _, next := range r.Next {
 		c.line("then", printable(next))
 	}
-	if r.Kind == ledger.KindRollback && r.Mode == sweep.Plan && r.Plan.Pending() > 0 {
+	if (r.Kind == ledger.KindRollback || r.Kind == ledger.KindRestore) && r.Mode == sweep.Plan && r.Plan.Pending() > 0 {
 		c.line("to do", "this is a plan; with --yes it is carried out")
 	}
 	c.printBad(r)

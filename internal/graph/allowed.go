@@ -51,6 +51,8 @@ var shapes = []shape{
 	{method: http.MethodPost, path: "/identity/conditionalAccess/namedLocations"},
 	{method: http.MethodPatch, path: "/identity/conditionalAccess/namedLocations/{id}"},
 	{method: http.MethodDelete, path: "/identity/conditionalAccess/namedLocations/{id}"},
+	{method: http.MethodPost, path: deletedItems + "policies/{id}/restore", body: empty},
+	{method: http.MethodPost, path: deletedItems + "namedLocations/{id}/restore", body: empty},
 	{method: http.MethodPost, path: strengths},
 	{method: http.MethodPatch, path: strengths + "/{id}"},
 	{method: http.MethodDelete, path: strengths + "/{id}"},

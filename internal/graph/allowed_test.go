@@ -47,7 +47,7 @@ func only(_ any, err error) error { return err }
 // Every call of the client is made, and whatever it sends besides plain reads is
 // of one of these forms; there is no form that no call needs.
 func TestEveryRequestThatCanBeSent(t *testing.T) {
-	sim, err := graphsim.New(graphsim.Options{Seed: 5, Users: 20, Detections: 40, Policies: 3})
+	sim, err := graphsim.New(graphsim.Options{Seed: 5, Users: 20, Detections: 40, Policies: 3, AppRestore: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +89,9 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 			return errors.Join(errs...)
 		}
 	}
+	forDeleted := func(do func(entra.ObjectKind) error) func(context.Context) error {
+		return func(context.Context) error { return errors.Join(do(entra.KindPolicy), do(entra.KindLocation)) }
+	}
 	// The calls by name; nil for what sends nothing.
 	calls := map[string]func(context.Context) error{
 		"ActOnUsers": func(ctx context.Context) error {
@@ -109,18 +112,21 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 			made[k] = d.ID()
 			return err
 		}),
-		"UpdateObject": forKinds(func(k entra.ObjectKind) error { return only(c.UpdateObject(ctx(t), k, made[k], change[k])) }),
-		"Object":       forKinds(func(k entra.ObjectKind) error { return only(c.Object(ctx(t), k, made[k])) }),
-		"Deleted":      forKinds(func(k entra.ObjectKind) error { return only(c.Deleted(ctx(t), k, made[k])) }),
-		"DeleteObject": forKinds(func(k entra.ObjectKind) error { return only(c.DeleteObject(ctx(t), k, made[k])) }),
-		"Objects":      forKinds(func(k entra.ObjectKind) error { return only(c.Objects(ctx(t), k)) }),
-		"Policies":     func(ctx context.Context) error { return only(c.Policies(ctx)) },
-		"Locations":    func(ctx context.Context) error { return only(c.Locations(ctx)) },
-		"Strengths":    func(ctx context.Context) error { return only(c.Strengths(ctx)) },
-		"Memberships":  func(ctx context.Context) error { return only(c.Memberships(ctx, user)) },
-		"Users":        func(ctx context.Context) error { return drain(c.Users(ctx)) },
-		"Guests":       func(ctx context.Context) error { return drain(c.Guests(ctx)) },
-		"Application":  func(ctx context.Context) error { return only(c.Application(ctx, "Office 365")) },
+		"UpdateObject":   forKinds(func(k entra.ObjectKind) error { return only(c.UpdateObject(ctx(t), k, made[k], change[k])) }),
+		"Object":         forKinds(func(k entra.ObjectKind) error { return only(c.Object(ctx(t), k, made[k])) }),
+		"Deleted":        forKinds(func(k entra.ObjectKind) error { return only(c.Deleted(ctx(t), k, made[k])) }),
+		"DeleteObject":   forKinds(func(k entra.ObjectKind) error { return only(c.DeleteObject(ctx(t), k, made[k])) }),
+		"DeletedObjects": forDeleted(func(k entra.ObjectKind) error { return only(c.DeletedObjects(ctx(t), k)) }),
+		"DeletedObject":  forDeleted(func(k entra.ObjectKind) error { return only(c.DeletedObject(ctx(t), k, made[k])) }),
+		"RestoreObject":  forDeleted(func(k entra.ObjectKind) error { return only(c.RestoreObject(ctx(t), k, made[k])) }),
+		"Objects":        forKinds(func(k entra.ObjectKind) error { return only(c.Objects(ctx(t), k)) }),
+		"Policies":       func(ctx context.Context) error { return only(c.Policies(ctx)) },
+		"Locations":      func(ctx context.Context) error { return only(c.Locations(ctx)) },
+		"Strengths":      func(ctx context.Context) error { return only(c.Strengths(ctx)) },
+		"Memberships":    func(ctx context.Context) error { return only(c.Memberships(ctx, user)) },
+		"Users":          func(ctx context.Context) error { return drain(c.Users(ctx)) },
+		"Guests":         func(ctx context.Context) error { return drain(c.Guests(ctx)) },
+		"Application":    func(ctx context.Context) error { return only(c.Application(ctx, "Office 365")) },
 		"Evaluate": func(ctx context.Context) error {
 			return only(c.Evaluate(ctx, entra.Document{
 				"signInIdentity":      map[string]any{"@odata.type": "#microsoft.graph.userSignIn", "userId": user},
@@ -151,7 +157,7 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		"SignIns":                    func(ctx context.Context) error { return drain(c.SignIns(ctx, entra.SignInQuery{})) },
 		"Identity":                   nil, "TokenRoles": nil, "SignedIn": nil, "DecodeDetections": nil, "Stats": nil, "ServerTime": nil,
 	}
-	order := []string{"CreateObject", "UpdateObject", "Object", "DeleteObject"}
+	order := []string{"CreateObject", "UpdateObject", "Object", "DeleteObject", "DeletedObjects", "DeletedObject", "RestoreObject"}
 	for name := range calls {
 		order = append(order, name)
 	}
@@ -177,14 +183,15 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		`POST /\$batch`: 0, `POST /directoryObjects/getByIds`: 0, `POST /identity/conditionalAccess/evaluate`: 0,
 		`POST /identityProtection/riskyUsers/(microsoft\.graph\.)?(dismiss|confirmCompromised|confirmSafe)`: 0,
 		`POST /users/` + id + `/revokeSignInSessions`:                                                       0, `PATCH /users/` + id: 0,
-		`POST /auditLogs/signIns/(dismiss|confirmSafe)`:                                      0,
-		`POST /identity/conditionalAccess/(policies|namedLocations)`:                         0,
-		`PATCH /identity/conditionalAccess/(policies|namedLocations)/` + id:                  0,
-		`DELETE /identity/conditionalAccess/(policies|namedLocations)/` + id:                 0,
-		`POST /policies/authenticationStrengthPolicies`:                                      0,
-		`POST /policies/authenticationStrengthPolicies/` + id + `/updateAllowedCombinations`: 0,
-		`PATCH /policies/authenticationStrengthPolicies/` + id:                               0,
-		`DELETE /policies/authenticationStrengthPolicies/` + id:                              0,
+		`POST /auditLogs/signIns/(dismiss|confirmSafe)`:                                              0,
+		`POST /identity/conditionalAccess/(policies|namedLocations)`:                                 0,
+		`PATCH /identity/conditionalAccess/(policies|namedLocations)/` + id:                          0,
+		`DELETE /identity/conditionalAccess/(policies|namedLocations)/` + id:                         0,
+		`POST /identity/conditionalAccess/deletedItems/(policies|namedLocations)/` + id + `/restore`: 0,
+		`POST /policies/authenticationStrengthPolicies`:                                              0,
+		`POST /policies/authenticationStrengthPolicies/` + id + `/updateAllowedCombinations`:         0,
+		`PATCH /policies/authenticationStrengthPolicies/` + id:                                       0,
+		`DELETE /policies/authenticationStrengthPolicies/` + id:                                      0,
 	}
 	for _, sent := range rec.sent {
 		if strings.HasPrefix(sent, "GET ") {

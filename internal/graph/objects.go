@@ -142,37 +142,6 @@ func (c *Client) Object(ctx context.Context, kind entra.ObjectKind, id string) (
 	return doc, nil
 }
 
-// Deleted reports whether an object lies among the deleted items, where
-// policies and named locations stay for 30 days. In a cloud that keeps no
-// deleted items, and for kinds that are not kept, it is false.
-func (c *Client) Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error) {
-	names := map[entra.ObjectKind]string{entra.KindPolicy: "policies", entra.KindLocation: "namedLocations"}
-	name, kept := names[kind]
-	if !kept || c.cloud != "" && c.cloud != "global" {
-		return false, nil
-	}
-	if id == "" {
-		return false, errNoID
-	}
-	// The SDK does not know deletedItems yet.
-	r := get("/identity/conditionalAccess/deletedItems/"+name+"/{id}", map[string]string{"id": id})
-	r.check = func(a *answer) error {
-		doc, err := entra.ParseDocument(a.body)
-		if err != nil {
-			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
-		}
-		return sameID(doc.ID(), id)
-	}
-	_, err := c.do(ctx, r)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, entra.ErrNotFound), errors.Is(err, entra.ErrUnsupported):
-		return false, nil
-	}
-	return false, err
-}
-
 // CreateObject creates an object from a document and gives it as the service
 // keeps it, and the service's request id. It is one request, never repeated
 // after it may have had an effect: such a failure, also an answer that cannot

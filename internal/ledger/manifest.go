@@ -29,11 +29,15 @@ const (
 	KindDestroy RunKind = "destroy" // the deletion of what the baseline owns
 	// KindRollback is the way back to before a run.
 	KindRollback RunKind = "rollback"
+	// KindRestore brings back what was deleted.
+	KindRestore RunKind = "restore"
 )
 
 // Ordered reports whether a run of the kind does what a person ordered, and reads
 // no more than that needs.
-func (k RunKind) Ordered() bool { return k == KindOrder || k == KindDestroy || k == KindRollback }
+func (k RunKind) Ordered() bool {
+	return k == KindOrder || k == KindDestroy || k == KindRollback || k == KindRestore
+}
 
 // Manifest is the last file of a run: what the others are.
 type Manifest struct {

@@ -30,8 +30,10 @@ const (
 	DeleteLocation     Kind = "deleteLocation"
 	DeleteStrength     Kind = "deleteStrength"
 	DeletePolicy       Kind = "deletePolicy"
-	BeginException     Kind = "beginException" // puts users among the excluded ones of a policy
-	EndException       Kind = "endException"   // takes them out again
+	BeginException     Kind = "beginException"  // puts users among the excluded ones of a policy
+	EndException       Kind = "endException"    // takes them out again
+	RestoreLocation    Kind = "restoreLocation" // out of the deleted items, under its id
+	RestorePolicy      Kind = "restorePolicy"
 )
 
 // Enforcement is what apply may do; everything else is planned and reported
@@ -148,6 +150,8 @@ const (
 	// Begin and End change who is excluded from a policy, and nothing else of it.
 	Begin Verb = "begin"
 	End   Verb = "end"
+	// Restore takes an object out of the deleted items, under the id it had.
+	Restore Verb = "restore"
 )
 
 // Words say for a person what an action does.
@@ -202,6 +206,8 @@ var kinds = []kindRow{
 	onObject(DeletePolicy, Delete, entra.KindPolicy, "policy", DeletePolicy),
 	ofException(BeginException, Begin, "began"),
 	ofException(EndException, End, "ended"),
+	onObject(RestoreLocation, Restore, entra.KindLocation, "location", CreatePolicy),
+	onObject(RestorePolicy, Restore, entra.KindPolicy, "policy", CreatePolicy),
 }
 
 // ofException is the row of a change of who is excluded from a policy by an

@@ -13,6 +13,7 @@ const (
 	ofOrder    = "order"
 	ofDestroy  = "destroy"
 	ofRollback = "rollback"
+	ofRestore  = "restore"
 
 	// ruleOrder is the rule of a decision that a person made.
 	ruleOrder = "order"
@@ -26,6 +27,8 @@ type Order struct {
 	Users  []UserRef `json:"users"`
 	// Rollback is the run whose writes to policies are undone.
 	Rollback string `json:"rollback,omitempty"`
+	// Restore is the key or the id of what was deleted and is to come back.
+	Restore string `json:"restore,omitempty"`
 	// Reason is the person's own words.
 	Reason string `json:"reason,omitempty"`
 	// By is the account of the machine that gave the order, or the caller of the
@@ -47,6 +50,8 @@ func (o *Order) Title() string {
 		return ""
 	case o.Rollback != "":
 		return "Roll back the run " + o.Rollback
+	case o.Restore != "":
+		return "Restore " + o.Restore
 	case o.Action == "":
 		return "Destroy the baseline"
 	}
@@ -106,6 +111,8 @@ func UnreadText(kind string, c Coverage) string {
 		return "users and their risk: only what this baseline owns was read"
 	case kind == ofRollback:
 		return "users and their risk: a rollback reads policies alone"
+	case kind == ofRestore:
+		return "users and their risk: a restore reads policies alone"
 	case c.Complete:
 		return ""
 	}

@@ -59,6 +59,8 @@ func (s *Sweeper) order(q Request, found []plan.Action) *report.Order {
 		return s.Output.Redaction.Order(&report.Order{By: q.By, Reason: q.Reason, Users: []report.UserRef{}})
 	case q.Rollback != nil:
 		return s.Output.Redaction.Order(&report.Order{Rollback: q.Rollback.Run, By: q.By, Reason: q.Reason, Users: []report.UserRef{}})
+	case q.Restore != nil:
+		return s.Output.Redaction.Order(&report.Order{Restore: q.Restore.named(), By: q.By, Reason: q.Reason, Users: []report.UserRef{}})
 	case q.Order == nil:
 		return nil
 	}

@@ -163,6 +163,11 @@ func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Re
 				owned[c.Kind] = map[string]plan.Owned{}
 			}
 			owned[c.Kind][c.Key] = plan.Owned{ID: entra.NewID(fmt.Sprintf("{{%s:%s}}", c.Kind, c.Key))}
+		case plan.Restore:
+			if owned[c.Kind] == nil {
+				owned[c.Kind] = map[string]plan.Owned{}
+			}
+			owned[c.Kind][c.Key] = plan.Owned{ID: a.Subject.ID}
 		case plan.Delete:
 			delete(owned[c.Kind], c.Key)
 		}

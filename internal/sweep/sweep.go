@@ -134,7 +134,9 @@ type Request struct {
 	Destroy bool
 	// Rollback is a person's order to undo what a run has written to policies.
 	Rollback *Rollback
-	Reason   string
+	// Restore is a person's order to bring back what was deleted.
+	Restore *Restore
+	Reason  string
 	// Through and By say by which way the run was asked for, and by whom: the
 	// account of the machine, or the caller of the API. For the report.
 	Through plan.Way
@@ -145,7 +147,9 @@ type Request struct {
 }
 
 // ordered reports whether a person ordered the very actions of the run.
-func (q Request) ordered() bool { return q.Order != nil || q.Destroy || q.Rollback != nil }
+func (q Request) ordered() bool {
+	return q.Order != nil || q.Destroy || q.Rollback != nil || q.Restore != nil
+}
 
 // Kind says what the run is asked to do.
 func (q Request) Kind() ledger.RunKind {
@@ -156,6 +160,8 @@ func (q Request) Kind() ledger.RunKind {
 		return ledger.KindDestroy
 	case q.Rollback != nil:
 		return ledger.KindRollback
+	case q.Restore != nil:
+		return ledger.KindRestore
 	}
 	return ledger.KindSweep
 }

@@ -78,6 +78,9 @@ func afterPlan(o Objects, keys map[entra.ID]string, actions []plan.Action) (Obje
 			doc := a.Change.After.Clone()
 			// References to what this plan creates stand in this form.
 			id := planned(a.Change)
+			if a.Kind.Verb() == plan.Restore {
+				id = a.Subject.ID
+			}
 			doc["id"] = string(id)
 			keys[id] = a.Change.Key
 			*list = append(*list, doc)

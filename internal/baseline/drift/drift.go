@@ -100,6 +100,7 @@ const (
 	Create    Status = "create"
 	Update    Status = "update"
 	Renamed   Status = "renamed" // only the displayName differs, changed by hand
+	Restore   Status = "restore" // to come back from the deleted items, by a person's order
 	Prune     Status = "prune"   // recorded, but no longer in the baseline
 	Gone      Status = "gone"    // recorded, neither in the baseline nor in the tenant
 	Blocked   Status = "blocked"

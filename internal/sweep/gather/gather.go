@@ -45,6 +45,7 @@ type Reader interface {
 	// DecodeDetections reads a page that was kept back.
 	DecodeDetections(page []byte) (entra.Page[entra.Detection], error)
 	Deleted(ctx context.Context, kind entra.ObjectKind, id string) (bool, error)
+	DeletedObjects(ctx context.Context, kind entra.ObjectKind) ([]entra.Document, error)
 	Stats() entra.RequestStats
 	// ServerTime is the service's time of its last answer, zero before the
 	// first.

@@ -82,6 +82,9 @@ func WithoutOld(s ledger.State, now time.Time) ledger.State {
 
 // Own enters into the state what a write made of an object.
 func Own(s *ledger.State, m apply.Made, by string) {
+	if m.Key == "" { // nothing of the baseline stands for it
+		return
+	}
 	if m.Deleted {
 		if s.Owned[m.Kind][m.Key].ID == entra.NewID(m.ID) {
 			delete(s.Owned[m.Kind], m.Key)
