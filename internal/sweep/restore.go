@@ -114,6 +114,9 @@ func (j *job) restore(ctx context.Context, start gather.Start, rec recovery.Reco
 		if e.Key, e.Reasons = w.Key, a.Reasons; inBin && e.Status == drift.Create {
 			e.Status = drift.Restore
 		}
+		if inBin { // and not what a new one would be
+			e.Summary = policy.Describe(w.Kind, policy.CanonicalOf(w.Kind, doc), drift.NewNamer(snap.Live))
+		}
 		if a.Status == plan.Blocked {
 			e.Status = drift.Blocked
 		}
