@@ -71,16 +71,24 @@ func TestFilesOfRunsMeetTheirSchemas(t *testing.T) {
 	compiled := map[string]*jsonschema.Schema{}
 	for _, redact := range []string{"none", "hash", "drop"} {
 		t.Run(redact, func(t *testing.T) {
-			tenant, err := graphsim.New(graphsim.Options{Users: 120, Detections: 400, Policies: 3, Seed: 5, Token: "sim"})
+			tenant, err := graphsim.New(graphsim.Options{Users: 120, Detections: 400, Policies: 3, SignIns: 200, Seed: 5, Token: "sim"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			at := serveTenant(t, tenant)
-			dir, person := t.TempDir(), people(t, at)
+			dir, base, person := t.TempDir(), t.TempDir(), people(t, at)
+			if err := os.CopyFS(base, os.DirFS("../../examples/baseline")); err != nil {
+				t.Fatal(err)
+			}
+			// A policy that waits for its evidence leaves impact.json.
+			if err := os.WriteFile(filepath.Join(base, "90-waits.yaml"), []byte(`policies: [{key: WAITS, displayName: Waits, state: enabled, promote: {after: 7d},
+  conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All]}}, grantControls: {operator: OR, builtInControls: [mfa]}}]`), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			env := map[string]string{"SIM_TOKEN": "sim", "RISKSWEEP_STORE_URL": "file:" + dir, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND": "0", "RISKSWEEP_CONFIG": "../../examples/risksweep.yaml",
 				"RISKSWEEP_REPORT_FORMATS": "ocsf", "RISKSWEEP_REPORT_REDACT": redact, "RISKSWEEP_SWEEP_SERVICE_PRINCIPALS": "true",
 				"RISKSWEEP_LIMITS_MAX_DISMISSALS": "2", "RISKSWEEP_TENANTS": "[{name: contoso, tenantId: " + at.TenantID + ", credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: \"" + at.Graph +
-					"\", baseline: ../../examples/baseline, triage: ../../examples/triage.yaml}]"}
+					"\", baseline: \"" + base + "\", triage: ../../examples/triage.yaml}]"}
 			for _, mode := range []string{"plan", "apply", "apply"} {
 				var out, logs bytes.Buffer
 				sys := cli.System()

@@ -17,6 +17,7 @@ import (
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/impact"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -162,6 +163,8 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, "policies", none.Bytes())
+	check(t, "impact", marshalled(t, wholeImpact()))
+	check(t, "impact", marshalled(t, impact.New(impact.Options{Policies: []impact.Policy{{DisplayName: "P", Place: -1}}}).Result()))
 	for _, c := range []Reached{{Policies: "live", Scope: "off"}, {Policies: "live", Scope: "risky", Risky: []RiskyReach{{ID: "u1", Reach: &access.Reach{ReachedBy: []access.Met{}, NotReached: []access.Unmet{}, Unknown: true}}}}, wholeCoverage()} {
 		var out bytes.Buffer
 		if err := WriteReached(&out, io.Discard, c, CSVForm{}); err != nil {
@@ -169,6 +172,14 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 		}
 		check(t, "coverage", out.Bytes())
 	}
+}
+
+func wholeImpact() impact.Result {
+	some := impact.Group{SignIns: 2, Users: 1, Applications: []impact.Counted{{Name: "Portal", SignIns: 2}}, Clients: []impact.Counted{{Name: "Browser", SignIns: 2}},
+		Countries: []impact.Counted{{Name: "DE", SignIns: 2}}, Days: []impact.Counted{{Name: "2026-11-24", SignIns: 2}}}
+	return impact.Result{SchemaVersion: 1, Days: 7, From: at.Add(-7 * 24 * time.Hour), To: at, Read: 9, Early: 1, Note: impact.Note, Warnings: []string{"w"},
+		Policies: []impact.PolicyResult{{Key: "CA010", ID: "p1", DisplayName: "P", State: "enabledForReportingButNotEnforced", By: impact.ByLog, Since: at, Judged: 8, Applied: 4, Users: 2, Days: 1,
+			Refused: some, Asked: some, Unknown: some, Why: map[string]int{"no device": 2}, Who: []impact.Person{{ID: "u1", Name: "ada@contoso.com", SignIns: 2, Last: at, Applications: []string{"Portal"}}}, Unnamed: 1}}}
 }
 
 func wholeCoverage() Reached {
@@ -272,7 +283,7 @@ func TestLedgerMeetsTheSchemas(t *testing.T) {
 func TestSchemasDescribeEveryMember(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{"plan": reflect.TypeFor[plan.Plan](), "journal": reflect.TypeFor[ledger.Entry](), "policies": reflect.TypeFor[Policies](),
 		"report": reflect.TypeFor[Report](), "manifest": reflect.TypeFor[ledger.Manifest](), "state": reflect.TypeFor[ledger.State](), "latest": reflect.TypeFor[ledger.Latest](),
-		"plans": reflect.TypeFor[ledger.Plans](), "ocsf": reflect.TypeFor[ocsfFinding](), "coverage": reflect.TypeFor[Reached]()} {
+		"plans": reflect.TypeFor[ledger.Plans](), "ocsf": reflect.TypeFor[ocsfFinding](), "coverage": reflect.TypeFor[Reached](), "impact": reflect.TypeFor[impact.Result]()} {
 		root := schemaText(t, name)
 		w := &walker{t: t, root: root, seen: map[reflect.Type]bool{}}
 		if name == "report" {
