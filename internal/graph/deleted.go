@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 
@@ -36,9 +37,21 @@ func (c *Client) DeletedObjects(ctx context.Context, kind entra.ObjectKind) ([]e
 	if err != nil {
 		return nil, err
 	}
-	return all(ctx, c, collection[entra.Document]{
+	list, err := all(ctx, c, collection[entra.Document]{
 		first: get(at, nil), row: decodeDocument, id: func(d *entra.Document) string { return d.ID() },
 	})
+	return list, forPersons(err, "GET", c.base.JoinPath(at).String())
+}
+
+// forPersons adds to a refusal what a person can send where the service lets no
+// application do it.
+func forPersons(err error, method, url string) error {
+	if e, ok := asError(err); ok && e.Status == http.StatusForbidden {
+		e.kind = entra.ErrForbidden // whatever the text says elsewhere: no licence mends it
+		return fmt.Errorf("%w; the service may let only persons do this: one who holds the role Conditional Access Administrator can send: az rest --method %s --url %s",
+			err, strings.ToLower(method), url)
+	}
+	return err
 }
 
 // DeletedObject reads one of them; entra.ErrNotFound if it is not there.
@@ -93,10 +106,5 @@ func (c *Client) RestoreObject(ctx context.Context, kind entra.ObjectKind, id st
 	defer c.forgetLists()
 	a, err := c.do(ctx, r)
 	requestID := requestIDOf(a, err)
-	if e, ok := asError(err); ok && e.Status == http.StatusForbidden {
-		e.kind = entra.ErrForbidden // whatever the text says elsewhere: no licence mends it
-		err = fmt.Errorf("%w; the service may let only persons restore: one who holds the role Conditional Access Administrator can send: az rest --method post --url %s",
-			err, c.base.JoinPath(at, id, "restore"))
-	}
-	return requestID, err
+	return requestID, forPersons(err, "POST", c.base.JoinPath(at, id, "restore").String())
 }
