@@ -24,6 +24,7 @@ import (
 // processes are killed in the middle. Every tenant has exactly one complete run
 // for the due time, and its chain holds.
 func TestFanOutOverTwoHundredTenants(t *testing.T) {
+	t.Parallel()
 	const tenantCount, processes = 200, 3
 	tenant, err := graphsim.New(graphsim.Options{Users: 20, Detections: 20, Seed: 9})
 	if err != nil {

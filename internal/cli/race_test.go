@@ -20,6 +20,7 @@ import (
 // first is done before the second asks, both run, one after the other; the
 // tenant is slow enough for that not to happen.
 func TestTwoAppliesAtOnce(t *testing.T) {
+	t.Parallel()
 	const pairs, atOnce = 50, 5 // in each kind of store
 	exe := product(t)
 	tenant, err := graphsim.New(graphsim.Options{Users: 20, Detections: 20, Seed: 3})

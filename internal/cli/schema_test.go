@@ -68,6 +68,7 @@ func noPerson(person func([]byte) string, path, redact string) error {
 // published schema; none is without one. Where names are to be hashed or dropped,
 // no file and no log holds one.
 func TestFilesOfRunsMeetTheirSchemas(t *testing.T) {
+	t.Parallel()
 	compiled := map[string]*jsonschema.Schema{}
 	for _, redact := range []string{"none", "hash", "drop"} {
 		t.Run(redact, func(t *testing.T) {
