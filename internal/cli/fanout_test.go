@@ -19,13 +19,13 @@ import (
 	"github.com/risksweep/risksweep/internal/runs"
 )
 
-// Two hundred tenants through several processes of the packed app against one
+// A hundred tenants through several processes of the packed app against one
 // simulated service: the timer is delivered twice, messages are copied,
 // processes are killed in the middle. Every tenant has exactly one complete run
 // for the due time, and its chain holds.
-func TestFanOutOverTwoHundredTenants(t *testing.T) {
+func TestFanOutOverAHundredTenants(t *testing.T) {
 	t.Parallel()
-	const tenantCount, processes = 200, 3
+	const tenantCount, processes = 100, 3
 	tenant, err := graphsim.New(graphsim.Options{Users: 20, Detections: 20, Seed: 9})
 	if err != nil {
 		t.Fatal(err)

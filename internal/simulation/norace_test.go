@@ -2,4 +2,4 @@
 
 package simulation
 
-const seedsByDefault = 200
+const seedsByDefault = 120
