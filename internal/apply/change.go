@@ -77,6 +77,12 @@ func (r *run) create(ctx context.Context, t *task) verdict {
 		}
 		return requestID, err
 	})
+	return r.answered(ctx, t, v, err, doc.ID())
+}
+
+// answered judges the answer to what brings an object into the tenant. A lost one
+// is looked for.
+func (r *run) answered(ctx context.Context, t *task, v verdict, err error, id string) verdict {
 	switch {
 	case v != accepted:
 		return v
@@ -86,7 +92,7 @@ func (r *run) create(ctx context.Context, t *task) verdict {
 	case err != nil:
 		return r.refused(ctx, t, err)
 	}
-	r.stands(t, doc.ID())
+	r.stands(t, id)
 	return accepted
 }
 

@@ -17,17 +17,7 @@ func (r *run) restore(ctx context.Context, t *task) verdict {
 	v, err := r.try(ctx, t, r.stillDeleted, func(cc context.Context) (string, error) {
 		return r.Writer.RestoreObject(cc, kind, t.id)
 	})
-	switch {
-	case v != accepted:
-		return v
-	case errors.Is(err, entra.ErrUnknownOutcome):
-		t.lost, t.pause, t.until = err, 0, r.Now().Add(r.Visibility)
-		return r.lookFor(ctx, t)
-	case err != nil:
-		return r.refused(ctx, t, err)
-	}
-	r.stands(t, t.id)
-	return accepted
+	return r.answered(ctx, t, v, err, t.id)
 }
 
 // stillDeleted looks whether an object lies among the deleted items as the plan

@@ -63,18 +63,7 @@ func (c *Client) DeletedObject(ctx context.Context, kind entra.ObjectKind, id st
 	if id == "" {
 		return nil, errNoID
 	}
-	r := get(at+"/{id}", map[string]string{"id": id})
-	var doc entra.Document
-	r.check = func(a *answer) (err error) {
-		if doc, err = entra.ParseDocument(a.body); err != nil {
-			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
-		}
-		return sameID(doc.ID(), id)
-	}
-	if _, err := c.do(ctx, r); err != nil {
-		return nil, err
-	}
-	return doc, nil
+	return c.document(ctx, get(at+"/{id}", map[string]string{"id": id}), id)
 }
 
 // Deleted reports whether an object lies among the deleted items. In a cloud that

@@ -129,6 +129,11 @@ func (c *Client) Object(ctx context.Context, kind entra.ObjectKind, id string) (
 	if err != nil {
 		return nil, err
 	}
+	return c.document(ctx, r, id)
+}
+
+// document reads the one object that a request asks for.
+func (c *Client) document(ctx context.Context, r request, id string) (entra.Document, error) {
 	var doc entra.Document
 	r.check = func(a *answer) (err error) {
 		if doc, err = entra.ParseDocument(a.body); err != nil {
