@@ -167,55 +167,6 @@ func (c *command) printCounts(r sweep.Result) {
 	}
 }
 
-// printExceptions tells of exceptions: those that are overdue before all else,
-// then how many stand how.
-func (c *command) printExceptions(r sweep.Result, overdue bool) {
-	counts, all := map[plan.ExemptStatus]int{}, 0
-	for _, x := range r.Exceptions {
-		counts[x.Status]++
-		all++
-		if overdue && x.Overdue {
-			c.line("overdue", c.paint(red, printable(sweep.OverdueText(x.Exclusion))))
-		}
-	}
-	if overdue || all == 0 {
-		return
-	}
-	var parts []string
-	for _, s := range []struct {
-		status plan.ExemptStatus
-		words  string
-	}{{plan.InForce, "in force"}, {plan.ToBegin, "to begin"}, {plan.ToEnd, "to end"}, {plan.Ended, "ended"}, {plan.NotPut, "not carried out"}, {plan.Redundant, "not needed"}} {
-		if n := counts[s.status]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, s.words))
-		}
-	}
-	c.line("exceptions", strings.Join(parts, ", "))
-}
-
-// printExceptionActions lists the exceptions that begin or end, with what that
-// means; became are the outcomes, none for what is only compared.
-func (c *command) printExceptionActions(actions []plan.Action, became map[string]plan.Outcome, indent int) {
-	for _, a := range actions {
-		if a.Change == nil || len(a.Change.Exclusions) == 0 {
-			continue
-		}
-		sign, colour := "+", yellow
-		if a.Kind == plan.EndException {
-			sign, colour = "-", green
-		}
-		status := spaced(string(a.Status))
-		if o, ok := became[a.ID]; ok {
-			status = spaced(string(o.Status))
-		}
-		text := printable(fmt.Sprintf("%s exception %s: %s of %s: %s", sign, a.Rule, a.Kind.Verb(), nameOf(a.Subject), status))
-		fmt.Fprintln(c.Out, strings.Repeat(" ", indent)+c.paint(colour, wrap(text, c.Width, indent+2)))
-		for _, r := range a.Reasons {
-			c.paragraph(indent+4, "· %s", r)
-		}
-	}
-}
-
 // standing counts the objects that are as they should be and those that are not
 // ours, and gives the others.
 func standing(entries []drift.Entry) (same, foreign int, change []drift.Entry) {
