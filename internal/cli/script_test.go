@@ -103,7 +103,7 @@ func callSim(ts *testscript.TestScript, neg bool, args []string) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: patience}
 	res, err := client.Do(req)
 	ts.Check(err)
 	defer res.Body.Close()
