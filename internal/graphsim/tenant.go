@@ -81,9 +81,12 @@ type builder func(opt Options, born time.Time, now func() time.Time) (*parts, er
 // Raised is a risky sign-in that the simulated Microsoft has just seen.
 type Raised struct {
 	UserPrincipalName string `json:"userPrincipalName"`
-	RiskEventType     string `json:"riskEventType"`
-	RiskLevel         string `json:"riskLevel"`
-	IPAddress         string `json:"ipAddress"`
+	// ServicePrincipal, instead of a user, is one by object id, appId or
+	// displayName.
+	ServicePrincipal string `json:"servicePrincipal"`
+	RiskEventType    string `json:"riskEventType"`
+	RiskLevel        string `json:"riskLevel"`
+	IPAddress        string `json:"ipAddress"`
 }
 
 // New generates a tenant. The error names the option, or the place in the

@@ -32,7 +32,7 @@ func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 type outside struct{ *risk.Workload }
 
 func (w outside) raise(r Raised) (string, error) {
-	return w.Raise(risk.Raised{UserPrincipalName: r.UserPrincipalName, RiskEventType: r.RiskEventType, RiskLevel: r.RiskLevel, IPAddress: r.IPAddress})
+	return w.Raise(risk.Raised{UserPrincipalName: r.UserPrincipalName, ServicePrincipal: r.ServicePrincipal, RiskEventType: r.RiskEventType, RiskLevel: r.RiskLevel, IPAddress: r.IPAddress})
 }
 
 func (w outside) remediate(userPrincipalName, detail string) error {

@@ -310,6 +310,30 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
+// Any application of the tenant's or Microsoft's may come to be at risk, the
+// client's own among them; the list of the open ones shows it at once.
+func TestRaiseForAServicePrincipal(t *testing.T) {
+	t.Parallel()
+	s := serve(t, 30, 0, Options{Lag: time.Minute})
+	for n, name := range []string{"Build Pipeline", s.tenant.Client.AppID, "Microsoft Planner"} {
+		id, err := s.Raise(Raised{ServicePrincipal: name, RiskEventType: "suspiciousSignins", RiskLevel: "medium", IPAddress: "203.0.113.7"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		risky := s.all("/identityProtection/riskyServicePrincipals?$filter=" + query("riskState eq 'atRisk'"))
+		if len(risky) != n+1 {
+			t.Fatalf("%s: %d at risk", name, len(risky))
+		}
+		found := s.all("/identityProtection/servicePrincipalRiskDetections?$filter=" + query("servicePrincipalId eq '"+risky[n].text("id")+"'"))
+		if len(found) != 1 || found[0].text("id") != id || found[0].text("ipAddress") != "203.0.113.7" || found[0].text("appId") != risky[n].text("appId") {
+			t.Errorf("%s: %v", name, found)
+		}
+	}
+	if n := len(s.all("/identityProtection/riskDetections")); n != 0 {
+		t.Errorf("%d detections of users", n)
+	}
+}
+
 func TestRaiseAndRemediateRefuse(t *testing.T) {
 	t.Parallel()
 	s := serve(t, 60, 0, Options{})
@@ -327,12 +351,14 @@ func TestRaiseAndRemediateRefuse(t *testing.T) {
 		raised Raised
 		want   string
 	}{
-		{Raised{"nobody@contoso.com", "generic", "low", ""}, `no user "nobody@contoso.com" in this tenant`},
-		{Raised{guest, "generic", "low", ""}, `user "` + guest + `" is a guest: risk is evaluated in the home tenant`},
-		{Raised{deleted, "generic", "low", ""}, `user "` + deleted + `" is deleted: no new risk is detected`},
-		{Raised{"ada@contoso.com", "generic", "none", ""}, `risk level "none" is not one of low, medium, high`},
-		{Raised{"ada@contoso.com", "", "low", ""}, `risk event type "" is not a name such as anonymizedIPAddress`},
-		{Raised{"ada@contoso.com", "generic", "low", "300.1.1.1"}, `IP address "300.1.1.1" is not an IPv4 or IPv6 address`},
+		{Raised{ServicePrincipal: "func-invoices-prod", RiskEventType: "suspiciousSignins", RiskLevel: "low"}, `no service principal "func-invoices-prod" in this tenant whose risk is judged; managed identities are out of scope`},
+		{Raised{ServicePrincipal: "Contoso VPN", UserPrincipalName: "ada@contoso.com"}, "a detection is about a user or a service principal, not both"},
+		{Raised{UserPrincipalName: "nobody@contoso.com", RiskEventType: "generic", RiskLevel: "low", IPAddress: ""}, `no user "nobody@contoso.com" in this tenant`},
+		{Raised{UserPrincipalName: guest, RiskEventType: "generic", RiskLevel: "low", IPAddress: ""}, `user "` + guest + `" is a guest: risk is evaluated in the home tenant`},
+		{Raised{UserPrincipalName: deleted, RiskEventType: "generic", RiskLevel: "low", IPAddress: ""}, `user "` + deleted + `" is deleted: no new risk is detected`},
+		{Raised{UserPrincipalName: "ada@contoso.com", RiskEventType: "generic", RiskLevel: "none", IPAddress: ""}, `risk level "none" is not one of low, medium, high`},
+		{Raised{UserPrincipalName: "ada@contoso.com", RiskEventType: "", RiskLevel: "low", IPAddress: ""}, `risk event type "" is not a name such as anonymizedIPAddress`},
+		{Raised{UserPrincipalName: "ada@contoso.com", RiskEventType: "generic", RiskLevel: "low", IPAddress: "300.1.1.1"}, `IP address "300.1.1.1" is not an IPv4 or IPv6 address`},
 	} {
 		if _, err := s.Raise(tt.raised); err == nil || err.Error() != tt.want {
 			t.Errorf("%+v: %v, want %s", tt.raised, err, tt.want)

@@ -328,7 +328,7 @@ func (g *generator) end(r *register, i int32, at int64) {
 // principals gives a few workload identities their risk.
 func (g *generator) principals() {
 	r := g.w.principals
-	for n, p := range g.w.workloads[:min(3, len(g.w.workloads))] {
+	for n, p := range g.w.workloads[:g.w.atFirst] {
 		s := r.add(p)
 		events := []string{"suspiciousSignins", "suspiciousSignins"}
 		level := levelMedium

@@ -175,7 +175,7 @@ func (s *service) detectionsOf(id string) []row {
 
 func (s *service) raise(upn, kind, level, ip string) string {
 	s.Helper()
-	id, err := s.Raise(Raised{upn, kind, level, ip})
+	id, err := s.Raise(Raised{UserPrincipalName: upn, RiskEventType: kind, RiskLevel: level, IPAddress: ip})
 	if err != nil {
 		s.Fatal(err)
 	}

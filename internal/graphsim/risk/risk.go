@@ -39,8 +39,10 @@ type Workload struct {
 	clock func() time.Time
 
 	people []person
-	// workloads are the service principals that may be at risk.
+	// workloads are the service principals that may be at risk: the tenant's own
+	// first, then the client's, then Microsoft's.
 	workloads []subject
+	atFirst   int // of them are generated with risk
 	byID      map[string]int
 	byUPN     map[string]int
 	// admin is the object id of an administrator of the past.
@@ -129,15 +131,23 @@ func (w *Workload) meet(t *generate.Tenant) {
 			w.admin = p.ID
 		}
 	}
+	var client, foreign []subject
 	for _, p := range t.ServicePrincipals {
-		// Managed identities and what other tenants run are out of scope.
-		if p.Type != "Application" || p.ID == t.Client.ObjectID || (p.OwnerTenant != "" && p.OwnerTenant != t.ID) {
-			continue
-		}
-		w.workloads = append(w.workloads, subject{
+		s := subject{
 			id: p.ID, appID: p.AppID, name: p.DisplayName, principalType: p.Type, disabled: !p.Enabled, level: levelNone, state: stateNone,
-		})
+		}
+		switch {
+		case p.Type != "Application": // managed identities are out of scope
+		case p.ID == t.Client.ObjectID:
+			client = append(client, s)
+		case p.OwnerTenant != "" && p.OwnerTenant != t.ID:
+			foreign = append(foreign, s)
+		default:
+			w.workloads = append(w.workloads, s)
+		}
 	}
+	w.atFirst = min(3, len(w.workloads))
+	w.workloads = append(append(w.workloads, client...), foreign...)
 }
 
 // home is the place that a country's people usually sign in from.

@@ -244,7 +244,7 @@ func (w *Workload) Import(data json.RawMessage) error {
 		if p.Principals {
 			r = principals
 		}
-		if p.Subject < 0 || int(p.Subject) >= len(r.subjects) || p.Feedback > feedbackSafe {
+		if p.Subject < 0 || int(p.Subject) >= len(r.subjects) || p.Feedback > feedbackSignInSafe {
 			in.fail("queue %d: a number is out of range", i)
 			continue
 		}

@@ -10,6 +10,9 @@ import (
 // Raised is a risky sign-in that Microsoft has just seen.
 type Raised struct {
 	UserPrincipalName, RiskEventType, RiskLevel string
+	// ServicePrincipal, instead of a user, is one by object id, appId or
+	// displayName.
+	ServicePrincipal string
 	// IPAddress may be empty: then it is somewhere in the world.
 	IPAddress string
 }
@@ -29,13 +32,35 @@ func (w *Workload) someone(upn string) (int, error) {
 	return i, nil
 }
 
+// whom finds the register and the id of whom a detection is about.
+func (w *Workload) whom(raised Raised) (*register, string, error) {
+	if raised.ServicePrincipal == "" {
+		person, err := w.someone(raised.UserPrincipalName)
+		if err != nil {
+			return nil, "", err
+		}
+		return w.users, strings.ToLower(w.people[person].id), nil
+	}
+	if raised.UserPrincipalName != "" {
+		return nil, "", fmt.Errorf("a detection is about a user or a service principal, not both")
+	}
+	named := func(s subject) bool {
+		return strings.EqualFold(s.id, raised.ServicePrincipal) || strings.EqualFold(s.appID, raised.ServicePrincipal) || strings.EqualFold(s.name, raised.ServicePrincipal)
+	}
+	i := slices.IndexFunc(w.workloads, named)
+	if i < 0 {
+		return nil, "", fmt.Errorf("no service principal %q in this tenant whose risk is judged; managed identities are out of scope", raised.ServicePrincipal)
+	}
+	return w.principals, strings.ToLower(w.workloads[i].id), nil
+}
+
 // Raise adds a detection, which is visible at once, and returns its id. Any
 // word is taken as an event type, because the service adds new ones without
 // notice.
 func (w *Workload) Raise(raised Raised) (string, error) {
 	now := w.nowTicks()
 	w.settle(now)
-	person, err := w.someone(raised.UserPrincipalName)
+	r, owner, err := w.whom(raised)
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +71,6 @@ func (w *Workload) Raise(raised Raised) (string, error) {
 	if name := raised.RiskEventType; name == "" || len(name) > 100 || strings.ContainsFunc(name, notWord) {
 		return "", fmt.Errorf("risk event type %q is not a name such as anonymizedIPAddress", name)
 	}
-	r := w.users
 	address := [16]byte{}
 	if raised.IPAddress != "" {
 		ip, err := netip.ParseAddr(raised.IPAddress)
@@ -59,10 +83,9 @@ func (w *Workload) Raise(raised Raised) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("too many risk event types")
 	}
-	id := strings.ToLower(w.people[person].id)
-	i, ok := r.byID[id]
+	i, ok := r.byID[owner]
 	if !ok {
-		i = w.enrol(r, id)
+		i = w.enrol(r, owner)
 	}
 	t := &r.words.types[event]
 	at := r.subjects[i].stamp(now)
@@ -70,8 +93,12 @@ func (w *Workload) Raise(raised Raised) (string, error) {
 		subject: i, event: event, level: uint8(level), state: stateAtRisk, address: address, //nolint:gosec // of three
 		activityAt: at, detectedAt: at, updatedAt: at, timing: t.timings[0], kind: activitySignin,
 	}
+	if r.principals {
+		d.kind = activityPrincipal
+	}
 	n := len(r.detections)
 	switch {
+	case raised.IPAddress == "" && r.principals && t.user:
 	case raised.IPAddress == "" && t.user:
 		d.kind = activityUser
 	case raised.IPAddress == "":
