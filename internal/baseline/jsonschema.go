@@ -165,6 +165,16 @@ func memberSchema(m *policy.Member, free bool) map[string]any {
 	return s
 }
 
+// enumSchema takes the values as they are spelled, and all in any case, as
+// exports and the service's own samples write it.
+func enumSchema(values []string) map[string]any {
+	enum := map[string]any{"type": "string", "enum": values}
+	if !isAll(policy.WordAll, values) {
+		return enum
+	}
+	return map[string]any{"anyOf": []any{enum, map[string]any{"type": "string", "pattern": "^[Aa][Ll][Ll]$"}}}
+}
+
 func singleSchema(m *policy.Member, free bool) map[string]any {
 	switch m.Shape {
 	case policy.Object:
@@ -175,7 +185,7 @@ func singleSchema(m *policy.Member, free bool) map[string]any {
 		return map[string]any{"type": "integer"}
 	case policy.Enum:
 		if !free {
-			return map[string]any{"type": "string", "enum": m.Values}
+			return enumSchema(m.Values)
 		}
 	case policy.Flags:
 		if !free {

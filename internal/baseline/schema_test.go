@@ -52,9 +52,10 @@ func anyMember(m *policy.Member, depth int) *rapid.Generator[any] {
 		case policy.Whole:
 			return json.Number("4")
 		case policy.Enum:
-			return rapid.SampledFrom(m.Values).Draw(t, m.Name)
+			return respelled(t, rapid.SampledFrom(m.Values).Draw(t, m.Name), 20)
 		case policy.Flags:
-			return strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(m.Values), 1, 2, rapid.ID).Draw(t, m.Name), ",")
+			values := rapid.SliceOfNDistinct(rapid.SampledFrom(m.Values), 1, 2, rapid.ID).Draw(t, m.Name)
+			return respelled(t, strings.Join(values, rapid.SampledFrom([]string{",", ", ", " ,"}).Draw(t, "comma")), 20)
 		case policy.Object:
 			members := m.Members
 			if len(m.Types) > 0 {
@@ -93,6 +94,18 @@ func anyMember(m *policy.Member, depth int) *rapid.Generator[any] {
 	})
 }
 
+// respelled writes a word in another way, once in so many times.
+func respelled(t *rapid.T, word string, seldom int) string {
+	if rapid.IntRange(0, seldom).Draw(t, "respelled") > 0 {
+		return word
+	}
+	return rapid.SampledFrom(spellings(word)).Draw(t, "spelling")
+}
+
+func spellings(word string) []string {
+	return []string{strings.ToUpper(word), strings.ToLower(word), strings.ToUpper(word[:1]) + word[1:], " " + word, word + " ", word + ",", word + "s"}
+}
+
 var schemaSections = map[entra.ObjectKind]string{entra.KindPolicy: "policies", entra.KindLocation: "namedLocations", entra.KindStrength: "authenticationStrengths"}
 
 // TestSchemaAcceptsWhatValidationAccepts holds the two together: whatever
@@ -128,6 +141,68 @@ func TestSchemaAcceptsWhatValidationAccepts(t *testing.T) {
 	})
 	if accepted < 5 {
 		t.Errorf("only %d documents were accepted: the test says little", accepted)
+	}
+}
+
+// TestSchemaAndValidationAgreeOnEnumerations writes every value of every
+// enumeration in every way: both take it or both refuse it.
+func TestSchemaAndValidationAgreeOnEnumerations(t *testing.T) {
+	var members []*policy.Member
+	var collect func(ms []policy.Member)
+	collect = func(ms []policy.Member) {
+		for i := range ms {
+			m := &ms[i]
+			if m.Shape == policy.Enum || m.Shape == policy.Flags {
+				members = append(members, m)
+			}
+			collect(m.Members)
+			for _, c := range m.Types {
+				collect(c.Members)
+			}
+		}
+	}
+	for _, kind := range policy.Kinds {
+		collect(policy.SchemaOf(kind).Members)
+		for _, c := range policy.SchemaOf(kind).Types {
+			collect(c.Members)
+		}
+	}
+	if len(members) < 15 {
+		t.Fatalf("only %d members are enumerations", len(members))
+	}
+	for _, m := range members {
+		data, err := json.Marshal(singleSchema(m, false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jsonschema.NewCompiler()
+		if err := c.AddResource("one.json", doc); err != nil {
+			t.Fatal(err)
+		}
+		schema, err := c.Compile("one.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := append([]string{"", "x", "ALL", "All", "aLL"}, m.Values...)
+		for _, w := range m.Values {
+			words = append(words, spellings(w)...)
+		}
+		for _, w := range words {
+			text, err := json.Marshal(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, _ := yamldoc.Parse("x.json", text)
+			l := &loader{}
+			(&checker{loader: l, item: &Item{}}).single(n, m, m.Name)
+			if refused := l.Problems().Err() != nil; refused != (schema.Validate(w) != nil) {
+				t.Errorf("%s: %q: validation refuses it: %v, the schema: %v", m.Name, w, refused, !refused)
+			}
+		}
 	}
 }
 
