@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -23,8 +25,10 @@ func (l *loader) foreign(n *yamldoc.Node) bool {
 	switch {
 	case has("Conditions", "GrantControls", "SessionControls", "IpRanges", "CountriesAndRegions", "AllowedCombinations"):
 		l.Add(n, "this is an object as the PowerShell modules write it, with members in capitals; read it as Microsoft Graph writes it: Invoke-MgGraphRequest -Uri v1.0/identity/conditionalAccess/policies/ID -OutputType Json")
-	case len(within) == 1 && within[0].Get("displayName") == nil:
+	case len(within) == 1 && within[0].Get("displayName") == nil && kindOf(within[0]) == entra.KindPolicy:
 		l.Add(within[0], "this is a template, its policy stands in %s without displayName and state: put what stands there into a file of its own, and add them", path)
+	case len(within) == 1 && within[0].Get("displayName") == nil:
+		l.Add(n, "this is another tool's file, what stands in %s has no displayName: write %s of your own as Microsoft Graph has it, or export the one that the tool made", path, article(kindOf(within[0])))
 	case len(within) == 1:
 		l.Warn(within[0], "only what stands in %s is taken; the rest of the file is another tool's", path)
 		l.item(kindOf(within[0]), within[0])
@@ -43,6 +47,31 @@ func (l *loader) foreign(n *yamldoc.Node) bool {
 	default:
 		return false
 	}
+	return true
+}
+
+// ownWords says in one line that a policy is written in another tool's words: it
+// has neither state nor controls, and instead members that Graph lacks. To remove
+// those, one by one, would leave a policy that means something else.
+func (l *loader) ownWords(n *yamldoc.Node) bool {
+	m := policy.SchemaOf(entra.KindPolicy)
+	known := append(names(m), specialKeys(entra.KindPolicy)...)
+	var others []string
+	for i, k := range n.Keys {
+		switch sub := m.Lookup(k.Value); {
+		case k.Value == "state" || k.Value == "grantControls" || k.Value == "sessionControls":
+			return false
+		case sub != nil || slices.Contains(known, k.Value) || policy.IsAnnotation(k.Value) || saysNothing(n.Values[i]):
+		case yamldoc.Nearest(k.Value, known) != "":
+			return false
+		default:
+			others = append(others, k.Value)
+		}
+	}
+	if len(others) < 2 {
+		return false
+	}
+	l.Add(n, "this is a policy in another tool's own words (%s), not as Microsoft Graph has it: export the policy that the tool made, or write it anew", strings.Join(others[:min(3, len(others))], ", "))
 	return true
 }
 

@@ -128,6 +128,7 @@ func (l *loader) document(n *yamldoc.Node) {
 		l.Add(n, "must be a baseline, a policy or a list of policies, not %s", n.Kind)
 	case n.Get("value") != nil && !isBaselineFile(n):
 		l.pasted(l.wrapped(n))
+	case !isBaselineFile(n) && kindOf(n) == entra.KindPolicy && l.ownWords(n):
 	case !isBaselineFile(n) && kindOf(n) != "":
 		l.item(kindOf(n), n)
 	case !isBaselineFile(n) && l.foreign(n):
@@ -188,6 +189,7 @@ func (l *loader) pasted(n *yamldoc.Node) {
 		case it.Kind != yamldoc.Mapping:
 			l.Add(it, "must be a policy, a named location or an authentication strength, not %s", it.Kind)
 		case kind == "" && l.foreign(it):
+		case kind == entra.KindPolicy && l.ownWords(it):
 		case kind == "":
 			l.Add(it, "is neither a policy (conditions), a named location (ipRanges, countriesAndRegions) nor an authentication strength (allowedCombinations)")
 		default:

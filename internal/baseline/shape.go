@@ -372,6 +372,10 @@ func (c *checker) single(n *yamldoc.Node, m *policy.Member, path string) {
 			c.enum(n, s, m.Values)
 		}
 	case policy.Flags:
+		if n.Kind == yamldoc.Sequence {
+			c.Add(n, "must be one string, with commas between the values, not a list")
+			return
+		}
 		s, ok := c.String(n)
 		if !ok || c.allowed(path) {
 			return

@@ -54,6 +54,7 @@ func TestValidate(t *testing.T) {
 		{"half a filter", one(with("devices: {deviceFilter: {mode: null, rule: 'device.x -eq 1'}}"), mfa), "deviceFilter.mode: must be a string, but has no value"},
 		{"a misspelt member that is null", one(with("devices: {deviceFilter: {mod: null}}"), mfa), `unknown member (did you mean "mode"?)`},
 		{"null where something must be", "policies: [{displayName: P, state: null, conditions: {" + std + "}, " + mfa + "}]\n", "state: must be a string, but has no value"},
+		{"flags as a list", one(with("authenticationFlows: {transferMethods: [deviceCodeFlow]}"), mfa), "transferMethods: must be one string, with commas between the values, not a list"},
 		{"a list of nulls where something must be", "namedLocations: [{displayName: L, ipRanges: [null]}]\n", "ipRanges: must not be empty"},
 		{"the compliant network", "namedLocations: [{'@odata.type': '#microsoft.graph.compliantNetworkNamedLocation', id: 3d46dbda-8382-466a-856d-eb00cbc6b910, displayName: All Compliant Network locations, compliantNetworkType: allTenantCompliantNetworks, isTrusted: true}]\n", "warning: namedLocations[0]: every tenant has this location"},
 		{"a location that only beta has", "namedLocations: [{'@odata.type': '#microsoft.graph.serviceNamedLocation', displayName: X}]\n", "#microsoft.graph.serviceNamedLocation is no type that v1.0 of Graph takes here"},
