@@ -260,6 +260,10 @@ func (c *checker) beta(k, v *yamldoc.Node, path string) {
 		if k.Value == "deviceStates" {
 			rule = "1060 and 1007"
 		}
+		if c.holdsUp(path) {
+			c.Add(k, betaAll, rule)
+			return
+		}
 		c.Add(k, betaOnly, "", rule)
 	}
 }
@@ -267,6 +271,40 @@ func (c *checker) beta(k, v *yamldoc.Node, path string) {
 // betaOnly is said of whatever v1.0 lacks. To take the member out alone would
 // often make the policy hold for more than it was meant for.
 const betaOnly = "%sexists in the beta version of Graph only; v1.0 refuses it (%s). Leave the policy out of the baseline, or only this if the policy means the same without it"
+
+// betaAll is said of a member without which nothing would be left that the
+// service could hold anybody to.
+const betaAll = "exists in the beta version of Graph only; v1.0 refuses it (%s), and takes no policy that is nothing without it. Leave the policy out of the baseline"
+
+// holdsUp reports whether a member is all that the policy asks for or is about:
+// its only control, or all of its applications.
+func (c *checker) holdsUp(path string) bool {
+	at := strings.LastIndex(path, ".")
+	if at < 0 {
+		return false
+	}
+	parent, name, root := path[:at], path[at+1:], c.item.node
+	alone := func(n *yamldoc.Node) bool {
+		if n == nil || n.Kind != yamldoc.Mapping {
+			return false
+		}
+		for i, k := range n.Keys {
+			other := policy.SchemaOf(c.item.Kind).At(policy.Join(parent, k.Value))
+			if k.Value != name && (other == nil || !other.Beta) && !policy.IsAnnotation(k.Value) && !saysNothing(n.Values[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	switch parent {
+	case "sessionControls":
+		grants := root.Get("grantControls")
+		return alone(root.Get("sessionControls")) && (grants == nil || saysNothing(grants))
+	case "conditions.applications":
+		return alone(root.Get("conditions").Get("applications"))
+	}
+	return false
+}
 
 // saysNothing reports whether a value is null, or holds nothing that is not.
 func saysNothing(n *yamldoc.Node) bool {
