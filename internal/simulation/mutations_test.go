@@ -67,6 +67,16 @@ var mutations = []struct{ name, file, old, new string }{
 	{"who is excluded by hand passes for an exception", "baseline/drift/except.go", "\t\twanted[w.UserID] = true\n", "\t\twanted[w.UserID] = true\n\t\te.excepted = append(e.excepted, here...)\n"},
 	{"an exception writes over what the run has written", "apply/exception.go", "\tbefore := r.wroteDoc[t.id]\n", "\tvar before policy.Canonical\n"},
 	{"a promotion needs no evidence", "plan/promotion.go", "p.Holds = len(p.Waits) == 0", "p.Holds = true"},
+	{"what breaks an expectation is written all the same", "sweep/expect.go", "	case len(broken) == 0:\n", "	case len(broken) >= 0:\n"},
+	{"expectations that cannot be judged count as fulfilled", "sweep/expect.go", "	case err != nil:\n		broken =", "	case err != nil && false:\n		broken ="},
+	{"a list that could not be read passes for an empty one", "baseline/drift/unread.go", "if u.Kind == kind {", "if u.Kind == kind && false {"},
+	{"an id that stands for nothing passes", "baseline/drift/resolve.go", "problem = p.foreignID(m.Ref, name)", "problem = \"\""},
+	{"the end of an exception is not looked at", "exception/bind.go", "if !now.Before(e.Until) {", "if !now.Before(e.Until) && false {"},
+	{"an exception may last for ever", "exception/bind.go", "longest.Before(w.Until) {", "longest.Before(w.Until) && false {"},
+	{"what was changed since is pruned", "baseline/drift/guard.go", "case e.owned.Hash == \"\" || e.owned.Hash != e.before.HashWithout(e.excepted):", "case e.owned.Hash == \"?\":"},
+	{"what was changed among the deleted items comes back", "apply/restore.go", "policy.CanonicalHash(c.Kind, deleted) != c.BeforeHash", "c.BeforeHash == \"?\""},
+	{"an enabled policy comes back without its exclusions", "sweep/restore.go", "len(lacks) > 0 && policy.Enabled(was)", "len(lacks) > 0 && false"},
+	{"a rollback touches what its run has not sent", "sweep/rollback.go", "len(c.Exclusions) > 0 || !sent[a.ID] ||", "len(c.Exclusions) > 0 ||"},
 	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
 
@@ -97,6 +107,16 @@ var witnesses = map[string][2]string{
 	"a step is taken as often as a run comes by":                 {"../triage", "TestStepsOfAnEscalation"},
 	"an order reaches who holds a directory role":                {".", "TestNoOrderReachesWhoHoldsARole"},
 	"a promotion needs no evidence":                              {".", "TestPromotion"},
+	"what breaks an expectation is written all the same":         {".", "TestNoWriteBreaksAnExpectation"},
+	"expectations that cannot be judged count as fulfilled":      {".", "TestNoWriteBreaksAnExpectation"},
+	"a list that could not be read passes for an empty one":      {"../baseline/drift", "TestAListThatIsNotOursToRead"},
+	"an id that stands for nothing passes":                       {"../baseline/drift", "TestIDsAreVerified"},
+	"the end of an exception is not looked at":                   {"../exception", "."},
+	"an exception may last for ever":                             {"../exception", "."},
+	"what was changed since is pruned":                           {"../baseline/drift", "TestGuardsOnCreateAndPrune"},
+	"what was changed among the deleted items comes back":        {"../apply", "TestRestore"},
+	"an enabled policy comes back without its exclusions":        {"../cli", "TestScripts/restore"},
+	"a rollback touches what its run has not sent":               {"../cli", "TestScripts/rollback"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")

@@ -49,6 +49,7 @@ type office struct {
 	client *graph.Client
 	base   *baseline.Baseline
 	change func(*sweep.Sweeper)
+	ask    func(*sweep.Request)
 }
 
 // inOffice runs f with an office, in virtual time.
@@ -99,7 +100,11 @@ func (w *office) run(mode sweep.Mode, policies bool) sweep.Result {
 	if w.change != nil {
 		w.change(s)
 	}
-	res, err := s.Run(context.Background(), sweep.Request{Mode: mode})
+	req := sweep.Request{Mode: mode}
+	if w.ask != nil {
+		w.ask(&req)
+	}
+	res, err := s.Run(context.Background(), req)
 	if err != nil || res.Err != nil || len(res.Skipped) > 1 {
 		w.t.Fatalf("%v %v %v", err, res.Err, res.Skipped)
 	}
