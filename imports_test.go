@@ -26,6 +26,28 @@ func room(dir string, rooms map[string]bool) string {
 	return ""
 }
 
+// floors reads the picture of the house: each package with the number of its
+// line, counted from the bottom.
+func floors(t *testing.T, doc string) map[string]int {
+	t.Helper()
+	picture := regexp.MustCompile("(?s)The house by its imports.*?```\n(.*?)```").FindStringSubmatch(doc)
+	if picture == nil {
+		t.Fatal("docs/architecture.md has no picture of the house")
+	}
+	lines := strings.Split(strings.TrimSpace(picture[1]), "\n")
+	floor := map[string]int{}
+	for n, line := range lines {
+		names, _, _ := strings.Cut(line, "  ")
+		for name := range strings.SplitSeq(names, " · ") {
+			if name = strings.TrimSpace(name); !slices.Contains([]string{"cmd/job", "bench", "functions"}, name) {
+				name = "internal/" + name
+			}
+			floor[name] = len(lines) - n
+		}
+	}
+	return floor
+}
+
 // Every package has its row in the table of rooms, and what the table and the
 // design say of imports holds: the simulated tenant and the domain's words
 // import nothing of ours, pure rooms touch no network and no store, and SDKs
@@ -57,6 +79,7 @@ func TestRooms(t *testing.T) {
 		"internal/sweep/recovery": append(slices.Clone(judged), "internal/baseline/drift", "internal/triage", "internal/ledger", "internal/blobstore", "internal/report", "internal/apply"),
 		"internal/sweep/decide":   append(slices.Clone(judged), "internal/baseline/drift", "internal/triage", "internal/report", "internal/apply", "internal/sweep/gather", "internal/sweep/recovery"),
 		"internal/baseline/drift": append(slices.Clone(judged), "internal/exception"), "internal/exception": {"internal/entra", "internal/plan", "internal/yamldoc"}, "internal/baseline/adopt": append(slices.Clone(judged), "internal/baseline/drift")}
+	floor := floors(t, string(doc))
 	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -69,6 +92,9 @@ func TestRooms(t *testing.T) {
 		}
 		dir := filepath.Dir(path)
 		in := room(dir, rooms)
+		if floor[in] == 0 && in != "internal/graphsim" && in != "internal/simulation" {
+			t.Errorf("%s is on no line of the picture in docs/architecture.md", in)
+		}
 		if in == "" {
 			t.Errorf("%s has no row in docs/architecture.md", dir)
 		}
@@ -79,6 +105,9 @@ func TestRooms(t *testing.T) {
 		for _, i := range f.Imports {
 			name := strings.Trim(i.Path.Value, `"`)
 			ours, isOurs := strings.CutPrefix(name, module)
+			if to := room(ours, rooms); isOurs && to != in && to != "internal/graphsim" && floor[to] >= floor[in] {
+				t.Errorf("%s imports %s, which the picture in docs/architecture.md does not put below it", path, name)
+			}
 			switch {
 			case in == "internal/entra" && isOurs, in == "internal/graphsim" && isOurs && !strings.HasPrefix(ours, "internal/graphsim"):
 				t.Errorf("%s imports %s", path, name)
@@ -99,8 +128,8 @@ func TestRooms(t *testing.T) {
 				}
 			}
 			for part, home := range only {
-				floor := in == "bench" && home == "internal/graph" // the SDK is what it compares with
-				if strings.Contains(name, part) && in != home && !floor {
+				compared := in == "bench" && home == "internal/graph" // the SDK is what it compares with
+				if strings.Contains(name, part) && in != home && !compared {
 					t.Errorf("%s imports %s, which belongs to %s", path, name, home)
 				}
 			}

@@ -72,7 +72,7 @@ func (j judged) names(ctx context.Context) (access.Names, error) {
 }
 
 func (c *command) printCoverage(policies string, cov access.Coverage) {
-	fmt.Fprintf(c.Out, "%s, alike in what the %s policies ask: %s\n\n", report.Number(cov.Users, "user"), policies, report.Number(cov.Classes, "kind"))
+	fmt.Fprintf(c.Out, "%s in %s that the %s policies treat alike\n\n", report.Number(cov.Users, "user"), report.Number(cov.Classes, "group"), policies)
 	t := newTable("WHO", "USERS", "NOTHING DEMANDED", "DEMANDS")
 	for _, g := range cov.Groups {
 		t.row(g.Group, strconv.Itoa(g.Users), strconv.Itoa(g.Nothing), demandCounts(g.Demands))

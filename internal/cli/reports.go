@@ -286,7 +286,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 func provedBy(v ledger.Verification) []string {
 	var out []string
 	if v.Chained > 0 {
-		by := "by nothing but itself: give --head to see whether its newest runs were deleted"
+		by := "by nothing outside the chain: give --head to see whether its newest runs were deleted"
 		switch {
 		case v.HeadGiven && v.StateRecords:
 			by = "by state.json and by the head that was given"
@@ -305,7 +305,7 @@ func provedBy(v ledger.Verification) []string {
 		out = append(out, fmt.Sprintf("%s proved by %s", report.Number(v.PlansChained, "plan run"), by))
 	}
 	if v.Alone > 0 {
-		out = append(out, fmt.Sprintf("%s proved by the run's own manifest alone, because plans.json does not list it (it is of an earlier version, or its process died at its end): if it is deleted whole, or rewritten with its manifest, that does not show", report.Number(v.Alone, "plan run")))
+		out = append(out, fmt.Sprintf("%s proved by the run's own manifest alone, because plans.json does not list it (it is of an earlier version, or its process died at its end): whether such a run was deleted, or rewritten with its manifest, cannot be seen", report.Number(v.Alone, "plan run")))
 	}
 	return out
 }

@@ -172,7 +172,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 		tab.printRows(c.Out, c.Width)
 	}
 	for _, part := range d.NotCompared {
-		fmt.Fprintf(c.Out, "%s: not compared, for one of the runs did not read them\n", part)
+		fmt.Fprintf(c.Out, "%s: not compared, because one of the runs did not read it\n", part)
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ func (e *executor) one(o runs.Order) {
 		log.Info("a scheduled run did not begin; the next start makes up for it")
 	case err != nil:
 		span.SetStatus(codes.Error, err.Error())
-		log.Error("no run came of an order", "mode", o.Mode, "error", err)
+		log.Error("an order did not start a run", "mode", o.Mode, "error", err)
 		c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		if failed := e.Book.Fail(c, o, err); failed != nil {

@@ -52,7 +52,7 @@ func newMetrics(o Options) *metrics {
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(), now: o.Now, overdue: o.Overdue, tenants: o.Tenants, success: map[string]time.Time{}, levels: map[string]bool{},
-		runs:      counter("runs_total", "Runs by how they ended; error: no run came of an order.", "tenant", "mode", "status"),
+		runs:      counter("runs_total", "Runs by how they ended; error: an order did not start a run.", "tenant", "mode", "status"),
 		actions:   counter("actions_total", "Actions by what became of them.", "tenant", "kind", "outcome"),
 		requests:  counter("graph_requests_total", "Requests sent to Microsoft Graph.", "tenant"),
 		throttled: counter("graph_throttled_total", "Requests that Microsoft Graph throttled.", "tenant"),

@@ -20,7 +20,7 @@ import (
 )
 
 // ErrUnknownObject says that nothing deleted, owned or stored has a name.
-var ErrUnknownObject = errors.New("nothing that was deleted, and nothing that a run has stored, is named")
+var ErrUnknownObject = errors.New("no deleted object, and no object in a stored run, has the name")
 
 // FindDeleted finds what a person wants back, by its key in the baseline, its id
 // or its displayName: among what the state owns and the deleted items, else in

@@ -100,7 +100,7 @@ func (j *job) gate(ctx context.Context, takes time.Duration, hold *string) error
 	// Also by the wall clock: a machine that slept shows it there alone.
 	ends, then := lease.Expires(), j.Now().Add(takes)
 	if !ends.IsZero() && (then.After(ends) || then.Round(0).After(ends.Round(0))) {
-		return fmt.Errorf("the lease ends at %s, before a write could", ends.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the lease ends at %s, too early to finish a write", ends.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

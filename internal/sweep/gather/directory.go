@@ -192,7 +192,7 @@ func (r *reading) breakGlassUnknown() string {
 	var why []string
 	for _, name := range r.Baseline.BreakGlass.Users {
 		if n := r.directory.names[entra.Ref{Kind: entra.KindUser, Name: name}]; n.Problem() != "" {
-			why = append(why, fmt.Sprintf("no one user is the break-glass account %q%s", name, really(n)))
+			why = append(why, fmt.Sprintf("the break-glass account %q is not exactly one user%s", name, really(n)))
 		}
 	}
 	for _, ref := range r.Baseline.DirectoryNeeds() {
