@@ -1,6 +1,7 @@
 package yamldoc
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +106,16 @@ func TestProblemIsOneLine(t *testing.T) {
 	got := Problem{File: "a\nb", Line: 1, Column: 2, Message: "x\r\ny\x1b[31m"}.Error()
 	if want := "a b:1:2: x  y [31m"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestAHugeTextDoesNotFloodAMessage: the beginning and the end of a message stay,
+// whatever stands in the document.
+func TestAHugeTextDoesNotFloodAMessage(t *testing.T) {
+	huge := strings.Repeat("x", 20000)
+	p := Problem{File: "f.yaml", Line: 1, Column: 2, Path: "a." + huge, Message: huge + " is no name; give one"}
+	text := p.Error()
+	if len(text) > 2500 || !strings.HasPrefix(text, "f.yaml:1:2: a.xxx") || !strings.HasSuffix(text, "xx is no name; give one") {
+		t.Errorf("%d bytes: %.80s", len(text), text)
 	}
 }

@@ -49,9 +49,9 @@ func (p Problem) Error() string {
 		b.WriteString("warning: ")
 	}
 	if p.Path != "" {
-		b.WriteString(p.Path + ": ")
+		b.WriteString(bounded(oneLine(p.Path)) + ": ")
 	}
-	b.WriteString(oneLine(p.Message))
+	b.WriteString(bounded(oneLine(p.Message)))
 	if p.Suggestion != "" {
 		fmt.Fprintf(&b, " (did you mean %q?)", p.Suggestion)
 	}
@@ -116,6 +116,16 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// bounded leaves out the middle of a text that nobody would read to its end: what
+// is wrong stands at its beginning and what is to be done at its end.
+func bounded(s string) string {
+	const head, tail = 500, 300
+	if r := []rune(s); len(r) > head+tail+100 {
+		return string(r[:head]) + " … " + string(r[len(r)-tail:])
+	}
+	return s
 }
 
 // shorten keeps an offending text from flooding the message.
