@@ -3,6 +3,9 @@ package simulation
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +98,58 @@ func TestNoWriteBreaksAnExpectation(t *testing.T) {
 		w.read(expectedBaseline)
 		w.ask = func(r *sweep.Request) { r.Rollback = &sweep.Rollback{Run: made.Run} }
 		held("rolled back", w.run(sweep.Apply, true), "a second factor")
+	})
+}
+
+// TestARollbackTouchesWhatItsRunHasSent: what the run has only tried, and a later
+// one has done, is that one's.
+func TestARollbackTouchesWhatItsRunHasSent(t *testing.T) {
+	inOffice(t, graphsim.Options{Seed: 6, Users: 20, Policies: 0}, officeBaseline, func(w *office) {
+		described := func() map[string]string {
+			out := map[string]string{}
+			list, _ := w.act("bg1@contoso.com", "GET", "/identity/conditionalAccess/policies", "")["value"].([]any)
+			for _, p := range list {
+				m, _ := p.(map[string]any)
+				text, _ := m["description"].(string)
+				out[m["displayName"].(string)] = text
+			}
+			return out
+		}
+		faults := func(text string) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/_sim/faults", strings.NewReader(text))
+			answer := httptest.NewRecorder()
+			if w.sim.Handler().ServeHTTP(answer, r); answer.Code >= 300 {
+				t.Fatal(answer.Body)
+			}
+		}
+		w.run(sweep.Apply, true)
+		time.Sleep(time.Hour)
+		w.read(strings.ReplaceAll(officeBaseline, "    state:", "    description: changed\n    state:"))
+		faults("faults: [{match: {method: PATCH, nth: 1}, do: {status: 400}}]")
+		first := w.run(sweep.Apply, true)
+		faults("faults: []")
+		time.Sleep(time.Hour)
+		w.run(sweep.Apply, true)
+		want := described()
+		if len(want) != 2 {
+			t.Fatal(want)
+		}
+		failed := 0
+		for _, o := range first.Outcomes {
+			if o.Status == plan.Done {
+				want[o.Subject.Name] = ""
+			} else {
+				failed++
+			}
+		}
+		if failed != 1 {
+			t.Fatal(first.Outcomes)
+		}
+		time.Sleep(time.Hour)
+		w.ask = func(r *sweep.Request) { r.Rollback = &sweep.Rollback{Run: first.Run} }
+		w.run(sweep.Apply, true)
+		if got := described(); !maps.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
 	})
 }
