@@ -7,7 +7,7 @@
 #   ./grant-roles.sh OBJECT_ID_OF_THE_IDENTITY dismiss policies
 #
 # Parts: read, triage, baseline, termsOfUse, servicePrincipals, logs, dismiss,
-# dismissDetections, revokeSessions, disableAccount, policies.
+# dismissDetections, revokeSessions, disableAccount, servicePrincipalRisk, policies.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
@@ -28,11 +28,12 @@ RoleManagement.Read.Directory                    483bed4a-2ad3-4361-a73b-c83ccdb
 PrivilegedEligibilitySchedule.Read.AzureADGroup  edb419d6-7edc-42a3-9345-509bfdf5d87c  triage
 PrivilegedAssignmentSchedule.Read.AzureADGroup   cd4161cb-f098-48f8-a884-1eda9a42434c  triage
 Policy.Read.All                                  246dd0d5-5bd0-4def-940b-0421030a5b68  baseline
-Application.Read.All                             9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30  baseline
+Application.Read.All                             9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30  baseline,servicePrincipals
 Agreement.Read.All                               2f3e6f8c-093b-4c57-a58b-ba5ce494a169  termsOfUse
 IdentityRiskyServicePrincipal.Read.All           607c7344-0eed-41e5-823a-9695ebe1b7b0  servicePrincipals
 AuditLog.Read.All                                b0afded3-3588-46d8-8b3d-9842eff778da  logs
 IdentityRiskyUser.ReadWrite.All                  656f6061-f9fe-4807-9708-6a2e0934df76  dismiss
+IdentityRiskyServicePrincipal.ReadWrite.All      cb8d6980-6bcb-4507-afec-ed6de3a2d798  servicePrincipalRisk
 IdentityRiskEvent.ReadWrite.All                  db06fb33-1953-4b7b-a2ac-f1e2c854f7ae  dismissDetections
 User.RevokeSessions.All                          77f3a031-c388-4f99-b373-dc68676a979e  revokeSessions
 User.EnableDisableAccount.All                    3011c876-62b7-4ada-afa2-506cbbecc68c  disableAccount
@@ -40,7 +41,7 @@ Policy.ReadWrite.ConditionalAccess               01c0a623-fc9b-48e9-b794-0756f8e
 '
 for part in "$@"; do
   case $part in
-    read | triage | baseline | termsOfUse | servicePrincipals | logs | dismiss | dismissDetections | revokeSessions | disableAccount | policies) ;;
+    read | triage | baseline | termsOfUse | servicePrincipals | logs | dismiss | dismissDetections | revokeSessions | disableAccount | servicePrincipalRisk | policies) ;;
     *) echo "there is no part $part" >&2; exit 10 ;;
   esac
 done

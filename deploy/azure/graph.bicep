@@ -14,6 +14,7 @@ param dismiss bool
 param dismissDetections bool
 param revokeSessions bool
 param disableAccount bool
+param servicePrincipalRisk bool
 param policies bool
 
 var roles = {
@@ -26,11 +27,12 @@ var roles = {
   'PrivilegedEligibilitySchedule.Read.AzureADGroup': { id: 'edb419d6-7edc-42a3-9345-509bfdf5d87c', wanted: triage }
   'PrivilegedAssignmentSchedule.Read.AzureADGroup': { id: 'cd4161cb-f098-48f8-a884-1eda9a42434c', wanted: triage }
   'Policy.Read.All': { id: '246dd0d5-5bd0-4def-940b-0421030a5b68', wanted: baseline }
-  'Application.Read.All': { id: '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30', wanted: baseline }
+  'Application.Read.All': { id: '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30', wanted: baseline || servicePrincipals }
   'Agreement.Read.All': { id: '2f3e6f8c-093b-4c57-a58b-ba5ce494a169', wanted: termsOfUse }
   'IdentityRiskyServicePrincipal.Read.All': { id: '607c7344-0eed-41e5-823a-9695ebe1b7b0', wanted: servicePrincipals }
   'AuditLog.Read.All': { id: 'b0afded3-3588-46d8-8b3d-9842eff778da', wanted: logs }
   'IdentityRiskyUser.ReadWrite.All': { id: '656f6061-f9fe-4807-9708-6a2e0934df76', wanted: dismiss }
+  'IdentityRiskyServicePrincipal.ReadWrite.All': { id: 'cb8d6980-6bcb-4507-afec-ed6de3a2d798', wanted: servicePrincipalRisk }
   'IdentityRiskEvent.ReadWrite.All': { id: 'db06fb33-1953-4b7b-a2ac-f1e2c854f7ae', wanted: dismissDetections }
   'User.RevokeSessions.All': { id: '77f3a031-c388-4f99-b373-dc68676a979e', wanted: revokeSessions }
   'User.EnableDisableAccount.All': { id: '3011c876-62b7-4ada-afa2-506cbbecc68c', wanted: disableAccount }

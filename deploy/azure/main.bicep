@@ -40,7 +40,7 @@ param baseline bool = true
 @description('A policy of the baseline asks for terms of use: reads the agreements.')
 param termsOfUse bool = false
 
-@description('Report risky workload identities.')
+@description('Report risky workload identities, and decide about them: reads them, their detections and applications.')
 param servicePrincipals bool = false
 
 @description('Read the audit and sign-in logs: who changed a policy, evidence for promote, sign-ins of break-glass accounts.')
@@ -57,6 +57,9 @@ param revokeSessions bool = false
 
 @description('Enforcement: disable the accounts of users whom an escalation confirms compromised. Adds a role that writes.')
 param disableAccount bool = false
+
+@description('Enforcement: dismiss the risk of service principals and confirm them compromised. Needs servicePrincipals. Adds a role that writes.')
+param servicePrincipalRisk bool = false
 
 @description('Enforcement: write Conditional Access. Adds a role that writes.')
 param policies bool = false
@@ -154,6 +157,7 @@ module graphRoles 'graph.bicep' = if (grantGraphRoles) {
     dismissDetections: dismissDetections
     revokeSessions: revokeSessions
     disableAccount: disableAccount
+    servicePrincipalRisk: servicePrincipalRisk
     policies: policies
   }
 }
@@ -235,6 +239,7 @@ resource settings 'Microsoft.Web/sites/config@2023-12-01' = {
     RISKSWEEP_ENFORCEMENT_DISMISS_DETECTIONS: dismissDetections ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_REVOKE_SESSIONS: revokeSessions ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_DISABLE_ACCOUNT: disableAccount ? 'true' : 'false'
+    RISKSWEEP_ENFORCEMENT_SERVICE_PRINCIPALS: servicePrincipalRisk ? 'true' : 'false'
     RISKSWEEP_ENFORCEMENT_POLICIES: policies ? 'true' : 'false'
   }
 }

@@ -25,6 +25,10 @@ import (
 type Reader interface {
 	RiskyUsers(context.Context, entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error]
 	Detections(context.Context, entra.DetectionQuery) iter.Seq2[entra.Page[entra.Detection], error]
+	// RiskyServicePrincipals lists all of them, ServicePrincipalDetections reads the
+	// detections of some, or of all for nil.
+	RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error]
+	ServicePrincipalDetections(context.Context, []entra.ID) iter.Seq2[entra.Page[entra.Detection], error]
 	// Accounts reads the accounts of users; one that does not exist is left out.
 	Accounts(ctx context.Context, ids []entra.ID) (map[entra.ID]entra.Account, error)
 	// Object reads one policy, named location or authentication strength.

@@ -5,7 +5,9 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
-var _ = enter(plan.ConfirmCompromised, userAction{
+var _ = enter(plan.ConfirmCompromised, confirmation)
+
+var confirmation = userAction{
 	already: func(live *Live) string {
 		if live.User.RiskState == entra.StateConfirmedCompromised {
 			return isState(live.User)
@@ -13,4 +15,4 @@ var _ = enter(plan.ConfirmCompromised, userAction{
 		return ""
 	},
 	taken: func(_ plan.Action, live *Live) bool { return live.User.RiskState == entra.StateConfirmedCompromised },
-})
+}

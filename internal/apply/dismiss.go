@@ -9,7 +9,9 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
-var _ = enter(plan.Dismiss, userAction{
+var _ = enter(plan.Dismiss, dismissal)
+
+var dismissal = userAction{
 	already: func(live *Live) string {
 		if !live.User.RiskState.Open() && len(live.Detections) == 0 {
 			return "nothing is open that could be dismissed: " + isState(live.User)
@@ -23,7 +25,7 @@ var _ = enter(plan.Dismiss, userAction{
 	otherwise: func(u *entra.RiskyUser) bool {
 		return u.RiskState == entra.StateRemediated || u.RiskState == entra.StateConfirmedSafe
 	},
-})
+}
 
 // dismissed judges by the planned detections: new risk may have set the user
 // back to atRisk.

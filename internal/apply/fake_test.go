@@ -18,6 +18,7 @@ type tenant struct {
 	users      map[string]*entra.RiskyUser
 	detections map[string]*entra.Detection
 	accounts   map[string]*entra.Account
+	principals map[string]*entra.RiskyServicePrincipal
 	objects    map[entra.ObjectKind][]entra.Document
 	deleted    map[entra.ObjectKind][]entra.Document
 	next       int
@@ -31,7 +32,7 @@ type tenant struct {
 }
 
 func newTenant() *tenant {
-	return &tenant{users: map[string]*entra.RiskyUser{}, detections: map[string]*entra.Detection{}, accounts: map[string]*entra.Account{}, objects: map[entra.ObjectKind][]entra.Document{}}
+	return &tenant{users: map[string]*entra.RiskyUser{}, detections: map[string]*entra.Detection{}, accounts: map[string]*entra.Account{}, principals: map[string]*entra.RiskyServicePrincipal{}, objects: map[entra.ObjectKind][]entra.Document{}}
 }
 
 func (t *tenant) user(id string, detections ...string) plan.Action {
@@ -188,6 +189,9 @@ func (t *tenant) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (
 	}
 	if kind.OnAccount() {
 		return t.actOnAccount(ctx, kind, ids[0])
+	}
+	if kind.OnPrincipal() {
+		return t.actOnPrincipals(ctx, kind, ids)
 	}
 	state := map[plan.Kind]entra.RiskState{plan.Dismiss: entra.StateDismissed, plan.ConfirmCompromised: entra.StateConfirmedCompromised, plan.ConfirmSafe: entra.StateConfirmedSafe}
 	return t.risk(ctx, string(kind), ids, state[kind])

@@ -15,12 +15,18 @@ func Moved(want *plan.Risk, live *Live) string {
 	case live == nil || live.User == nil:
 		return "the user is no longer among the risky users"
 	}
-	u := live.User
-	switch {
+	switch u := live.User; {
 	case u.IsDeleted == nil || *u.IsDeleted:
 		return "the user is deleted"
-	case u.IsProcessing == nil || *u.IsProcessing:
+	case processing(u):
 		return "the service is still processing the user's risk"
+	}
+	return movedRisk(want, live)
+}
+
+// movedRisk says in what the risk of somebody is no longer what the plan saw.
+func movedRisk(want *plan.Risk, live *Live) string {
+	switch u := live.User; {
 	case u.RiskState != want.RiskState:
 		return fmt.Sprintf("riskState was %s and is %s now", want.RiskState, u.RiskState)
 	case u.RiskLevel != want.RiskLevel:

@@ -33,7 +33,7 @@ func (r *run) readBack(ctx context.Context, kind plan.Kind, out []sent) {
 		detail := "accepted; could not be read back"
 		status := plan.Processing
 		if s.lost != nil {
-			status, detail = plan.Unknown, "the answer was lost ("+s.lost.Error()+") and the user could not be read back"
+			status, detail = plan.Unknown, "the answer was lost ("+s.lost.Error()+") and the "+kind.Words().Noun+" could not be read back"
 		}
 		if err != nil {
 			detail += ": " + err.Error()

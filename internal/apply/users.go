@@ -99,7 +99,7 @@ func (r *run) order(ctx context.Context, kind plan.Kind, batch []plan.Action) (n
 		fenced, err := r.fence(ctx, batch)
 		if err != nil {
 			// Without the fence nothing may be sent; the users are left as they are.
-			r.settleAll(ctx, batch, plan.NotAttempted, "", "the user could not be read again before the write: "+err.Error())
+			r.settleAll(ctx, batch, plan.NotAttempted, "", "the "+kind.Words().Noun+" could not be read again before the write: "+err.Error())
 			return nil, "", nil
 		}
 		batch = fenced
@@ -200,14 +200,17 @@ func notAsked(what string, owner entra.ID, row string) error {
 	return fmt.Errorf("the answer holds the %s %q of the user %q, for whom nobody asked: %w", what, row, owner, entra.ErrMalformed)
 }
 
-// readUsers reads what shows the effect of the actions: the risk of their users,
-// or the accounts.
+// readUsers reads what shows the effect of the actions: the risk of their users or
+// service principals, or the accounts.
 func readUsers(ctx context.Context, reader Reader, actions []plan.Action, since time.Time) (map[entra.ID]*Live, error) {
 	out := make(map[entra.ID]*Live, len(actions))
 	if err := readAccounts(ctx, reader, actions, out); err != nil {
 		return nil, err
 	}
-	onRisk := slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Kind.OnAccount() })
+	if err := readPrincipals(ctx, reader, actions, since, out); err != nil {
+		return nil, err
+	}
+	onRisk := slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Kind.OnAccount() || a.Kind.OnPrincipal() })
 	return readRisk(ctx, reader, onRisk, since, out)
 }
 
@@ -249,8 +252,7 @@ func readRisk(ctx context.Context, reader Reader, actions []plan.Action, since t
 				if l == nil {
 					return nil, notAsked("detection", d.UserID, d.ID)
 				}
-				l.Detections = append(l.Detections, plan.SeenDetection{ID: d.ID, RiskEventType: d.RiskEventType,
-					RiskLevel: d.RiskLevel, RiskState: d.RiskState, LastUpdatedDateTime: d.LastUpdatedDateTime, RequestID: d.RequestID})
+				l.Detections = append(l.Detections, seen(d))
 			}
 		}
 	}

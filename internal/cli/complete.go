@@ -21,7 +21,7 @@ type completion = func(cmd *cobra.Command, args []string, begun string) ([]strin
 // outputs are the forms of the commands that have others than text and json.
 var outputs = map[string][]string{
 	"plan": {"text", "wide", "json"}, "apply": {"text", "wide", "json"}, "detections list": {"table", "wide", "json", "jsonl", "csv"}, "users list": {"table", "wide", "json", "jsonl", "csv"},
-	"users history": {"table", "wide", "json", "jsonl", "csv"}, "coverage": {"table", "json", "csv"}, "report history": {"table", "json", "csv"}, "report actions": {"table", "json", "csv"},
+	"users history": {"table", "wide", "json", "jsonl", "csv"}, "serviceprincipals list": {"table", "wide", "json", "jsonl", "csv"}, "coverage": {"table", "json", "csv"}, "report history": {"table", "json", "csv"}, "report actions": {"table", "json", "csv"},
 	"report list": {"table", "json"}, "config show": {"table", "json"}, "config keys": {"table", "wide", "json"}, "doctor": {"table", "json"}, "baseline diff": {"text", "json", "markdown"},
 }
 
@@ -34,7 +34,10 @@ func (c *command) arguments() map[string]completion {
 		"baseline adopt": c.pairs,
 	}
 	for _, k := range plan.UserKinds() {
-		out["users "+strings.ReplaceAll(k.Words().Name, " ", "-")] = c.upTo(1000, c.userNames)
+		out[orderPath(k)] = c.upTo(1000, c.userNames)
+	}
+	for _, k := range plan.PrincipalKinds() {
+		out[orderPath(k)] = c.upTo(1000, c.principalNames)
 	}
 	return out
 }
@@ -176,6 +179,33 @@ func (c *command) runNames(cmd *cobra.Command) []string {
 		return nil
 	}
 	return ids
+}
+
+// principalNames are the risky service principals of the last sweep.
+func (c *command) principalNames(cmd *cobra.Command) []string {
+	_, l, _ := c.quiet(cmd)
+	if l == nil {
+		return nil
+	}
+	run, err := lastSweep(cmd, l)
+	if err != nil {
+		return nil
+	}
+	in, _, err := l.Open(cmd.Context(), run, "serviceprincipals.jsonl")
+	if err != nil {
+		return nil
+	}
+	defer in.Close()
+	var out []string
+	for p, err := range report.ReadLines[struct{ DisplayName string }](in) {
+		if err != nil || len(out) == maxOffered {
+			break
+		}
+		if p.DisplayName != "" {
+			out = append(out, p.DisplayName)
+		}
+	}
+	return out
 }
 
 // userNames are the risky users of the last sweep.

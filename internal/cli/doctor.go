@@ -103,7 +103,8 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if t.Triage != "" {
 		parts = append(parts, doctor.Triage)
 	}
-	if a.Config.Sweep.ServicePrincipals == "true" {
+	rules, triageProblems := a.Triage(t)
+	if a.Config.Sweep.ServicePrincipals == "true" || a.Config.Enforcement.ServicePrincipals || rules != nil && rules.DecidesPrincipals() {
 		parts = append(parts, doctor.ServicePrincipals)
 	}
 	if a.Config.Sweep.Logs != "off" {
@@ -134,8 +135,8 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if problems := a.CheckExceptions(t); problems.Err() != nil {
 		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "exceptions", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep exceptions validate"})
 	}
-	if _, problems := a.Triage(t); problems.Err() != nil {
-		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "triage", Status: doctor.Fail, Detail: problems[0].Error(), Fix: "risksweep triage validate"})
+	if triageProblems.Err() != nil {
+		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "triage", Status: doctor.Fail, Detail: triageProblems[0].Error(), Fix: "risksweep triage validate"})
 	}
 	client, err := a.Graph(t)
 	if err != nil {

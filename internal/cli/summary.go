@@ -149,6 +149,7 @@ func (c *command) printCounts(r sweep.Result) {
 	if len(users) > 0 {
 		c.line("users", strings.Join(users, "; "))
 	}
+	c.printPrincipals(r, byKind)
 	same, foreign, change := standing(r.Entries)
 	var policies []string
 	if len(r.Entries) > 0 {
@@ -164,6 +165,29 @@ func (c *command) printCounts(r sweep.Result) {
 		if e.Promotion != nil {
 			c.line("promote", printable(e.DisplayName+" "+e.Promotion.Text()))
 		}
+	}
+}
+
+// printPrincipals says how many service principals are concerned; nothing where
+// none is at risk.
+func (c *command) printPrincipals(r sweep.Result, byKind map[plan.Kind]map[plan.OutcomeStatus]int) {
+	var said []string
+	if n := r.Counts["servicePrincipalsNeedPerson"]; n == 1 {
+		said = append(said, "1 needs a person")
+	} else if n > 1 {
+		said = append(said, fmt.Sprintf("%d need a person", n))
+	}
+	for _, k := range plan.PrincipalKinds() {
+		if n := byKind[k]; n != nil {
+			said = append(said, k.Words().Name+": "+countWords(n))
+		}
+	}
+	if at := r.Counts["servicePrincipalsAtRisk"]; at > 0 || len(said) > 0 {
+		text := strings.Join(append([]string{fmt.Sprintf("%d at risk", at)}, said...), "; ")
+		if r.Kind == ledger.KindOrder { // which read no others
+			text = strings.Join(said, "; ")
+		}
+		c.line("workload", text)
 	}
 }
 
@@ -228,7 +252,11 @@ func raised(v plan.Violation) string {
 // take effect: nothing is ordered for them in this run.
 func (c *command) printHeldBack(r sweep.Result) {
 	var names []string
+	noun := "user"
 	for _, o := range r.Settled {
+		if o.Kind.OnPrincipal() {
+			noun = "user or service principal"
+		}
 		if o.Status == plan.SettledPending {
 			names = append(names, nameOf(o.Subject))
 		}
@@ -240,16 +268,22 @@ func (c *command) printHeldBack(r sweep.Result) {
 	if len(names) > shownPeople && !c.wide {
 		list = append(names[:shownPeople:shownPeople], fmt.Sprintf("and %d more", len(names)-shownPeople))
 	}
-	c.line("held back", printable(fmt.Sprintf("%s, because an order of an earlier run may still take effect: %s", report.Number(len(names), "user"), strings.Join(list, ", "))))
+	c.line("held back", printable(fmt.Sprintf("%s, because an order of an earlier run may still take effect: %s", report.Number(len(names), noun), strings.Join(list, ", "))))
 }
 
-// printUserActions lists what is done, or would be, to users.
+// printUserActions lists what is done, or would be, to users and service
+// principals.
 func (c *command) printUserActions(w io.Writer, r sweep.Result) {
 	outcome := outcomes(r)
-	t := newTable("USER", "ACTION", "OUTCOME", "RULE", "WHY")
+	c.printActionsOf(w, r, "USER", "users.csv", plan.UserKinds(), outcome)
+	c.printActionsOf(w, r, "SERVICE PRINCIPAL", "serviceprincipals.csv", plan.PrincipalKinds(), outcome)
+}
+
+func (c *command) printActionsOf(w io.Writer, r sweep.Result, head, file string, kinds []plan.Kind, outcome map[string]plan.Outcome) {
+	t := newTable(head, "ACTION", "OUTCOME", "RULE", "WHY")
 	t.indent = 2
 	n := 0
-	for _, k := range plan.UserKinds() {
+	for _, k := range kinds {
 		for _, a := range r.Plan.Actions {
 			if a.Kind != k {
 				continue
@@ -264,7 +298,7 @@ func (c *command) printUserActions(w io.Writer, r sweep.Result) {
 	}
 	fmt.Fprintln(w)
 	t.print(w, c.Width)
-	c.printMore(n, len(t.rows), "users.csv")
+	c.printMore(n, len(t.rows), file)
 }
 
 // printMore says what was left out, and where it is.

@@ -187,17 +187,23 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 	})
 }
 
-// orderCommand is a one-off action on named users.
+// orderCommand is a one-off action on named users, or service principals.
 func (c *command) orderCommand(kind plan.Kind) *cobra.Command {
 	words := kind.Words()
+	subject, spared := "USER", "protected and break-glass users"
+	named, holders := "a user principal name or an object id", "also for users who hold a directory role"
+	if kind.OnPrincipal() {
+		subject, spared = "NAME", "protected service principals and the identity that risksweep itself works as"
+		named, holders = "the object id, the appId or the displayName of a service principal", "also for those that hold a directory role, and for applications of Microsoft's own"
+	}
 	var yes, privileged bool
 	var reason string
 	cmd := &cobra.Command{
-		Use: strings.ReplaceAll(words.Name, " ", "-") + " USER...", Short: words.Order, Args: cobra.MinimumNArgs(1),
+		Use: strings.ReplaceAll(words.Name, " ", "-") + " " + subject + "...", Short: words.Order, Args: cobra.MinimumNArgs(1),
 		Long: words.Order + `.
 
-USER is a user principal name or an object id. The order stands in for the
-allowlist and for enforcement; protected and break-glass users, the limits, HOLD,
+` + subject + ` is ` + named + `. The order stands in for the
+allowlist and for enforcement; ` + spared + `, the limits, HOLD,
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if yes && strings.TrimSpace(reason) == "" {
@@ -218,8 +224,8 @@ the look right before the write, the journal and the report hold all the same.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; say why with --reason")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
-	if kind.GuardsRoles() {
-		cmd.Flags().BoolVar(&privileged, "privileged", false, "also for users who hold a directory role")
+	if kind.GuardsRoles() || kind.OnPrincipal() {
+		cmd.Flags().BoolVar(&privileged, "privileged", false, holders)
 	}
 	return cmd
 }

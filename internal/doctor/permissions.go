@@ -11,17 +11,18 @@ type Part string
 
 // The parts, as deployments ask for them.
 const (
-	Read              Part = "read"              // report detections and risky users
-	Triage            Part = "triage"            // resolve the names of the triage file, know who is privileged
-	Baseline          Part = "baseline"          // compare the baseline with the tenant
-	TermsOfUse        Part = "termsOfUse"        // a policy of the baseline asks for terms of use
-	ServicePrincipals Part = "servicePrincipals" // report risky workload identities
-	Logs              Part = "logs"              // sweep.logs: read the audit and sign-in logs
-	Dismiss           Part = "dismiss"           // enforcement.dismiss and enforcement.confirmCompromised
-	DismissDetections Part = "dismissDetections" // enforcement.dismissDetections
-	RevokeSessions    Part = "revokeSessions"    // enforcement.revokeSessions
-	DisableAccount    Part = "disableAccount"    // enforcement.disableAccount
-	Policies          Part = "policies"          // enforcement.policies
+	Read                 Part = "read"                 // report detections and risky users
+	Triage               Part = "triage"               // resolve the names of the triage file, know who is privileged
+	Baseline             Part = "baseline"             // compare the baseline with the tenant
+	TermsOfUse           Part = "termsOfUse"           // a policy of the baseline asks for terms of use
+	ServicePrincipals    Part = "servicePrincipals"    // report risky workload identities
+	Logs                 Part = "logs"                 // sweep.logs: read the audit and sign-in logs
+	ServicePrincipalRisk Part = "servicePrincipalRisk" // enforcement.servicePrincipals
+	Dismiss              Part = "dismiss"              // enforcement.dismiss and enforcement.confirmCompromised
+	DismissDetections    Part = "dismissDetections"    // enforcement.dismissDetections
+	RevokeSessions       Part = "revokeSessions"       // enforcement.revokeSessions
+	DisableAccount       Part = "disableAccount"       // enforcement.disableAccount
+	Policies             Part = "policies"             // enforcement.policies
 )
 
 // auditLog is the permission that a sweep can do without.
@@ -50,11 +51,12 @@ func Permissions() []Permission {
 		{"PrivilegedEligibilitySchedule.Read.AzureADGroup", "edb419d6-7edc-42a3-9345-509bfdf5d87c", []Part{Triage}, "know who may become a member or owner of a group that holds a directory role (PIM for Groups); without it nobody is dismissed once there is such a group"},
 		{"PrivilegedAssignmentSchedule.Read.AzureADGroup", "cd4161cb-f098-48f8-a884-1eda9a42434c", []Part{Triage}, "know who is a member or owner of such a group for a time; without it nobody is dismissed once there is such a group"},
 		{"Policy.Read.All", "246dd0d5-5bd0-4def-940b-0421030a5b68", []Part{Baseline}, "read Conditional Access policies, named locations, strengths and security defaults"},
-		{"Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", []Part{Baseline}, "resolve applications by name, and find the identity that the job runs as"},
+		{"Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", []Part{Baseline, ServicePrincipals}, "resolve applications and service principals by name, know whose application each is, and find the identity that the job runs as"},
 		{"Agreement.Read.All", "2f3e6f8c-093b-4c57-a58b-ba5ce494a169", []Part{TermsOfUse}, "look up the terms of use that policies of the baseline ask for; without it those policies are blocked"},
 		{"IdentityRiskyServicePrincipal.Read.All", "607c7344-0eed-41e5-823a-9695ebe1b7b0", []Part{ServicePrincipals}, "read risky workload identities"},
 		{auditLog, "b0afded3-3588-46d8-8b3d-9842eff778da", []Part{Logs}, "read the audit and sign-in logs; without it nobody is named as who changed a policy, impact and promote have no evidence, and sign-ins of break-glass accounts are not seen"},
 		{"IdentityRiskyUser.ReadWrite.All", "656f6061-f9fe-4807-9708-6a2e0934df76", []Part{Dismiss}, "dismiss risk and confirm users compromised"},
+		{"IdentityRiskyServicePrincipal.ReadWrite.All", "cb8d6980-6bcb-4507-afec-ed6de3a2d798", []Part{ServicePrincipalRisk}, "dismiss the risk of service principals and confirm them compromised"},
 		{"IdentityRiskEvent.ReadWrite.All", "db06fb33-1953-4b7b-a2ac-f1e2c854f7ae", []Part{DismissDetections}, "close the risk of single sign-ins"},
 		{"User.RevokeSessions.All", "77f3a031-c388-4f99-b373-dc68676a979e", []Part{RevokeSessions}, "revoke the sessions of users"},
 		{"User.EnableDisableAccount.All", "3011c876-62b7-4ada-afa2-506cbbecc68c", []Part{DisableAccount}, "disable and enable accounts; those of administrators only with the directory role Privileged Authentication Administrator"},

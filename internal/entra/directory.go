@@ -58,12 +58,15 @@ type Tenant struct {
 	VerifiedDomain   string `json:"verifiedDomain,omitempty"`
 }
 
-// Privileged is every user whom a directory role reaches, active or eligible,
-// directly or through groups.
+// Privileged is every user and service principal that a directory role reaches,
+// active or eligible, directly or through groups.
 type Privileged struct {
 	// Users says of each user object id how, in words that go on from "the
 	// user".
 	Users map[ID][]string
+	// Principals says the same of service principals, in words that go on from
+	// "the service principal".
+	Principals map[ID][]string
 }
 
 // RoleHolder is a user who holds a directory role now, alone or by a group.

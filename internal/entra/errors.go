@@ -5,15 +5,17 @@ import "errors"
 // The kinds of failure that callers decide on with errors.Is. The detail
 // (status, code, request id) is in the error that wraps them.
 var (
-	ErrNotFound     = errors.New("not found")
-	ErrNotRisky     = errors.New("not among the tenant's risky users")
-	ErrConflict     = errors.New("conflict")
-	ErrBadRequest   = errors.New("refused as a bad request")
-	ErrUnauthorized = errors.New("sign-in refused")
-	ErrForbidden    = errors.New("permission missing")
-	ErrUnlicensed   = errors.New("licence missing")
-	ErrThrottled    = errors.New("throttled")
-	ErrUnavailable  = errors.New("service unavailable")
+	ErrNotFound = errors.New("not found")
+	ErrNotRisky = errors.New("not among the tenant's risky users")
+	// ErrPrincipalNotRisky is ErrNotRisky of a service principal.
+	ErrPrincipalNotRisky = errors.New("not among the tenant's risky service principals")
+	ErrConflict          = errors.New("conflict")
+	ErrBadRequest        = errors.New("refused as a bad request")
+	ErrUnauthorized      = errors.New("sign-in refused")
+	ErrForbidden         = errors.New("permission missing")
+	ErrUnlicensed        = errors.New("licence missing")
+	ErrThrottled         = errors.New("throttled")
+	ErrUnavailable       = errors.New("service unavailable")
 	// ErrPrivileged is an order for a user who holds a directory role, given without
 	// saying that such users are meant.
 	ErrPrivileged = errors.New("privileged")

@@ -106,7 +106,8 @@ func NeverAllowed(eventType string) bool {
 	}
 	t := strings.ToLower(eventType)
 	switch t {
-	case "leakedcredentials", "adminconfirmedusercompromised", "attackerinthemiddle", "generic":
+	case "leakedcredentials", "adminconfirmedusercompromised", "attackerinthemiddle", "generic",
+		"adminconfirmedserviceprincipalcompromised", "maliciousapplication", "suspiciousapplication":
 		return true
 	}
 	return strings.HasPrefix(t, "investigationsthreatintelligence")

@@ -40,6 +40,9 @@ var shapes = []shape{
 	{method: http.MethodPost, path: "/identityProtection/riskyUsers/confirmCompromised"},
 	{method: http.MethodPost, path: "/identityProtection/riskyUsers/confirmSafe"},
 
+	{method: http.MethodPost, path: "/identityProtection/riskyServicePrincipals/dismiss"},
+	{method: http.MethodPost, path: "/identityProtection/riskyServicePrincipals/confirmCompromised"},
+
 	{method: http.MethodPost, path: "/auditLogs/signIns/dismiss"},
 	{method: http.MethodPost, path: "/auditLogs/signIns/confirmSafe"},
 	{method: http.MethodPost, path: "/users/{id}/revokeSignInSessions", body: empty},

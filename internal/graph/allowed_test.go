@@ -66,7 +66,13 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		risky = page.Items[0]
 		break
 	}
-	user := string(risky.ID)
+	user, principal := string(risky.ID), ""
+	for page, err := range c.RiskyServicePrincipals(ctx(t)) {
+		if err != nil || len(page.Items) == 0 {
+			t.Fatal(page, err)
+		}
+		principal = string(page.Items[0].ID)
+	}
 	refs := []entra.Ref{{Kind: entra.KindUser, Name: risky.UserPrincipalName}, {Kind: entra.KindUser, Name: user}, {Kind: entra.KindGroup, Name: user}}
 	body := map[entra.ObjectKind]entra.Document{
 		entra.KindPolicy: {"displayName": "P", "state": "disabled", "grantControls": map[string]any{"operator": "OR", "builtInControls": []any{"mfa"}},
@@ -96,6 +102,9 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 	calls := map[string]func(context.Context) error{
 		"ActOnUsers": func(ctx context.Context) error {
 			var errs []error
+			for _, k := range plan.PrincipalKinds() {
+				errs = append(errs, only(c.ActOnUsers(ctx, k, []string{principal})))
+			}
 			for _, k := range plan.UserKinds() {
 				if k.OnDetections() {
 					if err := only(c.ActOnUsers(ctx, k, []string{user})); !errors.Is(err, entra.ErrBadRequest) {
@@ -147,7 +156,8 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		"Detections":                 func(ctx context.Context) error { return drain(c.Detections(ctx, entra.DetectionQuery{Open: true})) },
 		"RiskyUsers":                 func(ctx context.Context) error { return drain(c.RiskyUsers(ctx, entra.RiskyUserQuery{})) },
 		"RiskyServicePrincipals":     func(ctx context.Context) error { return drain(c.RiskyServicePrincipals(ctx)) },
-		"ServicePrincipalDetections": func(ctx context.Context) error { return drain(c.ServicePrincipalDetections(ctx, c.ServerTime())) },
+		"ServicePrincipalDetections": func(ctx context.Context) error { return drain(c.ServicePrincipalDetections(ctx, []entra.ID{risky.ID})) },
+		"ServicePrincipals":          func(ctx context.Context) error { return only(c.ServicePrincipals(ctx, []entra.ID{risky.ID})) },
 		"RiskyUser":                  func(ctx context.Context) error { return only(c.RiskyUser(ctx, user)) },
 		"UserHistory":                func(ctx context.Context) error { return only(c.UserHistory(ctx, user)) },
 		"Tenant":                     func(ctx context.Context) error { return only(c.Tenant(ctx)) },
@@ -182,6 +192,7 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 	forms := map[string]int{
 		`POST /\$batch`: 0, `POST /directoryObjects/getByIds`: 0, `POST /identity/conditionalAccess/evaluate`: 0,
 		`POST /identityProtection/riskyUsers/(microsoft\.graph\.)?(dismiss|confirmCompromised|confirmSafe)`: 0,
+		`POST /identityProtection/riskyServicePrincipals/(microsoft\.graph\.)?(dismiss|confirmCompromised)`: 0,
 		`POST /users/` + id + `/revokeSignInSessions`:                                                       0, `PATCH /users/` + id: 0,
 		`POST /auditLogs/signIns/(dismiss|confirmSafe)`:                                              0,
 		`POST /identity/conditionalAccess/(policies|namedLocations)`:                                 0,

@@ -47,19 +47,21 @@ type reach struct {
 type privileges struct {
 	*Client
 	users map[entra.ID][]string
-	kinds map[entra.ID]entra.ObjectKind // empty for kinds that hold no members
-	names map[entra.ID]string           // of groups
-	done  map[entra.ID]bool             // groups that were looked through
+	// principals are the service principals among those whom roles reach.
+	principals map[entra.ID][]string
+	kinds      map[entra.ID]entra.ObjectKind // empty for kinds that hold no members
+	names      map[entra.ID]string           // of groups
+	done       map[entra.ID]bool             // groups that were looked through
 }
 
 // Privileged reads whom a directory role reaches, active or eligible, whatever
 // the role and its scope: who holds it, and who is a member or an owner of a
 // group that does, also through groups within groups, or may become one
 // (PIM for Groups). An owner counts since owners change who is a member.
-// Service principals are left out. What cannot be read is an error, also where
+// What cannot be read is an error, also where
 // the service says that the licence is missing: who is not known may be there.
 func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
-	p := &privileges{Client: c, users: map[entra.ID][]string{}, kinds: map[entra.ID]entra.ObjectKind{}, names: map[entra.ID]string{}, done: map[entra.ID]bool{}}
+	p := &privileges{Client: c, users: map[entra.ID][]string{}, principals: map[entra.ID][]string{}, kinds: map[entra.ID]entra.ObjectKind{}, names: map[entra.ID]string{}, done: map[entra.ID]bool{}}
 	open, err := p.holders(ctx)
 	for err == nil && len(open) > 0 {
 		var groups []entra.ID
@@ -70,10 +72,12 @@ func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, how := range p.users {
-		slices.Sort(how)
+	for _, found := range []map[entra.ID][]string{p.users, p.principals} {
+		for _, how := range found {
+			slices.Sort(how)
+		}
 	}
-	return &entra.Privileged{Users: p.users}, nil
+	return &entra.Privileged{Users: p.users, Principals: p.principals}, nil
 }
 
 // holders reads who holds a role by an assignment of their own.
@@ -146,6 +150,10 @@ func (p *privileges) sort(ctx context.Context, open []reach) ([]entra.ID, error)
 		case !known, kind == entra.KindUser:
 			if how := p.users[r.principal]; !slices.Contains(how, r.how) {
 				p.users[r.principal] = append(how, r.how)
+			}
+		case kind == entra.KindServicePrincipal:
+			if how := p.principals[r.principal]; !slices.Contains(how, r.how) {
+				p.principals[r.principal] = append(how, r.how)
 			}
 		case kind == entra.KindGroup && !p.done[r.principal]:
 			p.done[r.principal] = true

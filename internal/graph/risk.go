@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
+	"strings"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/identityprotection"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 )
 
 // riskPage is the largest page of the risk collections; one more is an error
@@ -71,11 +72,21 @@ func (c *Client) RiskyServicePrincipals(ctx context.Context) iter.Seq2[entra.Pag
 	}, nil, "")
 }
 
-// ServicePrincipalDetections reads the detections of workload identities that
-// were updated not before since; the zero time means all.
-func (c *Client) ServicePrincipalDetections(ctx context.Context, updated time.Time) iter.Seq2[entra.Page[entra.Detection], error] {
+// ServicePrincipalDetections reads the detections of some workload identities,
+// at most plan.PrincipalBatch, or of all for nil. It asks for equality alone, which is
+// what the service documents of this collection.
+func (c *Client) ServicePrincipalDetections(ctx context.Context, ids []entra.ID) iter.Seq2[entra.Page[entra.Detection], error] {
 	var f conjunction
-	f.add(changed(false, "lastUpdatedDateTime", updated))
+	if ids != nil {
+		if len(ids) == 0 || len(ids) > plan.PrincipalBatch {
+			return failed[entra.Detection](fmt.Errorf("graph: a query for %d service principals, not 1 to %d", len(ids), plan.PrincipalBatch))
+		}
+		equal := make([]string, len(ids))
+		for i, id := range ids {
+			equal[i] = "servicePrincipalId eq " + literal(string(id))
+		}
+		f.add(strings.Join(equal, " or "))
+	}
 	return listRisk(ctx, c, collection[entra.Detection]{
 		first: pathed(abs.GET, c.protection().ServicePrincipalRiskDetections().BaseRequestBuilder),
 		row:   decodeDetection, id: func(d *entra.Detection) string { return d.ID },

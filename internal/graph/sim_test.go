@@ -182,7 +182,7 @@ func TestSimulatedRiskIsReadWhole(t *testing.T) {
 		}
 		sps += len(page.Items)
 	}
-	for page, err := range c.ServicePrincipalDetections(t.Context(), time.Time{}) {
+	for page, err := range c.ServicePrincipalDetections(t.Context(), nil) {
 		if err != nil {
 			t.Fatal(err)
 		}

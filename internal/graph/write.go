@@ -12,7 +12,8 @@ import (
 )
 
 // ActOnUsers orders one kind of action on users in one request: on at most 60
-// risky ones, or on the account of one. Success means that the service took the order, not that it has
+// risky ones, on the account of one, or on at most plan.PrincipalBatch risky
+// service principals. Success means that the service took the order, not that it has
 // carried it out. It gives the service's request id, also with a refusal. A
 // failure that wraps entra.ErrUnknownOutcome may have had its effect.
 func (c *Client) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (requestID string, err error) {
@@ -28,21 +29,30 @@ func (c *Client) ActOnUsers(ctx context.Context, kind plan.Kind, ids []string) (
 		return c.actOnSignIns(ctx, kind, ids)
 	case plan.RevokeSessions, plan.DisableAccount, plan.EnableAccount:
 		return c.actOnAccount(ctx, kind, ids)
+	case plan.DismissServicePrincipal:
+		return c.actOnRisk(ctx, c.protection().RiskyServicePrincipals().Dismiss().BaseRequestBuilder, "servicePrincipalIds", ids, plan.PrincipalBatch)
+	case plan.ConfirmServicePrincipalCompromised:
+		return c.actOnRisk(ctx, c.protection().RiskyServicePrincipals().ConfirmCompromised().BaseRequestBuilder, "servicePrincipalIds", ids, plan.PrincipalBatch)
 	default:
 		return "", fmt.Errorf("graph: no action on users: %s: %w", kind, entra.ErrBadRequest)
 	}
+	return c.actOnRisk(ctx, at, "userIds", ids, maxIDs)
+}
+
+// actOnRisk orders something about the risk of some users, or of service principals.
+func (c *Client) actOnRisk(ctx context.Context, at abs.BaseRequestBuilder, parameter string, ids []string, most int) (requestID string, err error) {
 	if err := c.hasRisk(); err != nil {
 		return "", err
 	}
-	if len(ids) == 0 || len(ids) > maxIDs {
-		return "", fmt.Errorf("graph: an action on %d users, not 1 to %d: %w", len(ids), maxIDs, entra.ErrBadRequest)
+	if len(ids) == 0 || len(ids) > most {
+		return "", fmt.Errorf("graph: an action on %d ids, not 1 to %d: %w", len(ids), most, entra.ErrBadRequest)
 	}
 	for _, id := range ids {
 		if id == "" {
 			return "", errNoID
 		}
 	}
-	r, err := pathed(abs.POST, at).with(map[string][]string{"userIds": ids})
+	r, err := pathed(abs.POST, at).with(map[string][]string{parameter: ids})
 	if err != nil {
 		return "", err
 	}

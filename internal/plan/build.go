@@ -27,6 +27,8 @@ type Input struct {
 	// AtRisk is how many users are atRisk now. Without a count no action on a
 	// user is within the share.
 	AtRisk Counted
+	// PrincipalsAtRisk is the same of service principals.
+	PrincipalsAtRisk Counted
 	// RequestsPerSecond is the allowed rate; zero is unpaced.
 	RequestsPerSecond float64
 }
@@ -40,6 +42,9 @@ type Counted struct {
 
 // Count is a number that was counted.
 func Count(n int) Counted { return Counted{n, true} }
+
+// Known reports whether it was counted.
+func (c Counted) Known() bool { return c.known }
 
 // Detections stands among numbers of actions for the detections that were closed
 // by themselves. It is no kind of action.
@@ -67,7 +72,7 @@ func Build(in Input) Plan {
 		}
 		p.Actions[i] = a
 	}
-	p.Violations = append(p.Violations, Check(p.Actions, in.Limits, in.Recent, in.AtRisk)...)
+	p.Violations = append(p.Violations, Check(p.Actions, in.Limits, in.Recent, in.AtRisk, in.PrincipalsAtRisk)...)
 	for _, v := range p.Violations {
 		for i := range p.Actions {
 			a := &p.Actions[i]
@@ -134,7 +139,7 @@ func (p *Plan) blockDependents() {
 // Check says which limits the ready actions would go beyond. An action of a
 // kind beyond its limit is refused with its whole kind: a number over the limit
 // suggests a bad rule, so none of that kind is sent.
-func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Violation {
+func Check(actions []Action, l Limits, recent map[Kind]int, atRisk, principalsAtRisk Counted) []Violation {
 	wanted, done := map[Kind]int{}, map[Kind]int{}
 	detections := 0
 	for _, a := range actions {
@@ -143,8 +148,11 @@ func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Vi
 			detections += len(a.Closes())
 		}
 	}
-	if least := atRiskOf(actions); atRisk.known && atRisk.n < least { // they came while the users were counted
-		atRisk.n = least
+	users, principals := population{Kind.onRisk, "user", atRisk}, population{Kind.OnPrincipal, "service principal", principalsAtRisk}
+	for _, of := range []*population{&users, &principals} {
+		if least := of.among(actions); of.atRisk.known && of.atRisk.n < least { // they came while they were counted
+			of.atRisk.n = least
+		}
 	}
 	for k, n := range recent {
 		done[k.row().limit] += n
@@ -162,25 +170,34 @@ func Check(actions []Action, l Limits, recent map[Kind]int, atRisk Counted) []Vi
 			})
 		}
 	}
-	return append(out, checkShare(l.MaxShareOfRiskyUsers, wanted, done, atRisk)...)
+	out = append(out, users.checkShare(l.MaxShareOfRiskyUsers, wanted, done)...)
+	return append(out, principals.checkShare(l.MaxShareOfRiskyUsers, wanted, done)...)
 }
 
-// atRiskOf counts the users of the actions who were seen atRisk.
-func atRiskOf(actions []Action) int {
+// population are those of whom a share may be acted on: the users at risk, or the
+// service principals, each among themselves.
+type population struct {
+	acted  func(Kind) bool
+	noun   string
+	atRisk Counted
+}
+
+// among counts those of the actions who were seen atRisk.
+func (p population) among(actions []Action) int {
 	seen := map[entra.ID]bool{}
 	for _, a := range actions {
-		if a.Kind.onRisk() && a.Risk != nil && a.Risk.RiskState == entra.StateAtRisk {
+		if p.acted(a.Kind) && a.Risk != nil && a.Risk.RiskState == entra.StateAtRisk {
 			seen[a.Subject.ID] = true
 		}
 	}
 	return len(seen)
 }
 
-// checkShare holds all actions on users together to a share of the users at
+// checkShare holds all actions on a population together to a share of those at
 // risk. Those that were settled within the 24 hours were at risk too
 // and stay in the base, so that a run cut short is not refused its other half.
-func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Violation {
-	w, d := ofUsers(wanted), ofUsers(done)
+func (p population) checkShare(limit float64, wanted, done map[Kind]int) []Violation {
+	w, d, atRisk := p.of(wanted), p.of(done), p.atRisk
 	base := atRisk.n + d
 	if w == 0 || atRisk.known && (base < shareFrom || float64(w+d) <= limit*float64(base)) {
 		return nil
@@ -189,14 +206,14 @@ func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Viol
 	if atRisk.known {
 		share = math.Round(float64(w+d)/float64(base)*1e4) / 1e4
 	}
-	text := fmt.Sprintf("limits.maxShareOfRiskyUsers allows %.0f %% of %d risky users in 24 h; %d done, %d wanted",
-		limit*100, base, d, w)
+	text := fmt.Sprintf("limits.maxShareOfRiskyUsers allows %.0f %% of %d risky %ss in 24 h; %d done, %d wanted",
+		limit*100, base, p.noun, d, w)
 	if !atRisk.known {
-		text = "limits.maxShareOfRiskyUsers cannot be checked: the users at risk were not counted"
+		text = fmt.Sprintf("limits.maxShareOfRiskyUsers cannot be checked: the %ss at risk were not counted", p.noun)
 	}
 	var out []Violation
-	for _, k := range UserKinds() {
-		if wanted[k] > 0 && k.onRisk() {
+	for _, k := range Kinds() {
+		if wanted[k] > 0 && p.acted(k) {
 			out = append(out, Violation{Kind: k, Limit: "limits.maxShareOfRiskyUsers", Allowed: limit, Done: d,
 				Wanted: share, Text: text})
 		}
@@ -204,11 +221,11 @@ func checkShare(limit float64, wanted, done map[Kind]int, atRisk Counted) []Viol
 	return out
 }
 
-// ofUsers counts the actions on the risk of users. What is done to an account
+// of counts the actions on the risk of a population. What is done to an account
 // goes with a confirmation, or is ordered by name.
-func ofUsers(counts map[Kind]int) (all int) {
+func (p population) of(counts map[Kind]int) (all int) {
 	for kind, n := range counts {
-		if kind.onRisk() {
+		if p.acted(kind) {
 			all += n
 		}
 	}

@@ -112,7 +112,38 @@ func TestTheShareIsOneForAllActionsOnUsers(t *testing.T) {
 		{"who is not at risk is not in the base", seen(users(Dismiss, 6), entra.StateDismissed), nil, Count(2), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if d := cmp.Diff(c.want, Check(c.acts, limits, c.recent, c.atRisk)); d != "" {
+			if d := cmp.Diff(c.want, Check(c.acts, limits, c.recent, c.atRisk, Count(0))); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// Service principals are counted among themselves, and have a number of their own;
+// what is done to them takes nothing of that for users.
+func TestLimitsOfServicePrincipals(t *testing.T) {
+	acts := func(n int) []Action {
+		return append(users(DismissServicePrincipal, n), users(ConfirmServicePrincipalCompromised, n)...)
+	}
+	limits := Limits{MaxDismissals: 1, MaxServicePrincipals: 4, MaxShareOfRiskyUsers: 0.25}
+	number := "limits.maxServicePrincipals allows 4 in 24 h; 1 done, 4 wanted"
+	share := "limits.maxShareOfRiskyUsers allows 25 % of 20 risky service principals in 24 h; 4 done, 2 wanted"
+	for _, c := range []struct {
+		name   string
+		acts   []Action
+		recent map[Kind]int
+		atRisk Counted
+		want   []Violation
+	}{
+		{"within", append(acts(2), users(Dismiss, 1)...), nil, Count(16), nil},
+		{"both kinds are one number", acts(2), map[Kind]int{ConfirmServicePrincipalCompromised: 1}, Count(5), []Violation{{DismissServicePrincipal, "limits.maxServicePrincipals", 4, 1, 4, number}}},
+		{"a share from 20 on", acts(1), map[Kind]int{DismissServicePrincipal: 4}, Count(16), []Violation{
+			{DismissServicePrincipal, "limits.maxServicePrincipals", 4, 4, 2, "limits.maxServicePrincipals allows 4 in 24 h; 4 done, 2 wanted"}, {DismissServicePrincipal, "limits.maxShareOfRiskyUsers", 0.25, 4, 0.3, share}}},
+		{"not counted", users(DismissServicePrincipal, 1), nil, Counted{}, []Violation{
+			{DismissServicePrincipal, "limits.maxShareOfRiskyUsers", 0.25, 0, 1, "limits.maxShareOfRiskyUsers cannot be checked: the service principals at risk were not counted"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, Check(c.acts, limits, c.recent, Count(4), c.atRisk)); d != "" {
 				t.Error(d)
 			}
 		})

@@ -20,20 +20,24 @@ const (
 	RevokeSessions     Kind = "revokeSessions"
 	DisableAccount     Kind = "disableAccount"
 	EnableAccount      Kind = "enableAccount" // one-off orders only
-	CreateLocation     Kind = "createLocation"
-	CreateStrength     Kind = "createStrength"
-	CreatePolicy       Kind = "createPolicy"
-	UpdateLocation     Kind = "updateLocation"
-	UpdateStrength     Kind = "updateStrength"
-	UpdatePolicy       Kind = "updatePolicy"
-	PromotePolicy      Kind = "promotePolicy" // report-only becomes enabled, on evidence
-	DeleteLocation     Kind = "deleteLocation"
-	DeleteStrength     Kind = "deleteStrength"
-	DeletePolicy       Kind = "deletePolicy"
-	BeginException     Kind = "beginException"  // puts users among the excluded ones of a policy
-	EndException       Kind = "endException"    // takes them out again
-	RestoreLocation    Kind = "restoreLocation" // out of the deleted items, under its id
-	RestorePolicy      Kind = "restorePolicy"
+	// The same of a workload identity.
+	DismissServicePrincipal            Kind = "dismissServicePrincipal"
+	ConfirmServicePrincipalCompromised Kind = "confirmServicePrincipalCompromised"
+
+	CreateLocation  Kind = "createLocation"
+	CreateStrength  Kind = "createStrength"
+	CreatePolicy    Kind = "createPolicy"
+	UpdateLocation  Kind = "updateLocation"
+	UpdateStrength  Kind = "updateStrength"
+	UpdatePolicy    Kind = "updatePolicy"
+	PromotePolicy   Kind = "promotePolicy" // report-only becomes enabled, on evidence
+	DeleteLocation  Kind = "deleteLocation"
+	DeleteStrength  Kind = "deleteStrength"
+	DeletePolicy    Kind = "deletePolicy"
+	BeginException  Kind = "beginException"  // puts users among the excluded ones of a policy
+	EndException    Kind = "endException"    // takes them out again
+	RestoreLocation Kind = "restoreLocation" // out of the deleted items, under its id
+	RestorePolicy   Kind = "restorePolicy"
 )
 
 // Enforcement is what apply may do; everything else is planned and reported
@@ -47,6 +51,9 @@ type Enforcement struct {
 	// the account of a user whom it confirms compromised.
 	RevokeSessions bool `json:"revokeSessions"`
 	DisableAccount bool `json:"disableAccount"`
+	// ServicePrincipals allows risk of workload identities to be dismissed and
+	// confirmed.
+	ServicePrincipals bool `json:"servicePrincipals"`
 	// Policies allows writes to policies, named locations and authentication
 	// strengths. What such a write needs besides (allowEnabledPolicies,
 	// allowWeakening, prune) the baseline has judged already.
@@ -64,15 +71,17 @@ type Limits struct {
 	MaxDismissals         int `json:"maxDismissals"`
 	MaxConfirmCompromised int `json:"maxConfirmCompromised"`
 	// MaxDetectionDismissals counts detections, and not users.
-	MaxDetectionDismissals int     `json:"maxDetectionDismissals"`
-	MaxRevocations         int     `json:"maxRevocations"`
-	MaxDisables            int     `json:"maxDisables"`
-	MaxShareOfRiskyUsers   float64 `json:"maxShareOfRiskyUsers"`
-	MaxPolicyCreates       int     `json:"maxPolicyCreates"`
-	MaxPolicyUpdates       int     `json:"maxPolicyUpdates"`
-	MaxPolicyDeletes       int     `json:"maxPolicyDeletes"`
-	MaxExceptions          int     `json:"maxExceptions"`
-	MaxPromotions          int     `json:"maxPromotions"`
+	MaxDetectionDismissals int `json:"maxDetectionDismissals"`
+	MaxRevocations         int `json:"maxRevocations"`
+	MaxDisables            int `json:"maxDisables"`
+	// MaxServicePrincipals counts the service principals that are acted on.
+	MaxServicePrincipals int     `json:"maxServicePrincipals"`
+	MaxShareOfRiskyUsers float64 `json:"maxShareOfRiskyUsers"`
+	MaxPolicyCreates     int     `json:"maxPolicyCreates"`
+	MaxPolicyUpdates     int     `json:"maxPolicyUpdates"`
+	MaxPolicyDeletes     int     `json:"maxPolicyDeletes"`
+	MaxExceptions        int     `json:"maxExceptions"`
+	MaxPromotions        int     `json:"maxPromotions"`
 }
 
 // kindLimits are the limits on numbers of actions, each named by the first of
@@ -87,6 +96,7 @@ var kindLimits = []struct {
 	{DismissDetections, "limits.maxDetectionDismissals", func(l Limits) int { return l.MaxDetectionDismissals }},
 	{RevokeSessions, "limits.maxRevocations", func(l Limits) int { return l.MaxRevocations }},
 	{DisableAccount, "limits.maxDisables", func(l Limits) int { return l.MaxDisables }},
+	{DismissServicePrincipal, "limits.maxServicePrincipals", func(l Limits) int { return l.MaxServicePrincipals }},
 	{CreatePolicy, "limits.maxPolicyCreates", func(l Limits) int { return l.MaxPolicyCreates }},
 	{UpdatePolicy, "limits.maxPolicyUpdates", func(l Limits) int { return l.MaxPolicyUpdates }},
 	{DeletePolicy, "limits.maxPolicyDeletes", func(l Limits) int { return l.MaxPolicyDeletes }},
@@ -98,6 +108,10 @@ var kindLimits = []struct {
 // BatchSize is how many users one risk action may name (riskyUser: dismiss),
 // and how many one query does.
 const BatchSize = 60
+
+// PrincipalBatch is how many service principals one action, and one query, may
+// name: fewer than the service takes, for a query joins them by "or".
+const PrincipalBatch = 20
 
 // kindRow is all that other packages ask about one kind of action.
 type kindRow struct {
@@ -113,6 +127,9 @@ type kindRow struct {
 	// account says that it acts on the user's account and not on the user's risk:
 	// it clears none, and is counted in no share of the users at risk.
 	account bool
+	// principal says that it is on the risk of a service principal and not of a
+	// user. What is said of users holds of it as well: batch, turn, verdict, record.
+	principal bool
 	// record is where the state remembers it, for the next runs to judge by.
 	record Record
 	// object and verb say what is written where it is no user.
@@ -192,6 +209,10 @@ var kinds = []kindRow{
 	{kind: EnableAccount, batch: 1, turn: 8, account: true, limit: EnableAccount, part: "disableAccount",
 		key:   "enableAccount by rule",
 		words: Words{"enable", "enable account", "enable the account of", "enabled the account of", "user", "", "Enable the accounts of the users named again"}},
+	onPrincipal(kindRow{kind: DismissServicePrincipal, verdict: "dismiss", turn: 10, record: Dismissal,
+		words: Words{"dismiss", "dismiss risk of service principal", "dismiss", "dismissed", "service principal", "", "Dismiss all risk of the service principals named"}}),
+	onPrincipal(kindRow{kind: ConfirmServicePrincipalCompromised, verdict: "confirmCompromised", turn: 9, record: Confirmation,
+		words: Words{"confirm compromised", "confirm service principal compromised", "confirm", "confirmed", "service principal", " compromised", "Confirm the service principals named as compromised: their risk becomes high"}}),
 	onObject(CreateLocation, Create, entra.KindLocation, "location", CreatePolicy),
 	onObject(CreateStrength, Create, entra.KindStrength, "strength", CreatePolicy),
 	onObject(CreatePolicy, Create, entra.KindPolicy, "policy", CreatePolicy),
@@ -208,6 +229,13 @@ var kinds = []kindRow{
 	ofException(EndException, End, "ended"),
 	onObject(RestoreLocation, Restore, entra.KindLocation, "location", CreatePolicy),
 	onObject(RestorePolicy, Restore, entra.KindPolicy, "policy", CreatePolicy),
+}
+
+// onPrincipal fills in what the actions on service principals have in common.
+func onPrincipal(row kindRow) kindRow {
+	row.principal, row.batch, row.limit, row.part = true, PrincipalBatch, DismissServicePrincipal, "servicePrincipalRisk"
+	row.key, row.allowed = "enforcement.servicePrincipals", func(e Enforcement) bool { return e.ServicePrincipals }
+	return row
 }
 
 // ofException is the row of a change of who is excluded from a policy by an
@@ -248,18 +276,24 @@ func Kinds() []Kind {
 // UserKinds are the kinds of action on users, in the order in which a person
 // is told.
 func UserKinds() []Kind {
-	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.OnUser() })
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.OnUser() || k.OnPrincipal() })
 }
 
-// OrderKinds are the kinds of action on users that a person may order.
+// PrincipalKinds are those on service principals.
+func PrincipalKinds() []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.OnPrincipal() })
+}
+
+// OrderKinds are the kinds of action on users that a person may order. All of
+// those on service principals may be ordered.
 func OrderKinds() []Kind {
 	return slices.DeleteFunc(UserKinds(), func(k Kind) bool { return k.Words().Order == "" })
 }
 
-// UserTurns are the kinds of action on users in the order in which they are
-// carried out.
+// UserTurns are the kinds of action on users and service principals in the order
+// in which they are carried out.
 func UserTurns() []Kind {
-	turns := UserKinds()
+	turns := append(UserKinds(), PrincipalKinds()...)
 	slices.SortFunc(turns, func(a, b Kind) int { return a.row().turn - b.row().turn })
 	return turns
 }
@@ -278,14 +312,24 @@ func KindOf(verb Verb, object entra.ObjectKind) Kind {
 // empty if it asks for none.
 func OnVerdict(verdict string) Kind {
 	for _, row := range kinds {
-		if row.verdict != "" && row.verdict == verdict {
+		if row.verdict != "" && row.verdict == verdict && !row.principal {
 			return row.kind
 		}
 	}
 	return ""
 }
 
-// Verdict is triage's word for an action on a user.
+// OnPrincipalVerdict is OnVerdict for a service principal.
+func OnPrincipalVerdict(verdict string) Kind {
+	for _, row := range kinds {
+		if row.principal && row.verdict == verdict {
+			return row.kind
+		}
+	}
+	return ""
+}
+
+// Verdict is triage's word for an action on a user or a service principal.
 func (k Kind) Verdict() string { return k.row().verdict }
 
 // Rank is the place of a kind in the order in which a person is told, -1 for
@@ -294,12 +338,16 @@ func (k Kind) Rank() int {
 	return slices.IndexFunc(kinds, func(row kindRow) bool { return row.kind == k })
 }
 
-// OnUser reports whether the action is on a user: on the user's risk, or on the
-// account.
+// OnUser reports whether the action is on somebody and on no object of the
+// baseline: on a user's risk or account, or on the risk of a service principal
+// (OnPrincipal), which is carried out, journaled and settled in the same way.
 func (k Kind) OnUser() bool { return k.row().batch > 0 }
 
+// OnPrincipal reports whether the action is on the risk of a service principal.
+func (k Kind) OnPrincipal() bool { return k.row().principal }
+
 // onRisk reports whether the action is on a user's risk.
-func (k Kind) onRisk() bool { return k.OnUser() && !k.OnAccount() }
+func (k Kind) onRisk() bool { return k.OnUser() && !k.OnAccount() && !k.OnPrincipal() }
 
 // OnDetections reports whether the action closes single detections of a user.
 func (k Kind) OnDetections() bool { return k.row().record == Closing }

@@ -26,20 +26,20 @@ func TestEveryKindHasAWholeRow(t *testing.T) {
 		case !k.OnUser() && k != PromotePolicy && KindOf(row.verb, row.object) != k:
 			t.Errorf("%s: %s of a %s is %s", k, row.verb, row.object, KindOf(row.verb, row.object))
 		}
-		if v := k.Verdict(); v != "" && OnVerdict(v) != k {
+		if v := k.Verdict(); v != "" && OnVerdict(v) != k && OnPrincipalVerdict(v) != k {
 			t.Errorf("%s: verdict %s asks for %s", k, v, OnVerdict(v))
 		}
 		turns[row.turn] = k.OnUser()
 	}
-	if d := cmp.Diff([]Kind{ConfirmCompromised, RevokeSessions, DisableAccount, Dismiss, ConfirmSafe, DismissDetections, SafeDetections, EnableAccount}, UserTurns()); d != "" {
+	if d := cmp.Diff([]Kind{ConfirmCompromised, RevokeSessions, DisableAccount, Dismiss, ConfirmSafe, DismissDetections, SafeDetections, EnableAccount, ConfirmServicePrincipalCompromised, DismissServicePrincipal}, UserTurns()); d != "" {
 		t.Error(d)
 	}
 	for _, v := range []string{"", "leave"} {
-		if k := OnVerdict(v); k != "" {
+		if k := OnVerdict(v) + OnPrincipalVerdict(v); k != "" {
 			t.Errorf("verdict %q asks for %s", v, k)
 		}
 	}
-	if k := Kind("new"); k.OnUser() || k.Words().Title != "new" || (Enforcement{Dismiss: true, ConfirmCompromised: true, DismissDetections: true, RevokeSessions: true, DisableAccount: true, Policies: true, Exceptions: true, Promote: true}).Allows(k) {
+	if k := Kind("new"); k.OnUser() || k.Words().Title != "new" || (Enforcement{Dismiss: true, ConfirmCompromised: true, DismissDetections: true, RevokeSessions: true, DisableAccount: true, ServicePrincipals: true, Policies: true, Exceptions: true, Promote: true}).Allows(k) {
 		t.Error("a kind that is not known is allowed, or has no words")
 	}
 }

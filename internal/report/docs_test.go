@@ -34,12 +34,13 @@ func TestDocumentedColumns(t *testing.T) {
 	}
 	doc := string(data)
 	for heading, want := range map[string][]string{
-		"### detections.csv":     report.DetectionColumns,
-		"### users.csv":          report.UserColumns,
-		"### coverage.csv":       report.ReachColumns,
-		"### policies.csv":       report.PolicyColumns,
-		"### actions.csv":        report.ActionColumns,
-		"### Codes of decisions": triage.Codes(),
+		"### detections.csv":        report.DetectionColumns,
+		"### users.csv":             report.UserColumns,
+		"### serviceprincipals.csv": report.PrincipalColumns,
+		"### coverage.csv":          report.ReachColumns,
+		"### policies.csv":          report.PolicyColumns,
+		"### actions.csv":           report.ActionColumns,
+		"### Codes of decisions":    triage.Codes(),
 	} {
 		if d := cmp.Diff(want, section(t, doc, heading)); d != "" {
 			t.Errorf("%s: %s", heading, d)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/triage"
 )
 
 // pageModel is what the template shows.
@@ -47,7 +48,7 @@ type pageModel struct {
 	LeftOut    int
 
 	// Skipped parts: why nothing was compared with a baseline, or decided.
-	SkippedBaseline, SkippedTriage, SkippedCoverage string
+	SkippedBaseline, SkippedTriage, SkippedCoverage, SkippedPrincipals string
 
 	HistoryChart, TypeChart, DayChart, CodeChart *chart
 }
@@ -64,10 +65,15 @@ type pathCount struct {
 }
 
 type servicePrincipalRow struct {
-	ID          string `json:"id"`
-	DisplayName string `json:"displayName"`
-	RiskLevel   string `json:"riskLevel"`
-	RiskState   string `json:"riskState"`
+	ID             string           `json:"id"`
+	DisplayName    string           `json:"displayName"`
+	RiskLevel      string           `json:"riskLevel"`
+	RiskState      string           `json:"riskState"`
+	OpenDetections int              `json:"openDetections"`
+	OwnIdentity    bool             `json:"ownIdentity"`
+	FirstParty     bool             `json:"firstParty"`
+	Overdue        bool             `json:"overdue"`
+	Decision       *triage.Decision `json:"decision"`
 }
 
 // pageData gathers what the page shows of a report.
@@ -84,6 +90,9 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 		}
 		if why, ok := strings.CutPrefix(s, "coverage: "); ok {
 			m.SkippedCoverage = why
+		}
+		if why, ok := strings.CutPrefix(s, "servicePrincipals: "); ok {
+			m.SkippedPrincipals = why
 		}
 	}
 	m.countOutcomes()

@@ -193,6 +193,8 @@ var CodeTexts = map[string]string{
 	triage.CodeIneffective:      "an earlier dismissal had no effect",
 	triage.CodeEscalatedOnce:    "confirmed compromised in this risk episode already",
 	triage.CodeEscalationHidden: "an unknown value keeps an escalation from being ruled out",
+	triage.CodeOwnIdentity:      "it is the identity that risksweep itself works as, or that is not known",
+	triage.CodeFirstParty:       "an application of Microsoft's own, or it is not known whose",
 	"order":                     "a person ordered it",
 }
 

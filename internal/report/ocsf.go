@@ -203,6 +203,10 @@ func (o *OCSF) Detection(d *entra.Detection) error {
 // Decision adds the decision on one user. It is a finding of its own, once for
 // each state of the user's risk.
 func (o *OCSF) Decision(row UserRow) error {
+	return o.decision(row, "riskyUser", "Risky user", "User")
+}
+
+func (o *OCSF) decision(row UserRow, kind, title, resource string) error {
 	u, d := row.User, row.Decision
 	if o.redact.active() {
 		d = o.redact.Decision(d, row.Open, u.UserPrincipalName, u.UserDisplayName)
@@ -222,15 +226,15 @@ func (o *OCSF) Decision(row UserRow) error {
 	f.IsAlert = d.NeedsPerson
 	f.StatusDetail = d.Code
 	verdict := cmp.Or(string(d.Verdict), unknownWord)
-	f.FindingInfo = ocsfInfo{UID: strings.TrimRight("riskyUser/"+string(u.ID)+"/"+string(u.RiskLastUpdatedDateTime), "/"), Title: "Risky user: " + verdict,
-		Desc: strings.Join(d.Reasons, "; "), Types: []string{"riskyUser"}, ModifiedTime: millis(u.RiskLastUpdatedDateTime), DataSources: []string{provider}}
+	f.FindingInfo = ocsfInfo{UID: strings.TrimRight(kind+"/"+string(u.ID)+"/"+string(u.RiskLastUpdatedDateTime), "/"), Title: title + ": " + verdict,
+		Desc: strings.Join(d.Reasons, "; "), Types: []string{kind}, ModifiedTime: millis(u.RiskLastUpdatedDateTime), DataSources: []string{provider}}
 	if !d.OpenSince.IsZero() {
 		f.FindingInfo.CreatedTime, f.StartTime = d.OpenSince.UnixMilli(), d.OpenSince.UnixMilli()
 	}
 	f.Message = fmt.Sprintf("%s: %s (%s)", cmp.Or(u.UserPrincipalName, string(u.ID), unknownWord), verdict, cmp.Or(d.Code, unknownWord))
 	f.Metadata = o.metadata(o.source.Run+"/"+string(u.ID), u.RiskLastUpdatedDateTime)
 	f.Metadata.LogProvider = "risksweep"
-	f.Resources = []ocsfResource{{UID: string(u.ID), Name: u.UserPrincipalName, Type: "User"}}
+	f.Resources = []ocsfResource{{UID: string(u.ID), Name: u.UserPrincipalName, Type: resource}}
 	f.observe("resources[].name", 4, "User Name", u.UserPrincipalName)
 	f.unmapped("verdict", verdict)
 	f.unmapped("code", d.Code)
@@ -244,6 +248,14 @@ func (o *OCSF) Decision(row UserRow) error {
 		f.unmapped("changedBy", by)
 	}
 	return o.add(f)
+}
+
+// PrincipalDecision adds the decision on one service principal, in the form of
+// that on a user.
+func (o *OCSF) PrincipalDecision(row ServicePrincipalRow) error {
+	u := row.Risk.AsUser()
+	u.UserDisplayName = ""
+	return o.decision(UserRow{User: u, Decision: row.Decision, OpenDetections: row.OpenDetections, Open: row.Open}, "riskyServicePrincipal", "Risky service principal", "Service principal")
 }
 
 // Policy adds a policy, location or strength that is not what the baseline says,

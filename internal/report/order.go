@@ -56,7 +56,7 @@ func (o *Order) Title() string {
 		return "Destroy the baseline"
 	}
 	text := o.Action.Words().Title
-	return strings.ToUpper(text[:1]) + text[1:] + ": " + Number(len(o.Users), "user")
+	return strings.ToUpper(text[:1]) + text[1:] + ": " + Number(len(o.Users), o.Action.Words().Noun)
 }
 
 // Who names the users of an order.
@@ -106,7 +106,7 @@ func (r Redaction) Requested(q plan.Requested, names ...string) plan.Requested {
 func UnreadText(kind string, c Coverage) string {
 	switch {
 	case kind == ofOrder:
-		return "the rest of the tenant: an order reads only the users it names"
+		return "the rest of the tenant: an order reads only those it names"
 	case kind == ofDestroy:
 		return "users and their risk: only what this baseline owns was read"
 	case kind == ofRollback:

@@ -296,7 +296,7 @@ func TestSchemasDescribeEveryMember(t *testing.T) {
 		schema, def string
 		typ         reflect.Type
 	}{
-		{"users", "decision", reflect.TypeFor[triage.Decision]()}, {"report", "decision", reflect.TypeFor[triage.Decision]()},
+		{"users", "decision", reflect.TypeFor[triage.Decision]()}, {"serviceprincipals", "decision", reflect.TypeFor[triage.Decision]()}, {"report", "decision", reflect.TypeFor[triage.Decision]()},
 		{"report", "decided", reflect.TypeFor[Decided]()}, {"report", "enforcement", reflect.TypeFor[plan.Enforcement]()},
 	} {
 		root := schemaText(t, d.schema)
@@ -307,13 +307,15 @@ func TestSchemasDescribeEveryMember(t *testing.T) {
 		}
 		(&walker{t: t, root: root, seen: map[reflect.Type]bool{}}).object(d.schema+" "+d.def, d.typ, def)
 	}
-	codes := below(schemaText(t, "users"), "$defs", "decision", "properties", "code", "enum")
-	var listed []string
-	for _, c := range codes.([]any) {
-		listed = append(listed, c.(string))
-	}
-	if d := cmp.Diff(append(triage.Codes(), "order"), listed); d != "" {
-		t.Errorf("codes of decisions: %s", d)
+	for _, name := range []string{"users", "serviceprincipals", "report"} {
+		codes := below(schemaText(t, name), "$defs", "decision", "properties", "code", "enum")
+		var listed []string
+		for _, c := range codes.([]any) {
+			listed = append(listed, c.(string))
+		}
+		if d := cmp.Diff(append(triage.Codes(), "order"), listed); d != "" {
+			t.Errorf("%s: codes of decisions: %s", name, d)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"an order reaches who is protected", "sweep/decide/decide.go", `if why := k.Rules.Protected(u.ID); why != "" {`, `if why := k.Rules.Protected(u.ID); why != "" && false {`},
 	{"an order reaches who holds a directory role", "sweep/decide/decide.go", "case len(k.Roles[u.ID]) > 0:", "case len(k.Roles[u.ID]) > 0 && false:"},
 	{"an order is held to no share", "sweep/decide.go", "\tif j.req.Destroy { // bound by", "\tif j.req.Order != nil {\n\t\tin.Limits.MaxShareOfRiskyUsers = 1\n\t}\n\tif j.req.Destroy { // bound by"},
-	{"the share is that of dismissals alone", "plan/build.go", "if kind.onRisk() {\n\t\t\tall += n", "if kind == Dismiss {\n\t\t\tall += n"},
+	{"the share is that of dismissals alone", "plan/build.go", "if p.acted(kind) {\n\t\t\tall += n", "if kind == Dismiss {\n\t\t\tall += n"},
 	{"the watermark moves before the manifest", "sweep/publish.go", "\tif err := r.join(ctx, m); err != nil {",
 		"\tif r.stored.Read && r.snapshot.Complete {\n\t\tr.stored.State.Watermark = r.snapshot.ServiceStart\n\t\tr.stored.Version, _ = r.Ledger.SaveState(ctx, r.stored.State, r.stored.Version)\n\t}\n\tif err := r.join(ctx, m); err != nil {"},
 	{"an answer that was lost does not count", "plan/outcome.go", "Unknown:         {bad: true, sent: true, ", "Unknown:         {bad: true, "},

@@ -23,6 +23,8 @@ import (
 // they are read, of policies when all are known.
 func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recovered, log *audit.Log) (snap gather.Snapshot, users []plan.Action, d drift.Result, err error) {
 	switch {
+	case j.req.Order != nil && j.req.Order.Kind.OnPrincipal():
+		snap, users, err = j.orderPrincipals(ctx, start, rec)
 	case j.req.Order != nil:
 		var unmeant []string
 		o := j.req.Order
@@ -63,6 +65,13 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 			row.ChangedBy = settledBy(log, u)
 			row.AgeHours, row.Overdue = j.Output.SLA.Age(row.Decision, u.RiskLevel, k.ServiceNow())
 			return len(actions) > 0, j.rows.user(row)
+		}, func(k gather.Known, p *gather.ServicePrincipal) error {
+			row, action := decide.ServicePrincipal(k, p)
+			if action != nil {
+				users = append(users, *action)
+			}
+			row.AgeHours, row.Overdue = j.Output.SLA.Age(row.Decision, p.RiskLevel, k.ServiceNow())
+			return j.rows.principal(row)
 		})
 		if err != nil {
 			break
@@ -78,6 +87,25 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 		users, err = j.accounts(ctx, users)
 	}
 	return snap, decide.OnUsers(snap, users), d, err
+}
+
+// orderPrincipals gathers what an order for service principals needs, and makes
+// its actions.
+func (j *job) orderPrincipals(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, actions []plan.Action, err error) {
+	var unmeant []string
+	o := j.req.Order
+	snap, err = j.source.OrderPrincipals(ctx, start, rec, o.Users, !o.Privileged, func(k gather.Known, p *gather.ServicePrincipal) error {
+		row, a, how := decide.OrderedPrincipal(k, o.Kind, o.Reason, o.Privileged, p)
+		actions = append(actions, a)
+		if how != "" {
+			unmeant = append(unmeant, nameOf(a.Subject)+" "+how)
+		}
+		return j.rows.principal(row)
+	})
+	if err == nil {
+		err = j.mayOrder(snap.Known, unmeant, actions)
+	}
+	return snap, actions, err
 }
 
 // mayOrder refuses an order as a whole that closes the risk of somebody who holds
@@ -175,7 +203,7 @@ func (j *job) plan(ctx context.Context, snap gather.Snapshot, users, objects []p
 	in := plan.Input{
 		Run: j.led.ID(), Tenant: j.Name, TenantID: j.TenantID, CreatedAt: j.Now(), Actions: append(append([]plan.Action{}, users...), objects...),
 		Enforcement: j.Settings.Enforcement, Ordered: j.req.ordered(), Limits: j.Settings.Limits,
-		Recent: recent, AtRisk: snap.AtRisk, RequestsPerSecond: j.Settings.RequestsPerSecond,
+		Recent: recent, AtRisk: snap.AtRisk, PrincipalsAtRisk: snap.PrincipalsAtRisk, RequestsPerSecond: j.Settings.RequestsPerSecond,
 	}
 	if j.req.Destroy { // bound by ownership and the question, not by numbers
 		in.Limits.MaxPolicyDeletes, in.Limits.MaxPolicyUpdates = math.MaxInt, math.MaxInt

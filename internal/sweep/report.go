@@ -55,12 +55,8 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 			rep.Drift = append(rep.Drift, row)
 		}
 	}
-	for _, sp := range r.snapshot.ServicePrincipals {
-		raw, err := r.Output.Redaction.Document(sp.Raw)
-		if err != nil {
-			return rep, err
-		}
-		rep.ServicePrincipals = append(rep.ServicePrincipals, raw)
+	if r.rows.principals != nil {
+		rep.ServicePrincipals = r.rows.principals.Shown()
 	}
 	for _, err := range append(append([]error(nil), r.notes.Errors...), r.res.Err) {
 		if err != nil {

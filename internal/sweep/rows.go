@@ -24,6 +24,7 @@ type rows struct {
 	job        *job
 	detections *report.Detections
 	users      *report.Users
+	principals *report.ServicePrincipals
 	ocsf       *report.OCSF // nil unless asked for
 	files      []*ledger.FileWriter
 	impact     *impact.Result // of the policies that wait for their promotion
@@ -41,7 +42,7 @@ func newRows(j *job) *rows {
 
 // open begins the row files.
 func (r *rows) open(ctx context.Context) error {
-	names := [...]string{"detections.jsonl", "detections.csv", "users.jsonl", "users.csv"}
+	names := [...]string{"detections.jsonl", "detections.csv", "users.jsonl", "users.csv", "serviceprincipals.jsonl", "serviceprincipals.csv"}
 	w := make([]io.Writer, len(names))
 	for i, name := range names {
 		f, err := r.begin(ctx, name)
@@ -52,6 +53,7 @@ func (r *rows) open(ctx context.Context) error {
 	}
 	out := r.job.Output
 	r.detections = report.NewDetections(w[0], w[1], out.Redaction, out.CSV)
+	r.principals = report.NewServicePrincipals(w[4], w[5], out.Redaction, out.CSV)
 	r.users = report.NewUsers(w[2], w[3], out.Redaction, out.CSV)
 	if !slices.Contains(out.Formats, "ocsf") {
 		return nil
@@ -63,6 +65,7 @@ func (r *rows) open(ctx context.Context) error {
 	o := report.NewOCSF(f, report.OCSFSource{Version: r.job.Version, Run: r.job.led.ID(), TenantID: r.job.TenantID, At: r.job.started}, out.Redaction)
 	r.detections.Also(o)
 	r.users.Also(o)
+	r.principals.Also(o)
 	r.ocsf = o
 	return nil
 }
@@ -95,6 +98,35 @@ func (r *rows) Detection(d *entra.Detection) error {
 	}
 	if err := r.detections.Write(d); err != nil {
 		return fmt.Errorf("storing detections: %w", err)
+	}
+	return nil
+}
+
+// PrincipalDetection takes a detection of a service principal: the SIEM's file has
+// a line of it, and the service principal's own line has it whole.
+func (r *rows) PrincipalDetection(d *entra.Detection) error {
+	if r.ocsf == nil {
+		return nil
+	}
+	if err := r.ocsf.Detection(d); err != nil {
+		return fmt.Errorf("storing ocsf.jsonl: %w", err)
+	}
+	return nil
+}
+
+// principal takes a risky service principal. Those of an order are not counted by
+// their risk.
+func (r *rows) principal(row report.ServicePrincipalRow) error {
+	if !r.job.req.ordered() {
+		if row.Risk.RiskState == entra.StateAtRisk {
+			r.counts["servicePrincipalsAtRisk"]++
+		}
+		if row.Decision.NeedsPerson {
+			r.counts["servicePrincipalsNeedPerson"]++
+		}
+	}
+	if err := r.principals.Write(row); err != nil {
+		return fmt.Errorf("storing service principals: %w", err)
 	}
 	return nil
 }
@@ -165,7 +197,7 @@ func (r *rows) close(ctx context.Context) error {
 	if r.users == nil { // the store took some of them only
 		return errors.Join(errors.New("the files of the run could not be begun"), r.abort())
 	}
-	err := errors.Join(r.detections.Flush(), r.users.Flush())
+	err := errors.Join(r.detections.Flush(), r.users.Flush(), r.principals.Flush())
 	for _, f := range r.files {
 		if err != nil {
 			err = errors.Join(err, f.Abort())

@@ -47,16 +47,19 @@ type Rules struct {
 	privilegedError string
 	breakGlass      map[entra.ID]string
 	entries         []boundEntry
+	escalations     []boundEscalation // of service principals
 }
 
 // boundEntry is an allowlist entry with ids. A blocked one covers nothing.
 type boundEntry struct {
 	*allowEntry
-	users   map[entra.ID]bool
-	groups  []boundGroup
-	blocked string
-	expired bool
-	matched bool
+	users  map[entra.ID]bool
+	groups []boundGroup
+	// principals are object ids and app ids of service principals.
+	principals map[entra.ID]bool
+	blocked    string
+	expired    bool
+	matched    bool
 }
 
 type boundGroup struct {
@@ -83,6 +86,11 @@ func (p *Policy) Bind(d Directory, now time.Time) (*Rules, []Finding) {
 	b.protected(p, r)
 	for i := range p.allowlist {
 		r.entries = append(r.entries, b.entry(&p.allowlist[i], now))
+	}
+	for i := range p.escalations {
+		if e := &p.escalations[i]; len(e.principals) > 0 {
+			r.escalations = append(r.escalations, b.escalation(e))
+		}
 	}
 	return r, b.findings
 }
@@ -162,6 +170,11 @@ func (b *binder) protected(p *Policy, r *Rules) {
 			r.protected[id] = "member of the protected group " + name
 		}
 	}
+	ids, unresolved := b.principals(p.protected.principals)
+	broken = append(broken, unresolved...)
+	for id := range ids {
+		r.protected[id] = "protected.servicePrincipals names it"
+	}
 	if len(broken) > 0 {
 		r.protectionError = strings.Join(broken, "; ")
 		b.find("protected", true, "who is protected is not known, so no rule decides about anybody: %s", r.protectionError)
@@ -198,6 +211,8 @@ func (b *binder) entry(e *allowEntry, now time.Time) boundEntry {
 		out.groups = append(out.groups, boundGroup{name: name, members: set})
 		b.joined(e.id, name, g.ID)
 	}
+	ids, unresolved := b.principals(e.principals)
+	out.principals, broken = ids, append(broken, unresolved...)
 	if len(broken) > 0 {
 		out.blocked = strings.Join(broken, "; ")
 		b.find(e.id, true, "the allowlist entry %q covers nothing in this run: %s", e.id, out.blocked)
@@ -259,10 +274,14 @@ func (r *Rules) Protected(userID entra.ID) string {
 	return r.protected[userID]
 }
 
-// Unmatched finds the live entries that covered nobody's detection so far.
-func (r *Rules) Unmatched() []Finding {
+// Unmatched finds the live entries that covered nobody's detection so far. Where
+// service principals were not read, those that name any are left out.
+func (r *Rules) Unmatched(principals bool) []Finding {
 	var out []Finding
 	for _, e := range r.entries {
+		if !principals && len(e.principals) > 0 {
+			continue
+		}
 		if !e.matched && !e.expired && e.blocked == "" {
 			out = append(out, Finding{Entry: e.id, Text: fmt.Sprintf("the allowlist entry %q matched nobody in this run", e.id)})
 		}

@@ -99,7 +99,11 @@ func (r *Rules) roles(userID entra.ID) string {
 	if r.privileged == nil {
 		return "" // handled where it matters: nobody is dismissed
 	}
-	how := r.privileged.Users[userID]
+	return inWords(r.privileged.Users[userID])
+}
+
+// inWords says how somebody counts as privileged.
+func inWords(how []string) string {
 	switch n := len(how); {
 	case n > 3:
 		return fmt.Sprintf("%s, and is privileged in %d more ways", strings.Join(how[:3], ", "), n-3)
@@ -128,6 +132,9 @@ func (r *Rules) escalated(d *Decision, e Evidence) bool {
 	var held func() bool
 	for i := range r.policy.escalations {
 		rule := &r.policy.escalations[i]
+		if len(rule.principals) > 0 {
+			continue // it is about service principals
+		}
 		for j := range e.Detections {
 			det := &e.Detections[j]
 			switch answer, _ := rule.when.matches(det); answer {
@@ -185,6 +192,9 @@ func (rule *escalation) due(e Evidence, det *Detection) []Step {
 func (r *Rules) unfinished(d *Decision, e Evidence, now time.Time) {
 	for i := range r.policy.escalations {
 		rule := &r.policy.escalations[i]
+		if len(rule.principals) > 0 {
+			continue
+		}
 		for j := range e.Detections {
 			det := &e.Detections[j]
 			if answer, _ := rule.when.matches(det); answer != yes || !confirmedLately(e, det, now) {
@@ -270,7 +280,7 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	}
 	used, uncovered := r.cover(d, e)
 	for _, entry := range used {
-		d.Rules = append(d.Rules, entry.used(e.User.ID))
+		d.Rules = append(d.Rules, entry.used(entry.names(e.User.ID)))
 	}
 	if uncovered > 0 && r.signIns(d, e, now) {
 		return true

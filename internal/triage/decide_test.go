@@ -249,7 +249,7 @@ func TestBindFindings(t *testing.T) {
 		t.Errorf("findings %+v", findings)
 	}
 	rules, _ := parse(t, file).Bind(world(), now)
-	if n := len(rules.Unmatched()); n != 2 {
+	if n := len(rules.Unmatched(true)); n != 2 {
 		t.Errorf("%d unmatched entries, want the two live ones", n)
 	}
 }

@@ -72,6 +72,9 @@ func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
 	for i := range r.policy.escalations {
 		rule := &r.policy.escalations[i]
 		one := ExplainedEntry{ID: rule.id, Names: "everybody", State: "live", Detections: []ExplainedDetection{}}
+		if len(rule.principals) > 0 {
+			one.Names, one.State = "", "it is about service principals"
+		}
 		for j := range e.Detections {
 			det := &e.Detections[j]
 			why := rule.when.unmatched(det)

@@ -209,7 +209,7 @@ func TestProblemsHavePositions(t *testing.T) {
 		got = append(got, p.Error())
 	}
 	want := []string{
-		`triage.yaml:2:5: allowlist[0]: names nobody: give users, groups or both`,
+		`triage.yaml:2:5: allowlist[0]: names nobody: give users, groups, servicePrincipals or several of them`,
 		`triage.yaml:3:5: allowlist[0].usrs: unknown key (did you mean "users"?)`,
 		`triage.yaml:4:29: allowlist[0].when.riskEventTypes[0]: unknown riskEventType "passwordSpary" (did you mean "passwordSpray"?); what this version does not know is allow-listed only with unknownRiskAccepted: true in the entry`,
 		`triage.yaml:4:78: allowlist[0].when.ipRanges[0]: "203.0.113.5/24" has bits beyond its length; the network is 203.0.113.0/24`,

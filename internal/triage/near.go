@@ -54,6 +54,9 @@ func (r *Rules) nearMisses(e Evidence, covered map[string]string) []NearMiss {
 // thing alone may fail, and something that points to this entry must hold: that
 // it names the user, or the country.
 func (b *boundEntry) near(e Evidence, d *Detection) (why string, failed int) {
+	if len(b.allowEntry.users)+len(b.allowEntry.groups) == 0 {
+		return "", 0 // it is about service principals
+	}
 	named := b.names(e.User.ID) != ""
 	inRange := len(b.when.ranges) > 0 && inRanges(b.when.ranges, d.IP) == yes
 	inCountry := len(b.when.countries) > 0 && country(b.when.countries, d.Country) == yes

@@ -46,9 +46,10 @@ func (p *parser) root(n *yamldoc.Node) {
 	if !p.Fields(n, "protected", "allowlist", "escalate") {
 		return
 	}
-	if prot := n.Get("protected"); prot != nil && p.Fields(prot, "users", "groups") {
+	if prot := n.Get("protected"); prot != nil && p.Fields(prot, "users", "groups", "servicePrincipals") {
 		p.policy.protected.users = p.names(prot.Get("users"))
 		p.policy.protected.groups = p.names(prot.Get("groups"))
+		p.policy.protected.principals = p.principals(prot.Get("servicePrincipals"))
 	}
 	for _, item := range p.items(n.Get("allowlist")) {
 		p.policy.allowlist = append(p.policy.allowlist, p.allow(item))
@@ -105,15 +106,17 @@ func (p *parser) text(n *yamldoc.Node, key string) string {
 }
 
 func (p *parser) allow(n *yamldoc.Node) allowEntry {
-	if !p.Fields(n, "id", "users", "groups", "groupRiskAccepted", "unknownRiskAccepted", "privileged", "scope", "feedback", "when", "reason", "owner", "expires") {
+	if !p.Fields(n, "id", "users", "groups", "servicePrincipals", "groupRiskAccepted", "unknownRiskAccepted", "privileged", "scope", "feedback", "when", "reason", "owner", "expires") {
 		return allowEntry{}
 	}
-	e := allowEntry{id: p.id(n), users: p.names(n.Get("users")), groups: p.names(n.Get("groups")),
+	e := allowEntry{id: p.id(n), users: p.names(n.Get("users")), groups: p.names(n.Get("groups")), principals: p.principals(n.Get("servicePrincipals")),
 		reason: p.text(n, "reason"), owner: p.text(n, "owner")}
-	if len(e.users)+len(e.groups) == 0 && n.Get("users") == nil && n.Get("groups") == nil {
-		p.Add(n, "names nobody: give users, groups or both")
-	} else if len(e.users)+len(e.groups) == 0 {
-		p.Add(n, "names nobody: users and groups are empty")
+	switch given := n.Get("users") != nil || n.Get("groups") != nil || n.Get("servicePrincipals") != nil; {
+	case len(e.users)+len(e.groups)+len(e.principals) > 0:
+	case given:
+		p.Add(n, "names nobody: users, groups and servicePrincipals are empty")
+	default:
+		p.Add(n, "names nobody: give users, groups, servicePrincipals or several of them")
 	}
 	e.groupRiskAccepted, _ = p.Bool(n.Get("groupRiskAccepted"))
 	e.privileged, _ = p.Bool(n.Get("privileged"))
@@ -127,8 +130,9 @@ func (p *parser) allow(n *yamldoc.Node) allowEntry {
 		return e
 	}
 	types := p.Require(when, "riskEventTypes")
-	e.when.eventTypes = p.eventTypes(types, true)
-	p.unknownTypes(n.Get("unknownRiskAccepted"), types, e.when.eventTypes)
+	known := knownTypes(len(e.users)+len(e.groups) > 0 || len(e.principals) == 0, len(e.principals) > 0)
+	e.when.eventTypes = p.eventTypes(types, true, known)
+	p.unknownTypes(n.Get("unknownRiskAccepted"), types, e.when.eventTypes, known)
 	e.when.maxLevel = p.level(p.Require(when, "maxRiskLevel"))
 	e.when.ranges = p.ranges(when.Get("ipRanges"))
 	e.when.countries = p.countries(when.Get("countries"))
@@ -141,6 +145,9 @@ func (p *parser) scope(e *allowEntry, n *yamldoc.Node) {
 	if scope := n.Get("scope"); scope != nil {
 		word, _ := p.Enum(scope, "user", "detections")
 		e.bySignIn = word == "detections"
+		if e.bySignIn && len(e.principals) > 0 {
+			p.Add(scope, "scope: detections is for users: the risk of a service principal is dismissed as a whole")
+		}
 	}
 	if feedback := n.Get("feedback"); feedback != nil {
 		word, ok := p.Enum(feedback, "dismiss", "confirmSafe")
@@ -152,12 +159,21 @@ func (p *parser) scope(e *allowEntry, n *yamldoc.Node) {
 }
 
 func (p *parser) escalate(n *yamldoc.Node) escalation {
-	if !p.Fields(n, "id", "when", "reason", "privileged", "then") {
+	if !p.Fields(n, "id", "servicePrincipals", "when", "reason", "privileged", "then") {
 		return escalation{}
 	}
 	e := escalation{id: p.id(n), reason: p.text(n, "reason")}
 	e.privileged, _ = p.Bool(n.Get("privileged"))
 	e.then = p.steps(n.Get("then"))
+	if of := n.Get("servicePrincipals"); of != nil {
+		e.principals = p.names(of)
+		if list, ok := p.Strings(of); ok && len(list) == 0 {
+			p.Add(of, "names none: give service principals, or All; without servicePrincipals the escalation is about users")
+		}
+		if len(e.then) > 0 {
+			p.Add(n.Get("then"), "what is done to an account is for users: a service principal is confirmed compromised and nothing more")
+		}
+	}
 	when := p.Require(n, "when")
 	if when == nil || !p.Fields(when, "riskEventTypes", "minRiskLevel", "ipRanges", "countries") {
 		return e
@@ -166,7 +182,7 @@ func (p *parser) escalate(n *yamldoc.Node) escalation {
 		p.Add(when, "an escalation without a condition would confirm everybody")
 	}
 	if types := when.Get("riskEventTypes"); types != nil {
-		e.when.eventTypes = p.eventTypes(types, false)
+		e.when.eventTypes = p.eventTypes(types, false, knownTypes(len(e.principals) == 0, len(e.principals) > 0))
 	}
 	if level := when.Get("minRiskLevel"); level != nil {
 		e.when.minLevel = p.level(level)
@@ -227,7 +243,34 @@ func (p *parser) expiry(e *allowEntry, n *yamldoc.Node) {
 	}
 }
 
-func (p *parser) eventTypes(n *yamldoc.Node, allow bool) []string {
+// principals reads a list of service principals; All stands for none of them.
+func (p *parser) principals(n *yamldoc.Node) []string {
+	list := p.names(n)
+	for i, s := range list {
+		if s == AllPrincipals {
+			at := n
+			if i < len(n.Items) {
+				at = n.Items[i]
+			}
+			p.Add(at, "All is for an escalation: an entry, and what is protected, names each service principal")
+		}
+	}
+	return list
+}
+
+// knownTypes are the event types of those whom a rule is about.
+func knownTypes(users, principals bool) []string {
+	var known []string
+	if users {
+		known = append(known, entra.EventTypes...)
+	}
+	if principals {
+		known = append(known, entra.PrincipalEventTypes...)
+	}
+	return known
+}
+
+func (p *parser) eventTypes(n *yamldoc.Node, allow bool, known []string) []string {
 	list, ok := p.Strings(n)
 	if !ok {
 		return nil
@@ -243,8 +286,8 @@ func (p *parser) eventTypes(n *yamldoc.Node, allow bool) []string {
 		switch {
 		case allow && entra.NeverAllowed(t):
 			p.Add(at, "%s cannot be allow-listed: what it says is not a matter of where somebody signed in from", t)
-		case !allow && !entra.KnownEventType(t):
-			if near := yamldoc.Nearest(t, entra.EventTypes); near != "" {
+		case !allow && !hasFold(known, t):
+			if near := yamldoc.Nearest(t, known); near != "" {
 				p.Warn(at, "unknown riskEventType %q (did you mean %q?)", t, near)
 			} else {
 				p.Warn(at, "unknown riskEventType %q", t)
@@ -256,11 +299,11 @@ func (p *parser) eventTypes(n *yamldoc.Node, allow bool) []string {
 
 // unknownTypes refuses types in an allowlist entry that this version does not
 // know, for it cannot know what they say, unless the entry accepts that.
-func (p *parser) unknownTypes(leave, types *yamldoc.Node, list []string) {
+func (p *parser) unknownTypes(leave, types *yamldoc.Node, list, known []string) {
 	accepted, _ := p.Bool(leave)
 	found := false
 	for i, t := range list {
-		if entra.KnownEventType(t) || entra.NeverAllowed(t) {
+		if hasFold(known, t) || entra.NeverAllowed(t) {
 			continue
 		}
 		found = true
@@ -269,7 +312,7 @@ func (p *parser) unknownTypes(leave, types *yamldoc.Node, list []string) {
 			at = types.Items[i]
 		}
 		hint := ""
-		if near := yamldoc.Nearest(t, entra.EventTypes); near != "" {
+		if near := yamldoc.Nearest(t, known); near != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", near)
 		}
 		if accepted {
@@ -364,13 +407,24 @@ func (p *Policy) Refs() []entra.Ref {
 	out := p.ProtectedRefs()
 	for _, e := range p.allowlist {
 		out = addRefs(addRefs(out, entra.KindUser, e.users), entra.KindGroup, e.groups)
+		out = principalRefs(out, e.principals)
+	}
+	for _, e := range p.escalations {
+		out = principalRefs(out, slices.DeleteFunc(slices.Clone(e.principals), func(n string) bool { return n == AllPrincipals }))
 	}
 	return out
 }
 
 // ProtectedRefs are those of them without which no rule may decide.
 func (p *Policy) ProtectedRefs() []entra.Ref {
-	return addRefs(addRefs(nil, entra.KindUser, p.protected.users), entra.KindGroup, p.protected.groups)
+	return principalRefs(addRefs(addRefs(nil, entra.KindUser, p.protected.users), entra.KindGroup, p.protected.groups), p.protected.principals)
+}
+
+// principalRefs are names of service principals; an id may be that of the object
+// or of the application.
+func principalRefs(out []entra.Ref, names []string) []entra.Ref {
+	out = addRefs(out, entra.KindServicePrincipal, names)
+	return addRefs(out, entra.KindApplication, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !entra.IsID(n) }))
 }
 
 func addRefs(out []entra.Ref, kind entra.ObjectKind, names []string) []entra.Ref {

@@ -37,10 +37,10 @@ type Conditions struct {
 	Countries      []string        `json:"countries,omitempty"`
 }
 
-// used is an entry as it covered a user's detection.
-func (b *boundEntry) used(userID entra.ID) UsedRule {
+// used is an entry as it covered a detection of somebody whom it names so.
+func (b *boundEntry) used(names string) UsedRule {
 	w := b.when
-	u := UsedRule{ID: b.id, Kind: RuleAllowlist, Owner: b.owner, Reason: b.reason, Expires: b.expiresText, Names: b.names(userID), Privileged: b.privileged,
+	u := UsedRule{ID: b.id, Kind: RuleAllowlist, Owner: b.owner, Reason: b.reason, Expires: b.expiresText, Names: names, Privileged: b.privileged,
 		When: Conditions{RiskEventTypes: w.eventTypes, MaxRiskLevel: w.maxLevel, Countries: w.countries}}
 	if b.bySignIn {
 		u.Scope, u.Feedback = "detections", b.feedback()

@@ -22,12 +22,13 @@ type Policy struct {
 	escalations []escalation
 }
 
-type protected struct{ users, groups []string }
+type protected struct{ users, groups, principals []string }
 
 // allowEntry is one entry of the allowlist.
 type allowEntry struct {
 	id                string
 	users, groups     []string
+	principals        []string // service principals by object id, app id or name
 	groupRiskAccepted bool
 	privileged        bool
 	// bySignIn says that it closes the sign-ins that it covers and nothing else of
@@ -49,7 +50,10 @@ type allowWhen struct {
 
 // escalation is a rule for what must be confirmed compromised.
 type escalation struct {
-	id         string
+	id string
+	// principals are the service principals that it is about, All for all; empty
+	// for one that is about users.
+	principals []string
 	privileged bool
 	when       escalateWhen
 	reason     string
@@ -174,13 +178,15 @@ const (
 	CodeIneffective      = "dismissalWithoutEffect"
 	CodeEscalatedOnce    = "escalatedAlready"    // confirmed in this risk episode already
 	CodeEscalationHidden = "escalationUndecided" // an unknown value keeps an escalation from being ruled out
+	CodeOwnIdentity      = "ownIdentity"         // the identity that the run works as, or not known whether
+	CodeFirstParty       = "firstParty"          // an application of Microsoft's, or not known whose
 )
 
 // Codes lists every code, for documents and schemas.
 func Codes() []string {
 	return []string{CodeAllowlisted, CodeSignIns, CodeEscalated, CodeNotAtRisk, CodeUnknownState, CodeUnknownLevel, CodeDeleted, CodeProcessing, CodeProtected,
 		CodeProtectionBroken, CodeBreakGlass, CodePrivileged, CodeRolesUnknown, CodeIncomplete, CodeNoDetections, CodeUncovered,
-		CodeLevelAbove, CodePending, CodeRepeated, CodeIneffective, CodeEscalatedOnce, CodeEscalationHidden}
+		CodeLevelAbove, CodePending, CodeRepeated, CodeIneffective, CodeEscalatedOnce, CodeEscalationHidden, CodeOwnIdentity, CodeFirstParty}
 }
 
 // Decision is what triage says of one user.

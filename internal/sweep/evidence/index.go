@@ -59,8 +59,17 @@ func NewIndex() *Index {
 // detection that comes again replaces what was known of it.
 func (e *Index) Add(d *entra.Detection) (fresh bool) {
 	e.noteOwner(d)
+	return e.add(d.UserID, d)
+}
+
+// AddOfPrincipal takes a detection of a service principal in, which names one.
+func (e *Index) AddOfPrincipal(d *entra.Detection) (fresh bool) {
+	return e.add(d.ServicePrincipalID, d)
+}
+
+func (e *Index) add(owner entra.ID, d *entra.Detection) (fresh bool) {
 	fresh = e.seen.add(e.hash.key(d.ID))
-	user := e.hash.key(string(d.UserID))
+	user := e.hash.key(string(owner))
 	if !fresh {
 		e.forget(user, d.ID)
 	}
@@ -94,7 +103,7 @@ func (e *Index) forget(user key, id string) {
 	}
 }
 
-// Of gives the open detections of a user.
+// Of gives the open detections of a user, or of a service principal.
 func (e *Index) Of(userID entra.ID) []triage.Detection {
 	var out []triage.Detection
 	for i := e.heads[e.hash.key(string(userID))]; i != 0; {

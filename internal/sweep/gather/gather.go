@@ -7,7 +7,6 @@ package gather
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -30,7 +29,9 @@ import (
 // a clean end means that everything was read.
 type Reader interface {
 	apply.Reader
-	RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error]
+	// ServicePrincipals reads what the directory says of workload identities; one
+	// that does not exist is left out.
+	ServicePrincipals(context.Context, []entra.ID) (map[entra.ID]entra.ServicePrincipal, error)
 	Resolve(context.Context, []entra.Ref) (entra.Names, error)
 	Identify(context.Context, []entra.Ref) (entra.Names, error)
 	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
@@ -55,6 +56,8 @@ type Reader interface {
 // Rows takes the detections while they are read, and numbers of what was read.
 type Rows interface {
 	Detection(*entra.Detection) error
+	// PrincipalDetection takes one of a service principal.
+	PrincipalDetection(*entra.Detection) error
 	Count(name string, n int)
 }
 
@@ -99,11 +102,16 @@ type Known struct {
 	// them; RolesUnknown says why that is not known.
 	Roles        map[entra.ID][]string
 	RolesUnknown string
+	// PrincipalRoles are the same of service principals.
+	PrincipalRoles map[entra.ID][]string
 	// Exceptions say who stays out of which policy; nil where that is asked by
 	// nobody and recorded of nobody.
 	Exceptions *exception.Bound
 	Open       Open
 	Access     *Access // nil: nobody is judged by the policies
+	// PrincipalsIncomplete says why the detections of service principals are not
+	// complete, OwnersUnknown why it is not known whose applications they are.
+	PrincipalsIncomplete, OwnersUnknown string
 
 	directory directory
 }
@@ -120,13 +128,15 @@ type Open interface {
 type Snapshot struct {
 	Known
 	AtRisk plan.Counted
+	// PrincipalsAtRisk counts the service principals that are atRisk.
+	PrincipalsAtRisk plan.Counted
 	// Full and Since say which detections were asked for, PartsRead what was
 	// read to its end (as in report.Parts), Complete that everything was.
 	Full              bool
 	Since             time.Time
 	PartsRead         []string
 	Complete          bool
-	ServicePrincipals []entra.RiskyServicePrincipal
+	ServicePrincipals []ServicePrincipal
 	// Changed are the users with an action whose risk changed while it was read.
 	Changed []entra.ID
 	Live    drift.Live
@@ -140,6 +150,9 @@ func (s Snapshot) Groups() map[entra.ID][]entra.ID { return s.directory.groups }
 
 // Judge is told of each risky user once and says whether an action came of it.
 type Judge func(Known, *entra.RiskyUser) (acts bool, err error)
+
+// JudgePrincipal is told of each risky service principal once.
+type JudgePrincipal func(Known, *ServicePrincipal) error
 
 // reading is a snapshot while it is read.
 type reading struct {
@@ -160,15 +173,15 @@ func (s Source) begin(start Start, rec recovery.Recovered) *reading {
 }
 
 // Sweep reads all that a sweep needs; each risky user goes to judge the moment
-// it is read, for they may be more than memory holds. With an error, the
-// snapshot is what was read until then.
-func (s Source) Sweep(ctx context.Context, start Start, rec recovery.Recovered, judge Judge) (Snapshot, error) {
+// it is read, for they may be more than memory holds. The risky service principals
+// go to principal before. With an error, the snapshot is what was read until then.
+func (s Source) Sweep(ctx context.Context, start Start, rec recovery.Recovered, judge Judge, principal JudgePrincipal) (Snapshot, error) {
 	r := s.begin(start, rec)
-	err := r.sweep(ctx, judge)
+	err := r.sweep(ctx, judge, principal)
 	return r.Snapshot, err
 }
 
-func (r *reading) sweep(ctx context.Context, judge Judge) error {
+func (r *reading) sweep(ctx context.Context, judge Judge, principal JudgePrincipal) error {
 	if r.Tenant.PlansUnknown {
 		r.Notes.Warn("the tenant's licences could not be read")
 	}
@@ -187,6 +200,9 @@ func (r *reading) sweep(ctx context.Context, judge Judge) error {
 	}
 	if err := r.Notes.Timed("directory", func() error { return r.readDirectory(ctx) }); err != nil {
 		return fmt.Errorf("resolving names: %w", err)
+	}
+	if err := r.judgePrincipals(ctx, principal); err != nil {
+		return fmt.Errorf("deciding on risky service principals: %w", err)
 	}
 	if err := r.readAccess(ctx); err != nil {
 		return fmt.Errorf("reading whom the policies reach: %w", err)

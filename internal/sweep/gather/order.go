@@ -64,7 +64,7 @@ func (r *reading) readRoles(ctx context.Context) error {
 		r.RolesUnknown = err.Error()
 		return ctx.Err()
 	}
-	r.Roles = r.directory.privileged.Users
+	r.Roles, r.PrincipalRoles = r.directory.privileged.Users, r.directory.privileged.Principals
 	return nil
 }
 

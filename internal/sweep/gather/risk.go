@@ -98,35 +98,6 @@ func (r *reading) takeDetections(c *checkpoint, items []entra.Detection, old boo
 	return nil
 }
 
-// readServicePrincipals reads workload identities at risk, where the tenant
-// has them.
-func (r *reading) readServicePrincipals(ctx context.Context) error {
-	mode := r.Source.ServicePrincipals
-	if mode == "false" {
-		return nil
-	}
-	if mode == "auto" && !r.Tenant.PlansUnknown && !r.Tenant.WorkloadPremium {
-		r.Notes.Skip("servicePrincipals", "the tenant has no Workload ID Premium licence")
-		return nil
-	}
-	for page, err := range r.Reader.RiskyServicePrincipals(ctx) {
-		switch {
-		case mode == "auto" && (errors.Is(err, entra.ErrUnlicensed) || errors.Is(err, entra.ErrUnsupported) || errors.Is(err, entra.ErrForbidden)):
-			r.Snapshot.ServicePrincipals = nil
-			r.Notes.Skip("servicePrincipals", err.Error())
-			return nil
-		case err != nil:
-			return err
-		}
-		for _, sp := range page.Items {
-			sp.Raw = append([]byte(nil), sp.Raw...)
-			r.Snapshot.ServicePrincipals = append(r.Snapshot.ServicePrincipals, sp)
-		}
-	}
-	r.Rows.Count("riskyServicePrincipals", len(r.Snapshot.ServicePrincipals))
-	return nil
-}
-
 // readUsers streams the risky users to judge, each once. Of a user with an
 // action it is noted if the risk changes while the pages are read.
 func (r *reading) readUsers(ctx context.Context, judge Judge) error {
@@ -191,7 +162,7 @@ func (r *reading) readUsers(ctx context.Context, judge Judge) error {
 	r.PartsRead = append(r.PartsRead, report.PartUsers)
 	r.AtRisk = plan.Count(atRisk)
 	if r.Rules != nil {
-		for _, f := range r.Rules.Unmatched() {
+		for _, f := range r.Rules.Unmatched(r.PrincipalsAtRisk.Known()) {
 			r.Notes.Warn(f.Text)
 		}
 	}

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/triage"
+)
+
+func (c *command) principalsCommand() *cobra.Command {
+	root := &cobra.Command{Use: "serviceprincipals", Short: "Read risky service principals, and act on single ones"}
+	var level, state string
+	list := &cobra.Command{
+		Use: "list", Short: "List risky service principals, with what their open detections show", Args: cobra.NoArgs,
+		Example: `  risksweep serviceprincipals list --state atRisk
+  risksweep serviceprincipals list -o json`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listPrincipals(cmd, level, state) },
+	}
+	list.Flags().StringVar(&level, "level", "", "low, medium or high")
+	list.Flags().StringVar(&state, "state", "", "atRisk, confirmedCompromised, dismissed or none")
+	root.AddCommand(list)
+	for _, kind := range plan.PrincipalKinds() {
+		root.AddCommand(c.orderCommand(kind))
+	}
+	return root
+}
+
+func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error {
+	level, err := oneOf("--level", level, "low", "medium", "high", "hidden", "none")
+	if err != nil {
+		return err
+	}
+	state, err = oneOf("--state", state, "atRisk", "confirmedCompromised", "dismissed", "remediated", "confirmedSafe", "none")
+	if err != nil {
+		return err
+	}
+	rows, err := c.rows("displayName", "riskLevel", "riskState", "riskLastUpdatedDateTime")
+	if err != nil {
+		return err
+	}
+	if rows.wide {
+		rows.heads = append(rows.heads, "riskDetail", "appId", "servicePrincipalType", "isEnabled", "isProcessing", "id")
+	}
+	rows.heads = append(rows.heads, "why")
+	documents := rows.form == "json" || rows.form == "jsonl" // as Graph sent them
+	return c.eachTenant(cmd, rows, func(t reading) error {
+		open := map[entra.ID][]triage.Detection{}
+		if !documents {
+			for page, err := range t.client.ServicePrincipalDetections(cmd.Context(), nil) {
+				if err != nil {
+					c.log.Warn("open detections could not be read, so the column why is empty: "+err.Error(), "tenant", t.tenant.Name)
+					break
+				}
+				for i := range page.Items {
+					if d := &page.Items[i]; d.RiskState.Open() {
+						open[d.ServicePrincipalID] = append(open[d.ServicePrincipalID], triage.Seen(d))
+					}
+				}
+			}
+		}
+		for page, err := range t.client.RiskyServicePrincipals(cmd.Context()) {
+			if err != nil {
+				return err
+			}
+			for i := range page.Items {
+				p := &page.Items[i]
+				if level != "" && string(p.RiskLevel) != level || state != "" && string(p.RiskState) != state {
+					continue
+				}
+				cells := []string{orElse(p.DisplayName, string(p.ID)), string(p.RiskLevel), string(p.RiskState), string(p.RiskLastUpdatedDateTime)}
+				if rows.wide {
+					cells = append(cells, string(p.RiskDetail), p.AppID, p.ServicePrincipalType, tristate(p.IsEnabled), tristate(p.IsProcessing), string(p.ID))
+				}
+				if err := rows.add(p.Raw, append(cells, triage.Shows(open[p.ID]))...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// orderPath is the command by which a person orders a kind of action.
+func orderPath(kind plan.Kind) string {
+	under := "users"
+	if kind.OnPrincipal() {
+		under = "serviceprincipals"
+	}
+	return under + " " + strings.ReplaceAll(kind.Words().Name, " ", "-")
+}
