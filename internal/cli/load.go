@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -81,6 +83,12 @@ func (c *command) open(cmd *cobra.Command, use config.Use) (*app.App, error) {
 	cfg, err := c.loadConfig(cmd, use)
 	if err != nil {
 		return nil, err
+	}
+	if path, is := strings.CutPrefix(cfg.Store.URL, "file:"); is && use == config.ToRead {
+		// Opening would make it, and then report that nothing is wrong with it.
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, usageError{fmt.Errorf("store.url: the folder %s does not exist: no run has written to it", path)}
+		}
 	}
 	return c.openApp(cmd.Context(), cfg, app.Options{})
 }

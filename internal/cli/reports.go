@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,12 +172,15 @@ func (c *command) copyFile(cmd *cobra.Command, l *ledger.Ledger, run, file strin
 	if name, ok := strings.CutPrefix(file, "inputs/"); ok {
 		return c.copyInput(cmd, l, run, name)
 	}
-	in, _, err := l.Open(cmd.Context(), run, file)
+	in, proved, err := l.OpenProved(cmd.Context(), run, file)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return c.noFile(cmd, l, run, file)
 	}
 	if err != nil {
 		return fmt.Errorf("%s of run %s: %w", file, run, err)
+	}
+	if !proved && file != "manifest.json" {
+		c.log.Warn("no manifest of the run proves this file", "run", run, "file", file)
 	}
 	defer in.Close()
 	_, err = io.Copy(c.Out, in)
@@ -235,6 +239,9 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 	a, err := c.open(cmd, config.ToRead)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(heads, "") {
+		return usageError{errors.New("--head is empty: give the head that was kept, or leave the flag out")}
 	}
 	if len(heads) > 0 {
 		if _, err := oneTenant(a.Config); err != nil {

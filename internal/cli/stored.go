@@ -22,7 +22,7 @@ import (
 // printStored prints the summary of a stored run.
 func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string) error {
 	where := strings.TrimSuffix(l.Store().URL(), "/") + "/"
-	in, _, err := l.Open(ctx, run, "report.json")
+	in, _, err := l.OpenProved(ctx, run, "report.json")
 	if err != nil {
 		return fmt.Errorf("report.json of run %s: %w", run, err)
 	}
@@ -95,7 +95,7 @@ func storedResult(ctx context.Context, l *ledger.Ledger, r report.Report) (sweep
 	if res.Plan, err = l.Plan(ctx, r.Run); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
 		return res, err
 	}
-	in, _, err := l.Open(ctx, r.Run, "policies.json")
+	in, _, err := l.OpenProved(ctx, r.Run, "policies.json")
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return res, nil
 	}

@@ -85,12 +85,19 @@ func (r *Run) protectInputs(ctx context.Context) error {
 }
 
 // OpenInput opens an input of a run; blobstore.ErrNotFound if the text was not
-// stored.
+// stored, ErrChanged if it is not the one that the run used.
 func (l *Ledger) OpenInput(ctx context.Context, in Input) (io.ReadCloser, error) {
 	if !in.Stored || !isHash(in.SHA256) {
 		return nil, fmt.Errorf("the text of %s was not stored: %w", in.Name, blobstore.ErrNotFound)
 	}
 	file, _, err := l.store.Open(ctx, l.inputName(in.SHA256))
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(proves(file, in.SHA256), file.Close()); err != nil {
+		return nil, err
+	}
+	file, _, err = l.store.Open(ctx, l.inputName(in.SHA256))
 	return file, err
 }
 

@@ -9,12 +9,13 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
-// Plan reads the plan that a run has stored.
+// Plan reads the plan that a run has stored. The error wraps ErrChanged if it is
+// no longer what the run recorded.
 func (l *Ledger) Plan(ctx context.Context, run string) (plan.Plan, error) {
 	var p plan.Plan
-	file, _, err := l.Open(ctx, run, "plan.json")
+	file, _, err := l.OpenProved(ctx, run, "plan.json")
 	if err != nil {
-		return p, err
+		return p, fmt.Errorf("plan.json of run %s: %w", run, err)
 	}
 	defer file.Close()
 	data, err := io.ReadAll(file)

@@ -134,7 +134,7 @@ func (p Past) read(ctx context.Context, run string, user func(report.UserLine) b
 
 // file reads a file of a run; one that is not there says nothing.
 func (p Past) file(ctx context.Context, run, name string, read func(io.Reader) error) error {
-	in, _, err := p.Ledger.Open(ctx, run, name)
+	in, _, err := p.Ledger.OpenProved(ctx, run, name)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return nil
 	}
