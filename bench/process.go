@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -34,6 +36,10 @@ var parts = map[string]func(task) measured{
 	"policies":   comparePolicies,
 	"parse":      parsePolicies,
 
+	"makeStore":   func(t task) (m measured) { oldStore(t.container, t.detections); return m },
+	"verifyStore": verifyStore,
+	"applyAgain":  applyAgain,
+
 	"judgeAll":    judgeAll,
 	"judgeEach":   judgeEach,
 	"firstWhatIf": firstWhatIf,
@@ -44,7 +50,7 @@ type task struct {
 	part       string
 	detections int
 	service    string // the address of the tenant
-	container  string // of Azurite, instead of a folder
+	container  string // of Azurite, instead of a folder; or a folder that is there
 	account    string // its connection string
 }
 
@@ -89,9 +95,21 @@ func itself(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// profile is the file that a part writes a CPU profile of what it measures to.
+var profile string
+
+var startProfile = sync.OnceFunc(func() {
+	if profile != "" {
+		f, err := os.Create(profile)
+		check(err)
+		check(pprof.StartCPUProfile(f))
+	}
+})
+
 // taking measures the processor time and the allocations of f.
 func taking(f func()) (m measured) {
 	var before, after runtime.MemStats
+	startProfile()
 	runtime.ReadMemStats(&before)
 	began := cpuTime()
 	f()

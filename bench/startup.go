@@ -32,12 +32,6 @@ func startUp(row rowFunc) {
 	hello := filepath.Join(dir, "hello")
 	check(os.MkdirAll(filepath.Join(dir, "src"), 0o755))
 	check(os.WriteFile(filepath.Join(dir, "src", "main.go"), []byte(helloSource), 0o644))
-	build := func(to, pkg, in string) {
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, pkg)
-		cmd.Dir, cmd.Env = in, append(os.Environ(), "CGO_ENABLED=0")
-		cmd.Stderr = os.Stderr
-		check(cmd.Run())
-	}
 	build(hello, "main.go", filepath.Join(dir, "src"))
 	ours := filepath.Join(dir, "risksweep")
 	build(ours, "github.com/risksweep/risksweep/cmd/job", ".")
@@ -46,6 +40,14 @@ func startUp(row rowFunc) {
 	info, err := os.Stat(ours)
 	check(err)
 	row("stripped binary", mib(info.Size()), mib(30_000_000), float64(info.Size())/30e6, 1, "30 MB")
+}
+
+// build builds a stripped binary.
+func build(to, pkg, in string) {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, pkg)
+	cmd.Dir, cmd.Env = in, append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	check(cmd.Run())
 }
 
 func median(exe string, args ...string) time.Duration {

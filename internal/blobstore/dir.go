@@ -10,9 +10,10 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -240,41 +241,16 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// List walks the folder in the order of names.
+// List walks the folder in the order of names. It looks at no file.
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		var all []Info
-		start := d.root
+		start := ""
 		if i := strings.LastIndex(prefix, "/"); i > 0 {
-			if CheckName(prefix[:i]) != nil {
+			if start = prefix[:i]; CheckName(start) != nil {
 				return
 			}
-			start = filepath.Join(d.root, filepath.FromSlash(prefix[:i]))
 		}
-		err := filepath.WalkDir(start, func(p string, e fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			rel, err := filepath.Rel(d.root, p)
-			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), tempPrefix) || !strings.HasPrefix(filepath.ToSlash(rel), prefix) {
-				return err
-			}
-			st, err := e.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			all = append(all, Info{Name: filepath.ToSlash(rel), Size: st.Size(), Modified: st.ModTime()})
-			return nil
-		})
+		names, err := d.below(ctx, start, prefix, nil)
 		if err == nil {
 			err = d.present()
 		}
@@ -282,13 +258,35 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 			yield(Info{}, err)
 			return
 		}
-		sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
-		for _, i := range all {
-			if !yield(i, nil) {
+		slices.Sort(names)
+		for _, name := range names {
+			if !yield(Info{Name: name}, nil) {
 				return
 			}
 		}
 	}
+}
+
+// below adds the names of the files in a folder and in those in it.
+func (d *Dir) below(ctx context.Context, dir, prefix string, names []string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(filepath.Join(d.root, filepath.FromSlash(dir)))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return names, nil
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		switch {
+		case err != nil || !strings.HasPrefix(name, prefix):
+		case e.IsDir():
+			names, err = d.below(ctx, name, prefix, names)
+		case !strings.HasPrefix(e.Name(), tempPrefix):
+			names = append(names, name)
+		}
+	}
+	return names, err
 }
 
 // ListDirs gives the folders directly in a folder.

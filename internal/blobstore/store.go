@@ -56,7 +56,8 @@ type Store interface {
 	Create(ctx context.Context, name string) (Writer, error)
 	// Append opens a file to add to its end.
 	Append(ctx context.Context, name string) (Appender, error)
-	// List yields all files whose name begins with prefix, sorted by name.
+	// List yields all files whose name begins with prefix, sorted by name. Of
+	// their Info only the name is certain.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 	// ListDirs gives the names of the folders directly in a folder, sorted;
 	// the empty name is the root.

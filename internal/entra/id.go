@@ -1,9 +1,6 @@
 package entra
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // ID is the id of a user, group, service principal, role or other object of
 // the tenant, in the one form in which ids are compared: the service takes and
@@ -32,7 +29,23 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-
-// IsID reports whether a text has the form of an object id.
-func IsID(s string) bool { return guid.MatchString(s) }
+// IsID reports whether a text has the form of an object id: hexadecimal digits,
+// 8-4-4-4-12.
+func IsID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -149,51 +149,70 @@ func (l *Ledger) verifyInput(ctx context.Context, in Input) (wrong string, err e
 	return "", nil
 }
 
-// pruneInputs deletes the inputs that no run names any more. A run that has
-// begun and not ended may be about to name one, and one that begins meanwhile
-// too: then none is deleted.
-func (l *Ledger) pruneInputs(ctx context.Context) error {
+// leftInputs are the inputs that deleted runs have named, and that nobody may
+// name any more.
+type leftInputs struct {
+	named map[string]bool
+	any   bool // of some of the runs it is not known which
+}
+
+func (l *leftInputs) by(r storedRun) {
+	l.any = l.any || !r.complete
+	for _, in := range r.Inputs {
+		if in.Stored && isHash(in.SHA256) {
+			l.named[in.SHA256] = true
+		}
+	}
+}
+
+// pruneInputs deletes those of the inputs of deleted runs that no run names any
+// more. A run that has begun and not ended may be about to name one, and one
+// that begins meanwhile too: then none is deleted.
+func (l *Ledger) pruneInputs(ctx context.Context, left leftInputs) error {
+	if left.any {
+		for info, err := range l.store.List(ctx, l.name(inputs)+"/") {
+			if err != nil {
+				return err
+			}
+			left.named[path.Base(info.Name)] = true
+		}
+	}
+	last, err := l.runIDs(ctx, 8*atOnce) // most inputs are those of the last runs too
+	if err != nil {
+		return err
+	}
+	if sure, err := l.stillNamed(ctx, last, left.named); err != nil || !sure || len(left.named) == 0 {
+		return err
+	}
 	before, err := l.runIDs(ctx, 0)
 	if err != nil {
 		return err
 	}
-	named := map[string]bool{}
-	for _, id := range before {
-		m, _, err := l.manifest(ctx, id)
-		if errors.Is(err, blobstore.ErrNotFound) {
-			exists, err := l.exists(ctx, id)
-			if err != nil || exists {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return nil // what a damaged manifest names is not known
-		}
-		for _, in := range m.Inputs {
-			named[in.SHA256] = true
-		}
-	}
-	var gone []string
-	for info, err := range l.store.List(ctx, l.name(inputs)+"/") {
-		if err != nil {
-			return err
-		}
-		if !named[path.Base(info.Name)] {
-			gone = append(gone, info.Name)
-		}
-	}
-	if len(gone) == 0 {
-		return nil
+	if sure, err := l.stillNamed(ctx, before, left.named); err != nil || !sure || len(left.named) == 0 {
+		return err
 	}
 	after, err := l.runIDs(ctx, 0)
 	if err != nil || len(after) != len(before) {
 		return err
 	}
-	for _, name := range gone {
-		if err := l.store.Delete(ctx, name); err != nil {
+	for sum := range left.named {
+		if err := l.store.Delete(ctx, l.inputName(sum)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stillNamed takes out what the runs name; false if it is not known what all of
+// them name.
+func (l *Ledger) stillNamed(ctx context.Context, ids []string, named map[string]bool) (sure bool, err error) {
+	sure = true
+	err = inOrder(ctx, ids, l.stored, func(_ string, r storedRun) error {
+		for _, in := range r.Inputs {
+			delete(named, in.SHA256)
+		}
+		sure = sure && (r.complete || !r.exists)
+		return nil
+	})
+	return sure, err
 }

@@ -167,17 +167,3 @@ func (l *Ledger) RecentActions(ctx context.Context, since time.Time, writers []W
 	}
 	return out, nil
 }
-
-// runsSince lists the runs whose ids are dated at a time or later.
-func (l *Ledger) runsSince(ctx context.Context, oldest time.Time) ([]string, error) {
-	ids, err := l.runIDs(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	for i, id := range ids {
-		if start, err := StartOf(id); err != nil || start.Before(oldest) {
-			return ids[:i], nil
-		}
-	}
-	return ids, nil
-}

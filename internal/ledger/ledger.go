@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"sort"
 	"strings"
 	"time"
 
@@ -191,49 +190,6 @@ func (l *Ledger) exists(ctx context.Context, id string) (bool, error) {
 		return err == nil, err
 	}
 	return false, nil
-}
-
-// runIDs lists run ids, newest first; limit 0 is all. It walks the folders of
-// days backwards and stops when it has enough.
-func (l *Ledger) runIDs(ctx context.Context, limit int) ([]string, error) {
-	var out []string
-	levels := func(dir string) ([]string, error) {
-		names, err := l.store.ListDirs(ctx, dir)
-		sort.Sort(sort.Reverse(sort.StringSlice(names)))
-		return names, err
-	}
-	root := l.name("runs")
-	years, err := levels(root)
-	if err != nil {
-		return nil, err
-	}
-	for _, y := range years {
-		months, err := levels(root + "/" + y)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range months {
-			days, err := levels(root + "/" + y + "/" + m)
-			if err != nil {
-				return nil, err
-			}
-			for _, d := range days {
-				ids, err := levels(root + "/" + y + "/" + m + "/" + d)
-				if err != nil {
-					return nil, err
-				}
-				for _, id := range ids {
-					if runID.MatchString(id) {
-						out = append(out, id)
-					}
-				}
-				if limit > 0 && len(out) >= limit {
-					return out[:limit], nil
-				}
-			}
-		}
-	}
-	return out, nil
 }
 
 // Latest is latest.json: the last complete run.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -142,34 +143,65 @@ func ParseManifest(data []byte) (Manifest, error) {
 // run after it that died before it could record itself.
 func (l *Ledger) Head(ctx context.Context, s State) (head, run string, err error) {
 	head, run = s.Head, s.HeadRun
-	ids, err := l.runIDs(ctx, 0)
+	// Ids carry the clock of the machine that ran: of what follows the head
+	// none is a day older. Where there is no head, any run may be the first.
+	edge := time.Time{}
+	if newest, err := StartOf(run); err == nil {
+		edge = newest.Add(-24 * time.Hour)
+	}
+	ids, err := l.runsSince(ctx, edge)
 	if err != nil {
 		return "", "", err
 	}
-	// Ids carry the clock of the machine that ran: of what follows the head
-	// none is a day older.
-	before := func(id string) bool {
-		at, err := StartOf(id)
-		newest, headErr := StartOf(run)
-		return err == nil && headErr == nil && at.Before(newest.Add(-24*time.Hour))
+	if len(ids) > manyRuns {
+		ids = l.withoutPlans(ctx, ids)
+	}
+	type link struct {
+		run, sum string
+		previous *Link
+	}
+	var chain []link
+	read := func(ctx context.Context, id string) (*link, error) {
+		m, sum, err := l.manifest(ctx, id)
+		if errors.Is(err, blobstore.ErrNotFound) || isCorrupt(err) || err == nil && m.Mode != "apply" {
+			return nil, nil
+		}
+		return &link{id, sum, m.Previous}, err
+	}
+	err = inOrder(ctx, ids, read, func(_ string, x *link) error {
+		if x != nil && x.run != run {
+			chain = append(chain, *x)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", "", err
 	}
 	for again := true; again; {
 		again = false
-		for _, id := range ids {
-			if id == run || before(id) {
-				continue
-			}
-			m, sum, err := l.manifest(ctx, id)
-			if errors.Is(err, blobstore.ErrNotFound) || isCorrupt(err) || err == nil && m.Mode != "apply" {
-				continue
-			}
-			if err != nil {
-				return "", "", err
-			}
-			if follows := m.Previous == nil && head == "" || m.Previous != nil && m.Previous.SHA256 == head; follows && sum != head {
-				head, run, again = sum, id, true
+		for _, x := range chain {
+			if follows := x.previous == nil && head == "" || x.previous != nil && x.previous.SHA256 == head; follows && x.sum != head {
+				head, run, again = x.sum, x.run, true
 			}
 		}
 	}
 	return head, run, nil
+}
+
+// manyRuns is how many runs are read rather than the list of plan runs.
+const manyRuns = 500
+
+// withoutPlans leaves out the runs that plans.json lists, which are not of the
+// chain of apply runs. An apply run has no need of that list: one that cannot be
+// read leaves nothing out.
+func (l *Ledger) withoutPlans(ctx context.Context, ids []string) []string {
+	p, _, err := l.Plans(ctx)
+	if err != nil {
+		return ids
+	}
+	listed := make(map[string]bool, len(p.Runs))
+	for _, link := range p.Runs {
+		listed[link.Run] = true
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return listed[id] })
 }

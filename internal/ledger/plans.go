@@ -36,19 +36,101 @@ type Plans struct {
 
 // ParsePlans reads plans.json.
 func ParsePlans(data []byte) (Plans, error) {
-	var p Plans
-	const mend = "restore it from a backup, or move it away: report verify then names the plan runs that nothing proves any more"
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := dec.Decode(&p); err != nil || p.SchemaVersion < 1 {
-		return Plans{}, fmt.Errorf("the list of plan runs %w and is not read; %s", errCorrupt, mend)
-	}
-	if p.SchemaVersion > PlansVersion {
-		return Plans{}, fmt.Errorf("the list of plan runs has schema version %d, this program knows %d: use the newer risksweep that wrote it", p.SchemaVersion, PlansVersion)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Plans{}, fmt.Errorf("the list of plan runs %w and is not read (data after the end); %s", errCorrupt, mend)
+	p := Plans{SchemaVersion: PlansVersion}
+	err := scanPlans(bytes.NewReader(data), func(l Link) error {
+		p.Runs = append(p.Runs, l)
+		return nil
+	}, func(l Link) error {
+		p.Pending = append(p.Pending, l)
+		return nil
+	})
+	if err != nil {
+		return Plans{}, err
 	}
 	return p, nil
+}
+
+// scanPlans reads plans.json entry by entry: it grows with each plan run.
+func scanPlans(in io.Reader, run, pending func(Link) error) error {
+	version := 0
+	err := scanObject(in, map[string]func(*json.Decoder) error{
+		"schemaVersion": func(dec *json.Decoder) error {
+			// Of a newer version the rest may mean anything.
+			if err := dec.Decode(&version); err != nil || version <= PlansVersion {
+				return err
+			}
+			return errNewer
+		},
+		"runs":    func(dec *json.Decoder) error { return scanArray(dec, run) },
+		"pending": func(dec *json.Decoder) error { return scanArray(dec, pending) },
+	})
+	const mend = "restore it from a backup, or move it away: report verify then names the plan runs that nothing proves any more"
+	switch {
+	case errors.Is(err, errNewer):
+		return fmt.Errorf("the list of plan runs has schema version %d, this program knows %d: use the newer risksweep that wrote it", version, PlansVersion)
+	case errors.Is(err, errTrailing):
+		return fmt.Errorf("the list of plan runs %w and is not read (data after the end); %s", errCorrupt, mend)
+	case err != nil || version < 1:
+		return fmt.Errorf("the list of plan runs %w and is not read; %s", errCorrupt, mend)
+	}
+	return nil
+}
+
+var (
+	errNewer    = errors.New("of a newer version")
+	errTrailing = errors.New("data after the end")
+)
+
+// scanObject reads a JSON object member by member, and skips members that
+// nothing is said of.
+func scanObject(in io.Reader, members map[string]func(*json.Decoder) error) error {
+	dec := json.NewDecoder(in)
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(err, errCorrupt)
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		read := members[fmt.Sprint(name)]
+		if read == nil {
+			read = func(dec *json.Decoder) error { return dec.Decode(new(json.RawMessage)) }
+		}
+		if err := read(dec); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil { // its end
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errTrailing
+	}
+	return nil
+}
+
+// scanArray reads a JSON array element by element; null is an empty one.
+func scanArray[T any](dec *json.Decoder, each func(T) error) error {
+	switch t, err := dec.Token(); {
+	case err != nil:
+		return err
+	case t == nil:
+		return nil
+	case t != json.Delim('['):
+		return errCorrupt
+	}
+	for dec.More() {
+		var x T
+		if err := dec.Decode(&x); err != nil {
+			return err
+		}
+		if err := each(x); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token() // its end
+	return err
 }
 
 // Head is the hash that stands for all plan runs that have entered, and for

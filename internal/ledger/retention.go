@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -55,41 +57,40 @@ func (l *Ledger) Prune(ctx context.Context, keep ...string) ([]string, error) {
 	if l.opt.KeepDays <= 0 {
 		return nil, nil
 	}
-	ids, err := l.runIDs(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
 	edge := l.opt.Now().Add(-time.Duration(l.opt.KeepDays) * 24 * time.Hour)
 	for _, id := range keep { // the chain loses its oldest part only
 		if start, err := StartOf(id); err == nil && start.Before(edge) {
 			edge = start
 		}
 	}
-	var old []prunedRun
-	newest := map[string]bool{} // mode -> the newest complete run is found
-	for _, id := range ids {
-		start, err := StartOf(id)
-		if err != nil {
-			continue
-		}
-		m, sum, err := l.manifest(ctx, id)
-		if err != nil && !errors.Is(err, blobstore.ErrNotFound) && !isCorrupt(err) {
-			return nil, err
-		}
-		complete := err == nil
-		if complete && !newest[m.Mode] {
-			newest[m.Mode] = true
-			continue
-		}
-		if start.Before(edge) {
-			if exists, err := l.exists(ctx, id); err != nil {
-				return nil, err
-			} else if !exists {
-				continue
-			}
-			old = append(old, prunedRun{Run: id, SHA256: sum, At: l.opt.Now().UTC()})
-		}
+	ids, err := l.runsBefore(ctx, edge)
+	if err != nil || len(ids) == 0 {
+		return nil, err
 	}
+	newest := map[string]string{} // mode -> the newest complete old run
+	left := leftInputs{named: map[string]bool{}}
+	var old []prunedRun
+	err = inOrder(ctx, ids, l.stored, func(id string, r storedRun) error {
+		if !r.exists {
+			return nil
+		}
+		if r.complete {
+			newest[r.Mode] = id
+		}
+		old = append(old, prunedRun{Run: id, SHA256: r.sum, At: l.opt.Now().UTC()})
+		left.by(r)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.leaveOutFollowed(ctx, newest, edge); err != nil {
+		return nil, err
+	}
+	slices.Reverse(old) // the newest first
+	old = slices.DeleteFunc(old, func(r prunedRun) bool {
+		return slices.Contains(slices.Collect(maps.Values(newest)), r.Run)
+	})
 	if len(old) == 0 {
 		return nil, nil
 	}
@@ -120,10 +121,56 @@ func (l *Ledger) Prune(ctx context.Context, keep ...string) ([]string, error) {
 		}
 		gone = append(gone, r.Run)
 	}
-	if err := l.pruneInputs(ctx); err != nil {
+	if err := l.pruneInputs(ctx, left); err != nil {
 		return gone, fmt.Errorf("deleting the inputs of deleted runs: %w", err)
 	}
 	return gone, nil
+}
+
+// storedRun is what stands in the store of a run.
+type storedRun struct {
+	exists   bool // it has any file
+	complete bool // it has a manifest that can be read
+	sum      string
+	Manifest
+}
+
+// stored reads what stands in the store of a run.
+func (l *Ledger) stored(ctx context.Context, id string) (r storedRun, err error) {
+	r.Manifest, r.sum, err = l.manifest(ctx, id)
+	switch {
+	case err == nil:
+		r.exists, r.complete = true, true
+	case errors.Is(err, blobstore.ErrNotFound):
+		r.exists, err = l.exists(ctx, id)
+	case isCorrupt(err):
+		r.exists, err = true, nil
+	}
+	return r, err
+}
+
+// leaveOutFollowed leaves out of the newest old runs those of whose mode there is
+// a younger complete one among the last manyRuns of the store. Of a mode that
+// none of them has, one run more than needed may be kept.
+func (l *Ledger) leaveOutFollowed(ctx context.Context, newest map[string]string, edge time.Time) error {
+	looked := 0
+	for id, err := range l.walk(ctx, newestFirst) {
+		if err != nil {
+			return err
+		}
+		if start, err := StartOf(id); err != nil || start.Before(edge) || len(newest) == 0 || looked == manyRuns {
+			break
+		}
+		looked++
+		r, err := l.stored(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r.complete {
+			delete(newest, r.Mode)
+		}
+	}
+	return nil
 }
 
 // protector is a store that can keep a file from change and deletion for a time.

@@ -1,12 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -38,151 +36,138 @@ type Verification struct {
 
 // Verify checks every complete run's files against its manifest, and both
 // chains: that of apply runs from the newest to the oldest, and that of plan
-// runs. Each head that is given must be that of one of them.
+// runs. Each head that is given must be that of one of them. Of a run that was
+// read only its links are kept.
 func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, error) {
 	v := Verification{Problems: []string{}, Incomplete: []string{}}
 	ids, err := l.runIDs(ctx, 0)
 	if err != nil {
 		return v, err
 	}
-	manifests := map[string]Manifest{}
-	hashes, inputs := map[string]string{}, map[string]string{}
-	for _, id := range ids {
-		m, sum, err := l.manifest(ctx, id)
+	runs, inputs := make(verified, 0, len(ids)), map[string]string{}
+	err = inOrder(ctx, ids, l.checkRun, func(id string, c checked) error {
 		switch {
-		case errors.Is(err, blobstore.ErrNotFound):
-			exists, err := l.exists(ctx, id)
-			if err != nil {
-				return v, err
-			}
-			if exists {
+		case c.damaged != nil:
+			v.Runs++
+			v.Problems = append(v.Problems, c.damaged.Error())
+			return nil
+		case !c.complete:
+			if c.exists {
 				v.Incomplete = append(v.Incomplete, id)
 			}
-			continue
-		case isCorrupt(err):
-			v.Runs++
-			v.Problems = append(v.Problems, err.Error())
-			continue
-		case err != nil:
-			return v, err
+			return nil
 		}
 		v.Runs++
-		if m.Mode == "apply" {
+		v.Problems = append(v.Problems, c.problems...)
+		r, problems := linksOf(id, c.storedRun)
+		if r.apply {
 			v.Chained++
 		}
-		manifests[id], hashes[id] = m, sum
-		problems, err := l.verifyRun(ctx, id, m)
-		if err != nil {
-			return v, err
-		}
+		runs = append(runs, r)
 		v.Problems = append(v.Problems, problems...)
-		if problems, err = l.verifyInputs(ctx, m, inputs); err != nil {
-			return v, err
-		}
+		problems, err := l.verifyInputs(ctx, c.Manifest, inputs)
 		v.Problems = append(v.Problems, problems...)
+		return err
+	})
+	if err != nil {
+		return v, err
 	}
 	// Read last: what retention deletes it records before.
 	pruned, err := l.pruned(ctx)
 	if err != nil {
 		return v, err
 	}
-	l.verifyChain(&v, ids, manifests, hashes, pruned)
+	verifyChain(&v, runs, pruned)
 	l.verifyState(ctx, &v)
-	if err := l.verifyPlans(ctx, &v, manifests, hashes, pruned); err != nil {
+	if err := l.verifyPlans(ctx, &v, runs, pruned); err != nil {
 		return v, err
 	}
 	v.compare(heads)
 	return v, nil
 }
 
-// verifyRun checks one run's files.
-func (l *Ledger) verifyRun(ctx context.Context, id string, m Manifest) ([]string, error) {
-	var problems []string
-	bad := func(format string, args ...any) {
-		problems = append(problems, fmt.Sprintf("run %s: ", id)+fmt.Sprintf(format, args...))
+// verifiedRun is what is kept of a complete run once its files are checked.
+type verifiedRun struct {
+	id  string
+	sum digest // of its manifest
+	// before is the hash of the manifest that an apply run follows, or the head
+	// that a plan run found; links says whether it names one.
+	before   digest
+	previous string // the run that an apply run follows
+	next     string // the run that follows an apply run
+	apply    bool
+	links    bool
+	listed   bool // plans.json lists it
+}
+
+// verified are the complete runs, the newest first.
+type verified []verifiedRun
+
+// find gives a run; nil if it is not complete.
+func (v verified) find(id string) *verifiedRun {
+	i, found := slices.BinarySearchFunc(v, id, func(r verifiedRun, id string) int { return cmp.Compare(id, r.id) })
+	if !found {
+		return nil
 	}
-	if m.Run != id || m.Tenant != l.tenant {
-		bad("the manifest is that of run %s of tenant %s", m.Run, m.Tenant)
+	return &v[i]
+}
+
+// linksOf is what a manifest says of the runs before it.
+func linksOf(id string, s storedRun) (r verifiedRun, problems []string) {
+	r = verifiedRun{id: id, sum: digestOf(s.sum), apply: s.Mode == "apply"}
+	switch {
+	case r.apply && s.Previous != nil:
+		r.links, r.previous, r.before = true, s.Previous.Run, digestOf(s.Previous.SHA256)
+		if !isHash(s.Previous.SHA256) {
+			problems = append(problems, fmt.Sprintf("run %s follows a manifest whose recorded SHA-256 is no hash: %q", id, s.Previous.SHA256))
+		}
+	case !r.apply && s.PlanHead != nil:
+		r.links, r.before = true, digestOf(*s.PlanHead)
 	}
-	dir, err := l.runDir(id)
-	if err != nil {
-		return nil, err
-	}
-	listed := map[string]bool{"manifest.json": true}
-	for _, f := range m.Files {
-		listed[f.Name] = true
-		in, _, err := l.store.Open(ctx, dir+"/"+f.Name)
-		if errors.Is(err, blobstore.ErrNotFound) || errors.Is(err, blobstore.ErrName) {
-			bad("%s is missing", f.Name)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		sum := sha256.New()
-		size, err := io.Copy(sum, in)
-		if err = errors.Join(err, in.Close()); err != nil {
-			return nil, err
-		}
-		switch got := hex.EncodeToString(sum.Sum(nil)); {
-		case size < f.Size:
-			bad("%s is truncated: %d of %d bytes", f.Name, size, f.Size)
-		case size > f.Size:
-			bad("%s has grown: %d bytes instead of %d", f.Name, size, f.Size)
-		case got != f.SHA256:
-			bad("%s was changed: its SHA-256 is %s instead of %s", f.Name, got, f.SHA256)
-		}
-	}
-	for info, err := range l.store.List(ctx, dir+"/") {
-		if err != nil {
-			return nil, err
-		}
-		if name := info.Name[len(dir)+1:]; !listed[name] {
-			bad("%s is not in the manifest", name)
-		}
-	}
-	return problems, nil
+	return r, problems
 }
 
 // verifyChain walks the apply runs from the newest to the oldest.
-func (l *Ledger) verifyChain(v *Verification, ids []string, manifests map[string]Manifest, hashes map[string]string, pruned map[string]string) {
-	successors := map[string]string{} // previous run -> run that names it
-	linked := map[string]bool{}
-	var chain []string
-	for _, id := range ids {
-		m, ok := manifests[id]
-		if !ok || m.Mode != "apply" {
+func verifyChain(v *Verification, runs verified, pruned map[string]string) {
+	bad := func(format string, args ...any) { v.Problems = append(v.Problems, fmt.Sprintf(format, args...)) }
+	gone := map[string]string{} // a run that is not in the store -> the one that follows it
+	for _, r := range runs {
+		if !r.apply || !r.links {
 			continue
 		}
-		chain = append(chain, id)
-		if m.Previous == nil {
-			continue
+		prev := runs.find(r.previous)
+		other := gone[r.previous]
+		if prev != nil {
+			other, prev.next = prev.next, r.id
+		} else {
+			gone[r.previous] = r.id
 		}
-		prev := m.Previous.Run
-		if other, twice := successors[prev]; twice {
-			v.Problems = append(v.Problems, fmt.Sprintf("the chain forks: runs %s and %s both follow %s", other, id, prev))
+		if other != "" {
+			bad("the chain forks: runs %s and %s both follow %s", other, r.id, r.previous)
 		}
-		successors[prev], linked[prev] = id, true
-		switch sum := hashes[prev]; {
-		case sum == "" && pruned[prev] == m.Previous.SHA256:
-		case sum == "":
-			v.Problems = append(v.Problems, fmt.Sprintf("run %s follows %s, which is missing from the store", id, prev))
-		case sum != m.Previous.SHA256:
-			v.Problems = append(v.Problems, fmt.Sprintf("the manifest of run %s was changed: run %s recorded its SHA-256 as %s, it is %s", prev, id, m.Previous.SHA256, sum))
+		switch {
+		case prev == nil && pruned[r.previous] != "" && digestOf(pruned[r.previous]) == r.before:
+		case prev == nil:
+			bad("run %s follows %s, which is missing from the store", r.id, r.previous)
+		case prev.sum != r.before:
+			bad("the manifest of run %s was changed: run %s recorded its SHA-256 as %s, it is %s", r.previous, r.id, r.before, prev.sum)
 		}
 	}
 	heads, starts := 0, 0
-	for _, id := range chain {
-		if !linked[id] {
+	for _, r := range runs {
+		if !r.apply {
+			continue
+		}
+		if r.next == "" {
 			if heads++; heads == 1 {
-				v.Head, v.HeadRun = hashes[id], id
+				v.Head, v.HeadRun = r.sum.String(), r.id
 			} else {
-				v.Problems = append(v.Problems, fmt.Sprintf("no run follows %s, and it is not the newest", id))
+				bad("no run follows %s, and it is not the newest", r.id)
 			}
 		}
-		if manifests[id].Previous == nil {
+		if !r.links {
 			if starts++; starts > 1 {
-				v.Problems = append(v.Problems, fmt.Sprintf("run %s begins the chain anew", id))
+				bad("run %s begins the chain anew", r.id)
 			}
 		}
 	}
@@ -239,71 +224,4 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
-}
-
-// verifyPlans checks the chain of plan runs: each that is listed stands in the
-// store as it entered, or was deleted by retention, and each that says it has
-// entered is listed.
-func (l *Ledger) verifyPlans(ctx context.Context, v *Verification, manifests map[string]Manifest, hashes, pruned map[string]string) error {
-	plans := map[string]bool{} // those that nothing but their own manifest speaks for yet
-	for id, m := range manifests {
-		if m.Mode != "apply" {
-			plans[id] = true
-		}
-	}
-	defer func() { v.Alone = len(plans) }()
-	p, version, err := l.Plans(ctx)
-	if err != nil {
-		v.Problems = append(v.Problems, err.Error())
-		return nil
-	}
-	bad := func(format string, args ...any) { v.Problems = append(v.Problems, fmt.Sprintf(format, args...)) }
-	before := map[string]bool{"": true} // the heads that have been so far
-	head := ""
-	for _, link := range p.Runs {
-		sum := hashes[link.Run]
-		if sum == "" { // it may have ended since the runs were listed
-			if _, sum, err = l.manifest(ctx, link.Run); err != nil && !errors.Is(err, blobstore.ErrNotFound) && !isCorrupt(err) {
-				return err
-			}
-		}
-		switch {
-		case sum == link.SHA256:
-			v.PlansChained++
-		case sum != "":
-			bad("the manifest of run %s was changed: plans.json recorded its SHA-256 as %s, it is %s", link.Run, link.SHA256, sum)
-		case pruned[link.Run] != link.SHA256:
-			bad("run %s is missing from the store, though plans.json lists it: it was deleted", link.Run)
-		}
-		if of := manifests[link.Run].PlanHead; of != nil && !before[*of] {
-			bad("run %s followed the head %s, to which the runs before it in plans.json do not lead", link.Run, *of)
-		}
-		delete(plans, link.Run)
-		head = headAfter(head, link)
-		before[head] = true
-	}
-	v.PlanHead = head
-	for _, link := range p.Pending {
-		if sum := hashes[link.Run]; plans[link.Run] && sum != link.SHA256 {
-			bad("the manifest of run %s was changed: plans.json recorded its SHA-256 as %s, it is %s", link.Run, link.SHA256, sum)
-		}
-	}
-	var lost []string
-	for id := range plans {
-		isPending := slices.ContainsFunc(p.Pending, func(link Link) bool { return link.Run == id })
-		if manifests[id].PlanHead != nil && !isPending {
-			lost = append(lost, id)
-		}
-	}
-	slices.Sort(lost)
-	switch n := len(lost); {
-	case n == 0:
-	case version == "":
-		bad("%s is missing, though %d plan runs had entered it, the last of them %s", l.name("plans.json"), n, lost[n-1])
-	default:
-		for _, id := range lost {
-			bad("run %s had entered plans.json, which does not list it: the list was replaced or changed", id)
-		}
-	}
-	return nil
 }

@@ -278,9 +278,6 @@ func testList(t *testing.T, o Opened) {
 	got = nil
 	for i, err := range o.B.List(ctx, "t/runs/11") {
 		must(t, err)
-		if i.Size != 3 {
-			t.Errorf("%+v", i)
-		}
 		if got = append(got, i.Name); len(got) == 3 {
 			break
 		}
