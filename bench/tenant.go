@@ -157,6 +157,8 @@ func batch(r *http.Request) []byte {
 		case strings.Contains(q.URL, "organization"):
 			body = map[string]any{"value": []any{map[string]any{"id": "00000000-0000-0000-0000-000000000001", "displayName": "Contoso",
 				"assignedPlans": []any{map[string]any{"capabilityStatus": "Enabled", "service": "AADPremiumService", "servicePlanId": "eec0eb4f-6444-4f95-aba0-50c24d67f998"}}}}}
+		case strings.Contains(q.URL, "directoryRoleTemplates"):
+			body = map[string]any{"value": []any{map[string]any{"id": "d29b2b05-8046-44ba-8758-1e26182fcf32", "displayName": "Directory Synchronization Accounts"}}}
 		case isUser:
 			body = map[string]any{"id": uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)).String(), "userPrincipalName": name, "displayName": name, "accountEnabled": true}
 		}

@@ -127,7 +127,7 @@ func withUntrust(a plan.Action, before policy.Canonical) []plan.Action {
 // so no switch of enforcement is asked; an object that a policy not ours still
 // uses is blocked.
 func Destroy(live Live, owned plan.OwnedObjects) []plan.Action {
-	p := &planner{b: &baseline.Baseline{}, live: live, s: Settings{Owned: owned}, names: NewNamer(live)}
+	p := &planner{b: &baseline.Baseline{}, live: live, index: newIndex(live, owned), s: Settings{Owned: owned}, names: NewNamer(live)}
 	p.leftovers()
 	var out []plan.Action
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
@@ -151,8 +151,8 @@ func (p *planner) stillUsed(e *entry) {
 	if e.Kind == entra.KindPolicy {
 		return
 	}
-	for _, d := range p.live.Policies {
-		if !policy.RefersTo(policy.CanonicalOf(entra.KindPolicy, d), e.ID) {
+	for i, d := range p.live.Policies {
+		if !policy.RefersTo(p.index.policies[i], e.ID) {
 			continue
 		}
 		if o := p.ofPolicy(d.ID()); o != nil && o.ready() && (o.Status == Prune || !policy.RefersTo(o.want, e.ID)) {

@@ -17,6 +17,7 @@ import (
 type planner struct {
 	b        *baseline.Baseline
 	live     Live
+	index    index
 	s        Settings
 	glass    breakGlass
 	names    policy.Names
@@ -91,7 +92,7 @@ func (e *entry) ready() bool { return e.writes() && len(e.blocked) == 0 && len(e
 // Compare says how a tenant, as one run read it, stands to the baseline. It is a
 // pure function: the same input gives the same result.
 func Compare(b *baseline.Baseline, live Live, s Settings) Result {
-	p := &planner{b: b, live: live, s: s, glass: resolveBreakGlass(b, live.Names, live.Members), names: NewNamer(live)}
+	p := &planner{b: b, live: live, index: newIndex(live, s.Owned), s: s, glass: resolveBreakGlass(b, live.Names, live.Members), names: NewNamer(live)}
 	if live.Self.Kind != entra.KindUser { // a person who is signed in is no workload
 		p.glass.self = string(live.Self.ID)
 	}
@@ -135,11 +136,11 @@ func (p *planner) identify(it *baseline.Item) {
 	}
 	if o, ok := p.s.Owned[it.Kind][it.Key]; ok && o.ID != "" {
 		e.owned, e.ID = o, string(o.ID)
-		if twins := p.sameID(it.Kind, e.ID); len(twins) > 1 {
+		if twins := p.index.keys(it.Kind, e.ID); len(twins) > 1 {
 			e.block("the id %s is recorded for the keys %s", o.ID, strings.Join(twins, ", "))
 			e.wrong = true
 		}
-		if e.live = p.live.ByID(it.Kind, e.ID); e.live != nil {
+		if e.live = p.index.object(it.Kind, e.ID); e.live != nil {
 			p.renamed(e)
 			p.doubles(e)
 			return
@@ -170,30 +171,17 @@ func (p *planner) renamed(e *entry) {
 // doubles warns of other live objects that have the name of one of ours: people
 // cannot tell them apart, and neither can adopt.
 func (p *planner) doubles(e *entry) {
-	for _, d := range p.live.List(e.Kind) {
-		if strings.EqualFold(d.DisplayName(), e.DisplayName) && !strings.EqualFold(d.ID(), e.ID) && len(p.sameID(e.Kind, d.ID())) == 0 {
+	for _, d := range p.index.namesakes(e.Kind, e.DisplayName) {
+		if !strings.EqualFold(d.ID(), e.ID) && len(p.index.keys(e.Kind, d.ID())) == 0 {
 			p.warnings = append(p.warnings, fmt.Sprintf("something else has the name of the %s %q: %s, which is not ours", policy.KindWords[e.Kind], e.DisplayName, d.ID()))
 		}
 	}
 }
 
-func (p *planner) sameID(kind entra.ObjectKind, id string) []string {
-	var keys []string
-	for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
-		if strings.EqualFold(string(p.s.Owned[kind][key].ID), id) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
 func (p *planner) namesakes(e *entry) {
 	var found []string
-	for _, d := range p.live.List(e.Kind) {
-		if !strings.EqualFold(d.DisplayName(), e.DisplayName) {
-			continue
-		}
-		if keys := p.sameID(e.Kind, d.ID()); len(keys) > 0 {
+	for _, d := range p.index.namesakes(e.Kind, e.DisplayName) {
+		if keys := p.index.keys(e.Kind, d.ID()); len(keys) > 0 {
 			e.block("%q exists already (%s) and is recorded for the key %s; adopt it for this key: %s", e.DisplayName, d.ID(), keys[0], p.adoptHint(e.Entry, d.ID()))
 			return
 		}
@@ -251,7 +239,7 @@ func (p *planner) leftovers() {
 		for _, key := range policy.SortedKeys(p.s.Owned[kind]) {
 			o := p.s.Owned[kind][key]
 			id := string(o.ID)
-			e := &entry{owned: o, live: p.live.ByID(kind, id), Entry: Entry{Key: key, Kind: kind, ID: id, DisplayName: o.DisplayName}}
+			e := &entry{owned: o, live: p.index.object(kind, id), Entry: Entry{Key: key, Kind: kind, ID: id, DisplayName: o.DisplayName}}
 			if present[e.ref()] || p.adoptedElsewhere(kind, key, id) {
 				continue
 			}
@@ -262,7 +250,7 @@ func (p *planner) leftovers() {
 				e.note("recorded, but neither in the baseline nor in the tenant")
 			} else {
 				e.Status, e.DisplayName, e.State = Prune, e.live.DisplayName(), e.live.Text("state")
-				e.before = policy.CanonicalOf(kind, e.live)
+				e.before = p.index.canonical(kind, e.live)
 				p.except(e, nil)
 			}
 			p.entries = append(p.entries, e)
@@ -294,10 +282,12 @@ func (p *planner) compare(e *entry) {
 		e.wrong = true
 	}
 	if e.live != nil {
-		e.before = policy.CanonicalOf(e.Kind, e.live)
-		live := e.before.Document() // what is forced into want must not show in before
-		for _, path := range e.item.Unmanaged {
-			policy.Put(want, path, policy.At(live, path))
+		e.before = p.index.canonical(e.Kind, e.live)
+		if len(e.item.Unmanaged) > 0 {
+			live := e.before.Document() // what is forced into want must not show in before
+			for _, path := range e.item.Unmanaged {
+				policy.Put(want, path, policy.At(live, path))
+			}
 		}
 	}
 	if e.Kind == entra.KindPolicy {
@@ -315,7 +305,7 @@ func (p *planner) compare(e *entry) {
 		e.Status = Blocked
 	case e.Adopt != "":
 		e.Status = Create
-		e.Differences = policy.Differences(policy.CanonicalOf(e.Kind, e.namesake), e.want, p.names)
+		e.Differences = policy.Differences(p.index.canonical(e.Kind, e.namesake), e.want, p.names)
 		e.block("%s", p.adoption(e))
 	case e.live == nil:
 		e.Status = Create
@@ -387,7 +377,7 @@ func (p *planner) result() Result {
 	}
 	for _, kind := range []entra.ObjectKind{entra.KindLocation, entra.KindPolicy} {
 		for _, d := range p.live.List(kind) {
-			if len(p.sameID(kind, d.ID())) == 0 {
+			if len(p.index.keys(kind, d.ID())) == 0 {
 				r.Entries = append(r.Entries, Entry{Kind: kind, ID: d.ID(), DisplayName: d.DisplayName(), State: d.Text("state"), Status: Unmanaged})
 			}
 		}

@@ -204,8 +204,8 @@ func (p *planner) enabledUsers(e *entry) (included, excluded, grants []string) {
 			grants = append(grants, name)
 		}
 	}
-	for _, d := range p.live.Policies {
-		judge(policy.CanonicalOf(entra.KindPolicy, d))
+	for _, d := range p.index.policies {
+		judge(d)
 	}
 	return included, excluded, grants
 }

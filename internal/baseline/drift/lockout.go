@@ -17,15 +17,21 @@ type outcome struct {
 
 // after is the set of policies that the ready writes would leave.
 func (p *planner) after() []outcome {
+	ours := map[string]*entry{}
+	for _, e := range slices.Backward(p.entries) { // the first of an id counts
+		if e.Kind == entra.KindPolicy {
+			ours[string(entra.NewID(e.ID))] = e
+		}
+	}
 	var out []outcome
-	for _, d := range p.live.Policies {
-		e := p.ofPolicy(d.ID())
+	for i, d := range p.live.Policies {
+		e := ours[d.ID()]
 		switch {
 		case e != nil && e.Status == Prune && e.ready():
 		case e != nil && e.want != nil && e.ready():
 			out = append(out, outcome{e.want, e})
 		default:
-			out = append(out, outcome{policy.CanonicalOf(entra.KindPolicy, d), e})
+			out = append(out, outcome{p.index.policies[i], e})
 		}
 	}
 	for _, e := range p.entries {

@@ -73,13 +73,9 @@ func (p *planner) isLiveWord(kind entra.ObjectKind, member, name string) bool {
 	if kind != entra.KindPolicy || entra.IsID(name) {
 		return false
 	}
-	found := false
-	for _, d := range p.live.Policies {
-		policy.EachRef(policy.SchemaOf(kind), policy.CanonicalOf(kind, d), func(m *policy.Member, s string) {
-			found = found || m.Name == member && s == name && policy.IsDirectory(m.Ref) && len(p.live.Names[entra.Ref{Kind: m.Ref, Name: name}].Objects) == 0
-		})
-	}
-	return found
+	return slices.ContainsFunc(p.index.words[[2]string{member, name}], func(of entra.ObjectKind) bool {
+		return len(p.live.Names[entra.Ref{Kind: of, Name: name}].Objects) == 0
+	})
 }
 
 func (p *planner) asked(kind entra.ObjectKind, name string) bool {
@@ -91,7 +87,7 @@ func (p *planner) asked(kind entra.ObjectKind, name string) bool {
 func (p *planner) holds(e *entry, m *policy.Member, id string) bool {
 	found := false
 	if entra.IsID(id) && (policy.IsDirectory(m.Ref) || p.live.unread(m.Ref) != "") && e.live != nil {
-		policy.EachRef(policy.SchemaOf(e.Kind), policy.CanonicalOf(e.Kind, e.live), func(o *policy.Member, s string) {
+		policy.EachRef(policy.SchemaOf(e.Kind), p.index.canonical(e.Kind, e.live), func(o *policy.Member, s string) {
 			found = found || o.Name == m.Name && s == id
 		})
 	}
@@ -103,7 +99,7 @@ func (p *planner) holds(e *entry, m *policy.Member, id string) bool {
 func (p *planner) foreignID(want entra.ObjectKind, id string) string {
 	r := entra.Resolution{Ref: entra.Ref{Kind: want, Name: id}}
 	for _, kind := range policy.Kinds {
-		if d := p.live.ByID(kind, id); d != nil && kind != want {
+		if d := p.index.object(kind, id); d != nil && kind != want {
 			r.Is = &entra.DirectoryObject{Kind: kind, ID: entra.NewID(id), DisplayName: d.DisplayName()}
 			return r.Problem()
 		}
@@ -168,11 +164,11 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 		switch pasted := p.byOldID(kind, name); {
 		case len(pasted) > 1:
 			return "", "", fmt.Sprintf("%d objects of the baseline have the id %s; give the key of one", len(pasted), name)
-		case len(pasted) == 1 && (pasted[0].live != nil || p.live.ByID(kind, name) == nil):
+		case len(pasted) == 1 && (pasted[0].live != nil || p.index.object(kind, name) == nil):
 			id, need = pasted[0].standsFor()
 			return id, need, ""
 		}
-		if alwaysThere(kind, name) || p.live.ByID(kind, name) != nil {
+		if alwaysThere(kind, name) || p.index.object(kind, name) != nil {
 			return name, "", ""
 		}
 		if why := p.live.unread(kind); why != "" {
