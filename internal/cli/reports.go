@@ -12,6 +12,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/fleet"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -258,6 +259,17 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 			}
 			continue
 		}
+		if v.Runs == 0 && len(v.Incomplete) == 0 {
+			known, err := fleet.Read(cmd.Context(), a.Ledger(t.Name).Store(), c.Now())
+			if err != nil {
+				return err
+			}
+			for _, s := range known.Tenants {
+				if s.Tenant == t.Name && s.Run != "" {
+					v.Problems = append(v.Problems, fmt.Sprintf("no run is in the store, though the picture of all tenants names run %s: the tenant's folder was deleted", s.Run))
+				}
+			}
+		}
 		all[t.Name] = v
 		bad += len(v.Problems)
 		if form == "json" {
@@ -310,6 +322,12 @@ func provedBy(v ledger.Verification) []string {
 			by = "plans.json and by its head that was given"
 		}
 		out = append(out, fmt.Sprintf("%s proved by %s", report.Number(v.PlansChained, "plan run"), by))
+	}
+	for _, e := range v.Earlier {
+		out = append(out, fmt.Sprintf("the head that was given is that of the run %s: it proves everything up to that run; after it came %s", e.Run, report.Number(e.Since, e.Mode+" run")))
+	}
+	if len(v.Incomplete) > 0 {
+		out = append(out, fmt.Sprintf("%s proved by nothing: what a run has stored is proved once it has ended", report.Number(len(v.Incomplete), "incomplete run")))
 	}
 	if v.Alone > 0 {
 		out = append(out, fmt.Sprintf("%s proved by the run's own manifest alone, because plans.json does not list it (it is of an earlier version, or its process died at its end): whether such a run was deleted, or rewritten with its manifest, cannot be seen", report.Number(v.Alone, "plan run")))

@@ -90,14 +90,10 @@ func (l *Ledger) OpenInput(ctx context.Context, in Input) (io.ReadCloser, error)
 	if !in.Stored || !isHash(in.SHA256) {
 		return nil, fmt.Errorf("the text of %s was not stored: %w", in.Name, blobstore.ErrNotFound)
 	}
+	if err := l.proves(ctx, l.inputName(in.SHA256), in.SHA256); err != nil {
+		return nil, err
+	}
 	file, _, err := l.store.Open(ctx, l.inputName(in.SHA256))
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(proves(file, in.SHA256), file.Close()); err != nil {
-		return nil, err
-	}
-	file, _, err = l.store.Open(ctx, l.inputName(in.SHA256))
 	return file, err
 }
 

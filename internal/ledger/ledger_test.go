@@ -111,6 +111,7 @@ func TestVerify(t *testing.T) {
 		"head cut":  {do: func() error { return os.RemoveAll(w.path(third, "")) }, want: "the state records the head"},
 		"state":     {do: func() error { return os.Remove(filepath.Join(w.root, "contoso/state.json")) }, want: "state.json is missing or records no head"},
 		"head":      {do: func() error { return nil }, head: "abc", want: "not abc as given"},
+		"no head":   {do: func() error { return nil }, head: strings.Repeat("0", 64), want: "no run of the store had that one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keep := w.root

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,37 +17,32 @@ var ErrChanged = errors.New("changed since the run; risksweep report verify look
 // has no manifest, and its files are what they are: proved is then false. What
 // proves the manifest itself only Verify says.
 func (l *Ledger) OpenProved(ctx context.Context, run, name string) (in io.ReadCloser, proved bool, err error) {
-	if in, _, err = l.Open(ctx, run, name); err != nil {
-		return nil, false, err
-	}
 	m, _, err := l.manifest(ctx, run)
-	if errors.Is(err, blobstore.ErrNotFound) {
-		return in, false, nil
-	}
-	if err != nil {
-		return nil, false, errors.Join(err, in.Close())
+	if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+		return nil, false, err
 	}
 	for _, f := range m.Files {
 		if f.Name != name {
 			continue
 		}
-		if err := errors.Join(proves(in, f.SHA256), in.Close()); err != nil {
+		dir, err := l.runDir(run)
+		if err == nil {
+			err = l.proves(ctx, dir+"/"+name, f.SHA256)
+		}
+		if err != nil {
 			return nil, false, err
 		}
-		in, _, err = l.Open(ctx, run, name)
-		return in, true, err
+		proved = true
 	}
-	return in, false, nil
+	in, _, err = l.Open(ctx, run, name)
+	return in, proved, err
 }
 
-// proves compares what is read with the SHA-256 that it must have.
-func proves(in io.Reader, want string) error {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, in); err != nil {
-		return err
+// proves compares a file with the SHA-256 that it must have.
+func (l *Ledger) proves(ctx context.Context, name, want string) error {
+	_, got, err := l.sumOf(ctx, name)
+	if err == nil && got != want {
+		err = fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrChanged, got, want)
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != want {
-		return fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrChanged, got, want)
-	}
-	return nil
+	return err
 }

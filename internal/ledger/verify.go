@@ -32,12 +32,24 @@ type Verification struct {
 	// that it was given.
 	PlanHead      string `json:"planHead"`
 	PlanHeadGiven bool   `json:"planHeadGiven"`
+	// Earlier are the given heads that a chain had before its newest runs.
+	Earlier []EarlierHead `json:"earlier,omitempty"`
+}
+
+// EarlierHead is a head that was kept before a chain went on. It proves the runs
+// up to its own, and says nothing of those since.
+type EarlierHead struct {
+	Head string `json:"head"`
+	Run  string `json:"run"`
+	Mode string `json:"mode"`
+	// Since is how many runs the chain has after it.
+	Since int `json:"since"`
 }
 
 // Verify checks every complete run's files against its manifest, and both
 // chains: that of apply runs from the newest to the oldest, and that of plan
-// runs. Each head that is given must be that of one of them. Of a run that was
-// read only its links are kept.
+// runs. Each head that is given must be that of one of them, now or earlier. Of
+// a run that was read only its links are kept.
 func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, error) {
 	v := Verification{Problems: []string{}, Incomplete: []string{}}
 	ids, err := l.runIDs(ctx, 0)
@@ -79,10 +91,13 @@ func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, err
 	}
 	verifyChain(&v, runs, pruned)
 	l.verifyState(ctx, &v)
-	if err := l.verifyPlans(ctx, &v, runs, pruned); err != nil {
+	planHeads, err := l.verifyPlans(ctx, &v, runs, pruned)
+	if err != nil {
 		return v, err
 	}
-	v.compare(heads)
+	for _, head := range heads {
+		v.compare(head, runs, planHeads)
+	}
 	return v, nil
 }
 
@@ -173,21 +188,45 @@ func verifyChain(v *Verification, runs verified, pruned map[string]string) {
 	}
 }
 
-// compare compares the ends of the chains with heads that were kept elsewhere.
-func (v *Verification) compare(heads []string) {
-	for _, head := range heads {
+// compare looks for a head that was kept elsewhere in both chains.
+func (v *Verification) compare(head string, runs verified, plans planHeads) {
+	switch {
+	case head == "":
+		return
+	case head == v.Head:
+		v.HeadGiven = true
+		return
+	case head == v.PlanHead:
+		v.PlanHeadGiven = true
+		return
+	}
+	if since, run := runs.since(digestOf(head)); run != "" {
+		v.Earlier = append(v.Earlier, EarlierHead{Head: head, Run: run, Mode: "apply", Since: since})
+		return
+	}
+	if n, is := plans.at[digestOf(head)]; is && n >= 0 {
+		v.Earlier = append(v.Earlier, EarlierHead{Head: head, Run: plans.runs[n], Mode: "plan", Since: len(plans.runs) - 1 - n})
+		return
+	}
+	given := fmt.Sprintf("the head is %s", orNone(v.Head))
+	if v.PlanHead != "" {
+		given += " and that of the plan runs " + v.PlanHead
+	}
+	v.Problems = append(v.Problems, fmt.Sprintf("%s, not %s as given, and no run of the store had that one", given, head))
+}
+
+// since finds the apply run whose manifest is a head, and how many follow it.
+func (v verified) since(head digest) (n int, run string) {
+	for _, r := range v {
 		switch {
-		case head == "":
-		case head == v.Head:
-			v.HeadGiven = true
-		case head == v.PlanHead:
-			v.PlanHeadGiven = true
-		case v.PlanHead == "":
-			v.Problems = append(v.Problems, fmt.Sprintf("the head is %s, not %s as given", orNone(v.Head), head))
+		case !r.apply:
+		case r.sum == head:
+			return n, r.id
 		default:
-			v.Problems = append(v.Problems, fmt.Sprintf("the head is %s and that of the plan runs %s, not %s as given", orNone(v.Head), v.PlanHead, head))
+			n++
 		}
 	}
+	return 0, ""
 }
 
 // verifyState compares the newest manifest with the head that the state has

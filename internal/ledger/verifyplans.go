@@ -12,7 +12,7 @@ import (
 // verifyPlans checks the chain of plan runs: each that is listed stands in the
 // store as it entered, or was deleted by retention, and each that says it has
 // entered is listed.
-func (l *Ledger) verifyPlans(ctx context.Context, v *Verification, runs verified, pruned map[string]string) error {
+func (l *Ledger) verifyPlans(ctx context.Context, v *Verification, runs verified, pruned map[string]string) (planHeads, error) {
 	defer func() {
 		for _, r := range runs {
 			if !r.apply && !r.listed {
@@ -23,11 +23,11 @@ func (l *Ledger) verifyPlans(ctx context.Context, v *Verification, runs verified
 	listed, pending, there, err := l.readLinks(ctx)
 	if err != nil {
 		v.Problems = append(v.Problems, err.Error())
-		return nil
+		return planHeads{}, nil
 	}
 	bad := func(format string, args ...any) { v.Problems = append(v.Problems, fmt.Sprintf(format, args...)) }
-	before := make(map[digest]bool, len(listed)+1) // the heads that have been so far
-	before[digest{}] = true
+	had := planHeads{at: make(map[digest]int, len(listed)+1)}
+	had.at[digest{}] = -1
 	head := ""
 	for _, link := range listed {
 		r := runs.find(link.run)
@@ -37,7 +37,7 @@ func (l *Ledger) verifyPlans(ctx context.Context, v *Verification, runs verified
 		} else { // it may have ended since the runs were listed
 			_, text, err := l.manifest(ctx, link.run)
 			if err != nil && !errors.Is(err, blobstore.ErrNotFound) && !isCorrupt(err) {
-				return err
+				return had, err
 			}
 			sum = digestOf(text)
 		}
@@ -50,12 +50,14 @@ func (l *Ledger) verifyPlans(ctx context.Context, v *Verification, runs verified
 			bad("run %s is missing from the store, though plans.json lists it: it was deleted", link.run)
 		}
 		if r != nil && !r.apply {
-			if r.listed = true; r.links && !before[r.before] {
+			r.listed = true
+			if _, is := had.at[r.before]; r.links && !is {
 				bad("run %s followed the head %s, to which the runs before it in plans.json do not lead", link.run, r.before)
 			}
 		}
 		head = headAfter(head, Link{Run: link.run, SHA256: link.sum.String()})
-		before[digestOf(head)] = true
+		had.at[digestOf(head)] = len(had.runs)
+		had.runs = append(had.runs, link.run)
 	}
 	v.PlanHead = head
 	isPending := map[string]bool{}
@@ -80,7 +82,14 @@ func (l *Ledger) verifyPlans(ctx context.Context, v *Verification, runs verified
 			bad("run %s had entered plans.json, which does not list it: the list was replaced or changed", id)
 		}
 	}
-	return nil
+	return had, nil
+}
+
+// planHeads are the heads that the chain of plan runs has had: the run that made
+// each, by its place in the list.
+type planHeads struct {
+	at   map[digest]int
+	runs []string
 }
 
 // planLink is an entry of plans.json, kept small.
