@@ -46,7 +46,8 @@ func (c *command) historyCommand() *cobra.Command {
 		Short: "Say what all runs decided, did and saw of one user or policy",
 		Long: `Says what the runs in the store decided, did and saw of one user or object: each
 decision with its rule and reasons, each action with its outcome and who had it
-done, and each time an object left the baseline or came back to it.
+done, each exception of a user, and each time an object left the baseline or came
+back to it.
 
 USER is a user principal name or an object id. POLICY is a policy, named location
 or authentication strength: its key in the baseline, its display name or its id.
@@ -110,7 +111,7 @@ func (c *command) showHistory(cmd *cobra.Command, of string, p period) error {
 	if len(events) == 0 {
 		err := fmt.Errorf("no run of tenant %s says anything of %q", tenant, of)
 		if p.since != "" || p.until != "" {
-			err = fmt.Errorf("%w in that time", err)
+			return usageError{fmt.Errorf("%w in that time", err)} // it may well be there in another
 		}
 		if near := yamldoc.Nearest(of, names); near != "" {
 			err = fmt.Errorf("%w (did you mean %q?)", err, near)
@@ -182,6 +183,9 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 		what := string(e.What)
 		if e.What == report.WhatAction || e.What == report.WhatSettled {
 			what = spaced(e.Kind)
+		}
+		if k := plan.Kind(e.Kind); k == plan.BeginException || k == plan.EndException {
+			what += " of " + orElse(e.Key, e.Name) // which is another than a user who is asked about
 		}
 		run := e.Run
 		if same > 1 {

@@ -80,7 +80,7 @@ func (p Past) runs(ctx context.Context) ([]string, error) {
 
 // read reads what a run says of what the filters let through; a nil filter lets
 // nothing through.
-func (p Past) read(ctx context.Context, run string, user func(report.UserLine) bool, object func(report.PolicyRow) bool, action func(plan.Outcome) bool) (t told, err error) {
+func (p Past) read(ctx context.Context, run string, user func(report.UserLine) bool, object func(report.PolicyRow) bool, action func(plan.Outcome, []plan.Exclusion) bool) (t told, err error) {
 	t.run = run
 	t.manifest, err = p.Ledger.Manifest(ctx, run)
 	switch {
@@ -148,8 +148,9 @@ func (p Past) file(ctx context.Context, run, name string, read func(io.Reader) e
 }
 
 // actions are what a run did. One that has no report, because it was cut short,
-// says in its journal what it sent.
-func (p Past) actions(ctx context.Context, t told, which func(plan.Outcome) bool) ([]report.Event, error) {
+// says in its journal what it sent. An exception is about its users, too, whom the
+// plan names.
+func (p Past) actions(ctx context.Context, t told, which func(plan.Outcome, []plan.Exclusion) bool) ([]report.Event, error) {
 	var outcomes, settled []plan.Outcome
 	var err error
 	if t.complete {
@@ -162,9 +163,12 @@ func (p Past) actions(ctx context.Context, t told, which func(plan.Outcome) bool
 	if err != nil {
 		return nil, err
 	}
-	outcomes = slices.DeleteFunc(outcomes, func(o plan.Outcome) bool { return !which(o) })
-	settled = slices.DeleteFunc(settled, func(o plan.Outcome) bool { return !which(o) })
 	planned := map[string]plan.Action{}
+	exceptions := slices.ContainsFunc(outcomes, func(o plan.Outcome) bool { return o.Kind == plan.BeginException || o.Kind == plan.EndException })
+	if !exceptions { // else it is not known yet whom they are about
+		outcomes = slices.DeleteFunc(outcomes, func(o plan.Outcome) bool { return !which(o, nil) })
+	}
+	settled = slices.DeleteFunc(settled, func(o plan.Outcome) bool { return !which(o, nil) })
 	if len(outcomes) > 0 {
 		stored, err := p.Ledger.Plan(ctx, t.run)
 		if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
@@ -174,6 +178,13 @@ func (p Past) actions(ctx context.Context, t told, which func(plan.Outcome) bool
 			planned[a.ID] = a
 		}
 	}
+	outcomes = slices.DeleteFunc(outcomes, func(o plan.Outcome) bool {
+		var about []plan.Exclusion
+		if c := planned[o.Action].Change; c != nil {
+			about = c.Exclusions
+		}
+		return !which(o, about)
+	})
 	var out []report.Event
 	for _, o := range outcomes {
 		out = append(out, t.stamp(report.ActionEvent(o, planned[o.Action])))
@@ -237,9 +248,9 @@ func (p Past) Actions(ctx context.Context, f ActionFilter) ([]report.Event, erro
 	s := p.subject(f.User)
 	out := []report.Event{}
 	for _, id := range ids {
-		t, err := p.read(ctx, id, nil, nil, func(o plan.Outcome) bool {
+		t, err := p.read(ctx, id, nil, nil, func(o plan.Outcome, about []plan.Exclusion) bool {
 			return (f.Planned || carried(o)) && (f.Rule == "" || o.Rule == f.Rule) && (f.Kind == "" || o.Kind == f.Kind) &&
-				(f.User == "" || o.Kind.OnUser() && s.is(string(o.Subject.ID), o.Subject.Name, ""))
+				(f.User == "" || o.Kind.OnUser() && s.is(string(o.Subject.ID), o.Subject.Name, "") || s.among(about))
 		})
 		if err != nil {
 			return nil, err
@@ -297,6 +308,12 @@ func (s *subject) is(id, name, key string) bool {
 	return mine
 }
 
+// among reports whether the subject is one of whom an exception puts out of a
+// policy, or no longer does.
+func (s *subject) among(list []plan.Exclusion) bool {
+	return slices.ContainsFunc(list, func(x plan.Exclusion) bool { return s.is(string(x.UserID), x.Name, "") })
+}
+
 // History is every decision, action, drift and mend of all runs of the period
 // about one user or object, the oldest first. Names are other names that the runs
 // know, for one that was misspelt.
@@ -313,8 +330,8 @@ func (p Past) History(ctx context.Context, of string) (events []report.Event, na
 	var all []told
 	for _, id := range ids { // the newest first: that is what the name is of
 		t, err := p.read(ctx, id, func(u report.UserLine) bool { return s.is(u.ID, u.Name, "") }, object,
-			func(o plan.Outcome) bool {
-				return carried(o) && s.is(string(o.Subject.ID), o.Subject.Name, o.Subject.Key)
+			func(o plan.Outcome, about []plan.Exclusion) bool {
+				return carried(o) && (s.is(string(o.Subject.ID), o.Subject.Name, o.Subject.Key) || s.among(about))
 			})
 		if err != nil {
 			return nil, nil, err
@@ -392,7 +409,7 @@ func between(ctx context.Context, l *ledger.Ledger, from, to string) ([]report.E
 		if id < from || id > to {
 			continue
 		}
-		t, err := p.read(ctx, id, nil, func(report.PolicyRow) bool { return true }, func(o plan.Outcome) bool { return o.Status.Sent() })
+		t, err := p.read(ctx, id, nil, func(report.PolicyRow) bool { return true }, func(o plan.Outcome, _ []plan.Exclusion) bool { return o.Status.Sent() })
 		if err != nil {
 			return nil, err
 		}
