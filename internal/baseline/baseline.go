@@ -63,6 +63,10 @@ type Item struct {
 	// AllowUnknown are the paths that pass although the schema lacks them.
 	AllowUnknown []string
 
+	// ID is the id of the live object that stands for the key, as the file says it
+	// beside the key; empty where the record in the store alone knows.
+	ID string
+
 	// OldID is the id that a pasted object has where it comes from: what refers
 	// to it by that id means this object.
 	OldID string

@@ -16,6 +16,7 @@ func (l *loader) crossCheck() {
 		items := l.b.OfKind(kind)
 		l.unique(items, "key", func(it Item) string { return it.Key })
 		l.unique(items, "displayName", Item.DisplayName)
+		l.unique(items, "id", func(it Item) string { return it.ID })
 	}
 	l.ambiguous()
 	for _, c := range []struct {

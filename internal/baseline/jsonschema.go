@@ -93,7 +93,12 @@ func itemSchema(kind entra.ObjectKind, free bool) map[string]any {
 				"maxAskedUsers":   count("users who may be asked for something; default 25", 0),
 			}}
 	}
-	return objectSchema(policy.SchemaOf(kind), free, own)
+	out := objectSchema(policy.SchemaOf(kind), free, own)
+	// Beside a key an id says which live object is meant; without one it is what a
+	// pasted object brings along.
+	out["dependentSchemas"] = map[string]any{"key": map[string]any{"properties": map[string]any{"id": map[string]any{"anyOf": []any{
+		map[string]any{"type": "null"}, map[string]any{"type": "string", "pattern": idPattern}}}}}}
+	return out
 }
 
 // annotation matches the names that are OData's own.

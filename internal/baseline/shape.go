@@ -52,9 +52,7 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	if kind == entra.KindPolicy {
 		l.promote(n.Get("promote"), n, &it)
 	}
-	if id := n.Get("id"); id != nil && entra.IsID(id.Value) {
-		it.OldID = policy.FoldID(id.Value)
-	}
+	l.id(n, &it)
 	if it.Key == "" {
 		it.Key = it.DisplayName()
 	}
@@ -124,6 +122,12 @@ func (l *loader) unmanaged(n *yamldoc.Node) []string {
 		}
 	}
 	return out
+}
+
+// MayBeUnmanaged reports whether the values at a path of a policy can be left to the
+// tenant.
+func MayBeUnmanaged(p string) bool {
+	return p != "conditions" && p != "displayName" && p != policy.PathUsers && !strings.HasPrefix(p, policy.PathUsers+".") && knownPath(p)
 }
 
 func knownPath(p string) bool {

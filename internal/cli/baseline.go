@@ -12,6 +12,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
+	"github.com/risksweep/risksweep/internal/baseline/adopt"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -48,22 +49,27 @@ func (c *command) baselineCommand() *cobra.Command {
 			return err
 		},
 	}
-	var byName, yes bool
-	adopt := &cobra.Command{
+	var byName, write, yes bool
+	adoption := &cobra.Command{
 		Use: "adopt [KEY=ID...]", Short: "Take live policies into ownership",
 		Long: `Records which live objects stand for which keys of the baseline. Nothing is
 written to the tenant; the next plan shows what would change.
 
 With --by-name every object of the baseline that nothing stands for yet takes
-the one live object of the same displayName.`,
+the one live object of the same displayName.
+
+With --write the id of every owned object is put beside its key in the baseline's
+files, which stay as they are otherwise. Such a baseline can be planned without
+the store.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 && !byName {
-				return usageError{errors.New("name KEY=ID, or use --by-name")}
+			if len(args) == 0 && !byName && !write {
+				return usageError{errors.New("name KEY=ID, or use --by-name; --write puts into the files what is owned already")}
 			}
-			return c.adoptBaseline(cmd, args, byName)
+			return c.adoptBaseline(cmd, adopt.Order{Pairs: args, ByName: byName, Write: write})
 		},
 	}
-	adopt.Flags().BoolVar(&byName, "by-name", false, "match by displayName")
+	adoption.Flags().BoolVar(&byName, "by-name", false, "match by displayName")
+	adoption.Flags().BoolVar(&write, "write", false, "put each id beside its key in the baseline's files")
 	var reason string
 	destroy := &cobra.Command{
 		Use: "destroy", Short: "Delete exactly what this baseline owns in the tenant",
@@ -71,7 +77,7 @@ the one live object of the same displayName.`,
 	}
 	destroy.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	destroy.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
-	root.AddCommand(validate, diff, export, schema, adopt, destroy, c.baselineHistoryCommand(), c.rollbackCommand(), c.restoreCommand())
+	root.AddCommand(validate, diff, export, schema, adoption, destroy, c.baselineHistoryCommand(), c.rollbackCommand(), c.restoreCommand())
 	return root
 }
 
@@ -253,7 +259,7 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	return errors.Join(err, file.Close())
 }
 
-func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool) error {
+func (c *command) adoptBaseline(cmd *cobra.Command, o adopt.Order) error {
 	form, err := c.form("text", "json")
 	if err != nil {
 		return err
@@ -265,7 +271,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if err := needsBaseline(t); err != nil {
 		return err
 	}
-	adopted, problems, err := a.Adopt(cmd.Context(), t, pairs, byName)
+	adopted, problems, err := a.Adopt(cmd.Context(), t, o)
 	if err != nil {
 		return err
 	}
@@ -278,10 +284,20 @@ func (c *command) adoptBaseline(cmd *cobra.Command, pairs []string, byName bool)
 	if form == "json" {
 		return printJSON(c.Out, orEmpty(adopted))
 	}
+	taken, written := 0, map[string]int{}
 	for _, d := range adopted {
-		fmt.Fprintf(c.Out, "adopted %s %s: %s (%s)\n", d.Kind, d.Key, printable(d.DisplayName), d.ID)
+		if d.New {
+			taken++
+			fmt.Fprintf(c.Out, "adopted %s %s: %s (%s)\n", d.Kind, d.Key, printable(d.DisplayName), d.ID)
+		}
+		if d.File != "" {
+			written[d.File]++
+		}
 	}
-	fmt.Fprintf(c.Out, "%d adopted; risksweep plan shows what would change\n", len(adopted))
+	for _, file := range slices.Sorted(maps.Keys(written)) {
+		fmt.Fprintf(c.Out, "%s: %s written\n", printable(file), report.Number(written[file], "id"))
+	}
+	fmt.Fprintf(c.Out, "%d adopted; risksweep plan shows what would change\n", taken)
 	return nil
 }
 
@@ -299,6 +315,10 @@ func (c *command) listOwned(owned plan.OwnedObjects) {
 }
 
 func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) error {
+	form, err := c.runForm()
+	if err != nil {
+		return err
+	}
 	if yes && strings.TrimSpace(reason) == "" {
 		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
 	}
@@ -313,6 +333,9 @@ func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) e
 	n := 0
 	for _, byKey := range state.Owned {
 		n += len(byKey)
+	}
+	if n == 0 && form == "json" {
+		return printJSON(c.Out, []sweep.Result{})
 	}
 	if n == 0 {
 		fmt.Fprintf(c.Out, "%s: this baseline owns nothing in the tenant\n", t.Name)

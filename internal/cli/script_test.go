@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "examples"), os.DirFS("../../examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "runs": runIDs, "captured": captured, "deleterun": deleteRun, "bom": byteOrderMark, "until": until,
+			"startsim": startSim, "sim": callSim, "jsonq": jsonQuery, "exits": exits, "setreport": setReport, "applyplan": applyPlan, "byhand": byHand, "mended": mended, "adoptid": adoptID, "runs": runIDs, "captured": captured, "deleterun": deleteRun, "bom": byteOrderMark, "until": until, "replace": replaceText,
 			"azurite": azurite(t), "webhook": webhook, "heard": heard, "daemon": startDaemon, "stopdaemon": stopDaemon, "api": callAPI, "waitrun": waitRun, "waitruns": waitRuns,
 		},
 	})
@@ -219,4 +219,13 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	text := strings.ReplaceAll(ts.ReadFile(args[0]), "UNTIL", time.Now().Add(d).UTC().Format(time.RFC3339))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// replaceText puts one text in place of another in a file: `replace FILE OLD NEW`.
+func replaceText(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not hold %s", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o644))
 }

@@ -25,8 +25,10 @@ type Config struct {
 	Dir string
 	// File is the configuration file, empty if there is none.
 	File string
-	// Tenants are the selected ones, in the order of the file.
+	// Tenants are the selected ones, in the order of the file; Others those that
+	// were not selected.
 	Tenants     []Tenant
+	Others      []Tenant
 	Store       Store
 	Schedule    Schedule
 	Sweep       Sweep

@@ -48,6 +48,7 @@ func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setti
 		}
 		byID[id] = given["tenantId"]
 		if !selected {
+			cfg.Others = append(cfg.Others, t)
 			continue
 		}
 		cfg.Tenants = append(cfg.Tenants, t)

@@ -69,11 +69,18 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 	if err != nil {
 		return Compared{}, err
 	}
+	if rec, err = s.pinned(Request{}, rec); err != nil {
+		return Compared{}, err
+	}
 	snap, err := source.Compared(ctx, start, rec)
 	c := Compared{State: rec.State, Live: snap.Live, BreakGlass: map[entra.ID]bool{}}
 	if err != nil || s.Baseline == nil {
 		return c, err
 	}
+	if snap, err = s.confirmed(snap); err != nil {
+		return c, err
+	}
+	c.State = snap.State
 	for id := range snap.BreakGlass {
 		c.BreakGlass[id] = true
 	}

@@ -157,6 +157,9 @@ func (j *job) compareBaseline(ctx context.Context, snap gather.Snapshot) (gather
 	if err != nil {
 		return snap, drift.Result{}, err
 	}
+	if snap, err = j.confirmed(snap); err != nil {
+		return snap, drift.Result{}, err
+	}
 	snap, d, err := j.drift(ctx, j.source, snap)
 	if err != nil {
 		return snap, d, err

@@ -94,8 +94,15 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 			return f, fmt.Errorf("reading the audit log: %w", err)
 		}
 	}
-	if f.snapshot, f.users, f.drift, err = j.decide(ctx, f.snapshot.Start, f.recovered, f.audits); err != nil {
+	known, err := j.pinned(j.req, f.recovered)
+	if err != nil {
 		return f, err
+	}
+	if f.snapshot, f.users, f.drift, err = j.decide(ctx, f.snapshot.Start, known, f.audits); err != nil {
+		return f, err
+	}
+	if j.pins(j.req) {
+		f.stored.State.Owned = drift.Known(f.snapshot.State.Owned)
 	}
 	nameChanges(f.audits, &f.drift, f.snapshot)
 	if !j.req.ordered() {

@@ -55,9 +55,11 @@ func ExportRefs(live drift.Live) []entra.Ref {
 // adopted, plans nothing. Names stand where they are known to be unique, ids
 // with a comment otherwise. An object that no baseline can hold (two of one
 // name, a rule broken) is left in as a comment with the reason, and so is what
-// could not be read.
-func Export(live drift.Live) ([]byte, error) {
-	x := &exporter{live: live, names: drift.NewNamer(live)}
+// could not be read. What a person has to decide is proposed in comments: the
+// emergency accounts, and where varies says in which members an object, by its id,
+// differs from a baseline that is there already, what to leave to the tenant.
+func Export(live drift.Live, varies map[string][]string) ([]byte, error) {
+	x := &exporter{live: live, names: drift.NewNamer(live), varies: varies}
 	x.gather()
 	for {
 		text := x.text()
@@ -82,8 +84,10 @@ func tenantName(t entra.Tenant) string {
 type exporter struct {
 	live  drift.Live
 	names policy.Names
-	parts []*part
-	out   strings.Builder
+	// varies are the paths in which an object differs from a baseline, by its id.
+	varies map[string][]string
+	parts  []*part
+	out    strings.Builder
 }
 
 // part is one object on its way into the export.
@@ -144,8 +148,7 @@ func (x *exporter) text() []byte {
 	x.out.Reset()
 	x.line(0, "# Exported from the tenant%s.", tenantName(x.live.Tenant))
 	x.line(0, "# Take it into ownership with: risksweep baseline adopt --by-name")
-	x.line(0, "# Name the emergency accounts that no policy may lock out; they are excluded from every policy:")
-	x.line(0, "# breakGlass: {users: [bg1@example.com, bg2@example.com]}")
+	x.proposeGlass()
 	for _, u := range x.live.Unread {
 		if !slices.Contains(policy.Kinds[:], u.Kind) {
 			x.line(0, "# Names could not be read, so ids stand in their place: %s", policy.Visible(u.Reason))
@@ -197,6 +200,10 @@ func (x *exporter) item(kind entra.ObjectKind, d entra.Document) string {
 	findUnknown(schema, map[string]any(c), "", &unknown)
 	w.object(schema, c, 2, true)
 	w.extra(policy.BlocksEveryone(c, nil) && policy.Enabled(c), unknown)
+	if paths := x.leavable(kind, d.ID()); len(paths) > 0 {
+		w.line(2, "# The baseline that is there says otherwise of these; to leave them to the tenant, take the # away:")
+		w.line(2, "# unmanaged: ["+strings.Join(paths, ", ")+"]")
+	}
 	text := strings.TrimPrefix(w.out.String(), "    ")
 	if key := x.proposed(kind, d); key != "" {
 		text = "key: " + key + "\n    " + text

@@ -14,6 +14,7 @@ type breakGlass struct {
 	users, groups []string            // ids to exclude
 	why           map[entra.ID]string // user id -> why it is a break-glass account
 	enabled       []string            // ids of the enabled accounts, direct or by group
+	members       map[string][]string // group id -> ids of its users, as far as they were read
 	// refused is why no policy for people may be written at all, unsure why
 	// none may be enabled.
 	refused, unsure []string
@@ -28,7 +29,7 @@ func BreakGlassUsers(b *baseline.Baseline, names entra.Names, members map[entra.
 }
 
 func resolveBreakGlass(b *baseline.Baseline, names entra.Names, members map[entra.ID][]entra.DirectoryObject) breakGlass {
-	s := breakGlass{why: map[entra.ID]string{}}
+	s := breakGlass{why: map[entra.ID]string{}, members: map[string][]string{}}
 	for _, u := range b.BreakGlass.Users {
 		o, problem := policy.LookUp(names, entra.Ref{Kind: entra.KindUser, Name: u})
 		if problem != "" {
@@ -66,6 +67,7 @@ func (s *breakGlass) group(o entra.DirectoryObject, name string, members map[ent
 	before := len(s.enabled)
 	for _, m := range list {
 		if m.Kind == "" || m.Kind == entra.KindUser {
+			s.members[string(o.ID)] = append(s.members[string(o.ID)], string(m.ID))
 			s.account(m, "member of the break-glass group "+name)
 		}
 	}
@@ -89,13 +91,23 @@ func (s *breakGlass) account(o entra.DirectoryObject, why string) {
 }
 
 // force excludes the break-glass accounts from a policy for people, and the
-// job's own identity from one for workload identities.
-func (s *breakGlass) force(d entra.Document) {
+// job's own identity from one for workload identities. A group and its members count
+// as the same: where the policy spares all accounts as it is, by the one or by the
+// others, it stays like that.
+func (s *breakGlass) force(d entra.Document, before policy.Canonical) {
 	if policy.ForPeople(d) {
+		users, groups := s.users, s.groups
+		if before != nil && s.spares(before) {
+			ours := func(ids []string) []string {
+				return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !s.isBreakGlass(id) })
+			}
+			users = ours(policy.Strings(before, policy.PathUsers+".excludeUsers"))
+			groups = ours(policy.Strings(before, policy.PathUsers+".excludeGroups"))
+		}
 		for _, f := range []struct {
 			path string
 			ids  []string
-		}{{policy.PathUsers + ".excludeUsers", s.users}, {policy.PathUsers + ".excludeGroups", s.groups}} {
+		}{{policy.PathUsers + ".excludeUsers", users}, {policy.PathUsers + ".excludeGroups", groups}} {
 			if more := policy.Minus(f.ids, policy.Strings(d, f.path)); len(more) > 0 {
 				policy.Put(d, f.path, policy.Anys(append(policy.Strings(d, f.path), more...)))
 			}
@@ -109,11 +121,31 @@ func (s *breakGlass) force(d entra.Document) {
 }
 
 // covered reports whether a policy excludes everything that force would add.
-func (s *breakGlass) covered(d policy.Canonical) bool {
-	if !policy.ForPeople(d) {
-		return true
+func (s *breakGlass) covered(d policy.Canonical) bool { return !policy.ForPeople(d) || s.spares(d) }
+
+// spares reports whether a policy excludes every break-glass account, by itself or by
+// a break-glass group that it is known to be in, and every break-glass group, by itself
+// or by all of its members.
+func (s *breakGlass) spares(d policy.Canonical) bool {
+	users, groups := policy.Strings(d, policy.PathUsers+".excludeUsers"), policy.Strings(d, policy.PathUsers+".excludeGroups")
+	spared := func(id string) bool {
+		return slices.Contains(users, id) || slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(s.members[g], id) })
 	}
-	return policy.Subset(s.users, policy.Strings(d, policy.PathUsers+".excludeUsers")) && policy.Subset(s.groups, policy.Strings(d, policy.PathUsers+".excludeGroups"))
+	for _, id := range s.users {
+		if !spared(id) {
+			return false
+		}
+	}
+	for _, g := range s.groups {
+		if slices.Contains(groups, g) {
+			continue
+		}
+		members := s.members[g]
+		if len(members) == 0 || slices.ContainsFunc(members, func(id string) bool { return !spared(id) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // isBreakGlass reports whether an excluded id is one of ours to exclude.

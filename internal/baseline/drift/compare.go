@@ -127,7 +127,7 @@ func Compare(b *baseline.Baseline, live Live, s Settings) Result {
 func (p *planner) identify(it *baseline.Item) {
 	e := &entry{item: it, Entry: Entry{Key: it.Key, Kind: it.Kind, DisplayName: it.DisplayName(), State: it.Want.Text("state")}}
 	p.entries = append(p.entries, e)
-	if why := p.live.unread(it.Kind); why != "" {
+	if why := p.live.Unreadable(it.Kind); why != "" {
 		e.owned = p.s.Owned[it.Kind][it.Key]
 		e.ID = string(e.owned.ID)
 		e.block("%s", why)
@@ -149,6 +149,10 @@ func (p *planner) identify(it *baseline.Item) {
 		switch {
 		case !looked:
 			e.block("the recorded object %s is not in the list and was not looked for by id", o.ID)
+			e.wrong = true
+			return
+		case it.ID != "": // what is made anew would not be what the file says
+			e.block("%s", it.Problem("id", p.live.Missing(*it)).Error())
 			e.wrong = true
 			return
 		case inBin:
@@ -243,7 +247,7 @@ func (p *planner) leftovers() {
 			if present[e.ref()] || p.adoptedElsewhere(kind, key, id) {
 				continue
 			}
-			if why := p.live.unread(kind); why != "" {
+			if why := p.live.Unreadable(kind); why != "" {
 				p.unseen(e, why)
 			} else if e.live == nil {
 				e.Status = Gone
@@ -291,7 +295,11 @@ func (p *planner) compare(e *entry) {
 		}
 	}
 	if e.Kind == entra.KindPolicy {
-		p.glass.force(want)
+		before := e.before
+		if before == nil && e.Adopt != "" {
+			before = policy.CanonicalOf(e.Kind, e.namesake)
+		}
+		p.glass.force(want, before)
 		forced := policy.CanonicalOf(e.Kind, want)
 		p.except(e, forced.ExcludedUsers())
 		want = forced.WithExcluded(policy.Both(e.excepted, e.before.ExcludedUsers())).Document()

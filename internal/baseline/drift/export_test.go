@@ -18,7 +18,7 @@ import (
 func exported(t *testing.T, tn *tenant) (string, *baseline.Baseline) {
 	t.Helper()
 	live := tn.read()
-	text, err := adopt.Export(live)
+	text, err := adopt.Export(live, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
 			t.Errorf("%q, which goes without saying, is in\n%s", not, text)
 		}
 	}
-	owned, done, problems := adopt.Adopt(b, tn.read(), tn.owned, nil, true)
+	owned, done, problems := adopt.Adopt(b, tn.read(), tn.owned, adopt.Order{ByName: true})
 	if len(problems) > 0 || len(done) != 8 {
 		t.Fatal(problems, done)
 	}
@@ -101,7 +101,7 @@ func TestExportRefsConverge(t *testing.T) {
 	if got := adopt.ExportRefs(live); len(got) != 0 {
 		t.Fatal(got)
 	}
-	text, err := adopt.Export(live)
+	text, err := adopt.Export(live, nil)
 	if err != nil || !strings.Contains(string(text), "- "+app+" # Payroll\n") {
 		t.Errorf("%v in\n%s", err, text)
 	}
@@ -143,7 +143,7 @@ func TestAdopt(t *testing.T) {
 			if c.change != nil {
 				c.change(owned)
 			}
-			got, done, problems := adopt.Adopt(b, tn.read(), owned, c.pairs, c.byName)
+			got, done, problems := adopt.Adopt(b, tn.read(), owned, adopt.Order{Pairs: c.pairs, ByName: c.byName})
 			if len(done) != c.adopted || (c.problem == "") != (len(problems) == 0) || !strings.Contains(strings.Join(problems, ""), c.problem) {
 				t.Fatal(done, problems)
 			}
@@ -195,7 +195,7 @@ func TestExportLeavesOutWhatShowsOnlyTogether(t *testing.T) {
 	live := tn.read()
 	live.Locations = []entra.Document{{"id": policy.CompliantNetwork, "@odata.type": policy.TypeCompliantNetwork, "displayName": policy.CompliantNetworkName}}
 	live.Unread = []drift.Unread{{entra.KindStrength, "GET /strengths: 403"}, {entra.KindAgreement, "GET /agreements: 403\n"}}
-	text, err := adopt.Export(live)
+	text, err := adopt.Export(live, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,7 +186,7 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 			if left := tn.plan(b, everything); len(left.Actions) > 0 {
 				rt.Fatalf("%v: %s", shape(left.Actions), left.Actions[0].Change.Differences)
 			}
-			text, err := adopt.Export(tn.read())
+			text, err := adopt.Export(tn.read(), nil)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 			if x == nil {
 				rt.Fatal(problems)
 			}
-			owned, _, trouble := adopt.Adopt(x, tn.read(), plan.OwnedObjects{}, nil, true)
+			owned, _, trouble := adopt.Adopt(x, tn.read(), plan.OwnedObjects{}, adopt.Order{ByName: true})
 			if len(trouble) > 0 {
 				rt.Fatal(trouble)
 			}

@@ -48,7 +48,7 @@ func (p *planner) after() []outcome {
 // A policy of this baseline that would violate it is blocked; policies not
 // ours only warn.
 func (p *planner) lockout() {
-	trusted, unknown := p.trusted(), p.live.unread(entra.KindLocation)
+	trusted, unknown := p.trusted(), p.live.Unreadable(entra.KindLocation)
 	anywhere := trusted || unknown != "" // what is not ours is given the benefit of the doubt
 	for _, o := range p.after() {
 		if !policy.Enabled(o.doc) {

@@ -86,7 +86,7 @@ func (p *planner) asked(kind entra.ObjectKind, name string) bool {
 // holds reports whether the live object of an entry has an id in the same place.
 func (p *planner) holds(e *entry, m *policy.Member, id string) bool {
 	found := false
-	if entra.IsID(id) && (policy.IsDirectory(m.Ref) || p.live.unread(m.Ref) != "") && e.live != nil {
+	if entra.IsID(id) && (policy.IsDirectory(m.Ref) || p.live.Unreadable(m.Ref) != "") && e.live != nil {
 		policy.EachRef(policy.SchemaOf(e.Kind), p.index.canonical(e.Kind, e.live), func(o *policy.Member, s string) {
 			found = found || o.Name == m.Name && s == id
 		})
@@ -118,7 +118,7 @@ func Strays(b *baseline.Baseline, live Live) []entra.Ref {
 	for _, it := range b.Policies {
 		policy.EachRef(policy.SchemaOf(it.Kind), it.Want, func(m *policy.Member, name string) {
 			ref := entra.Ref{Kind: m.Ref, Name: name}
-			if slices.Contains(m.Words, name) || policy.IsDirectory(m.Ref) || !entra.IsID(name) || alwaysThere(m.Ref, name) || live.unread(m.Ref) != "" || live.ByID(m.Ref, name) != nil ||
+			if slices.Contains(m.Words, name) || policy.IsDirectory(m.Ref) || !entra.IsID(name) || alwaysThere(m.Ref, name) || live.Unreadable(m.Ref) != "" || live.ByID(m.Ref, name) != nil ||
 				slices.ContainsFunc(b.OfKind(m.Ref), func(it baseline.Item) bool { return it.OldID == name }) || slices.Contains(strays, ref) {
 				return
 			}
@@ -171,7 +171,7 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 		if alwaysThere(kind, name) || p.index.object(kind, name) != nil {
 			return name, "", ""
 		}
-		if why := p.live.unread(kind); why != "" {
+		if why := p.live.Unreadable(kind); why != "" {
 			return "", "", why
 		}
 		problem = p.foreignID(kind, name)
@@ -187,7 +187,7 @@ func (p *planner) object(kind entra.ObjectKind, name string) (id, need, problem 
 		id, need = e.standsFor()
 		return id, need, ""
 	}
-	if why := p.live.unread(kind); why != "" {
+	if why := p.live.Unreadable(kind); why != "" {
 		return "", "", why
 	}
 	var found []string

@@ -217,7 +217,7 @@ func TestSimulatedTenantTakesTheStarterBaseline(t *testing.T) {
 func TestExportOfAGeneratedTenant(t *testing.T) {
 	s := newSimulated(t.Fatal)
 	s.serve(generate.Population(1, 50, 200, s.now))
-	text, err := adopt.Export(s.read())
+	text, err := adopt.Export(s.read(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestExportOfAGeneratedTenant(t *testing.T) {
 	if len(b.Policies) != 200 || strings.Contains(string(text), "# left out") {
 		t.Fatalf("%d policies in\n%s", len(b.Policies), text)
 	}
-	owned, _, problems := adopt.Adopt(b, s.read(), plan.OwnedObjects{}, nil, true)
+	owned, _, problems := adopt.Adopt(b, s.read(), plan.OwnedObjects{}, adopt.Order{ByName: true})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

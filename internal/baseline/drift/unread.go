@@ -7,8 +7,8 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// unread says why the list of a kind could not be read; empty if it was.
-func (l Live) unread(kind entra.ObjectKind) string {
+// Unreadable says why the list of a kind could not be read; empty if it was.
+func (l Live) Unreadable(kind entra.ObjectKind) string {
 	for _, u := range l.Unread {
 		if u.Kind == kind {
 			return "the tenant's list of kind " + string(kind) + " could not be read: " + u.Reason
@@ -21,7 +21,7 @@ func (l Live) unread(kind entra.ObjectKind) string {
 // blocked where it is met.
 func (p *planner) unreadLists() {
 	for _, kind := range policy.Kinds {
-		if why := p.live.unread(kind); why != "" {
+		if why := p.live.Unreadable(kind); why != "" {
 			p.warnings = append(p.warnings, why+"; what needs it is blocked")
 		}
 	}
