@@ -91,6 +91,8 @@ type App struct {
 	clients   map[string]*graph.Client // by tenant name: one pace each
 	published time.Time                // when this process last wrote the page of the fleet
 
+	missed sync.Map // by tenant: when a run was due that is made up for, until that is told
+
 	digest *digest // gathers notices; nil: each is sent at once
 
 	turns chan struct{} // one for each tenant at work; nil: no bound

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/runs"
@@ -31,7 +33,7 @@ func (a *App) Book() *runs.Book {
 	return runs.NewBook(runs.Options{
 		Store: a.Store, Tenants: a.Names(), Ledger: a.Ledger, Sweep: a.sweepOrder,
 		ScheduledMode: a.Config.Schedule.Mode, AllowApply: a.Config.HTTP.AllowApply, Timeout: a.Config.Sweep.Timeout,
-		Now: a.opt.Now, Log: a.opt.Log,
+		GaveUp: a.gaveUp, Now: a.opt.Now, Log: a.opt.Log,
 	})
 }
 
@@ -55,9 +57,12 @@ func (a *App) sweepOrder(ctx context.Context, o runs.Order) (runs.Result, error)
 		return runs.Result{}, err
 	}
 	s.Log = runs.Log(ctx, s.Log)
-	r, err := s.Run(ctx, sweep.Request{Mode: sweep.Mode(o.Mode), Run: o.Run, Through: ways[o.Source], By: o.By, Reason: o.Reason, Continue: runs.InTurns(ctx)})
-	if err != nil {
+	r, err := s.Run(a.inRound(ctx, o), sweep.Request{Mode: sweep.Mode(o.Mode), Run: o.Run, Through: ways[o.Source], By: o.By, Reason: o.Reason, Continue: runs.InTurns(ctx)})
+	if errors.Is(err, blobstore.ErrLeaseHeld) {
 		return runs.Result{}, err
+	}
+	if err != nil {
+		return runs.Result{}, errTold{err}
 	}
 	if errors.Is(r.Err, sweep.ErrContinue) {
 		return runs.Result{}, fmt.Errorf("%w: %w", runs.ErrContinue, r.Err)
@@ -86,26 +91,43 @@ func countOutcomes(outcomes []plan.Outcome) []runs.Outcome {
 }
 
 // Ready tests what every run needs: that the store takes a file, and that the
-// sign-in to each tenant works.
+// sign-in works. That of one tenant keeps no other from being swept: only if none
+// works is it an error, and the others are logged.
 func (a *App) Ready(ctx context.Context) error {
 	if err := a.ProbeStore(ctx); err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	failed := make([]error, len(a.Config.Tenants))
+	var g errgroup.Group
 	g.SetLimit(signIns)
-	for _, t := range a.Config.Tenants {
+	for i, t := range a.Config.Tenants {
 		g.Go(func() error {
-			client, err := a.Graph(t)
-			if err != nil {
-				return err
-			}
-			if _, err := client.TokenRoles(ctx); err != nil && !errors.Is(err, entra.ErrOpaqueToken) {
-				return fmt.Errorf("tenant %s: %w", t.Name, err)
-			}
+			failed[i] = a.signsIn(ctx, t)
 			return nil
 		})
 	}
-	return g.Wait()
+	_ = g.Wait() // each keeps its own error
+	if !slices.Contains(failed, nil) {
+		return errors.Join(failed...)
+	}
+	for i, err := range failed {
+		if err != nil {
+			a.opt.Log.Warn("a tenant cannot be signed in to; the others go on", "tenant", a.Config.Tenants[i].Name, "error", err)
+		}
+	}
+	return nil
+}
+
+// signsIn tests the sign-in to a tenant.
+func (a *App) signsIn(ctx context.Context, t config.Tenant) error {
+	client, err := a.Graph(t)
+	if err != nil {
+		return err
+	}
+	if _, err := client.TokenRoles(ctx); err != nil && !errors.Is(err, entra.ErrOpaqueToken) {
+		return fmt.Errorf("tenant %s: %w", t.Name, err)
+	}
+	return nil
 }
 
 // signIns is how many tenants are signed in to at the same time.

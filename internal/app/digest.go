@@ -42,15 +42,21 @@ func (a *App) SendDigest(ctx context.Context, f fleet.Fleet) {
 	if a.digest == nil {
 		return
 	}
+	a.tellAll(ctx, a.digest.events, f)
+	a.digest = nil
+}
+
+// tellAll sends events of many tenants to each webhook in one.
+func (a *App) tellAll(ctx context.Context, events []notice.Event, f fleet.Fleet) {
 	rank := map[string]int{}
 	for i, s := range f.Tenants {
 		rank[s.Tenant] = i
 	}
-	slices.SortStableFunc(a.digest.events, func(x, y notice.Event) int { return rank[x.Tenant] - rank[y.Tenant] })
+	slices.SortStableFunc(events, func(x, y notice.Event) int { return rank[x.Tenant] - rank[y.Tenant] })
 	var g errgroup.Group
 	for _, n := range a.Config.Notices {
 		var of []notice.Event
-		for _, e := range a.digest.events {
+		for _, e := range events {
 			if len(n.Tenants) == 0 || slices.Contains(n.Tenants, e.Tenant) {
 				of = append(of, e)
 			}
@@ -73,5 +79,4 @@ func (a *App) SendDigest(ctx context.Context, f fleet.Fleet) {
 		g.Go(func() error { a.post(ctx, n, e); return nil })
 	}
 	_ = g.Wait() // nothing of it fails a run
-	a.digest = nil
 }

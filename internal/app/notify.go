@@ -48,6 +48,10 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 			fresh = open
 		}
 		name(&e, fresh)
+		if due, ok := dueOf(ctx); ok {
+			a.gatherRound(ctx, due, e)
+			return
+		}
 		if a.gather(e) {
 			return
 		}
@@ -118,8 +122,11 @@ const maxNewly = 5
 
 // Missed tells that a scheduled run did not happen when it was due.
 func (a *App) Missed(ctx context.Context, tenant string, due time.Time) {
-	a.send(ctx, notice.Event{Tenant: tenant, Mode: a.Config.Schedule.Mode, Status: "missed", At: a.opt.Now().UTC(),
-		Facts: []string{"the run that was due at " + due.UTC().Format(time.RFC3339) + " did not happen; it is made up for now"}})
+	if len(a.Config.Tenants) > FewTenants { // said with what comes of the run
+		a.missed.Store(tenant, due)
+		return
+	}
+	a.send(ctx, notice.Event{Tenant: tenant, Mode: a.Config.Schedule.Mode, Status: "missed", At: a.opt.Now().UTC(), Facts: missedFacts(due)})
 }
 
 func (a *App) webhooks(tenant string) []config.Notice {

@@ -118,9 +118,26 @@ func (c *command) serve(cmd *cobra.Command) error {
 	return daemon.Run(ctx, daemon.Options{
 		Listen: cfg.HTTP.Listen, Auth: auth, Book: book, Tenants: a.Names(), AllowApply: cfg.HTTP.AllowApply,
 		Schedule: s, Timeout: cfg.Sweep.Timeout, KeepDays: cfg.Store.KeepDays, Ready: a.Ready, Missed: a.Missed, Overdue: a.CountOverdue, Fleet: a.FleetPage,
+		Numbers: numbersOf(a), Digest: a.TellRound, DigestAfter: app.RoundWait,
 		Version: Version(), Now: c.Now, Log: c.log, Tracer: traces,
 		Listening: func(at net.Addr) { fmt.Fprintf(c.Out, "{\"api\":\"http://%s\"}\n", at) },
 	})
+}
+
+// numbersOf gives what the last runs counted, for /metrics.
+func numbersOf(a *app.App) func(context.Context) (map[string]daemon.Numbers, error) {
+	return func(ctx context.Context) (map[string]daemon.Numbers, error) {
+		f, err := a.Fleet(ctx)
+		out := map[string]daemon.Numbers{}
+		for _, s := range f.Tenants {
+			n := daemon.Numbers{Trouble: s.Trouble(), Unread: s.Numbers == nil}
+			if s.Numbers != nil {
+				n.AtRisk, n.NeedsPerson, n.BeyondSLA, n.Drift = s.Numbers.AtRisk, s.Numbers.NeedsPerson, s.Numbers.BeyondSLA, s.Numbers.Drift
+			}
+			out[s.Tenant] = n
+		}
+		return out, err
+	}
 }
 
 // openService opens the app for a process without a person in front of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -16,6 +17,8 @@ type clock struct {
 	Options
 	e    *executor
 	cron *cron.Cron
+
+	digests sync.Map // the due times whose digest is waited for
 }
 
 func newClock(o Options, e *executor) *clock {
@@ -50,6 +53,7 @@ func (c *clock) tick(ctx context.Context) {
 	for _, tenant := range c.Tenants {
 		go c.order(ctx, tenant, due)
 	}
+	c.digest(ctx, due)
 	if err := c.Book.Prune(ctx, c.KeepDays); err != nil {
 		c.Log.Warn("records of old orders could not be deleted", "error", err)
 	}
@@ -97,10 +101,30 @@ func (c *clock) recall(ctx context.Context, tenant string, m *metrics) {
 			if c.Missed != nil {
 				go c.Missed(ctx, tenant, due) // whoever listens may be slow
 			}
+			c.digest(ctx, due)
 			c.order(ctx, tenant, due)
 		}
 		return
 	}
+}
+
+// digest sees to it that a run which does not end keeps back no notice of the others,
+// once for each due time.
+func (c *clock) digest(ctx context.Context, due time.Time) {
+	if c.Digest == nil {
+		return
+	}
+	if _, waits := c.digests.LoadOrStore(due, true); waits {
+		return
+	}
+	go func() {
+		defer c.digests.Delete(due)
+		select {
+		case <-ctx.Done():
+		case <-time.After(c.DigestAfter):
+			c.Digest(ctx, due)
+		}
+	}()
 }
 
 // pause waits after a failure; it reports whether to try again.

@@ -55,6 +55,12 @@ type Options struct {
 	// Overdue counts the exceptions of a tenant that are over and still in
 	// force; nil shows no number.
 	Overdue func(ctx context.Context, tenant string) (int, error)
+	// Numbers are what the last runs counted, by tenant; nil shows none.
+	Numbers func(context.Context) (map[string]Numbers, error)
+	// Digest tells what the runs that were due at a time have to say, DigestAfter
+	// that time, if they have not done so themselves; may be nil.
+	Digest      func(ctx context.Context, due time.Time)
+	DigestAfter time.Duration
 	// Fleet writes the page of all tenants, shown at /; may be nil.
 	Fleet func(context.Context, io.Writer) error
 	// Missed is told of a run that was missed and is made up for; may be nil.
@@ -68,6 +74,15 @@ type Options struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Tracer  trace.TracerProvider
+}
+
+// Numbers are what the last run that read a whole tenant counted.
+type Numbers struct {
+	AtRisk, NeedsPerson, BeyondSLA, Drift int
+	// Trouble says that the last run did not do all it should, or may not write.
+	Trouble bool
+	// Unread says that no run has read the whole tenant yet.
+	Unread bool
 }
 
 // errStopped is why runs are cancelled.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/risksweep/risksweep/internal/runs"
 )
@@ -29,6 +30,9 @@ type metrics struct {
 	// force; nil: nobody can.
 	overdue func(ctx context.Context, tenant string) (int, error)
 
+	// counted gives the numbers of the last runs by tenant; nil: nobody can.
+	counted func(context.Context) (map[string]Numbers, error)
+
 	mu      sync.Mutex
 	success map[string]time.Time // end of the last run that did all it should
 	levels  map[string]bool      // tenant/level that were shown
@@ -37,11 +41,27 @@ type metrics struct {
 var (
 	successAt  = prometheus.NewDesc("risksweep_last_success_timestamp_seconds", "End of the last run that succeeded; 0 if there was none.", []string{"tenant"}, nil)
 	successAge = prometheus.NewDesc("risksweep_last_success_age_seconds", "Age of the last run that succeeded; +Inf if there was none.", []string{"tenant"}, nil)
+	trouble    = prometheus.NewDesc("risksweep_in_trouble", "1 if the tenant's last run did not do all it should, or may not write.", []string{"tenant"}, nil)
 	overdue    = prometheus.NewDesc("risksweep_exceptions_overdue", "Users whom exceptions keep out of policies though they are over, each policy counted.", []string{"tenant"}, nil)
 )
 
-// overdueWithin is how long counting overdue exceptions may take.
-const overdueWithin = 5 * time.Second
+// numbers are what the last run that read the whole tenant counted.
+var numbers = []struct {
+	desc *prometheus.Desc
+	of   func(Numbers) int
+}{
+	{prometheus.NewDesc("risksweep_at_risk_users", "Users at risk, at the last run that read the whole tenant.", []string{"tenant"}, nil), func(n Numbers) int { return n.AtRisk }},
+	{prometheus.NewDesc("risksweep_needs_person_users", "Users whom no rule settles, at the last run that read the whole tenant.", []string{"tenant"}, nil), func(n Numbers) int { return n.NeedsPerson }},
+	{prometheus.NewDesc("risksweep_beyond_sla_users", "Those of them who wait for longer than report.sla allows.", []string{"tenant"}, nil), func(n Numbers) int { return n.BeyondSLA }},
+	{prometheus.NewDesc("risksweep_drifted_objects", "Policies and locations that are not as the baseline says, at the last run that read the whole tenant.", []string{"tenant"}, nil), func(n Numbers) int { return n.Drift }},
+}
+
+// storeWithin is how long one look may read the store, for all tenants, and
+// storeReaders how many of them are read at a time.
+const (
+	storeWithin  = 5 * time.Second
+	storeReaders = 16
+)
 
 func newMetrics(o Options) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -51,7 +71,7 @@ func newMetrics(o Options) *metrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "risksweep_" + name, Help: help}, labels)
 	}
 	m := &metrics{
-		registry: prometheus.NewRegistry(), now: o.Now, overdue: o.Overdue, tenants: o.Tenants, success: map[string]time.Time{}, levels: map[string]bool{},
+		registry: prometheus.NewRegistry(), now: o.Now, overdue: o.Overdue, counted: o.Numbers, tenants: o.Tenants, success: map[string]time.Time{}, levels: map[string]bool{},
 		runs:      counter("runs_total", "Runs by how they ended; error: an order did not start a run.", "tenant", "mode", "status"),
 		actions:   counter("actions_total", "Actions by what became of them.", "tenant", "kind", "outcome"),
 		requests:  counter("graph_requests_total", "Requests sent to Microsoft Graph.", "tenant"),
@@ -84,20 +104,15 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- successAt
 	ch <- successAge
 	ch <- overdue
+	ch <- trouble
+	for _, n := range numbers {
+		ch <- n.desc
+	}
 }
 
 // Collect is of prometheus.Collector: ages are those of the moment.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, t := range m.tenants {
-		if m.overdue == nil {
-			break
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), overdueWithin)
-		if n, err := m.overdue(ctx, t); err == nil { // what is not known is not shown
-			ch <- prometheus.MustNewConstMetric(overdue, prometheus.GaugeValue, float64(n), t)
-		}
-		cancel()
-	}
+	m.stored(ch)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
@@ -109,6 +124,51 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(successAt, prometheus.GaugeValue, at, t)
 		ch <- prometheus.MustNewConstMetric(successAge, prometheus.GaugeValue, age, t)
 	}
+}
+
+// stored shows what stands in the store. What is not known in time is not shown.
+func (m *metrics) stored(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(storeReaders)
+	if m.counted != nil {
+		g.Go(func() error {
+			all, err := m.counted(ctx)
+			if err != nil {
+				return nil
+			}
+			for _, t := range m.tenants {
+				n, known := all[t]
+				if !known {
+					continue
+				}
+				ill := 0.0
+				if n.Trouble {
+					ill = 1
+				}
+				ch <- prometheus.MustNewConstMetric(trouble, prometheus.GaugeValue, ill, t)
+				for _, x := range numbers {
+					if !n.Unread {
+						ch <- prometheus.MustNewConstMetric(x.desc, prometheus.GaugeValue, float64(x.of(n)), t)
+					}
+				}
+			}
+			return nil
+		})
+	}
+	for _, t := range m.tenants {
+		if m.overdue == nil {
+			break
+		}
+		g.Go(func() error {
+			if n, err := m.overdue(ctx, t); err == nil {
+				ch <- prometheus.MustNewConstMetric(overdue, prometheus.GaugeValue, float64(n), t)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // an error shows nothing
 }
 
 func (m *metrics) begin(tenant string) { m.running.WithLabelValues(tenant).Set(1) }

@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,4 +35,39 @@ func TestOnlyAWholeReadSetsOpenRisk(t *testing.T) {
 	high(1)
 	end(map[string]int{"users": 0, "usersOpen": 0}, nil)
 	high(0)
+}
+
+// The numbers of the fleet are shown by tenant; of a tenant that no run has read there
+// are none, and if the store cannot be read, none at all.
+func TestNumbersOfTheFleet(t *testing.T) {
+	var failed error
+	m := newMetrics(Options{Tenants: []string{"contoso", "fabrikam", "new"}, Now: time.Now, Numbers: func(context.Context) (map[string]Numbers, error) {
+		return map[string]Numbers{"contoso": {AtRisk: 7, NeedsPerson: 3, BeyondSLA: 1, Drift: 2}, "fabrikam": {Trouble: true, Unread: true}, "gone": {AtRisk: 9}}, failed
+	}})
+	const want = `
+# HELP risksweep_at_risk_users Users at risk, at the last run that read the whole tenant.
+# TYPE risksweep_at_risk_users gauge
+risksweep_at_risk_users{tenant="contoso"} 7
+# HELP risksweep_beyond_sla_users Those of them who wait for longer than report.sla allows.
+# TYPE risksweep_beyond_sla_users gauge
+risksweep_beyond_sla_users{tenant="contoso"} 1
+# HELP risksweep_drifted_objects Policies and locations that are not as the baseline says, at the last run that read the whole tenant.
+# TYPE risksweep_drifted_objects gauge
+risksweep_drifted_objects{tenant="contoso"} 2
+# HELP risksweep_in_trouble 1 if the tenant's last run did not do all it should, or may not write.
+# TYPE risksweep_in_trouble gauge
+risksweep_in_trouble{tenant="contoso"} 0
+risksweep_in_trouble{tenant="fabrikam"} 1
+# HELP risksweep_needs_person_users Users whom no rule settles, at the last run that read the whole tenant.
+# TYPE risksweep_needs_person_users gauge
+risksweep_needs_person_users{tenant="contoso"} 3
+`
+	names := []string{"risksweep_at_risk_users", "risksweep_beyond_sla_users", "risksweep_drifted_objects", "risksweep_in_trouble", "risksweep_needs_person_users"}
+	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+	failed = errors.New("the store is down")
+	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(""), names...); err != nil {
+		t.Error(err)
+	}
 }

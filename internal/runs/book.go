@@ -103,8 +103,10 @@ type Options struct {
 	AllowApply    bool
 	// Timeout is the longest that a run may take.
 	Timeout time.Duration
-	Now     func() time.Time
-	Log     *slog.Logger
+	// GaveUp is told of an order that no run came of; may be nil.
+	GaveUp func(context.Context, Order, error)
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Book keeps orders and runs. It is safe for concurrent use.
@@ -240,6 +242,9 @@ func (b *Book) order(ctx context.Context, run string) (Order, error) {
 
 // Fail records that an order was given up, for whoever asks for its run.
 func (b *Book) Fail(ctx context.Context, o Order, reason error) error {
+	if b.GaveUp != nil {
+		b.GaveUp(ctx, o, reason)
+	}
 	o.FailedAt, o.Error = b.Now().UTC(), reason.Error()
 	return b.put(ctx, o, false)
 }
