@@ -45,6 +45,9 @@ Where the configuration has one tenant, so are files that are named.`,
 // validateExceptions checks files that are named, with the baselines of the
 // tenants that use them; those of no tenant are checked for themselves.
 func (c *command) validateExceptions(cmd *cobra.Command, files []string) error {
+	if _, err := c.form("text", "json"); err != nil {
+		return err
+	}
 	cfg, err := c.loadConfig(cmd, config.ToCheck)
 	if err != nil && len(files) == 0 {
 		return err
@@ -106,22 +109,35 @@ func (c *command) listExceptions(cmd *cobra.Command) error {
 	type answer struct {
 		Tenant     string        `json:"tenant"`
 		Exceptions []plan.Exempt `json:"exceptions"`
+		// Error is why those of the tenant are not known.
+		Error string `json:"error,omitempty"`
 	}
-	answers := []answer{}
+	answers, failed := []answer{}, c.tenantErrors(a.Config)
 	for _, t := range a.Config.Tenants {
-		if err := needsBaseline(t); err != nil {
-			return err
+		var compared sweep.Compared
+		err := needsBaseline(t)
+		if err == nil {
+			compared, err = a.Compare(cmd.Context(), t)
 		}
-		compared, err := a.Compare(cmd.Context(), t)
 		if err != nil {
-			return err
+			if err := failed.take(t.Name, err); err != nil {
+				return err
+			}
+			answers = append(answers, answer{t.Name, []plan.Exempt{}, err.Error()})
+			continue
 		}
-		answers = append(answers, answer{t.Name, orEmpty(compared.Result.Exceptions)})
+		answers = append(answers, answer{Tenant: t.Name, Exceptions: orEmpty(compared.Result.Exceptions)})
 	}
 	if form == "json" {
-		return printJSON(c.Out, answers)
+		if err := printJSON(c.Out, answers); err != nil {
+			return err
+		}
+		return failed.end(ExitDone)
 	}
 	for _, one := range answers {
+		if one.Error != "" {
+			continue // said already
+		}
 		if len(one.Exceptions) == 0 {
 			fmt.Fprintf(c.Out, "%s: nobody is out of a policy by an exception\n", one.Tenant)
 			continue
@@ -135,7 +151,7 @@ func (c *command) listExceptions(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	return nil
+	return failed.end(ExitDone)
 }
 
 func absolutePath(name string) string {

@@ -17,9 +17,6 @@ import (
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
-// fewTenants is how many tenants are shown one by one; more are a fleet.
-const fewTenants = 3
-
 // How many lines a fleet has room for; -o wide leaves nothing out.
 const (
 	shownTenants = 20
@@ -40,16 +37,28 @@ func (c *command) tenantErrors(cfg *config.Config) *tenantErrors {
 }
 
 // take names the tenant that failed. It gives back what ends the command: the
-// error of the only tenant, and a mistake in a file.
+// error of the only tenant.
 func (e *tenantErrors) take(tenant string, err error) error {
-	var problems yamldoc.Problems
-	if !e.many || errors.As(err, &problems) {
+	if !e.many {
 		return err
 	}
-	e.c.log.Error(err.Error(), "tenant", tenant)
-	e.c.advise(err)
+	e.c.tenantFailed(tenant, err)
 	e.code = worse(e.code, exitCode(err))
 	return nil
+}
+
+// tenantFailed says what went wrong with one of several tenants: mistakes in its
+// files one to a line, as those of a single one, anything else as one message.
+func (c *command) tenantFailed(tenant string, err error) {
+	var problems yamldoc.Problems
+	if !errors.As(err, &problems) {
+		c.log.Error(err.Error(), "tenant", tenant)
+		c.advise(err)
+		return
+	}
+	for _, p := range problems.Errors() {
+		c.log.Error(p.Error(), "tenant", tenant)
+	}
 }
 
 // end is the command's error; code is its exit code as far as no tenant failed.

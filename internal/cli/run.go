@@ -52,6 +52,9 @@ only the ones that still hold.`,
 }
 
 func (c *command) apply(cmd *cobra.Command, stored, reason string) error {
+	if _, err := c.runForm(); err != nil {
+		return err
+	}
 	req := sweep.Request{Mode: sweep.Apply, Reason: reason}
 	if stored == "" {
 		return c.sweepAll(cmd, req, false)
@@ -70,6 +73,9 @@ func (c *command) apply(cmd *cobra.Command, stored, reason string) error {
 
 // sweepAll sweeps every selected tenant.
 func (c *command) sweepAll(cmd *cobra.Command, req sweep.Request, exitOnPending bool) error {
+	if _, err := c.runForm(); err != nil {
+		return err
+	}
 	a, err := c.open(cmd, config.ToSweep)
 	if err != nil {
 		return err
@@ -80,7 +86,7 @@ func (c *command) sweepAll(cmd *cobra.Command, req sweep.Request, exitOnPending 
 // sweepTenants sweeps tenants side by side, each at its own pace; one that
 // fails does not stop another. The exit code is that of the worst.
 func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config.Tenant, req sweep.Request, exitOnPending bool) error {
-	form, err := c.form("text", "wide", "json")
+	form, err := c.runForm()
 	if err != nil {
 		return err
 	}
@@ -92,18 +98,20 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 	var broken []error
 	for i, t := range tenants { // all files are checked before anything is sent
 		var problems yamldoc.Problems
-		if sweepers[i], err = a.Sweeper(t); errors.As(err, &problems) || err != nil && len(tenants) == 1 {
-			broken = append(broken, err)
-		} else if err != nil { // a credential, say: that of one tenant stops no other
-			errs[i] = err
-			a.Failed(ctx, t, req.Mode, err)
+		if sweepers[i], errs[i] = a.Sweeper(t); errors.As(errs[i], &problems) || errs[i] != nil && len(tenants) == 1 {
+			broken = append(broken, errs[i])
 		}
 	}
-	if len(broken) > 0 {
+	if len(broken) == len(tenants) {
 		return joinProblems(broken)
 	}
-	asFleet := len(tenants) > fewTenants && form != "json"
-	if len(tenants) > fewTenants {
+	for i, t := range tenants { // what is wrong with one stops no other
+		if errs[i] != nil {
+			a.Failed(ctx, t, req.Mode, errs[i])
+		}
+	}
+	asFleet := len(tenants) > app.FewTenants && form != "json"
+	if len(tenants) > app.FewTenants {
 		a.GatherNotices()
 	}
 	var g errgroup.Group
@@ -138,14 +146,13 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 		switch {
 		case errs[i] != nil:
 			one = exitCode(errs[i])
-			c.log.Error(errs[i].Error(), "tenant", tenants[i].Name)
-			c.advise(errs[i])
+			c.tenantFailed(tenants[i].Name, errs[i])
 		case errors.Is(r.Err, entra.ErrPrivileged): // an answer to what was typed
 			c.log.Error(printable(r.Err.Error()), "tenant", tenants[i].Name)
 		}
 		code = worse(code, one)
 	}
-	if len(tenants) > fewTenants {
+	if len(tenants) > app.FewTenants {
 		f, err := a.FleetOf(context.WithoutCancel(ctx), tenants)
 		a.SendDigest(ctx, f) // without an order, if it is not known
 		if err != nil {

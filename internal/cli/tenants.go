@@ -40,8 +40,7 @@ func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) e
 			err = read(reading{t, client})
 		}
 		if err != nil {
-			c.log.Error(err.Error(), "tenant", t.Name)
-			c.advise(err)
+			c.tenantFailed(t.Name, err)
 			failed, out.cut = fmt.Errorf("tenant %s: %w", t.Name, err), true
 		}
 	}
