@@ -136,7 +136,12 @@ else is planned and reported only.
 
 To see it work without a tenant: risksweep demo`,
 		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.setUpLog() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.setUpLog(); err != nil {
+				return err
+			}
+			return c.checkForm(cmd)
+		},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("unknown command %q", args[0])

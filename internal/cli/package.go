@@ -41,6 +41,10 @@ binary built for it: CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build ./cmd/job`,
 }
 
 func (c *command) packageApp(cmd *cobra.Command, out, binary string) error {
+	form, err := c.form("text", "json")
+	if err != nil {
+		return err
+	}
 	if out == "" {
 		return usageError{errors.New("name the folder with --out DIR")}
 	}
@@ -79,6 +83,16 @@ func (c *command) packageApp(cmd *cobra.Command, out, binary string) error {
 	}
 	if runtime.GOOS != "linux" && binary == "" {
 		c.log.Warn("the packed binary is not for Linux; build one and name it with --binary", "os", runtime.GOOS)
+	}
+	if form == "json" {
+		tenants := []string{}
+		for _, t := range cfg.Tenants {
+			tenants = append(tenants, t.Name)
+		}
+		return printJSON(c.Out, struct {
+			Out     string   `json:"out"`
+			Tenants []string `json:"tenants"`
+		}{out, tenants})
 	}
 	_, err = fmt.Fprintf(c.Out, "%s is a function app with %s; zip what is in it, or start it there with: func start\n", out, report.Number(len(cfg.Tenants), "tenant"))
 	return err

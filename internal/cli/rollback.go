@@ -49,6 +49,9 @@ rolled back itself. What the next apply of the baseline would make of it is said
 }
 
 func (c *command) rollback(cmd *cobra.Command, back sweep.Rollback, yes bool, reason string) error {
+	if _, err := c.runForm(); err != nil {
+		return err
+	}
 	if yes && strings.TrimSpace(reason) == "" {
 		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
 	}
@@ -93,6 +96,9 @@ it is said too.`,
 }
 
 func (c *command) restore(cmd *cobra.Command, what string, yes bool, reason string) error {
+	if _, err := c.runForm(); err != nil {
+		return err
+	}
 	if yes && strings.TrimSpace(reason) == "" {
 		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
 	}

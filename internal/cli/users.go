@@ -206,6 +206,9 @@ func (c *command) orderCommand(kind plan.Kind) *cobra.Command {
 allowlist and for enforcement; ` + spared + `, the limits, HOLD,
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := c.runForm(); err != nil {
+				return err
+			}
 			if yes && strings.TrimSpace(reason) == "" {
 				c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
 			}
