@@ -69,7 +69,7 @@ func (c *command) printSummary(page string, r sweep.Result) {
 		c.line("to do", "this is a plan; with --yes it is carried out")
 	}
 	c.printBad(r)
-	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"])
+	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"], fmt.Sprintf("users.csv: risksweep report show %s --file users.csv --tenant %s", r.Run, r.Tenant))
 	c.printCampaigns(r.Campaigns)
 	// Not wrapped: they are there to be copied.
 	fmt.Fprintf(w, "\n  report   %s\n", page)
@@ -366,9 +366,9 @@ func (c *command) printBad(r sweep.Result) {
 	c.printMore(n, printed, "actions.csv")
 }
 
-// printWaiting says who needs a person, the most urgent first; all is their
-// number, also of those that a report does not list.
-func (c *command) printWaiting(list []report.Waiting, all int) {
+// printWaiting says who needs a person, the most urgent first; all is their number,
+// also of those that a report does not list, and everybody says where they are.
+func (c *command) printWaiting(list []report.Waiting, all int, everybody string) {
 	all = max(all, len(list))
 	if all == 0 {
 		return
@@ -417,7 +417,11 @@ func (c *command) printWaiting(list []report.Waiting, all int) {
 	if len(t.rows) > 0 {
 		t.print(c.Out, c.Width)
 	}
-	c.printMore(all, len(t.rows), "report.html")
+	where := "report.html"
+	if all > len(list) { // the page lists no more than this
+		where = everybody
+	}
+	c.printMore(all, len(t.rows), where)
 }
 
 // why is the first reason, what the open detections show, or with -o wide all.

@@ -104,8 +104,8 @@ func (s SLA) of(l entra.RiskLevel) time.Duration {
 	return s.High // not known: as if it were high
 }
 
-// maxWaiting bounds the list of who waits; all decisions are in the report
-// anyway.
+// maxWaiting bounds the list of who waits to the most urgent; all decisions are in
+// the report anyway.
 const maxWaiting = 1000
 
 // Waiting lists who waits for a person of those written, the longest waiting
@@ -131,11 +131,11 @@ func (w *Users) wait(u *entra.RiskyUser, d triage.Decision, e *Evidence) {
 	}
 }
 
-// waitingHeap has the one who waits shortest on top.
+// waitingHeap has the least urgent on top.
 type waitingHeap []Waiting
 
 func (h waitingHeap) Len() int           { return len(h) }
-func (h waitingHeap) Less(i, j int) bool { return compareWaiting(h[i], h[j]) < 0 }
+func (h waitingHeap) Less(i, j int) bool { return compareUrgency(h[i], h[j]) < 0 }
 func (h waitingHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *waitingHeap) Push(w any)        { *h = append(*h, w.(Waiting)) }
 func (h *waitingHeap) Pop() any {
@@ -143,6 +143,11 @@ func (h *waitingHeap) Pop() any {
 	w := (*h)[last]
 	*h = (*h)[:last]
 	return w
+}
+
+// compareUrgency orders by level, then by who holds a directory role, then by age.
+func compareUrgency(a, b Waiting) int {
+	return cmp.Or(levelRank(a.RiskLevel)-levelRank(b.RiskLevel), first(a.Privileged)-first(b.Privileged), compareWaiting(a, b))
 }
 
 // compareWaiting orders by age; one whose age is not known counts as the

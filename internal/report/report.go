@@ -46,7 +46,7 @@ type Report struct {
 	Limits        plan.Limits      `json:"limits"`
 	Violations    []plan.Violation `json:"violations"`
 	// NeedsPerson are the risky users that no rule settles, the longest
-	// waiting first.
+	// waiting first: of more than 1,000 the most urgent.
 	NeedsPerson []Waiting `json:"needsPerson"`
 	// Campaigns are groups of users whose open detections belong together, the
 	// largest first; users who are to be dismissed are in none.

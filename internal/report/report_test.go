@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -240,6 +241,31 @@ func TestWaitingIsOldestFirst(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"old", "late!", "young"}, ids); d != "" {
 		t.Error(d)
+	}
+}
+
+// Of more than the list holds, whoever is most urgent is in it: a high risk of today is
+// not left out for a thousand low ones of last month.
+func TestTheMostUrgentAreListed(t *testing.T) {
+	now := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	users := report.NewUsers(io.Discard, io.Discard, report.Redaction{}, report.CSVForm{})
+	add := func(id string, level entra.RiskLevel, privileged bool, since time.Time) {
+		d := triage.Decision{Verdict: triage.Leave, NeedsPerson: true, OpenSince: since, Privileged: privileged}
+		if err := users.Write(report.UserRow{User: entra.RiskyUser{ID: entra.NewID(id), RiskLevel: level, Raw: json.RawMessage(`{}`)}, Decision: d}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("high", entra.LevelHigh, false, now)
+	add("admin", entra.LevelLow, true, now)
+	for i := range 1001 {
+		add(fmt.Sprintf("low%04d", i), entra.LevelLow, false, now.Add(-time.Duration(i)*time.Hour))
+	}
+	listed := map[string]bool{}
+	for _, w := range users.Waiting(now, report.SLA{}) {
+		listed[w.ID] = true
+	}
+	if len(listed) != 1000 || !listed["high"] || !listed["admin"] || !listed["low1000"] || listed["low0000"] || listed["low0002"] {
+		t.Errorf("%d listed", len(listed))
 	}
 }
 
