@@ -81,7 +81,7 @@ func block(t *testing.T, section string) string {
 // who installs it; the secrets it cannot. The units pass systemd's own check.
 func TestSystemdTried(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("systemd is of Linux")
+		leftOut(t, "the systemd units", "Linux")
 	}
 	bin := installed(t)
 	root := filepath.Join(bin, "root")
@@ -111,39 +111,57 @@ func TestSystemdTried(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if setpriv, err := exec.LookPath("setpriv"); err == nil && os.Geteuid() == 0 {
+	t.Run("as the unit's user", func(t *testing.T) {
+		other(t)
 		state := filepath.Join(root, "var", "lib", "risksweep") // what StateDirectory makes
 		if out, err := shell(t, "/", nil, "mkdir -p "+state+"; chmod 755 "+root+"/var "+root+"/var/lib; chown 61184:61184 "+state); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		as := "RISKSWEEP_STORE_URL=file:" + state + " " + setpriv + " --reuid 61184 --regid 61184 --clear-groups env HOME=/ " + bin + "/risksweep "
+		as := "RISKSWEEP_STORE_URL=file:" + state + " setpriv --reuid 61184 --regid 61184 --clear-groups env HOME=/ " + bin + "/risksweep "
 		if out, err := shell(t, "/", nil, as+"config validate --config "+etc+"/risksweep.yaml"); err != nil || !strings.Contains(out, "nothing wrong") {
 			t.Errorf("the unit's user: %v\n%s", err, out)
 		}
 		if out, err := shell(t, "/", nil, "chmod 750 "+etc+"; "+as+"config validate --config "+etc+"/risksweep.yaml"); err == nil {
 			t.Errorf("the trial does not see a folder that is closed:\n%s", out)
 		}
-	}
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		return
-	}
-	units, err := filepath.Glob("systemd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var copies []string
-	for _, u := range units {
-		to := filepath.Join(t.TempDir(), filepath.Base(u))
-		if err := os.WriteFile(to, []byte(strings.ReplaceAll(read(t, u), "/usr/local/bin/risksweep", bin+"/risksweep")), 0o644); err != nil {
+	})
+	t.Run("systemd-analyze verify", func(t *testing.T) {
+		if _, err := exec.LookPath("systemd-analyze"); err != nil {
+			leftOut(t, "systemd's own check of the units", "the program systemd-analyze")
+		}
+		units, err := filepath.Glob("systemd/*")
+		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(u, ".timer") { // it would look for its service among those installed
-			copies = append(copies, to)
+		var copies []string
+		for _, u := range units {
+			to := filepath.Join(t.TempDir(), filepath.Base(u))
+			if err := os.WriteFile(to, []byte(strings.ReplaceAll(read(t, u), "/usr/local/bin/risksweep", bin+"/risksweep")), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(u, ".timer") { // it would look for its service among those installed
+				copies = append(copies, to)
+			}
 		}
+		if out, err := exec.Command("systemd-analyze", append([]string{"verify"}, copies...)...).CombinedOutput(); err != nil && strings.Contains(string(out), ".service:") {
+			t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+		}
+	})
+}
+
+// other is for a trial that runs something as another user.
+func other(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("setpriv"); err != nil || os.Geteuid() != 0 {
+		leftOut(t, "running as a user that owns nothing", "root and the program setpriv")
 	}
-	if out, err := exec.Command("systemd-analyze", append([]string{"verify"}, copies...)...).CombinedOutput(); err != nil && strings.Contains(string(out), ".service:") {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
-	}
+}
+
+// leftOut ends a part of a trial that this machine has not what it takes for. The check
+// shows what was left out.
+func leftOut(t *testing.T, what, needs string) {
+	t.Helper()
+	t.Skipf("left out: %s, which needs %s", what, needs)
 }
 
 // The pods find the configuration where their arguments say, laid out as the
@@ -229,8 +247,8 @@ func mount(t *testing.T, dir string, from []string) {
 }
 
 // The workflow's own steps, run one after the other on a tenant whose baseline is
-// applied and then changed in the repository: they show what differs as Markdown,
-// name nobody, and leave the store of the nightly runs as it is.
+// applied, written down with its ids, and then changed in the repository: without the
+// store of the nightly runs they show what differs as Markdown, and name nobody.
 func TestWorkflowTried(t *testing.T) {
 	bin, dir := installed(t), t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../examples")); err != nil {
@@ -256,16 +274,20 @@ func TestWorkflowTried(t *testing.T) {
 	store, summary := filepath.Join(dir, "store"), filepath.Join(dir, "summary.md")
 	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "NO_COLOR=1", "GITHUB_STEP_SUMMARY=" + summary, "SIM_TOKEN=" + ready.Token, "RISKSWEEP_STORE_URL=file:" + store, "RISKSWEEP_SWEEP_REQUESTS_PER_SECOND=0",
 		fmt.Sprintf("RISKSWEEP_TENANTS=[{name: contoso, tenantId: %s, credential: {kind: static, token: {env: SIM_TOKEN}}, graphEndpoint: %q, baseline: baseline, triage: triage.yaml}]", ready.TenantID, ready.Graph)}
-	if out, err := shell(t, dir, env, "risksweep apply --enforcement-policies"); err != nil {
+	if out, err := shell(t, dir, env, "risksweep apply --enforcement-policies && risksweep baseline adopt --write"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var w struct {
 		Jobs map[string]struct {
+			Env   map[string]string
 			Steps []struct{ Name, Run string }
 		}
 	}
 	if err := yaml.Unmarshal([]byte(read(t, "github/baseline.yaml")), &w); err != nil {
 		t.Fatal(err)
+	}
+	for name, value := range w.Jobs["plan"].Env { // later ones win
+		env = append(env, name+"="+value)
 	}
 	steps := func() string {
 		t.Helper()
@@ -274,7 +296,7 @@ func TestWorkflowTried(t *testing.T) {
 		}
 		for _, job := range w.Jobs {
 			for _, s := range job.Steps {
-				if s.Run == "" || s.Name == "Install" {
+				if s.Run == "" || s.Name == "Install" { // see TestWorkflowInstalls
 					continue
 				}
 				if out, err := shell(t, dir, env, s.Run); err != nil {
@@ -308,6 +330,35 @@ func TestWorkflowTried(t *testing.T) {
 	if after := listing(t, store); after != before {
 		t.Errorf("the store changed:\n%s\n%s", before, after)
 	}
+}
+
+// The workflow installs the version that is named, and says what to do where none is.
+func TestWorkflowInstalls(t *testing.T) {
+	bin, home := t.TempDir(), t.TempDir()
+	fake := "#!/bin/sh\ncase $1 in env) echo " + home + " ;; install) mkdir -p " + home + "/bin; echo \"$2\" > " + home + "/bin/job ;; esac\n"
+	if err := os.WriteFile(filepath.Join(bin, "go"), []byte(fake), 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	var w struct {
+		Jobs map[string]struct{ Steps []struct{ Name, Run string } }
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "github/baseline.yaml")), &w); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range w.Jobs["plan"].Steps {
+		if s.Name != "Install" {
+			continue
+		}
+		path := "PATH=" + bin + ":" + os.Getenv("PATH")
+		if out, err := shell(t, home, []string{path, "VERSION="}, s.Run); err == nil || !strings.Contains(out, "set the variable RISKSWEEP_VERSION of the repository") {
+			t.Errorf("without a version: %v\n%s", err, out)
+		}
+		if out, err := shell(t, home, []string{path, "VERSION=v9.8.7"}, s.Run); err != nil || read(t, filepath.Join(home, "bin", "risksweep")) != "github.com/risksweep/risksweep/cmd/job@v9.8.7\n" {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	t.Error("nothing installs risksweep")
 }
 
 // listing names the files of a folder with their sizes and times.
