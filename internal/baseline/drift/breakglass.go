@@ -91,23 +91,13 @@ func (s *breakGlass) account(o entra.DirectoryObject, why string) {
 }
 
 // force excludes the break-glass accounts from a policy for people, and the
-// job's own identity from one for workload identities. A group and its members count
-// as the same: where the policy spares all accounts as it is, by the one or by the
-// others, it stays like that.
-func (s *breakGlass) force(d entra.Document, before policy.Canonical) {
+// job's own identity from one for workload identities.
+func (s *breakGlass) force(d entra.Document) {
 	if policy.ForPeople(d) {
-		users, groups := s.users, s.groups
-		if before != nil && s.spares(before) {
-			ours := func(ids []string) []string {
-				return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !s.isBreakGlass(id) })
-			}
-			users = ours(policy.Strings(before, policy.PathUsers+".excludeUsers"))
-			groups = ours(policy.Strings(before, policy.PathUsers+".excludeGroups"))
-		}
 		for _, f := range []struct {
 			path string
 			ids  []string
-		}{{policy.PathUsers + ".excludeUsers", users}, {policy.PathUsers + ".excludeGroups", groups}} {
+		}{{pathExcludedUsers, s.users}, {pathExcludedGroups, s.groups}} {
 			if more := policy.Minus(f.ids, policy.Strings(d, f.path)); len(more) > 0 {
 				policy.Put(d, f.path, policy.Anys(append(policy.Strings(d, f.path), more...)))
 			}
@@ -121,13 +111,38 @@ func (s *breakGlass) force(d entra.Document, before policy.Canonical) {
 }
 
 // covered reports whether a policy excludes everything that force would add.
-func (s *breakGlass) covered(d policy.Canonical) bool { return !policy.ForPeople(d) || s.spares(d) }
+func (s *breakGlass) covered(d policy.Canonical) bool {
+	if !policy.ForPeople(d) {
+		return true
+	}
+	return policy.Subset(s.users, policy.Strings(d, pathExcludedUsers)) && policy.Subset(s.groups, policy.Strings(d, pathExcludedGroups))
+}
+
+// asItIs is what is wanted of a policy with the break-glass exclusions that it has: a
+// group and its members count as the same. Nil if it does not spare all accounts.
+func (s *breakGlass) asItIs(want, before policy.Canonical) policy.Canonical {
+	if before == nil || !policy.ForPeople(before) || !s.spares(before) {
+		return nil
+	}
+	d := want.Document()
+	for _, path := range []string{pathExcludedUsers, pathExcludedGroups} {
+		others := slices.DeleteFunc(slices.Clone(policy.Strings(d, path)), s.isBreakGlass)
+		ours := slices.DeleteFunc(slices.Clone(policy.Strings(before, path)), func(id string) bool { return !s.isBreakGlass(id) })
+		policy.Put(d, path, policy.Anys(append(others, ours...)))
+	}
+	return policy.CanonicalOf(entra.KindPolicy, d)
+}
+
+const (
+	pathExcludedUsers  = policy.PathUsers + ".excludeUsers"
+	pathExcludedGroups = policy.PathUsers + ".excludeGroups"
+)
 
 // spares reports whether a policy excludes every break-glass account, by itself or by
 // a break-glass group that it is known to be in, and every break-glass group, by itself
 // or by all of its members.
 func (s *breakGlass) spares(d policy.Canonical) bool {
-	users, groups := policy.Strings(d, policy.PathUsers+".excludeUsers"), policy.Strings(d, policy.PathUsers+".excludeGroups")
+	users, groups := policy.Strings(d, pathExcludedUsers), policy.Strings(d, pathExcludedGroups)
 	spared := func(id string) bool {
 		return slices.Contains(users, id) || slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(s.members[g], id) })
 	}

@@ -295,17 +295,22 @@ func (p *planner) compare(e *entry) {
 		}
 	}
 	if e.Kind == entra.KindPolicy {
-		before := e.before
-		if before == nil && e.Adopt != "" {
-			before = policy.CanonicalOf(e.Kind, e.namesake)
-		}
-		p.glass.force(want, before)
+		p.glass.force(want)
 		forced := policy.CanonicalOf(e.Kind, want)
 		p.except(e, forced.ExcludedUsers())
 		want = forced.WithExcluded(policy.Both(e.excepted, e.before.ExcludedUsers())).Document()
 		p.promote(e, want)
 	}
 	e.want = policy.CanonicalOf(e.Kind, want)
+	if e.Kind == entra.KindPolicy && e.owned.Wanted == "" { // not written by us so far
+		before := e.before
+		if e.Adopt != "" {
+			before = policy.CanonicalOf(e.Kind, e.namesake)
+		}
+		if same := p.glass.asItIs(e.want, before); same != nil && before.Equal(same) {
+			e.want = same
+		}
+	}
 	e.State = e.want.Text("state")
 	hash := e.want.HashWithout(e.excepted)
 	switch {
