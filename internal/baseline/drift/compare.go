@@ -305,7 +305,7 @@ func (p *planner) compare(e *entry) {
 	if e.Kind == entra.KindPolicy && e.owned.Wanted == "" { // not written by us so far
 		before := e.before
 		if e.Adopt != "" {
-			before = policy.CanonicalOf(e.Kind, e.namesake)
+			before = p.index.canonical(e.Kind, e.namesake)
 		}
 		if same := p.glass.asItIs(e.want, before); same != nil && before.Equal(same) {
 			e.want = same
