@@ -2,12 +2,11 @@
 # azcore for Go: an answer that asks to wait longer than MaxRetryDelay is not
 # repeated at all.
 #
-# The name, and every other library with such a setting, suggest that the wait
-# is cut to it. Here a Retry-After above it, one minute unless set, ends the
-# call at once with the 429 or 503, although MaxRetries are left. So a service
-# that is polite enough to name its wait gets a harder failure than one that
-# does not. Wait in a policy of your own, or set MaxRetryDelay above what the
-# service asks.
+# The name suggests that the wait is cut to it. But a Retry-After above it, one
+# minute unless set, ends the call at once with the 429 or 503, although
+# MaxRetries are left. So a service that is polite enough to name its wait gets
+# a harder failure than one that does not. Wait in a policy of your own, or set
+# MaxRetryDelay above what the service asks.
 #
 # Needs Go. Exits with 1 if the behaviour has changed, with 2 if it cannot run.
 set -euo pipefail

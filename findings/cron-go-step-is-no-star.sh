@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # robfig/cron: a day of the month such as */2 together with a day of the week
-# means either of them, where the cron daemons of Linux and BSD mean both.
+# means either of them, where Vixie cron and its descendants mean both.
 #
 # Everybody knows that "1,15 * mon" is either of them. A field that begins with
-# a star is the exception in Vixie cron and its descendants: "*/2 * mon" is
-# every second day of the month that is a Monday. Here a star with a step counts
-# as no star, while */1 does. A crontab taken over unchanged runs on 17 days of
-# November 2026 instead of 2.
+# a star is the exception there: "*/2 * mon" is every second day of the month
+# that is a Monday. Here a star with a step counts as no star, while */1 does. A
+# crontab taken over unchanged runs on 17 days of November 2026 instead of 2.
 #
 # Needs Go. Exits with 1 if the behaviour has changed, with 2 if it cannot run.
 set -euo pipefail

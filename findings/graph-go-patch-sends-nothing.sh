@@ -4,9 +4,9 @@
 #
 # The models keep their members in a store that knows which ones were changed,
 # so that a PATCH carries only those. After reading, the store is not told that
-# reading is over, so every change of a member that had a value counts as part
-# of the reading and is left out. What works is a new model with only the
-# members to change.
+# reading is over, so every change counts as part of the reading and is left
+# out. Only what is changed after the first Patch of the same object is sent.
+# What works is a new model with only the members to change.
 #
 # Needs Go. Exits with 1 if the behaviour has changed, with 2 if it cannot run.
 set -euo pipefail

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # kiota for Go: ParseISODuration reads whole seconds as nothing.
 #
-# PT30S, as Graph writes durations, becomes a duration of zero without an error,
-# and is written as "P", which is no duration at all. Seconds are only read if
-# they have a fraction. A minus is dropped. Durations in minutes, hours and
-# days, which most tests use, are read well, so this stays hidden.
+# PT30S becomes a duration of zero without an error, and is written as "P",
+# which is no duration at all. Seconds are only read if they have a fraction. A
+# minus is dropped. Durations in minutes, hours and days, which most tests use,
+# are read well, so this stays hidden.
 #
 # Needs Go. Exits with 1 if the behaviour has changed, with 2 if it cannot run.
 set -euo pipefail

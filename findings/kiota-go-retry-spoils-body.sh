@@ -4,12 +4,12 @@
 # the same code, do not.
 #
 # The default client compresses bodies and repeats requests after 429, each in a
-# handler of its own. The default handlers are kept in a map, so every new
-# client has them in another order. Where the repeating one comes before the
-# compressing one, it rewinds to the plain body while "Content-Encoding: gzip"
-# is set already, and nobody compresses again. A server that unpacks what it
-# gets refuses the second try, so that a throttled write fails for good in some
-# runs of a program and not in others. Give the handlers explicitly, the
+# handler of its own. The default handlers are kept in a map, so their order is
+# a matter of chance for every new client. Where the repeating one comes before
+# the compressing one, it rewinds to the plain body while "Content-Encoding:
+# gzip" is set already, and nobody compresses again. A server that unpacks what
+# it gets refuses the second try, so that a throttled write fails for good in
+# some runs of a program and not in others. Give the handlers explicitly, the
 # compressing one before the repeating one, or without it.
 #
 # Needs Go. Exits with 1 if the behaviour has changed, with 2 if it cannot run.

@@ -4,8 +4,7 @@
 #
 # yaml.v3 gives a field of type string the text as it is written. This one reads
 # the number first and then prints it: versions lose a zero, and identifiers
-# with a zero in front are taken for octal. Quote such values, or have the
-# field's type be one that takes the text.
+# with a zero in front are taken for octal. Quote such values.
 #
 # Needs Go. Exits with 1 if the behaviour has changed, with 2 if it cannot run.
 set -euo pipefail
