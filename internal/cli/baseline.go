@@ -231,6 +231,10 @@ func (c *command) printEntries(tenant string, r drift.Result, explained plan.Pla
 }
 
 func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
+	form, err := c.form("yaml", "json")
+	if err != nil {
+		return err
+	}
 	if out != "" {
 		if _, err := os.Lstat(out); err == nil {
 			return usageError{fmt.Errorf("--out: %s exists already", out)}
@@ -243,6 +247,11 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	text, err := a.Export(cmd.Context(), t)
 	if err != nil {
 		return err
+	}
+	if form == "json" {
+		if text, err = c.withoutComments(text); err != nil {
+			return err
+		}
 	}
 	if out == "" {
 		_, err = c.Out.Write(text)
@@ -257,6 +266,20 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	}
 	_, err = file.Write(text)
 	return errors.Join(err, file.Close())
+}
+
+// withoutComments is an export as JSON. What stands in it as a comment is counted.
+func (c *command) withoutComments(text []byte) ([]byte, error) {
+	n, problems := yamldoc.Parse("export", text)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	if left := bytes.Count(text, []byte("\n  # left out (")); left > 0 {
+		c.log.Warn("JSON has no comments: the YAML export shows what is left out, and why", "leftOut", left)
+	}
+	var b bytes.Buffer
+	err := printJSON(&b, n.JSON())
+	return b.Bytes(), err
 }
 
 func (c *command) adoptBaseline(cmd *cobra.Command, o adopt.Order) error {

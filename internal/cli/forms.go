@@ -8,16 +8,13 @@ import (
 
 // oneForm are the commands whose answer has one form, and why: they take no -o.
 var oneForm = map[string]string{
-	"demo":            "it is a walk-through for people; the reports that it leaves are the data",
-	"serve":           "it serves, and prints one JSON line with its address when it is ready",
-	"sim":             "it serves, and prints one JSON line with its addresses when it is ready",
-	"functions":       "it serves the Functions host, and logs JSON",
-	"baseline export": "its answer is a baseline, a YAML file",
-	"help":            "it is help",
+	"demo": "it is a walk-through for people; the reports that it leaves are the data",
+	"help": "it is help",
 }
 
-// onlyJSON are the commands whose answer is a JSON Schema.
-var onlyJSON = []string{"baseline schema", "exceptions schema", "whatif schema"}
+// onlyJSON are the commands whose answer is JSON in any case: a JSON Schema, the line
+// with the address of what serves, or a log.
+var onlyJSON = []string{"baseline schema", "exceptions schema", "whatif schema", "serve", "sim", "functions"}
 
 // checkForm refuses -o where a command has one form, instead of passing over it.
 func (c *command) checkForm(cmd *cobra.Command) error {

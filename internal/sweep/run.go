@@ -102,7 +102,7 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	if j.pins(j.req) {
-		f.stored.State.Owned = drift.Known(f.snapshot.State.Owned)
+		f.stored.State.Owned = drift.Known(f.snapshot.State.Owned, f.stored.State.Owned)
 	}
 	nameChanges(f.audits, &f.drift, f.snapshot)
 	if !j.req.ordered() {

@@ -67,11 +67,12 @@ func Confirm(b *baseline.Baseline, live Live, owned plan.OwnedObjects) (plan.Own
 	return confirmed, problems
 }
 
-// Known are the records of which more is known than what a file says.
-func Known(owned plan.OwnedObjects) plan.OwnedObjects {
+// Known are the records to keep: those that were kept before, and those of which more
+// is known by now than what a file says.
+func Known(owned, before plan.OwnedObjects) plan.OwnedObjects {
 	known := clone(owned)
-	for _, records := range known {
-		maps.DeleteFunc(records, func(_ string, o plan.Owned) bool { return o == plan.Owned{ID: o.ID} })
+	for kind, records := range known {
+		maps.DeleteFunc(records, func(key string, o plan.Owned) bool { return o == plan.Owned{ID: o.ID} && o != before[kind][key] })
 	}
 	return known
 }

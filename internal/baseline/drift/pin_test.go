@@ -50,6 +50,17 @@ func TestPinnedNeedsNoRecord(t *testing.T) {
 	}
 }
 
+// What a file alone says is kept as a record once the tenant has confirmed it; what was
+// recorded before stays in any case.
+func TestKnown(t *testing.T) {
+	bare, full := plan.Owned{ID: ada}, plan.Owned{ID: bg1, Hash: "h"}
+	before := plan.OwnedObjects{entra.KindLocation: {"old": bare}}
+	got := drift.Known(plan.OwnedObjects{entra.KindLocation: {"old": bare, "new": {ID: bg2}}, entra.KindPolicy: {"CA010": full}}, before)
+	if _, kept := got[entra.KindLocation]["new"]; kept || got[entra.KindLocation]["old"] != bare || got[entra.KindPolicy]["CA010"] != full {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Files and record that do not agree are a problem at its place, never a guess.
 func TestPinDisagrees(t *testing.T) {
 	for _, c := range []struct {
