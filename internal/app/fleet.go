@@ -74,7 +74,7 @@ func (a *App) Summary(tenant string, r sweep.Result, err error, red report.Redac
 	if !r.Complete {
 		return s
 	}
-	n := fleet.Numbers{Run: r.Run, AtRisk: r.Counts["usersAtRisk"], NeedsPerson: max(r.Counts["needsPerson"], len(r.NeedsPerson))}
+	n := fleet.Numbers{Run: r.Run, AtRisk: r.Counts["usersAtRisk"], NeedsPerson: max(r.Counts["needsPerson"], len(r.NeedsPerson)), ServicePrincipals: len(r.Workloads)}
 	for _, w := range r.NeedsPerson {
 		if w.Overdue {
 			n.BeyondSLA++

@@ -40,7 +40,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 		if r.Run != "" {
 			e.Report = strings.Join([]string{strings.TrimSuffix(a.Store.URL(), "/"), t.Name, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run, "report.html"}, "/")
 		}
-		open := slices.Concat(e.People, uncovered(r), untested(r))
+		open := slices.Concat(e.People, uncovered(r), untested(r), workloads(r))
 		fresh, err := notice.New(ctx, a.Store, t.Name, open, r.Complete)
 		if err != nil {
 			// Better to be told twice than not at all.
@@ -76,6 +76,21 @@ func untested(r sweep.Result) []notice.Person {
 	return out
 }
 
+// workloadPrefix tells service principals that need a person from users, each with
+// its sentence.
+const workloadPrefix = "servicePrincipal:"
+
+// workloads are the service principals that need a person, once for each time that
+// their risk opens.
+func workloads(r sweep.Result) []notice.Person {
+	var out []notice.Person
+	for _, w := range r.Workloads {
+		text := fmt.Sprintf("the service principal %s (%s) needs a person: %s", cmp.Or(w.Name, w.ID), w.RiskLevel, strings.Join(w.Reasons, "; "))
+		out = append(out, notice.Person{ID: workloadPrefix + w.ID, Name: text, Since: w.OpenSince})
+	}
+	return out
+}
+
 // uncovered are the users at risk whose risk no enabled policy meets.
 func uncovered(r sweep.Result) []notice.Person {
 	var out []notice.Person
@@ -94,7 +109,7 @@ func name(e *notice.Event, fresh []notice.Person) {
 			newly = append(newly, p.Name)
 			continue
 		}
-		if strings.HasPrefix(p.ID, untestedPrefix) {
+		if strings.HasPrefix(p.ID, untestedPrefix) || strings.HasPrefix(p.ID, workloadPrefix) {
 			e.Facts = append(e.Facts, p.Name)
 			continue
 		}

@@ -53,6 +53,8 @@ type Numbers struct {
 	// who wait too long.
 	NeedsPerson int `json:"needsPerson"`
 	BeyondSLA   int `json:"beyondSla"`
+	// ServicePrincipals are those that no rule settles.
+	ServicePrincipals int `json:"servicePrincipals,omitempty"`
 	// Drift are the policies and locations that are not as the baseline says.
 	Drift int `json:"drift"`
 	// CoverageGaps are the users at risk whose risk no enabled policy meets; null
@@ -121,7 +123,7 @@ func (s Summary) Trouble() bool { return s.Status != "succeeded" || s.Hold || le
 // NeedsSomebody reports whether a person should look at the tenant.
 func (s Summary) NeedsSomebody() bool {
 	n := s.numbers()
-	return s.Trouble() || len(s.Campaigns) > 0 || n.NeedsPerson > 0 || n.Drift > 0
+	return s.Trouble() || len(s.Campaigns) > 0 || n.NeedsPerson > 0 || n.ServicePrincipals > 0 || n.Drift > 0
 }
 
 func (s Summary) numbers() Numbers {

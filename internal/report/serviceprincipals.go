@@ -56,6 +56,7 @@ type ServicePrincipals struct {
 	redact Redaction
 	ocsf   *OCSF
 	shown  []json.RawMessage
+	wait   []Waiting
 }
 
 // NewServicePrincipals begins both files.
@@ -68,6 +69,9 @@ func (w *ServicePrincipals) Also(o *OCSF) { w.ocsf = o }
 
 // Shown are the rows as report.json holds them.
 func (w *ServicePrincipals) Shown() []json.RawMessage { return w.shown }
+
+// Waiting are those that wait for a person.
+func (w *ServicePrincipals) Waiting() []Waiting { return w.wait }
 
 // Write adds one service principal to both files.
 func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
@@ -91,6 +95,10 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 			}
 		}
 		row.Decision = w.redact.Decision(row.Decision, row.Open, row.Risk.DisplayName)
+	}
+	if d := row.Decision; d.NeedsPerson {
+		w.wait = append(w.wait, Waiting{ID: string(p.ID), Name: p.DisplayName, RiskLevel: p.RiskLevel, Code: d.Code, Reasons: d.Reasons, OpenSince: d.OpenSince,
+			AgeHours: row.AgeHours, Overdue: row.Overdue, Privileged: d.Privileged})
 	}
 	tail := principalTail{OpenDetections: row.OpenDetections, OwnIdentity: row.Own, FirstParty: row.FirstParty, Evidence: w.redact.evidenceOf(row.Open), Overdue: row.Overdue}
 	if row.Decision.Verdict != "" {

@@ -57,6 +57,7 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 	}
 	if r.rows.principals != nil {
 		rep.ServicePrincipals = r.rows.principals.Shown()
+		r.res.Workloads = r.rows.principals.Waiting()
 	}
 	for _, err := range append(append([]error(nil), r.notes.Errors...), r.res.Err) {
 		if err != nil {

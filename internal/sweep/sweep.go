@@ -202,6 +202,8 @@ type Result struct {
 	BreakGlassTests []report.GlassTest `json:"breakGlassTests,omitempty"`
 	// Drifted are the policies and locations that changed since the last run.
 	Drifted []report.Changed `json:"changedPolicies,omitempty"`
+	// Workloads are the service principals that wait for a person.
+	Workloads []report.Waiting `json:"workloads,omitempty"`
 	// Uncovered are users at risk whose risk no enabled policy meets.
 	Uncovered []report.RiskyReach `json:"uncovered,omitempty"`
 	// Addresses are where the open detections came from that no rule explains.
