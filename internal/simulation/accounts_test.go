@@ -97,7 +97,8 @@ func (w *world) byEscalation(p *process, kind plan.Kind, user string, escalates 
 	if !fenced || time.Since(fence) > apply.LookAge+writeTimeout {
 		w.breaks("the fence is read right before", "%s of %s: read at %s", kind, user, fence)
 	}
-	if !escalates && !w.edited[user].After(fence) {
+	// At the instant of the look is after it: requests about accounts wait for no turn.
+	if !escalates && w.edited[user].Before(fence) {
 		w.breaks("only for what an escalation matches is an account touched", "%s of %s", kind, user)
 	}
 	if !w.confirmedUsers[user] {

@@ -50,6 +50,8 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	switch kind := plan.Kind(action); {
 	case onUsers && (kind == plan.Dismiss || kind == plan.ConfirmCompromised || kind == plan.ConfirmSafe && p.ordered):
 		return w.onUsers(p, kind, body)
+	case strings.HasPrefix(path, "/identityProtection/riskyServicePrincipals/"):
+		return w.onPrincipals(p, strings.TrimPrefix(path, "/identityProtection/riskyServicePrincipals/"), body)
 	case path == "/auditLogs/signIns/dismiss":
 		return w.onSignIns(p, body)
 	case strings.HasPrefix(path, "/users/"):
@@ -307,7 +309,7 @@ func (w *world) afterRun(p *process, began time.Time, res sweep.Result, err erro
 		return
 	}
 	dir := strings.Join([]string{"contoso/runs", res.Run[0:4], res.Run[4:6], res.Run[6:8], res.Run}, "/")
-	for _, name := range []string{"plan.json", "journal.jsonl", "detections.jsonl", "detections.csv", "users.jsonl", "users.csv", "policies.json", "policies.csv", "coverage.json", "coverage.csv",
+	for _, name := range []string{"plan.json", "journal.jsonl", "detections.jsonl", "detections.csv", "users.jsonl", "users.csv", "serviceprincipals.jsonl", "serviceprincipals.csv", "policies.json", "policies.csv", "coverage.json", "coverage.csv",
 		"actions.csv", "report.json", "report.html", "manifest.json"} {
 		if _, _, err := w.store.Get(context.Background(), dir+"/"+name); err != nil {
 			w.breaks("a finished run has a whole report", "%s: %v", name, err)
@@ -432,7 +434,7 @@ func (w *world) atTheEnd() {
 	// What became of every effect is in a journal, or in a report if the journal
 	// took no more.
 	accounted := map[plan.Kind]map[string]bool{}
-	for _, kind := range plan.UserKinds() {
+	for _, kind := range append(plan.UserKinds(), plan.PrincipalKinds()...) {
 		accounted[kind] = map[string]bool{}
 	}
 	var objects []plan.Subject
@@ -463,6 +465,7 @@ func (w *world) atTheEnd() {
 			}
 		}
 	}
+	w.accountPrincipals(accounted)
 	for user := range w.dismissed {
 		if !accounted[plan.Dismiss][user] {
 			w.breaks("every effect is accounted for", "the dismissal of %s has no outcome in any journal or report", user)

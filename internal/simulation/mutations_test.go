@@ -77,6 +77,11 @@ var mutations = []struct{ name, file, old, new string }{
 	{"what was changed among the deleted items comes back", "apply/restore.go", "policy.CanonicalHash(c.Kind, deleted) != c.BeforeHash", "policy.CanonicalHash(c.Kind, deleted) != c.BeforeHash && false"},
 	{"an enabled policy comes back without its exclusions", "sweep/restore.go", "len(lacks) > 0 && policy.Enabled(was)", "len(lacks) > 0 && false"},
 	{"a rollback touches what its run has not sent", "sweep/rollback.go", "len(c.Exclusions) > 0 || !sent[a.ID] ||", "len(c.Exclusions) > 0 ||"},
+	{"the job's own identity is treated like any other", "sweep/decide/serviceprincipals.go", "\tcase isOwn(k, p):\n", "\tcase isOwn(k, p) && false:\n"},
+	{"Microsoft's own applications are treated like any other", "sweep/decide/serviceprincipals.go", "case p.Directory.FirstParty():", "case p.Directory.FirstParty() && false:"},
+	{"service principals are not looked at again", "apply/serviceprincipals.go", "\treturn movedRisk(want, live)\n", "\treturn \"\"\n"},
+	{"one covered detection of a service principal is enough", "triage/serviceprincipals.go", "\tif uncovered > 0 {\n", "\tif uncovered == len(p.Detections) {\n"},
+	{"service principals have no number of their own", "plan/kinds.go", "func(l Limits) int { return l.MaxServicePrincipals }", "func(l Limits) int { return 1 << 30 }"},
 	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
 

@@ -98,7 +98,7 @@ type process struct {
 var errDead = errors.New("the process has died")
 
 func (w *world) process(name string, n uint64) *process {
-	p := &process{w: w, name: name, tokens: &tokens{}, listener: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
+	p := &process{w: w, name: name, tokens: &tokens{world: w}, listener: memnet.Listen(), net: rand.New(rand.NewPCG(w.seed, n)), fs: rand.New(rand.NewPCG(w.seed, n+1<<32)),
 		fenced: map[string]time.Time{}, looked: map[string]time.Time{}, pages: map[string][]any{}}
 	p.server = &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
 	p.transport = &http.Transport{DialContext: p.listener.DialContext, DisableCompression: true}
@@ -129,9 +129,9 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 		Ledger: ledger.New(&store{p: p, Store: p.w.store}, "contoso", ledger.Options{Now: p.now}),
 		Triage: p.w.rules, Baseline: base, Exceptions: p.w.exceptionsNow(),
 		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", RequestsPerSecond: 1,
-			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, DismissDetections: true, RevokeSessions: true, DisableAccount: true, Policies: true, Exceptions: true},
+			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, DismissDetections: true, RevokeSessions: true, DisableAccount: true, ServicePrincipals: true, Policies: true, Exceptions: true},
 			Baseline:    drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
-			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxDetectionDismissals: maxClosed, MaxRevocations: maxRevoked, MaxDisables: maxDisabled, MaxShareOfRiskyUsers: p.allowedShare(), MaxPolicyCreates: 50,
+			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxDetectionDismissals: maxClosed, MaxRevocations: maxRevoked, MaxDisables: maxDisabled, MaxServicePrincipals: maxPrincipals, MaxShareOfRiskyUsers: p.allowedShare(), MaxPolicyCreates: 50,
 				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20, MaxExceptions: 20},
 			WriteTimeout: writeTimeout, ReadBack: time.Minute, Visibility: time.Minute},
 		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},
@@ -244,6 +244,7 @@ func (p *process) remember(path string, q url.Values, rec *httptest.ResponseReco
 	if strings.HasPrefix(path, "/identity/conditionalAccess/policies/") {
 		p.looked[path[strings.LastIndex(path, "/")+1:]] = time.Now()
 	}
+	p.rememberPrincipals(path, q)
 	if path != "/identityProtection/riskDetections" {
 		return
 	}

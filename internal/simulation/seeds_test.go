@@ -125,6 +125,10 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 				w.handle(t, w.process(fmt.Sprint("hand", n), uint64(50+n)), hands, base)
 				time.Sleep([]time.Duration{time.Minute, 20 * time.Minute, 13 * time.Hour}[hands.IntN(3)])
 			}
+			if w.work.IntN(3) == 0 {
+				w.handlePrincipals(t, w.process(fmt.Sprint("work", n), uint64(70+n)), base)
+				time.Sleep(20 * time.Minute)
+			}
 		}
 		w.quiet = true
 		time.Sleep(25 * time.Hour) // limits, leases and what was pending are over

@@ -23,6 +23,15 @@ type tokens struct {
 	n       int // the token that it has
 	got     time.Time
 	revoked int // this token and those before are refused
+	world   *world
+}
+
+// claims show in a token whom it stands for, if it shows that.
+func (c *tokens) claims() string {
+	if c.world == nil || c.world.apps.claims == "" {
+		return ""
+	}
+	return "." + c.world.apps.claims + ".unsigned"
 }
 
 // GetToken gives the token.
@@ -32,7 +41,7 @@ func (c *tokens) GetToken(context.Context, policy.TokenRequestOptions) (azcore.A
 	if c.n == 0 {
 		c.n, c.got = 1, time.Now()
 	}
-	return azcore.AccessToken{Token: fmt.Sprint("sim", c.n), ExpiresOn: time.Now().Add(time.Hour)}, nil
+	return azcore.AccessToken{Token: fmt.Sprint("sim", c.n, c.claims()), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
 // Renew forgets a token that was refused.

@@ -38,6 +38,12 @@ allowlist:
     reason: VPN
     owner: secops@contoso.com
     expires: 2031-12-31
+  - id: builders
+    servicePrincipals: [Build Pipeline, Contoso VPN, Contoso Payroll, Backup Automation, Microsoft Planner, risk-sweeper]
+    when: {riskEventTypes: [suspiciousSignins], maxRiskLevel: medium, ipRanges: [203.0.113.0/24]}
+    reason: The builders moved
+    owner: secops@contoso.com
+    expires: 2031-12-31
   - id: home
     groups: [VPN Users]
     groupRiskAccepted: true
@@ -51,6 +57,10 @@ escalate:
     when: {riskEventTypes: [passwordSpray], minRiskLevel: high}
     then: [confirmCompromised, revokeSessions, disableAccount]
     reason: a password was guessed
+  - id: leaked
+    servicePrincipals: [All]
+    when: {riskEventTypes: [leakedCredentials]}
+    reason: a secret is public
 `
 
 // baselines are what the run is to hold the tenant to; a seed moves from one to
@@ -104,6 +114,9 @@ type world struct {
 	store   *blobstore.Memory
 	events  *rand.Rand // what befalls the tenant
 	quiet   bool       // faults and events have stopped
+
+	work *rand.Rand // what befalls service principals, and is ordered for them
+	apps principals
 
 	exceptions *exception.List // as a person has written it
 
@@ -167,6 +180,8 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.bases = append(w.bases, b)
 	}
 	w.learn(t)
+	w.work = rand.New(rand.NewPCG(seed, 7))
+	w.learnPrincipals(t)
 	w.except()
 	w.pageSize = []int{500, 500, 15, 6}[w.events.IntN(4)]
 	w.dismissals24 = []int{2, 8, 8}[w.events.IntN(3)]
@@ -324,6 +339,9 @@ func (w *world) openOf(user string) []map[string]any {
 func (w *world) befall() {
 	if w.quiet {
 		return
+	}
+	if w.work.IntN(100) < 4 {
+		w.raisePrincipal()
 	}
 	switch n := w.events.IntN(100); {
 	case n < 6:
