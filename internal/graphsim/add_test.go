@@ -25,6 +25,11 @@ func TestAdd(t *testing.T) {
 			t.Errorf("%s: %d %.400s, want %s", path, r.status, r.body, want)
 		}
 	}
+	add(`{"kind":"user","displayName":"Nina New","userPrincipalName":"nina@contoso.com"}`)
+	if r := s.do("POST", "/_sim/detections", `{"userPrincipalName":"nina@contoso.com","riskEventType":"passwordSpray","riskLevel":"high"}`); r.status >= 300 {
+		t.Errorf("risk of a new user: %d %s", r.status, r.body)
+	}
+	holds("/identityProtection/riskyUsers?$filter=userPrincipalName%20eq%20'nina@contoso.com'", `"Nina New"`)
 	group := add(`{"kind":"group","displayName":"Tier 0","isAssignableToRole":true}`)
 	if group["@odata.type"] != "#microsoft.graph.group" || group["isAssignableToRole"] != true {
 		t.Errorf("group %v", group)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/graphsim/auditlog"
 	"github.com/risksweep/risksweep/internal/graphsim/directory"
+	"github.com/risksweep/risksweep/internal/graphsim/generate"
 	"github.com/risksweep/risksweep/internal/graphsim/oauth"
 	"github.com/risksweep/risksweep/internal/graphsim/wire"
 )
@@ -56,6 +57,7 @@ type identity struct {
 type risker interface {
 	raise(Raised) (id string, err error)
 	remediate(userPrincipalName, detail string) error
+	join(generate.Person)
 }
 
 // parts is a generated tenant with the workloads that answer for it.
@@ -284,7 +286,7 @@ func (t *Tenant) Remediate(userPrincipalName, detail string) error {
 	return t.parts.risk.remediate(userPrincipalName, detail)
 }
 
-// Add puts a group, an application, an agreement, a membership, a role
+// Add puts a user, a group, an application, an agreement, a membership, a role
 // assignment or an eligibility into the directory, and returns the object.
 func (t *Tenant) Add(a directory.Addition) (any, error) {
 	t.mu.Lock()
@@ -292,7 +294,11 @@ func (t *Tenant) Add(a directory.Addition) (any, error) {
 	if t.parts.people == nil {
 		return nil, errors.New("this tenant has no directory")
 	}
-	return t.parts.people.Add(a)
+	object, err := t.parts.people.Add(a)
+	if p, is := t.parts.people.Named(a.UserPrincipalName); err == nil && is && a.Kind == "user" {
+		t.parts.risk.join(p)
+	}
+	return object, err
 }
 
 // savedState is the whole tenant as /_sim/state gives it.

@@ -35,6 +35,8 @@ func (w outside) raise(r Raised) (string, error) {
 	return w.Raise(risk.Raised{UserPrincipalName: r.UserPrincipalName, ServicePrincipal: r.ServicePrincipal, RiskEventType: r.RiskEventType, RiskLevel: r.RiskLevel, IPAddress: r.IPAddress})
 }
 
+func (w outside) join(p generate.Person) { w.Join(p) }
+
 func (w outside) remediate(userPrincipalName, detail string) error {
 	return w.Remediate(userPrincipalName, detail)
 }

@@ -161,6 +161,15 @@ func (w *Workload) addUser(a Addition) (any, error) {
 	return whole(w.userRow(at)), nil
 }
 
+// Named gives the person of a user principal name.
+func (w *Workload) Named(userPrincipalName string) (generate.Person, bool) {
+	i, ok := w.index.upns[lower(userPrincipalName)]
+	if !ok {
+		return generate.Person{}, false
+	}
+	return w.t.People[i], true
+}
+
 func (w *Workload) addGroup(a Addition) (any, error) {
 	if err := a.named(); err != nil {
 		return nil, err

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/risksweep/risksweep/internal/graphsim/generate"
 )
 
 // Raised is a risky sign-in that Microsoft has just seen.
@@ -30,6 +32,13 @@ func (w *Workload) someone(upn string) (int, error) {
 		return 0, fmt.Errorf("user %q is a guest: risk is evaluated in the home tenant", upn)
 	}
 	return i, nil
+}
+
+// Join takes in somebody who is new in the tenant: from now on there may be risk.
+func (w *Workload) Join(p generate.Person) {
+	i := len(w.people)
+	w.people = append(w.people, person{id: p.ID, upn: p.UserPrincipalName, name: p.DisplayName, home: home(p.Country, p.ID), guest: p.Guest})
+	w.byID[strings.ToLower(p.ID)], w.byUPN[strings.ToLower(p.UserPrincipalName)] = i, i
 }
 
 // whom finds the register and the id of whom a detection is about.
