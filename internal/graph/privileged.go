@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,6 +84,7 @@ func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 // holders reads who holds a role by an assignment of their own.
 func (p *privileges) holders(ctx context.Context) ([]reach, error) {
 	var out []reach
+	roles := p.roleNames(ctx)
 	for _, of := range []struct{ path, what, how, role string }{
 		{"/roleManagement/directory/roleAssignments", "role assignments", "holds the directory role ", "RoleManagement.Read.Directory"},
 		{"/roleManagement/directory/roleEligibilityScheduleInstances", "eligible roles", "is eligible for the directory role ", "RoleManagement.Read.Directory"},
@@ -100,10 +102,28 @@ func (p *privileges) holders(ctx context.Context) ([]reach, error) {
 			if a.Principal != nil && a.Principal.Type != "" {
 				p.note(a.PrincipalID, a.Principal)
 			}
-			out = append(out, reach{a.PrincipalID, of.how + string(a.RoleDefinitionID)})
+			out = append(out, reach{a.PrincipalID, of.how + cmp.Or(roles[entra.NewID(string(a.RoleDefinitionID))], string(a.RoleDefinitionID))})
 		}
 	}
 	return out, nil
+}
+
+// roleNames names the directory roles. A role of the tenant's own, and what
+// cannot be read, keeps its id: only words hang on it.
+func (p *privileges) roleNames(ctx context.Context) map[entra.ID]string {
+	l := &lookup{url: listPath(entra.KindRole)}
+	if err := p.lookUp(ctx, []*lookup{l}); err != nil {
+		return nil
+	}
+	roles, err := p.found(ctx, entra.KindRole, l)
+	if err != nil {
+		return nil
+	}
+	names := map[entra.ID]string{}
+	for _, r := range roles {
+		names[r.ID] = r.DisplayName
+	}
+	return names
 }
 
 // naming adds to a refusal for want of permission which app role lets the
