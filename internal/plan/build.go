@@ -206,8 +206,11 @@ func (p population) checkShare(limit float64, wanted, done map[Kind]int) []Viola
 	if atRisk.known {
 		share = math.Round(float64(w+d)/float64(base)*1e4) / 1e4
 	}
-	text := fmt.Sprintf("limits.maxShareOfRiskyUsers allows %.0f %% of %d risky %ss in 24 h; %d done, %d wanted",
-		limit*100, base, p.noun, d, w)
+	of := fmt.Sprintf("%d %ss at risk", base, p.noun)
+	if d > 0 {
+		of += fmt.Sprintf(" (%d now, %d acted on in these 24 h)", atRisk.n, d)
+	}
+	text := fmt.Sprintf("limits.maxShareOfRiskyUsers allows %.0f %% of %s in 24 h; %d done, %d wanted", limit*100, of, d, w)
 	if !atRisk.known {
 		text = fmt.Sprintf("limits.maxShareOfRiskyUsers cannot be checked: the %ss at risk were not counted", p.noun)
 	}

@@ -88,7 +88,7 @@ func TestWhatALimitRefuses(t *testing.T) {
 func TestTheShareIsOneForAllActionsOnUsers(t *testing.T) {
 	limits := Limits{MaxDismissals: 50, MaxConfirmCompromised: 50, MaxShareOfRiskyUsers: 0.25, MaxPolicyCreates: 1}
 	create := Action{Kind: CreatePolicy, Status: Ready, Change: &Change{}}
-	text := "limits.maxShareOfRiskyUsers allows 25 % of 20 risky users in 24 h; 0 done, 6 wanted"
+	text := "limits.maxShareOfRiskyUsers allows 25 % of 20 users at risk in 24 h; 0 done, 6 wanted"
 	for _, c := range []struct {
 		name   string
 		acts   []Action
@@ -100,7 +100,7 @@ func TestTheShareIsOneForAllActionsOnUsers(t *testing.T) {
 			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 0.3, text}, {ConfirmCompromised, "limits.maxShareOfRiskyUsers", 0.25, 0, 0.3, text}}},
 		{"confirmations alone", users(ConfirmCompromised, 6), nil, Count(20), []Violation{{ConfirmCompromised, "limits.maxShareOfRiskyUsers", 0.25, 0, 0.3, text}}},
 		{"confirmations that are done", users(Dismiss, 1), map[Kind]int{ConfirmCompromised: 5}, Count(15), []Violation{
-			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 5, 0.3, "limits.maxShareOfRiskyUsers allows 25 % of 20 risky users in 24 h; 5 done, 1 wanted"}}},
+			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 5, 0.3, "limits.maxShareOfRiskyUsers allows 25 % of 20 users at risk (15 now, 5 acted on in these 24 h) in 24 h; 5 done, 1 wanted"}}},
 		{"nobody is asked for", []Action{create}, map[Kind]int{Dismiss: 19}, Count(1), nil},
 		{"nobody is asked for, nobody counted", []Action{create}, nil, Counted{}, nil},
 		{"not counted", users(Dismiss, 1), nil, Counted{}, []Violation{
@@ -108,7 +108,7 @@ func TestTheShareIsOneForAllActionsOnUsers(t *testing.T) {
 		{"not counted, though the actions show some", seen(users(Dismiss, 30), entra.StateAtRisk), nil, Counted{}, []Violation{
 			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 1, "limits.maxShareOfRiskyUsers cannot be checked: the users at risk were not counted"}}},
 		{"more than were counted", seen(users(Dismiss, 24), entra.StateAtRisk), nil, Count(3), []Violation{
-			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 1, "limits.maxShareOfRiskyUsers allows 25 % of 24 risky users in 24 h; 0 done, 24 wanted"}}},
+			{Dismiss, "limits.maxShareOfRiskyUsers", 0.25, 0, 1, "limits.maxShareOfRiskyUsers allows 25 % of 24 users at risk in 24 h; 0 done, 24 wanted"}}},
 		{"who is not at risk is not in the base", seen(users(Dismiss, 6), entra.StateDismissed), nil, Count(2), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
