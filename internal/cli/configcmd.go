@@ -32,7 +32,7 @@ func (c *command) configCommand() *cobra.Command {
 				for _, s := range cfg.Effective() {
 					all = append(all, setting(s))
 				}
-				return printJSON(c.Out, all)
+				return printJSON(c.data(), all)
 			}
 			t := newTable("KEY", "VALUE", "SOURCE")
 			for _, s := range cfg.Effective() {
@@ -51,7 +51,7 @@ func (c *command) configCommand() *cobra.Command {
 			}
 			switch form {
 			case "json":
-				return printJSON(c.Out, config.Reference())
+				return printJSON(c.data(), config.Reference())
 			case "table":
 				t := newTable("KEY", "DEFAULT", "")
 				for _, k := range config.Reference() {

@@ -57,7 +57,7 @@ func (c *command) coverage(cmd *cobra.Command, policies string) error {
 	}{j.policies, people.People(j.set, whatif.Everybody).Coverage(names)}
 	switch form {
 	case "json":
-		return printJSON(c.Out, cov)
+		return printJSON(c.data(), cov)
 	case "csv":
 		return writeCoverageCSV(c, cov.Coverage)
 	}
@@ -133,7 +133,7 @@ func because(list []access.Exclusion) string {
 
 // writeCoverageCSV has one row for each gap.
 func writeCoverageCSV(c *command, cov access.Coverage) error {
-	w := report.NewCSV(c.Out, []string{"users", "privileged", "examples", "situation", "nearest"}, report.CSVForm{})
+	w := report.NewCSV(c.data(), []string{"users", "privileged", "examples", "situation", "nearest"}, report.CSVForm{})
 	for _, g := range cov.Gaps {
 		var nearest []string
 		for _, n := range g.Nearest {

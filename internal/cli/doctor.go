@@ -255,7 +255,7 @@ func checkHTTP(cfg *config.Config) doctor.Check {
 
 func (c *command) printChecks(form string, checks []doctor.Check) error {
 	if form == "json" {
-		return printJSON(c.Out, checks)
+		return printJSON(c.data(), checks)
 	}
 	t := newTable("STATUS", "TENANT", "CHECK", "DETAIL")
 	for _, k := range checks {

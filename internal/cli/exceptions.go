@@ -129,7 +129,7 @@ func (c *command) listExceptions(cmd *cobra.Command) error {
 		answers = append(answers, answer{Tenant: t.Name, Exceptions: orEmpty(compared.Result.Exceptions)})
 	}
 	if form == "json" {
-		if err := printJSON(c.Out, answers); err != nil {
+		if err := printJSON(c.data(), answers); err != nil {
 			return err
 		}
 		return failed.end(ExitDone)

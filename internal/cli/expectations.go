@@ -65,7 +65,7 @@ func (c *command) whatIfTest(cmd *cobra.Command, files []string) error {
 	}
 	switch form {
 	case "json":
-		err = printJSON(c.Out, expectationRows(sets))
+		err = printJSON(c.data(), expectationRows(sets))
 	case "junit":
 		err = expectation.WriteJUnit(c.Out, sets)
 	case "md":

@@ -97,7 +97,7 @@ func (c *command) reportFleet(cmd *cobra.Command) error {
 	}
 	switch form {
 	case "json":
-		return printJSON(c.Out, f)
+		return printJSON(c.data(), f)
 	case "html":
 		return fleet.WriteHTML(c.Out, f, fleet.InStore)
 	}

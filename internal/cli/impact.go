@@ -74,9 +74,9 @@ func (c *command) impact(cmd *cobra.Command, keys []string, days int, policies s
 	}{t.Name, j.policies, r}
 	switch form {
 	case "json":
-		return printJSON(c.Out, answer)
+		return printJSON(c.data(), answer)
 	case "csv":
-		return impact.WriteCSV(r, func(columns []string) impact.Table { return report.NewCSV(c.Out, columns, report.CSVForm{}) })
+		return impact.WriteCSV(r, func(columns []string) impact.Table { return report.NewCSV(c.data(), columns, report.CSVForm{}) })
 	case "md":
 		_, err := fmt.Fprint(c.Out, impact.Markdown(r))
 		return err

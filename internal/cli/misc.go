@@ -58,7 +58,7 @@ func (c *command) versionCommand() *cobra.Command {
 			}
 			v, rev := versionCommit()
 			if form == "json" {
-				return printJSON(c.Out, map[string]string{"version": v, "commit": rev, "go": runtime.Version(),
+				return printJSON(c.data(), map[string]string{"version": v, "commit": rev, "go": runtime.Version(),
 					"platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
 			_, err = fmt.Fprintf(c.Out, "risksweep %s (commit %s, %s %s/%s)\n", v, rev, runtime.Version(), runtime.GOOS, runtime.GOARCH)

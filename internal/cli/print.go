@@ -27,7 +27,7 @@ func (c *command) printResults(form string, a *app.App, results []sweep.Result, 
 			}
 			all = append(all, one)
 		}
-		return printJSON(c.Out, all)
+		return printJSON(c.data(), all)
 	}
 	for i, r := range results {
 		if errs[i] != nil {

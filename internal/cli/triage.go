@@ -57,7 +57,7 @@ func (c *command) explainUser(cmd *cobra.Command, user string) error {
 		return err
 	}
 	if form == "json" {
-		return printJSON(c.Out, e)
+		return printJSON(c.data(), e)
 	}
 	_, err = fmt.Fprintln(c.Out, printableLines(e.Text()))
 	return err

@@ -88,7 +88,7 @@ func (c *command) checked(form string, checked []checkedFile, err error) error {
 	for _, p := range problems {
 		answer.Problems = append(answer.Problems, foundProblem{p.File, p.Line, p.Column, p.Warning, p.Message, p.Offending, p.Suggestion})
 	}
-	if err := printJSON(c.Out, answer); err != nil {
+	if err := printJSON(c.data(), answer); err != nil {
 		return err
 	}
 	if problems.Err() != nil {

@@ -174,7 +174,7 @@ func (c *command) whatIf(cmd *cobra.Command, f whatIfFlags) error {
 		}
 	}
 	if form == "json" {
-		err = printJSON(c.Out, answer)
+		err = printJSON(c.data(), answer)
 	} else {
 		c.printAnswer(answer)
 	}
