@@ -76,7 +76,7 @@ the store.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.destroyBaseline(cmd, yes, reason) },
 	}
 	destroy.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	destroy.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	reasonFlag(destroy, &reason)
 	root.AddCommand(validate, diff, export, schema, adoption, destroy, c.baselineHistoryCommand(), c.rollbackCommand(), c.restoreCommand())
 	return root
 }
@@ -165,7 +165,7 @@ func (c *command) diffBaseline(cmd *cobra.Command, exitOnDrift bool) error {
 		}
 	}
 	if form == "json" {
-		if err := printJSON(c.Out, answers); err != nil {
+		if err := printJSON(c.data(), answers); err != nil {
 			return err
 		}
 	}
@@ -305,7 +305,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, o adopt.Order) error {
 		return exitError{code: ExitUsage}
 	}
 	if form == "json" {
-		return printJSON(c.Out, orEmpty(adopted))
+		return printJSON(c.data(), orEmpty(adopted))
 	}
 	taken, written := 0, map[string]int{}
 	for _, d := range adopted {
@@ -367,6 +367,9 @@ func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) e
 	if !yes {
 		c.listOwned(state.Owned)
 		if err := c.ask(fmt.Sprintf("Delete the %d policies, named locations and strengths that this baseline owns in tenant %s?", n, t.Name)); err != nil {
+			return err
+		}
+		if err := c.askReason(&reason); err != nil {
 			return err
 		}
 	}

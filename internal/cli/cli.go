@@ -7,6 +7,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type Sys struct {
 	In             io.Reader
 	Out, Err       io.Writer
 	OutTTY, ErrTTY bool
+	// InTTY says that a person answers questions.
+	InTTY bool
 	// Width and ErrWidth are the columns of the terminals behind Out and Err, 0
 	// where there is none.
 	Width, ErrWidth int
@@ -45,7 +48,7 @@ type Sys struct {
 // System is the real process.
 func System() Sys {
 	s := Sys{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.LookupEnv, Now: time.Now,
-		OutTTY: term.IsTerminal(int(os.Stdout.Fd())), ErrTTY: term.IsTerminal(int(os.Stderr.Fd()))}
+		InTTY: term.IsTerminal(int(os.Stdin.Fd())), OutTTY: term.IsTerminal(int(os.Stdout.Fd())), ErrTTY: term.IsTerminal(int(os.Stderr.Fd()))}
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		s.Width = w
 	}
@@ -66,6 +69,7 @@ type command struct {
 	wide                                    bool        // nothing is left out of a summary
 	status                                  *statusLine // nil without a terminal
 	log                                     *slog.Logger
+	input                                   *bufio.Reader // of In, once a question was asked
 }
 
 // Main runs one command line and returns its exit code.

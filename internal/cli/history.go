@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -96,7 +99,7 @@ func (c *command) past(cmd *cobra.Command, p period) (past sweep.Past, tenant st
 }
 
 func (c *command) showHistory(cmd *cobra.Command, of string, p period) error {
-	form, err := c.form("table", "json", "csv")
+	form, err := c.form("table", "wide", "json", "csv")
 	if err != nil {
 		return err
 	}
@@ -122,7 +125,7 @@ func (c *command) showHistory(cmd *cobra.Command, of string, p period) error {
 }
 
 func (c *command) listActions(cmd *cobra.Command, f sweep.ActionFilter, kind string, p period) error {
-	form, err := c.form("table", "json", "csv")
+	form, err := c.form("table", "wide", "json", "csv")
 	if err != nil {
 		return err
 	}
@@ -134,7 +137,7 @@ func (c *command) listActions(cmd *cobra.Command, f sweep.ActionFilter, kind str
 		return err
 	}
 	f.Kind = plan.Kind(kind)
-	past, _, csv, err := c.past(cmd, p)
+	past, tenant, csv, err := c.past(cmd, p)
 	if err != nil {
 		return err
 	}
@@ -142,11 +145,48 @@ func (c *command) listActions(cmd *cobra.Command, f sweep.ActionFilter, kind str
 	if err != nil {
 		return err
 	}
-	if len(events) == 0 && form == "table" {
+	if len(events) == 0 {
+		if err := knownNames(cmd.Context(), past, tenant, f); err != nil {
+			return err
+		}
+	}
+	if len(events) == 0 && (form == "table" || form == "wide") {
 		fmt.Fprintln(c.Err, "no action found")
 		return nil
 	}
 	return c.printEvents(events, form, csv, false)
+}
+
+// knownNames refuses a rule or a user that no run knows: that nothing was found
+// would look as if nothing had been done.
+func knownNames(ctx context.Context, past sweep.Past, tenant string, f sweep.ActionFilter) error {
+	past.Period = sweep.Period{}
+	unknown := func(flag, name string, names []string) error {
+		err := fmt.Errorf("no run of tenant %s knows %s %q", tenant, flag, name)
+		if near := yamldoc.Nearest(name, names); near != "" {
+			err = fmt.Errorf("%w (did you mean %q?)", err, near)
+		}
+		return usageError{err}
+	}
+	if f.Rule != "" {
+		rules, err := past.Rules(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(rules, f.Rule) {
+			return unknown("--rule", f.Rule, rules)
+		}
+	}
+	if f.User != "" {
+		events, names, err := past.History(ctx, f.User)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(events, func(e report.Event) bool { return e.Kind == string(entra.KindUser) || plan.Kind(e.Kind).OnUser() }) {
+			return unknown("--user", f.User, names)
+		}
+	}
+	return nil
 }
 
 // printEvents prints events in the form that was asked for; about one subject, the
@@ -154,9 +194,9 @@ func (c *command) listActions(cmd *cobra.Command, f sweep.ActionFilter, kind str
 func (c *command) printEvents(events []report.Event, form string, csvForm report.CSVForm, one bool) error {
 	switch form {
 	case "json":
-		return printJSON(c.Out, events)
+		return printJSON(c.data(), events)
 	case "csv":
-		csv := report.NewCSV(c.Out, report.EventColumns, csvForm)
+		csv := report.NewCSV(c.data(), report.EventColumns, csvForm)
 		for _, e := range events {
 			if err := csv.Row(e.Cells()); err != nil {
 				return err
@@ -164,9 +204,9 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 		}
 		return csv.Flush()
 	}
-	heads := []string{"TIME", "WHAT", "", "WHY", "BY", "RUN"}
+	heads := []string{"TIME", "WHAT", "", "BY", "RUN", "WHY"}
 	if !one {
-		heads = []string{"TIME", "ACTION", "ON", "OUTCOME", "RULE", "WHY", "BY", "RUN"}
+		heads = []string{"TIME", "ACTION", "ON", "OUTCOME", "RULE", "BY", "RUN", "WHY"}
 	}
 	t := newTable(heads...)
 	for i := 0; i < len(events); i++ {
@@ -177,7 +217,7 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 		}
 		at := e.At.UTC().Format("2006-01-02 15:04Z")
 		if !one {
-			t.row(at, spaced(e.Kind), orElse(e.Name, orElse(e.Key, e.ID)), plan.OutcomeStatus(e.Is).Words(), e.Rule, whyOf(report.Event{Changes: e.Changes, Reasons: e.Reasons, Detail: e.Detail, Reason: e.Reason}), e.By, e.Run)
+			t.row(at, spaced(e.Kind), orElse(e.Name, orElse(e.Key, e.ID)), plan.OutcomeStatus(e.Is).Words(), e.Rule, e.By, e.Run, whyOf(withoutRule(e)))
 			continue
 		}
 		what := string(e.What)
@@ -191,15 +231,25 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 		if same > 1 {
 			run = fmt.Sprintf("%s and %d more until %s", e.Run, same-1, events[i].At.UTC().Format("2006-01-02"))
 		}
-		t.row(at, what, cameTo(e), whyOf(e), e.By, run)
+		t.row(at, what, cameTo(e), e.By, run, whyOf(e))
+	}
+	if form == "wide" { // all of each cell, whatever the width of the terminal
+		t.print(c.Out, 0)
+		return nil
 	}
 	t.print(c.Out, c.Width)
 	return nil
 }
 
+// withoutRule is an event whose rule stands elsewhere.
+func withoutRule(e report.Event) report.Event {
+	e.Rule = ""
+	return e
+}
+
 // sameDecision reports whether a run decided as the one before it did.
 func sameDecision(a, b report.Event) bool {
-	return a.What == b.What && a.Is == b.Is && a.Rule == b.Rule && a.Risk == b.Risk && a.By == b.By && strings.Join(a.Reasons, "\n") == strings.Join(b.Reasons, "\n")
+	return a.What == b.What && a.Is == b.Is && a.Rule == b.Rule && a.Risk == b.Risk && a.By == b.By && a.ChangedBy.Text() == b.ChangedBy.Text() && strings.Join(a.Reasons, "\n") == strings.Join(b.Reasons, "\n")
 }
 
 // cameTo says in a few words what an event came to.
@@ -226,9 +276,10 @@ func whyOf(e report.Event) string {
 	if e.Rule != "" {
 		parts = append(parts, "rule "+e.Rule)
 	}
-	for _, list := range [][]string{e.Changes, e.Reasons, {e.Detail, e.Reason}} {
+	for _, list := range [][]string{e.Changes, e.Reasons, {e.Detail, e.Reason, e.ChangedBy.Text()}} {
 		for _, s := range list {
-			if s != "" {
+			said := func(before string) bool { return before == s || strings.HasSuffix(before, ": "+s) }
+			if s != "" && !slices.ContainsFunc(parts, said) {
 				parts = append(parts, s)
 			}
 		}

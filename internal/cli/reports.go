@@ -79,7 +79,7 @@ func (c *command) listRuns(cmd *cobra.Command, limit int) error {
 		}
 	}
 	if form == "json" {
-		if err := printJSON(c.Out, items); err != nil {
+		if err := printJSON(c.data(), items); err != nil {
 			return err
 		}
 		return failed.end(ExitDone)
@@ -148,10 +148,11 @@ func lastSweep(cmd *cobra.Command, l *ledger.Ledger) (string, error) {
 }
 
 func (c *command) showRun(cmd *cobra.Command, run, file string) error {
-	form, err := c.form("text", "json")
+	form, err := c.form("text", "json", "wide")
 	if err != nil {
 		return err
 	}
+	c.wide = form == "wide"
 	a, t, err := c.openOne(cmd, config.ToRead)
 	if err != nil {
 		return err
@@ -184,7 +185,7 @@ func (c *command) copyFile(cmd *cobra.Command, l *ledger.Ledger, run, file strin
 		c.log.Warn("no manifest of the run proves this file", "run", run, "file", file)
 	}
 	defer in.Close()
-	_, err = io.Copy(c.Out, in)
+	_, err = io.Copy(c.data(), in)
 	return err
 }
 
@@ -206,7 +207,7 @@ func (c *command) copyInput(cmd *cobra.Command, l *ledger.Ledger, run, name stri
 			return fmt.Errorf("inputs/%s of run %s: %w", name, run, err)
 		}
 		defer in.Close()
-		_, err = io.Copy(c.Out, in)
+		_, err = io.Copy(c.data(), in)
 		return err
 	}
 	return c.noFile(cmd, l, run, "inputs/"+name)
@@ -291,7 +292,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 		}
 	}
 	if form == "json" {
-		if err := printJSON(c.Out, all); err != nil {
+		if err := printJSON(c.data(), all); err != nil {
 			return err
 		}
 	}

@@ -44,7 +44,7 @@ rolled back itself. What the next apply of the baseline would make of it is said
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "carry it out, instead of showing it")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	reasonFlag(cmd, &reason)
 	return cmd
 }
 
@@ -91,7 +91,7 @@ it is said too.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.restore(cmd, args[0], yes, reason) },
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "carry it out, instead of showing it")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	reasonFlag(cmd, &reason)
 	return cmd
 }
 

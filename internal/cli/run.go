@@ -46,7 +46,7 @@ only the ones that still hold.`,
 			return c.apply(cmd, stored, reason)
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	reasonFlag(cmd, &reason)
 	cmd.Flags().StringVar(&stored, "plan", "", "carry out only what this run has planned")
 	return cmd
 }

@@ -130,6 +130,9 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 			return err
 		}
 	}
+	if from > to { // ids sort by their start
+		c.log.Warn(fmt.Sprintf("run %s began after run %s, so the comparison goes back in time: name the older run first to see what has changed since", from, to))
+	}
 	d, err := sweep.CompareRuns(cmd.Context(), l, from, to)
 	if errors.Is(err, sweep.ErrNotWhole) {
 		return usageError{err}
@@ -138,7 +141,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 		return err
 	}
 	if form == "json" {
-		return printJSON(c.Out, d)
+		return printJSON(c.data(), d)
 	}
 	for _, part := range []struct {
 		head string

@@ -57,10 +57,15 @@ func (c *command) listUsers(cmd *cobra.Command, f riskFilter, groupBy string) er
 	if narrow { // why is worth more
 		rows.heads = rows.heads[:4]
 	}
+	shown := rows.form == "table" || rows.form == "wide"
+	if shown {
+		rows.heads = append(rows.heads, "privileged")
+	}
 	rows.heads = append(rows.heads, "why")
 	documents := rows.form == "json" || rows.form == "jsonl" // as Graph sent them
 	return c.eachTenant(cmd, rows, func(t reading) error {
 		found := openDetections{t: t, one: f.user != ""}
+		var list []listedUser
 		for page, err := range t.client.RiskyUsers(cmd.Context(), q) {
 			if err != nil {
 				return err
@@ -80,13 +85,61 @@ func (c *command) listUsers(cmd *cobra.Command, f riskFilter, groupBy string) er
 				if rows.wide {
 					cells = append(cells, u.UserDisplayName, tristate(u.IsProcessing), tristate(u.IsDeleted), string(u.ID))
 				}
+				if shown {
+					list = append(list, listedUser{u.ID, u.RiskState.Open(), u.RiskLevel, cells, triage.Shows(found.of[u.ID])})
+					continue
+				}
 				if err := rows.add(u.Raw, append(cells, triage.Shows(found.of[u.ID]))...); err != nil {
 					return err
 				}
 			}
 		}
-		return nil
+		return c.addBySeverity(cmd.Context(), rows, t, list)
 	})
+}
+
+// listedUser is a user as a table shows one.
+type listedUser struct {
+	id    entra.ID
+	open  bool
+	level entra.RiskLevel
+	cells []string
+	why   string
+}
+
+// addBySeverity prints users as a table, the most urgent first: open risk, then
+// the level, then who holds a directory role.
+func (c *command) addBySeverity(ctx context.Context, rows *rows, t reading, list []listedUser) error {
+	if len(list) == 0 {
+		return nil
+	}
+	holders := map[entra.ID][]string{}
+	mark := ""
+	if p, err := t.client.Privileged(ctx); err != nil {
+		c.log.Warn("directory roles could not be read, so the column ROLE says nothing: "+err.Error(), "tenant", t.tenant.Name)
+		mark = "?"
+	} else {
+		holders = p.Users
+	}
+	less := func(is bool) int {
+		if is {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b listedUser) int {
+		return cmp.Or(less(a.open)-less(b.open), report.LevelRank(b.level)-report.LevelRank(a.level), less(len(holders[a.id]) > 0)-less(len(holders[b.id]) > 0))
+	})
+	for _, u := range list {
+		role := mark
+		if len(holders[u.id]) > 0 {
+			role = "yes"
+		}
+		if err := rows.add(nil, append(u.cells, role, u.why)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openDetections reads the open detections of users: of a few by their ids,
@@ -138,7 +191,7 @@ type userGroup struct {
 	By     string    `json:"by"`
 	Group  string    `json:"group"`
 	Total  int       `json:"total"`
-	Level  string    `json:"riskLevel"` // the highest
+	Level  string    `json:"riskLevel"` // the highest of its detections
 	Since  time.Time `json:"since,omitzero"`
 	// Users are all of them.
 	Users []groupedUser `json:"users"`
@@ -195,12 +248,16 @@ func (c *command) groupUsers(cmd *cobra.Command, rows *rows, q entra.RiskyUserQu
 					}
 				}
 				for _, k := range keys {
+					within := open
+					if by != "rule" {
+						within = slices.DeleteFunc(slices.Clone(open), func(d triage.Detection) bool { return groupKey(by, d) != k })
+					}
 					g := groups[k]
 					if g == nil {
 						g = &userGroup{Tenant: t.tenant.Name, By: by, Group: strings.Clone(k)}
 						groups[g.Group] = g
 					}
-					g.add(u, open)
+					g.add(u, within)
 				}
 			}
 		}
@@ -216,11 +273,22 @@ func (c *command) groupUsers(cmd *cobra.Command, rows *rows, q entra.RiskyUserQu
 	})
 }
 
+// add takes a user, with the open detections that belong to the group: those say
+// how high its risk is and since when. Without any, the user's level does.
 func (g *userGroup) add(u *entra.RiskyUser, open []triage.Detection) {
 	g.Total++
-	was, _ := entra.RiskLevel(g.Level).Rank()
-	if is, _ := u.RiskLevel.Rank(); is > was || g.Level == "" {
-		g.Level = strings.Clone(string(u.RiskLevel))
+	levels := []entra.RiskLevel{u.RiskLevel}
+	if len(open) > 0 {
+		levels = nil
+	}
+	for _, d := range open {
+		levels = append(levels, d.Level)
+	}
+	for _, level := range levels {
+		was, _ := entra.RiskLevel(g.Level).Rank()
+		if is, _ := level.Rank(); is > was || g.Level == "" {
+			g.Level = strings.Clone(string(level))
+		}
 	}
 	for _, d := range open {
 		if at, ok := d.Detected.Time(); ok && (g.Since.IsZero() || at.Before(g.Since)) {
@@ -267,20 +335,25 @@ func (r *rows) addGroup(g *userGroup) error {
 func groupKeys(by string, open []triage.Detection) []string {
 	var keys []string
 	for _, d := range open {
-		k := d.EventType
-		switch by {
-		case "address":
-			k = d.IP
-		case "network":
-			k = report.NetworkOf(d.IP)
-		case "place":
-			k = report.PlaceText(d.City, d.Country)
-		}
-		if k = cmp.Or(k, "(not known)"); !slices.Contains(keys, k) {
+		if k := groupKey(by, d); !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
 	}
 	return keys
+}
+
+// groupKey is the group that an open detection belongs to.
+func groupKey(by string, d triage.Detection) string {
+	k := d.EventType
+	switch by {
+	case "address":
+		k = d.IP
+	case "network":
+		k = report.NetworkOf(d.IP)
+	case "place":
+		k = report.PlaceText(d.City, d.Country)
+	}
+	return cmp.Or(k, "(not known)")
 }
 
 // lastRules says of each user which rules decided in the last complete sweep,
@@ -313,7 +386,11 @@ func (c *command) lastRules(cmd *cobra.Command, t config.Tenant) (map[entra.ID][
 		}
 		var keys []string
 		for _, r := range d.Rules {
-			keys = append(keys, r.ID)
+			k := r.ID
+			if d.Verdict == triage.Leave && d.Code != triage.CodeNotAtRisk {
+				k += " (in part)" // it covers some detections, and the user is left alone
+			}
+			keys = append(keys, k)
 		}
 		for _, n := range d.NearMisses {
 			if k := n.Entry + " (near miss)"; !slices.Contains(keys, k) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (c *command) usersCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.listUsers(cmd, f, groupBy) },
 	}
 	f.flags(list)
-	list.Flags().StringVar(&groupBy, "group-by", "", "one line per group of users at risk: address, network, type, rule or place")
+	list.Flags().StringVar(&groupBy, "group-by", "", "one line per group of users at risk or confirmed compromised: address, network, type, rule or place")
 	history := &cobra.Command{
 		Use: "history USER", Short: "Show what happened to a user's risk, and who did it", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.userHistory(cmd, args[0]) },
@@ -176,8 +177,12 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 			bt, _ := b.RiskLastUpdatedDateTime.Time()
 			return at.Compare(bt)
 		})
+		names := map[string]string{}
+		if rows.form == "table" || rows.form == "wide" {
+			names = c.initiators(cmd.Context(), t, items)
+		}
 		for _, h := range items {
-			by := h.InitiatedBy
+			by := orElse(names[h.InitiatedBy], h.InitiatedBy)
 			if err := rows.add(h.Raw, string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
 				strings.Join(h.RiskEventTypes, " "), by); err != nil {
 				return err
@@ -185,6 +190,39 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 		}
 		return nil
 	})
+}
+
+// initiators names who changed a user's risk; of whom nothing is known the id
+// stays.
+func (c *command) initiators(ctx context.Context, t reading, items []entra.RiskHistoryItem) map[string]string {
+	out := map[string]string{}
+	var ids []string
+	for _, h := range items {
+		if h.InitiatedBy != "" && !slices.Contains(ids, h.InitiatedBy) {
+			ids = append(ids, h.InitiatedBy)
+		}
+	}
+	if len(ids) == 0 {
+		return out
+	}
+	names, err := t.client.ObjectNames(ctx, ids)
+	if err != nil {
+		c.log.Warn("who changed the risk could not be named: "+err.Error(), "tenant", t.tenant.Name)
+	}
+	self, err := t.client.Identity(ctx)
+	if err != nil {
+		c.log.Debug("whom the token stands for is not known", "error", err)
+	}
+	for _, id := range ids {
+		o := names[id]
+		out[id] = orElse(o.UserPrincipalName, o.DisplayName)
+		if me := entra.NewID(id); me == self.ObjectID || me == self.AppID {
+			out[id] = strings.TrimSpace(out[id] + " (the identity of this command)")
+		} else if o.Kind == entra.KindServicePrincipal {
+			out[id] += " (application)"
+		}
+	}
+	return out
 }
 
 // orderCommand is a one-off action on named users, or service principals.
@@ -220,13 +258,16 @@ the look right before the write, the journal and the report hold all the same.`,
 				if err := c.ask(fmt.Sprintf("%s in tenant %s: %s?", words.Name, t.Name, strings.Join(args, ", "))); err != nil {
 					return err
 				}
+				if err := c.askReason(&reason); err != nil {
+					return err
+				}
 			}
 			return c.sweepTenants(cmd.Context(), a, a.Config.Tenants,
 				sweep.Request{Mode: sweep.Apply, Order: &sweep.Order{Kind: kind, Users: args, Reason: reason, Privileged: privileged}}, false)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; say why with --reason")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, in your own words, for the report")
+	reasonFlag(cmd, &reason)
 	if kind.GuardsRoles() || kind.OnPrincipal() {
 		cmd.Flags().BoolVar(&privileged, "privileged", false, holders)
 	}
@@ -237,8 +278,8 @@ the look right before the write, the journal and the report hold all the same.`,
 // nobody to ask.
 func (c *command) ask(question string) error {
 	fmt.Fprintf(c.Err, "%s Type yes to go on: ", question)
-	line, err := bufio.NewReader(c.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	line, err := c.inputLine()
+	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(line) != "yes" {
@@ -246,6 +287,18 @@ func (c *command) ask(question string) error {
 		return usageError{errors.New("not confirmed: nothing was done; --yes confirms without a question")}
 	}
 	return nil
+}
+
+// inputLine reads one line of the input; at its end the line is empty.
+func (c *command) inputLine() (string, error) {
+	if c.input == nil {
+		c.input = bufio.NewReader(c.In)
+	}
+	line, err := c.input.ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return line, err
 }
 
 // rows prints what a list command read, in the form that -o asks for.
@@ -281,16 +334,16 @@ func (r *rows) add(raw json.RawMessage, cells ...string) error {
 	var err error
 	switch r.form {
 	case "jsonl":
-		_, err = fmt.Fprintf(r.c.Out, "%s\n", raw)
+		_, err = fmt.Fprintf(r.c.data(), "%s\n", raw)
 	case "json":
 		sep := ",\n  "
 		if r.n == 1 {
 			sep = "[\n  "
 		}
-		_, err = fmt.Fprintf(r.c.Out, "%s%s", sep, raw)
+		_, err = fmt.Fprintf(r.c.data(), "%s%s", sep, raw)
 	case "csv":
 		if r.csv == nil {
-			r.csv = report.NewCSV(r.c.Out, r.heads, r.csvForm)
+			r.csv = report.NewCSV(r.c.data(), r.heads, r.csvForm)
 		}
 		for i, head := range r.heads {
 			if strings.HasSuffix(head, "DateTime") {
@@ -318,7 +371,7 @@ var shortHeads = map[string]string{
 	"detectedDateTime": "DETECTED", "userPrincipalName": "USER", "riskEventType": "TYPE", "riskLevel": "LEVEL", "riskState": "STATE", "ipAddress": "ADDRESS",
 	"location": "PLACE", "riskDetail": "DETAIL", "riskLastUpdatedDateTime": "UPDATED", "lastUpdatedDateTime": "UPDATED", "userDisplayName": "NAME",
 	"detectionTimingType": "TIMING", "source": "SOURCE", "isProcessing": "PROCESSING", "isDeleted": "DELETED", "riskEventTypes": "TYPES",
-	"initiatedBy": "BY", "id": "ID", "tenant": "TENANT", "why": "WHY", "group": "GROUP", "users": "USERS", "who": "WHO", "since": "SINCE",
+	"initiatedBy": "BY", "id": "ID", "tenant": "TENANT", "why": "WHY", "group": "GROUP", "users": "USERS", "who": "WHO", "since": "SINCE", "privileged": "ROLE",
 }
 
 func (r *rows) tableHeads() []string {
@@ -352,7 +405,7 @@ func (r *rows) end() error {
 		return err
 	case "csv":
 		if r.csv == nil {
-			r.csv = report.NewCSV(r.c.Out, r.heads, r.csvForm)
+			r.csv = report.NewCSV(r.c.data(), r.heads, r.csvForm)
 		}
 		return r.csv.Flush()
 	default:

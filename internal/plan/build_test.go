@@ -127,7 +127,7 @@ func TestLimitsOfServicePrincipals(t *testing.T) {
 	}
 	limits := Limits{MaxDismissals: 1, MaxServicePrincipals: 4, MaxShareOfRiskyUsers: 0.25}
 	number := "limits.maxServicePrincipals allows 4 in 24 h; 1 done, 4 wanted"
-	share := "limits.maxShareOfRiskyUsers allows 25 % of 20 risky service principals in 24 h; 4 done, 2 wanted"
+	share := "limits.maxShareOfRiskyUsers allows 25 % of 20 service principals at risk (16 now, 4 acted on in these 24 h) in 24 h; 4 done, 2 wanted"
 	for _, c := range []struct {
 		name   string
 		acts   []Action

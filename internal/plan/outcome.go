@@ -32,6 +32,7 @@ type meaning struct {
 	sent      bool // the tenant has, or may have, got the request
 	pending   bool // its effect may still come
 	effective bool // its effect was seen
+	left      bool // what it was to bring about is not done, and no run has it under way
 	words     string
 }
 
@@ -39,15 +40,15 @@ var meanings = map[OutcomeStatus]meaning{
 	Done:            {sent: true, effective: true, words: "done"},
 	SkippedAlready:  {words: "done before: nothing was sent"},
 	Processing:      {sent: true, pending: true, words: "accepted, still processing"},
-	NotTaken:        {bad: true, sent: true, words: "without effect"},
-	OverDismissed:   {bad: true, sent: true, effective: true, words: "dismissed too much"},
-	Moved:           {bad: true, words: "skipped: it changed"},
-	Failed:          {bad: true, words: "failed"},
-	Unknown:         {bad: true, sent: true, pending: true, words: "unknown"},
-	NotAttempted:    {bad: true, words: "not attempted"},
-	SkippedEnforce:  {words: "not enabled"},
-	SkippedLimits:   {words: "refused"},
-	SkippedBlocked:  {bad: true, words: "blocked"},
+	NotTaken:        {bad: true, sent: true, left: true, words: "without effect"},
+	OverDismissed:   {bad: true, sent: true, effective: true, left: true, words: "dismissed too much"},
+	Moved:           {bad: true, left: true, words: "skipped: it changed"},
+	Failed:          {bad: true, left: true, words: "failed"},
+	Unknown:         {bad: true, sent: true, pending: true, left: true, words: "unknown"},
+	NotAttempted:    {bad: true, left: true, words: "not attempted"},
+	SkippedEnforce:  {left: true, words: "not enabled"},
+	SkippedLimits:   {left: true, words: "refused"},
+	SkippedBlocked:  {bad: true, left: true, words: "blocked"},
 	SkippedPlanMode: {words: "would be done"},
 	SettledTaken:    {sent: true, effective: true, words: "found done"},
 	SettledNotTaken: {words: "found not done"},
@@ -66,6 +67,13 @@ func (s OutcomeStatus) Pending() bool { return meanings[s].pending }
 
 // Effective reports whether the effect of the action was seen.
 func (s OutcomeStatus) Effective() bool { return meanings[s].effective }
+
+// Left reports whether a person has to see to what the action was to bring about:
+// it was kept back, was not sent, or did not do what it should.
+func (s OutcomeStatus) Left() bool {
+	m, known := meanings[s]
+	return m.left || !known
+}
 
 // Words say the outcome for a person.
 func (s OutcomeStatus) Words() string {

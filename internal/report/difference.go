@@ -16,7 +16,7 @@ type Difference struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	// New, Gone and Risen are users whose risk is open now and was not, was
-	// open and is not, or is higher than it was.
+	// open and is not, or is higher than it was or confirmed now.
 	New   []Changed `json:"new"`
 	Gone  []Changed `json:"gone"`
 	Risen []Changed `json:"risen"`
@@ -101,6 +101,7 @@ func (d *Difference) compareUsers(before, after Side) error {
 	type risk struct {
 		name  string
 		level entra.RiskLevel
+		state entra.RiskState
 	}
 	open := map[string]risk{}
 	for u, err := range ReadLines[UserLine](before.Users) {
@@ -108,7 +109,7 @@ func (d *Difference) compareUsers(before, after Side) error {
 			return fmt.Errorf("run %s: %w", before.Run, err)
 		}
 		if u.RiskState.Open() {
-			open[u.ID] = risk{u.Name, u.RiskLevel}
+			open[u.ID] = risk{u.Name, u.RiskLevel, u.RiskState}
 		}
 	}
 	for u, err := range ReadLines[UserLine](after.Users) {
@@ -117,7 +118,7 @@ func (d *Difference) compareUsers(before, after Side) error {
 		}
 		was, known := open[u.ID]
 		delete(open, u.ID)
-		c := Changed{ID: u.ID, Name: u.Name, Was: string(was.level), Is: string(u.RiskLevel)}
+		c := Changed{ID: u.ID, Name: u.Name, Was: string(was.level), Is: string(u.RiskLevel), ChangedBy: u.ChangedBy}
 		a, okA := was.level.Rank()
 		b, okB := u.RiskLevel.Rank()
 		switch {
@@ -126,6 +127,9 @@ func (d *Difference) compareUsers(before, after Side) error {
 		case known && !u.RiskState.Open():
 			c.Is = string(u.RiskState)
 			d.add(&d.Gone, "gone", c)
+		case known && was.state != u.RiskState && u.RiskState == entra.StateConfirmedCompromised:
+			c.Is = string(u.RiskState)
+			d.add(&d.Risen, "risen", c)
 		case known && okA && (b > a || !okB && u.RiskLevel != entra.LevelNone):
 			d.add(&d.Risen, "risen", c)
 		}

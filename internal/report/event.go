@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -55,11 +56,13 @@ type Event struct {
 	By     string `json:"by,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	OfRun  string `json:"ofRun,omitempty"`
+	// ChangedBy says who settled a user's risk, or confirmed it, by hand.
+	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
 }
 
 // Event tells what a run decided about a user.
 func (u UserLine) Event() (Event, error) {
-	e := Event{What: WhatDecision, Kind: string(entra.KindUser), ID: u.ID, Name: u.Name, Risk: strings.TrimSpace(string(u.RiskState) + " " + string(u.RiskLevel))}
+	e := Event{What: WhatDecision, Kind: string(entra.KindUser), ID: u.ID, Name: u.Name, ChangedBy: u.ChangedBy, Risk: strings.TrimSpace(string(u.RiskState) + " " + string(u.RiskLevel))}
 	if len(u.Decision) == 0 || string(u.Decision) == "null" {
 		return e, nil
 	}
@@ -174,10 +177,10 @@ func ReadMembers(r io.Reader, into map[string]any) error {
 }
 
 // EventColumns are the columns of events as CSV.
-var EventColumns = []string{"at", "run", "mode", "what", "kind", "id", "key", "name", "was", "is", "risk", "rule", "reasons", "changes", "detail", "by", "reason", "ofRun"}
+var EventColumns = []string{"at", "run", "mode", "what", "kind", "id", "key", "name", "was", "is", "risk", "rule", "reasons", "changes", "detail", "by", "reason", "ofRun", "changedBy"}
 
 // Cells are an event as the cells of a line.
 func (e Event) Cells() []string {
 	return []string{e.At.UTC().Format(time.RFC3339), e.Run, e.Mode, string(e.What), e.Kind, e.ID, e.Key, e.Name, e.Was, e.Is, e.Risk, e.Rule,
-		strings.Join(e.Reasons, "; "), strings.Join(e.Changes, "; "), e.Detail, e.By, e.Reason, e.OfRun}
+		strings.Join(e.Reasons, "; "), strings.Join(e.Changes, "; "), e.Detail, e.By, e.Reason, e.OfRun, e.ChangedBy.Text()}
 }

@@ -171,7 +171,7 @@ func MostUrgent(list []Waiting) []Waiting {
 		return 1
 	}
 	slices.SortStableFunc(list, func(a, b Waiting) int {
-		return cmp.Or(late(a)-late(b), levelRank(b.RiskLevel)-levelRank(a.RiskLevel), common(a)-common(b), cmp.Compare(b.AgeHours, a.AgeHours))
+		return cmp.Or(levelRank(b.RiskLevel)-levelRank(a.RiskLevel), late(a)-late(b), common(a)-common(b), cmp.Compare(b.AgeHours, a.AgeHours))
 	})
 	return list
 }

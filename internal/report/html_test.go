@@ -222,7 +222,7 @@ func TestWhatWasDoneInWords(t *testing.T) {
 	}
 }
 
-// Who is overdue comes first, then the higher level, then the longer wait; a
+// The higher level comes first, then who is overdue, then the longer wait; a
 // level that is not understood stands above high.
 func TestWhoWaitsFirst(t *testing.T) {
 	m := pageModel{Report: Report{Counts: map[string]int{"needsPerson": 9}, NeedsPerson: []Waiting{
@@ -233,7 +233,7 @@ func TestWhoWaitsFirst(t *testing.T) {
 	for _, w := range m.Waiting {
 		got = append(got, w.ID)
 	}
-	if want := []string{"odd, late", "high, later", "high, late", "low, long", "high, in time"}; !slices.Equal(got, want) {
+	if want := []string{"odd, late", "high, later", "high, late", "high, in time", "low, long"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	if want := "9 users need a person, at least 4 beyond the SLA."; m.People != want || m.Oldest != 900 {

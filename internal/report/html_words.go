@@ -69,6 +69,10 @@ func slaText(s SLA) string {
 	return strings.Join(parts, ", ")
 }
 
+// LevelRank orders levels as the queue does: what is not understood stands above
+// high.
+func LevelRank(l entra.RiskLevel) int { return levelRank(l) }
+
 // levelRank orders levels for a reader: what is not understood stands above
 // high.
 func levelRank(l entra.RiskLevel) int {
@@ -159,6 +163,8 @@ func listText(parts []string) string {
 // verdictText says what is to be done with a user.
 func verdictText(d triage.Decision) string {
 	switch {
+	case d.NeedsPerson && d.Verdict != triage.Leave && d.Verdict != "":
+		return plan.Kind(d.Verdict).Words().Name + ", needs a person"
 	case d.NeedsPerson:
 		return "left to a person"
 	case d.Verdict == triage.Leave:
@@ -202,6 +208,9 @@ var CodeTexts = map[string]string{
 func whyText(d triage.Decision) string {
 	if d.NeedsPerson && d.Code == triage.CodeNotAtRisk { // confirmed, but the account is not yet secured
 		return firstOf(d.Reasons...)
+	}
+	if d.NeedsPerson && d.Verdict != triage.Leave && len(d.Reasons) > 0 { // what a rule decided is not all that is to be done
+		return codeText(d.Code) + "; " + d.Reasons[len(d.Reasons)-1]
 	}
 	return codeText(d.Code)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/access"
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -35,6 +36,8 @@ type UserLine struct {
 	IsDeleted      bool            `json:"isDeleted"`
 	Evidence       *Evidence       `json:"evidence"`
 	ReachedBy      []access.Met    `json:"reachedBy"`
+	// ChangedBy says who settled the risk, or confirmed it, by hand.
+	ChangedBy *audit.ChangedBy `json:"changedBy"`
 }
 
 // ReadLines yields the documents of a JSON Lines file.
@@ -108,8 +111,8 @@ func (s SLA) of(l entra.RiskLevel) time.Duration {
 // the report anyway.
 const maxWaiting = 1000
 
-// Waiting lists who waits for a person of those written, the longest waiting
-// first.
+// Waiting lists who waits for a person of those written: the highest level first,
+// of one level the longest waiting.
 func (w *Users) Waiting(now time.Time, sla SLA) []Waiting {
 	list := slices.Clone(w.waiting)
 	for i := range list {
@@ -150,7 +153,7 @@ func compareUrgency(a, b Waiting) int {
 	return cmp.Or(levelRank(a.RiskLevel)-levelRank(b.RiskLevel), first(a.Privileged)-first(b.Privileged), compareWaiting(a, b))
 }
 
-// compareWaiting orders by age; one whose age is not known counts as the
+// compareWaiting orders by level, then by age; one whose age is not known counts as the
 // oldest, for nobody can say that it is not.
 func compareWaiting(a, b Waiting) int {
 	known := func(w Waiting) int {
@@ -159,7 +162,7 @@ func compareWaiting(a, b Waiting) int {
 		}
 		return 0
 	}
-	return cmp.Or(known(a)-known(b), b.OpenSince.Compare(a.OpenSince), strings.Compare(b.ID, a.ID))
+	return cmp.Or(levelRank(a.RiskLevel)-levelRank(b.RiskLevel), known(a)-known(b), b.OpenSince.Compare(a.OpenSince), strings.Compare(b.ID, a.ID))
 }
 
 func hours(since, now time.Time) float64 {

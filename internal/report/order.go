@@ -1,8 +1,12 @@
 package report
 
 import (
+	"cmp"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -85,6 +89,37 @@ func (r Redaction) Order(o *Order) *Order {
 	}
 	hidden.Reason, hidden.By = r.Sentence(o.Reason, names...), r.Text(o.By)
 	return &hidden
+}
+
+// Reason takes people out of what a person gave as the reason of an order: their
+// user principal names, their display names and each word of these. A reason is
+// free text: without people to look for, nothing of it is shown.
+func (r Redaction) Reason(text string, people []entra.RiskyUser) string {
+	if !r.active() || strings.TrimSpace(text) == "" {
+		return text
+	}
+	if len(people) == 0 {
+		return orDash(r.Text(text))
+	}
+	var names []string
+	for _, u := range people {
+		names = append(names, u.UserPrincipalName, u.UserDisplayName)
+		for _, word := range strings.FieldsFunc(u.UserDisplayName, func(c rune) bool { return !unicode.IsLetter(c) }) {
+			if utf8.RuneCountInString(word) > 2 { // shorter ones are words of the language
+				names = append(names, word)
+			}
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	for _, n := range slices.Compact(names) {
+		if n != "" {
+			whole := regexp.MustCompile(`(?i)(^|[^\pL\pN])` + regexp.QuoteMeta(n) + `($|[^\pL\pN])`)
+			for was := ""; was != text; { // two of them may share the blank between them
+				was, text = text, whole.ReplaceAllString(text, "${1}"+orDash(r.Text(n))+"${2}")
+			}
+		}
+	}
+	return r.Sentence(text)
 }
 
 // Requested redacts who asked for a run, and these names in the reason.

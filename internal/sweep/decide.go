@@ -26,19 +26,7 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 	case j.req.Order != nil && j.req.Order.Kind.OnPrincipal():
 		snap, users, err = j.orderPrincipals(ctx, start, rec)
 	case j.req.Order != nil:
-		var unmeant []string
-		o := j.req.Order
-		snap, err = j.source.Order(ctx, start, rec, o.Kind, o.Users, o.Kind.GuardsRoles() && !o.Privileged, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
-			row, a, how := decide.Ordered(k, o.Kind, o.Reason, u)
-			users = append(users, a)
-			if how != "" {
-				unmeant = append(unmeant, nameOf(a.Subject)+" "+how)
-			}
-			return true, j.rows.user(row)
-		})
-		if err == nil {
-			err = j.mayOrder(snap.Known, unmeant, users)
-		}
+		snap, users, err = j.decideOrder(ctx, start, rec)
 	case j.req.Destroy:
 		if err = j.notes.Timed("baseline", func() (err error) { snap, err = j.source.Owned(ctx, start, rec); return err }); err != nil {
 			return snap, nil, d, fmt.Errorf("reading what the baseline owns: %w", err)
@@ -63,15 +51,13 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 			row, actions := decide.User(k, u)
 			users = append(users, actions...)
 			row.ChangedBy = settledBy(log, u)
-			row.AgeHours, row.Overdue = j.Output.SLA.Age(row.Decision, u.RiskLevel, k.ServiceNow())
-			return len(actions) > 0, j.rows.user(row)
+			return len(actions) > 0, j.rows.user(row, len(actions) > 0, k.ServiceNow())
 		}, func(k gather.Known, p *gather.ServicePrincipal) error {
 			row, action := decide.ServicePrincipal(k, p)
 			if action != nil {
 				users = append(users, *action)
 			}
-			row.AgeHours, row.Overdue = j.Output.SLA.Age(row.Decision, p.RiskLevel, k.ServiceNow())
-			return j.rows.principal(row)
+			return j.rows.principal(row, action != nil, k.ServiceNow())
 		})
 		if err != nil {
 			break
@@ -92,20 +78,60 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 // orderPrincipals gathers what an order for service principals needs, and makes
 // its actions.
 func (j *job) orderPrincipals(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, actions []plan.Action, err error) {
-	var unmeant []string
 	o := j.req.Order
-	snap, err = j.source.OrderPrincipals(ctx, start, rec, o.Users, !o.Privileged, func(k gather.Known, p *gather.ServicePrincipal) error {
-		row, a, how := decide.OrderedPrincipal(k, o.Kind, o.Reason, o.Privileged, p)
+	var read []gather.ServicePrincipal
+	var names []entra.RiskyUser
+	snap, err = j.source.OrderPrincipals(ctx, start, rec, o.Users, !o.Privileged, func(_ gather.Known, p *gather.ServicePrincipal) error {
+		read, names = append(read, *p), append(names, entra.RiskyUser{UserDisplayName: p.DisplayName})
+		return nil
+	})
+	o = j.shown(j.given, names)
+	j.req.Order = o
+	j.rows.asked(j.requested(j.req, start, nil))
+	var unmeant []string
+	for i := range read {
+		row, a, how := decide.OrderedPrincipal(snap.Known, o.Kind, o.Reason, o.Privileged, &read[i])
 		actions = append(actions, a)
 		if how != "" {
 			unmeant = append(unmeant, nameOf(a.Subject)+" "+how)
 		}
-		return j.rows.principal(row)
-	})
+		if err := j.rows.principal(row, true, snap.ServiceNow()); err != nil {
+			return snap, actions, err
+		}
+	}
 	if err == nil {
 		err = j.mayOrder(snap.Known, unmeant, actions)
 	}
 	return snap, actions, err
+}
+
+// decideOrder reads the users whom an order names, and then makes the actions: the
+// reason may name any of them.
+func (j *job) decideOrder(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, users []plan.Action, err error) {
+	o := j.req.Order
+	var read []entra.RiskyUser
+	snap, err = j.source.Order(ctx, start, rec, o.Kind, o.Users, o.Kind.GuardsRoles() && !o.Privileged, func(_ gather.Known, u *entra.RiskyUser) (bool, error) {
+		read = append(read, *u)
+		return true, nil
+	})
+	o = j.shown(j.given, read)
+	j.req.Order = o
+	j.rows.asked(j.requested(j.req, start, nil))
+	var unmeant []string
+	for i := range read {
+		row, a, how := decide.Ordered(snap.Known, o.Kind, o.Reason, &read[i])
+		users = append(users, a)
+		if how != "" {
+			unmeant = append(unmeant, nameOf(a.Subject)+" "+how)
+		}
+		if err := j.rows.user(row, true, snap.ServiceNow()); err != nil {
+			return snap, users, err
+		}
+	}
+	if err == nil {
+		err = j.mayOrder(snap.Known, unmeant, users)
+	}
+	return snap, users, err
 }
 
 // mayOrder refuses an order as a whole that closes the risk of somebody who holds

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/recovery"
 )
 
 // Period is from when to when runs are looked at; zero times are open ends.
@@ -29,6 +31,8 @@ type Past struct {
 	Period Period
 	// Redacted is how a name stands in reports; nil where as it is.
 	Redacted func(string) string
+
+	origins map[string]*origin // of actions that were settled later
 }
 
 // told is what one run says.
@@ -48,6 +52,11 @@ func (t told) stamp(e report.Event) report.Event {
 	if e.At.IsZero() {
 		e.At = t.manifest.StartedAt
 	}
+	return t.signed(e)
+}
+
+// signed says who asked for the run of an event, and why.
+func (t told) signed(e report.Event) report.Event {
 	if q := t.manifest.Requested; q != nil {
 		e.By, e.Reason = q.By, q.Reason
 		if e.By == "" {
@@ -81,18 +90,7 @@ func (p Past) runs(ctx context.Context) ([]string, error) {
 // read reads what a run says of what the filters let through; a nil filter lets
 // nothing through.
 func (p Past) read(ctx context.Context, run string, user func(report.UserLine) bool, object func(report.PolicyRow) bool, action func(plan.Outcome, []plan.Exclusion) bool) (t told, err error) {
-	t.run = run
-	t.manifest, err = p.Ledger.Manifest(ctx, run)
-	switch {
-	case err == nil:
-		t.complete = true
-	case errors.Is(err, blobstore.ErrNotFound):
-		start, err := ledger.StartOf(run)
-		if err != nil {
-			return t, err
-		}
-		t.manifest = ledger.Manifest{Run: run, StartedAt: start}
-	default:
+	if t, err = p.begin(ctx, run); err != nil {
 		return t, err
 	}
 	if user != nil {
@@ -154,14 +152,28 @@ func (p Past) actions(ctx context.Context, t told, which func(plan.Outcome, []pl
 	var outcomes, settled []plan.Outcome
 	var err error
 	if t.complete {
+		var order *report.Order
+		var failed []report.Problem
 		err = p.file(ctx, t.run, "report.json", func(in io.Reader) error {
-			return report.ReadMembers(in, map[string]any{"outcomes": &outcomes, "settled": &settled})
+			return report.ReadMembers(in, map[string]any{"order": &order, "outcomes": &outcomes, "settled": &settled, "errors": &failed})
 		})
+		if len(outcomes) == 0 {
+			outcomes = unmet(order, failed, t.manifest.StartedAt)
+		}
 	} else {
 		outcomes, settled, err = p.journaled(ctx, t.run)
 	}
 	if err != nil {
 		return nil, err
+	}
+	for i := range settled {
+		if o := &settled[i]; o.Rule == "" { // the journal of a lost answer alone does not say it
+			first, err := p.origin(ctx, o.Run)
+			if err != nil {
+				return nil, err
+			}
+			o.Rule = first.planned[o.Action].Rule
+		}
 	}
 	planned := map[string]plan.Action{}
 	exceptions := slices.ContainsFunc(outcomes, func(o plan.Outcome) bool { return o.Kind == plan.BeginException || o.Kind == plan.EndException })
@@ -190,16 +202,117 @@ func (p Past) actions(ctx context.Context, t told, which func(plan.Outcome, []pl
 		out = append(out, t.stamp(report.ActionEvent(o, planned[o.Action])))
 	}
 	for _, o := range settled {
-		e := report.ActionEvent(o, plan.Action{})
-		e.What = report.WhatSettled
-		out = append(out, t.stamp(e))
+		e, err := p.settled(ctx, t, o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
 	}
 	return out, nil
+}
+
+// settled is what a run found out about an action of an earlier one. The action
+// stays that of whoever had the earlier run carried out; which run found it out
+// is the event's.
+func (p Past) settled(ctx context.Context, t told, o plan.Outcome) (report.Event, error) {
+	first, err := p.origin(ctx, o.Run)
+	if err != nil {
+		return report.Event{}, err
+	}
+	e := report.ActionEvent(o, first.planned[o.Action])
+	e.What = report.WhatSettled
+	e = t.stamp(e)
+	e.By, e.Reason = "", "" // of the run that found it out
+	return first.signed(e), nil
+}
+
+// origin is who asked for an earlier run, and what it planned.
+func (p Past) origin(ctx context.Context, run string) (*origin, error) {
+	if o := p.origins[run]; o != nil {
+		return o, nil
+	}
+	o := &origin{planned: map[string]plan.Action{}}
+	p.origins[run] = o
+	if run == "" {
+		return o, nil
+	}
+	var err error
+	if o.told, err = p.begin(ctx, run); err != nil {
+		return nil, err
+	}
+	stored, err := p.Ledger.Plan(ctx, run)
+	if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+		return nil, err
+	}
+	for _, a := range stored.Actions {
+		o.planned[a.ID] = a
+	}
+	return o, nil
+}
+
+// origin is a run by who asked for it and what it planned.
+type origin struct {
+	told
+	planned map[string]plan.Action
+}
+
+// begin is what a run says of itself. One without a manifest was cut short: its
+// journal says who asked for it, and only a run that applies has one.
+func (p Past) begin(ctx context.Context, run string) (t told, err error) {
+	t.run = run
+	t.manifest, err = p.Ledger.Manifest(ctx, run)
+	if err == nil {
+		t.complete = true
+		return t, nil
+	}
+	if !errors.Is(err, blobstore.ErrNotFound) {
+		return t, err
+	}
+	start, err := ledger.StartOf(run)
+	if err != nil {
+		return t, err
+	}
+	t.manifest = ledger.Manifest{Run: run, StartedAt: start}
+	for e, err := range p.Ledger.ReadJournal(ctx, run) {
+		if errors.Is(err, blobstore.ErrNotFound) {
+			break // the run is deleted
+		}
+		if err != nil {
+			return t, err
+		}
+		t.manifest.Mode = string(Apply)
+		if by := recovery.RequestedBy(e); by != nil {
+			t.manifest.Requested = by
+			break
+		}
+	}
+	return t, nil
+}
+
+// unmet are the outcomes of an order of which nothing was planned, because it was
+// refused or failed as a whole.
+func unmet(o *report.Order, failed []report.Problem, at time.Time) (out []plan.Outcome) {
+	if o == nil || o.Action == "" {
+		return nil
+	}
+	why := make([]string, len(failed))
+	for i, f := range failed {
+		why[i] = f.Message
+	}
+	for _, u := range o.Users {
+		out = append(out, plan.Outcome{Kind: o.Action, Subject: plan.Subject{ID: entra.NewID(u.ID), Name: u.Name}, Rule: "order", Status: plan.NotAttempted,
+			At: at, Detail: strings.Join(why, "; ")})
+	}
+	return out
 }
 
 // journaled is what the journal of a run says of its actions: one that has an
 // intent alone may have been sent.
 func (p Past) journaled(ctx context.Context, run string) (own, settled []plan.Outcome, err error) {
+	from, err := p.origin(ctx, run)
+	if err != nil {
+		return nil, nil, err
+	}
 	open := map[string]int{}
 	for e, err := range p.Ledger.ReadJournal(ctx, run) {
 		if err != nil {
@@ -208,7 +321,7 @@ func (p Past) journaled(ctx context.Context, run string) (own, settled []plan.Ou
 		switch {
 		case e.Type == ledger.EntryIntent:
 			open[e.Action] = len(own)
-			own = append(own, plan.Outcome{Action: e.Action, Kind: e.Kind, Subject: e.Subject, Status: plan.Unknown, At: e.At,
+			own = append(own, plan.Outcome{Action: e.Action, Kind: e.Kind, Subject: e.Subject, Rule: from.planned[e.Action].Rule, Status: plan.Unknown, At: e.At,
 				Detail: "the run was cut short; a later one looks what became of it"})
 		case e.Type == ledger.EntryOutcome && e.Outcome != nil && e.Run != run:
 			settled = append(settled, *e.Outcome)
@@ -244,12 +357,13 @@ func (p Past) Actions(ctx context.Context, f ActionFilter) ([]report.Event, erro
 	if err != nil {
 		return nil, err
 	}
+	p.origins = map[string]*origin{}
 	slices.Reverse(ids)
 	s := p.subject(f.User)
 	out := []report.Event{}
 	for _, id := range ids {
 		t, err := p.read(ctx, id, nil, nil, func(o plan.Outcome, about []plan.Exclusion) bool {
-			return (f.Planned || carried(o)) && (f.Rule == "" || o.Rule == f.Rule) && (f.Kind == "" || o.Kind == f.Kind) &&
+			return (f.Planned || carried(o)) && (f.Rule == "" || hasRule(o.Rule, f.Rule)) && (f.Kind == "" || o.Kind == f.Kind) &&
 				(f.User == "" || o.Kind.OnUser() && s.is(string(o.Subject.ID), o.Subject.Name, "") || s.among(about))
 		})
 		if err != nil {
@@ -262,6 +376,11 @@ func (p Past) Actions(ctx context.Context, f ActionFilter) ([]report.Event, erro
 		}
 	}
 	return out, nil
+}
+
+// hasRule reports whether a rule is among those that asked for an action.
+func hasRule(rules, rule string) bool {
+	return rules == rule || slices.Contains(strings.Split(rules, ","), rule)
 }
 
 // subject is one user or object that somebody names. What its names and ids are
@@ -322,6 +441,7 @@ func (p Past) History(ctx context.Context, of string) (events []report.Event, na
 	if err != nil {
 		return nil, nil, err
 	}
+	p.origins = map[string]*origin{}
 	s := p.subject(of)
 	object := func(r report.PolicyRow) bool { return s.is(r.ID, r.DisplayName, r.Key) }
 	if strings.Contains(of, "@") {
@@ -390,13 +510,15 @@ func (s standing) step(t told) (events []report.Event) {
 	return events
 }
 
-// between is what happened from one run to another: what was sent to the tenant,
-// and of objects that did not stay as they became each step.
+// between is what happened from what one run read to what another one did: what
+// was sent to the tenant, and of objects that did not stay as they became each
+// step. A run writes after it has read, so that what the first one sent is among
+// it, and what the last one sent is not; what either settled it did before.
 func between(ctx context.Context, l *ledger.Ledger, from, to string) ([]report.Event, error) {
 	if from > to { // ids sort by their start
 		from, to = to, from
 	}
-	p := Past{Ledger: l}
+	p := Past{Ledger: l, origins: map[string]*origin{}}
 	ids, err := p.runs(ctx)
 	if err != nil {
 		return nil, err
@@ -414,6 +536,11 @@ func between(ctx context.Context, l *ledger.Ledger, from, to string) ([]report.E
 			return nil, err
 		}
 		moved := stood.step(t)
+		for _, e := range t.actions {
+			if settled := e.What == report.WhatSettled; settled && id != from || !settled && id != to {
+				out = append(out, e)
+			}
+		}
 		if id == from {
 			continue
 		}
@@ -424,7 +551,6 @@ func between(ctx context.Context, l *ledger.Ledger, from, to string) ([]report.E
 			}
 			steps[name] = append(steps[name], e)
 		}
-		out = append(out, t.actions...)
 	}
 	for _, list := range steps {
 		if len(list) > 1 {

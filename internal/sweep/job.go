@@ -18,6 +18,7 @@ import (
 type job struct {
 	*Sweeper
 	req     Request
+	given   *Order // as it was typed; req has it as reports may show it
 	led     *ledger.Run
 	log     *slog.Logger
 	started time.Time          // by our clock

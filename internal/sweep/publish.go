@@ -57,12 +57,13 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 	r.res.Requested = j.requested(j.req, f.snapshot.Start, f.users)
 	r.res.Exceptions = exceptionsAfter(r.res.Exceptions, f.plan, r.res.Outcomes)
 	r.res.Status = r.status(runErr)
-	r.counts()
-	r.reached = r.reach()
 	if r.res.Outcomes == nil && len(f.plan.Actions) > 0 {
 		r.res.Outcomes = notAttempted(f.plan, j.Now(), "the run ended before")
 	}
-	if err := r.store(ctx); err != nil {
+	settled := j.rows.settle(r.res.Outcomes)
+	r.counts()
+	r.reached = r.reach()
+	if err := errors.Join(settled, r.store(ctx)); err != nil {
 		r.res.Err = errors.Join(r.res.Err, fmt.Errorf("storing the report: %w", err))
 		r.res.Status = Failed
 		r.log.Error("the report could not be stored", "error", err)

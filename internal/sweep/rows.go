@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -15,6 +16,7 @@ import (
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/decide"
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
@@ -29,6 +31,9 @@ type rows struct {
 	files      []*ledger.FileWriter
 	impact     *impact.Result // of the policies that wait for their promotion
 	closed     bool
+	held       []heldRow[report.UserRow] // of users with actions, until it is known what became of those
+	// heldPrincipals are the same of service principals.
+	heldPrincipals []heldRow[report.ServicePrincipalRow]
 
 	counts    map[string]int
 	tally     *report.Tally
@@ -116,14 +121,26 @@ func (r *rows) PrincipalDetection(d *entra.Detection) error {
 
 // principal takes a risky service principal. Those of an order are not counted by
 // their risk.
-func (r *rows) principal(row report.ServicePrincipalRow) error {
+func (r *rows) principal(row report.ServicePrincipalRow, acts bool, at time.Time) error {
 	if !r.job.req.ordered() {
 		if row.Risk.RiskState == entra.StateAtRisk {
 			r.counts["servicePrincipalsAtRisk"]++
 		}
-		if row.Decision.NeedsPerson {
-			r.counts["servicePrincipalsNeedPerson"]++
-		}
+	}
+	if acts {
+		row.Risk.Raw = slices.Clone(row.Risk.Raw)
+		r.heldPrincipals = append(r.heldPrincipals, heldRow[report.ServicePrincipalRow]{row, at})
+		return nil
+	}
+	return r.writePrincipal(row, at)
+}
+
+// writePrincipal stores the row of a service principal about which nothing more
+// becomes known.
+func (r *rows) writePrincipal(row report.ServicePrincipalRow, at time.Time) error {
+	row.AgeHours, row.Overdue = r.job.Output.SLA.Age(row.Decision, row.Risk.RiskLevel, at)
+	if row.Decision.NeedsPerson && !r.job.req.ordered() {
+		r.counts["servicePrincipalsNeedPerson"]++
 	}
 	if err := r.principals.Write(row); err != nil {
 		return fmt.Errorf("storing service principals: %w", err)
@@ -131,9 +148,17 @@ func (r *rows) principal(row report.ServicePrincipalRow) error {
 	return nil
 }
 
+// heldRow is the row of somebody on whom something is to be done, and when it was
+// judged.
+type heldRow[R any] struct {
+	row R
+	at  time.Time
+}
+
 // user takes a risky user. An order's users are not counted by their risk, for
-// the others of the tenant are not among them.
-func (r *rows) user(row report.UserRow) error {
+// the others of the tenant are not among them. Of one with actions the row waits
+// for what becomes of them.
+func (r *rows) user(row report.UserRow, acts bool, at time.Time) error {
 	u, d := row.User, row.Decision
 	r.counts["users"]++
 	if d.Verdict != "" {
@@ -153,16 +178,51 @@ func (r *rows) user(row report.UserRow) error {
 		if d.Verdict != "" {
 			r.counts["decisions."+string(d.Verdict)]++
 		}
-		if d.NeedsPerson {
-			r.counts["needsPerson"]++
-		}
 	}
 	if row.Reach != nil {
 		r.risky = append(r.risky, report.RiskyReach{ID: string(u.ID), Name: strings.Clone(u.UserPrincipalName), RiskLevel: u.RiskLevel, Privileged: d.Privileged, Reach: row.Reach})
 	}
+	if acts {
+		row.User.Raw = slices.Clone(row.User.Raw) // the page that it is part of goes
+		r.held = append(r.held, heldRow[report.UserRow]{row, at})
+		return nil
+	}
+	return r.write(row, at)
+}
+
+// write stores the row of a user about whom nothing more becomes known.
+func (r *rows) write(row report.UserRow, at time.Time) error {
+	row.AgeHours, row.Overdue = r.job.Output.SLA.Age(row.Decision, row.User.RiskLevel, at)
+	if row.Decision.NeedsPerson && !r.job.req.ordered() {
+		r.counts["needsPerson"]++
+	}
 	if err := r.users.Write(row); err != nil {
 		return fmt.Errorf("storing users: %w", err)
 	}
+	return nil
+}
+
+// settle stores the rows that waited for the outcomes of the run.
+func (r *rows) settle(outcomes []plan.Outcome) error {
+	of := map[entra.ID][]plan.Outcome{}
+	for _, o := range outcomes {
+		if o.Kind.OnUser() || o.Kind.OnPrincipal() {
+			of[o.Subject.ID] = append(of[o.Subject.ID], o)
+		}
+	}
+	for _, h := range r.held {
+		h.row.Decision = decide.Person(h.row.Decision, h.row.User.RiskState, h.row.Open, of[h.row.User.ID])
+		if err := r.write(h.row, h.at); err != nil {
+			return err
+		}
+	}
+	for _, h := range r.heldPrincipals {
+		h.row.Decision = decide.Person(h.row.Decision, h.row.Risk.RiskState, h.row.Open, of[h.row.Risk.ID])
+		if err := r.writePrincipal(h.row, h.at); err != nil {
+			return err
+		}
+	}
+	r.held, r.heldPrincipals = nil, nil
 	return nil
 }
 

@@ -22,6 +22,8 @@ import (
 // is held, the store cannot be written. Whatever happens later is in the
 // result and in the report, which is written also after a failure.
 func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
+	given := req.Order
+	req.Order = s.shown(given, nil)
 	led, err := s.Ledger.Begin(ctx, ledger.BeginOptions{
 		Mode: string(req.Mode), Run: req.Run,
 		Holder: blobstore.Holder{Run: req.Run, Host: s.Host, PID: s.PID, Since: s.Now().UTC()},
@@ -31,6 +33,7 @@ func (s *Sweeper) Run(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	j := s.newJob(req, led)
+	j.given = given
 	defer j.close(ctx)
 	j.log.Info("run begins", "mode", req.Mode)
 	f, err := j.stages(ctx)

@@ -21,7 +21,7 @@ const (
 // Decide decides on one user. It is called from one goroutine at a time.
 func (r *Rules) Decide(e Evidence, now time.Time) Decision {
 	e.Detections = open(e.Detections)
-	d := Decision{Verdict: Leave, Privileged: r.roles(e.User.ID) != "", OpenSince: openSince(e.Detections)}
+	d := Decision{Verdict: Leave, Privileged: r.roles(e.User.ID) != "", OpenSince: OpenSince(e.Detections)}
 	if !r.settled(&d, e, now) && !r.notNow(&d, e, now) && !r.escalated(&d, e) {
 		r.allowed(&d, e, now)
 	}
@@ -410,7 +410,8 @@ func returned(p Past, e Evidence) bool {
 	})
 }
 
-func openSince(detections []Detection) time.Time {
+// OpenSince is when the oldest of some open detections was detected.
+func OpenSince(detections []Detection) time.Time {
 	var first time.Time
 	for _, d := range detections {
 		if t, ok := d.Detected.Time(); ok && (first.IsZero() || t.Before(first)) {

@@ -440,3 +440,15 @@ func (p *parser) items(n *yamldoc.Node) []*yamldoc.Node {
 	items, _ := p.Items(n)
 	return items
 }
+
+// IDs are the ids of all entries of the allowlist and of all escalations.
+func (p *Policy) IDs() []string {
+	var ids []string
+	for i := range p.allowlist {
+		ids = append(ids, p.allowlist[i].id)
+	}
+	for i := range p.escalations {
+		ids = append(ids, p.escalations[i].id)
+	}
+	return ids
+}

@@ -204,7 +204,9 @@ type Decision struct {
 	// Reasons say why. Where a person is needed the first one is what the open
 	// detections show.
 	Reasons []string `json:"reasons"`
-	// NeedsPerson says that the user is atRisk and no rule settles it.
+	// NeedsPerson says that the risk is open and no rule settles it; in a report
+	// also that what a rule or a person asked for was not carried out, or that the
+	// user is confirmed compromised now.
 	NeedsPerson bool `json:"needsPerson"`
 	// Covered names the allowlist entry for each covered detection.
 	Covered map[string]string `json:"covered,omitempty"`

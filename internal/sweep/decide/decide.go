@@ -170,7 +170,7 @@ func Ordered(k gather.Known, kind plan.Kind, reason string, u *entra.RiskyUser) 
 	}
 	report.SortDetections(open)
 	return report.UserRow{User: *u, OpenDetections: len(open), Open: open,
-		Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}}, a, unmeant
+		Decision: triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons, OpenSince: triage.OpenSince(open)}}, a, unmeant
 }
 
 // already says in what a user shows the effect of an action, or nothing. Of an

@@ -81,3 +81,12 @@ func (j Journal) Known(ctx context.Context, ids map[entra.ObjectKind][]string, b
 	}
 	return j.Run.Journal().Append(ctx, ledger.Entry{Type: ledger.EntryNote, At: j.Now().UTC(), Run: j.Run.ID(), Detail: data})
 }
+
+// RequestedBy says who asked for a run, if an entry of its journal does.
+func RequestedBy(e ledger.Entry) *plan.Requested {
+	var d detail
+	if e.Type != ledger.EntryNote || json.Unmarshal(e.Detail, &d) != nil {
+		return nil
+	}
+	return d.Requested
+}
