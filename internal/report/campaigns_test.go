@@ -110,7 +110,7 @@ func TestPrivilegedUsersStandFirstInTheirLevel(t *testing.T) {
 	for _, w := range MostUrgent([]Waiting{{ID: "old", RiskLevel: "high", AgeHours: 9}, {ID: "admin", RiskLevel: "high", Privileged: true}, {ID: "late", RiskLevel: "low", Overdue: true}, {ID: "low", RiskLevel: "low", Privileged: true}}) {
 		got = append(got, w.ID)
 	}
-	if diff := cmp.Diff([]string{"late", "admin", "old", "low"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"admin", "old", "late", "low"}, got); diff != "" {
 		t.Error(diff)
 	}
 }

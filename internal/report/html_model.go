@@ -153,9 +153,9 @@ func (m *pageModel) ListsDecisions() bool {
 	return m.Kind != ofDestroy && m.Kind != ofRollback && m.Counts["users"] > 0
 }
 
-// MostUrgent orders those who wait as a person should look at them: what is
-// overdue first, then by level, in each level those who hold a directory role,
-// then by age.
+// MostUrgent orders those who wait as a person should look at them: by level, in
+// each level those who are overdue, then those who hold a directory role, then by
+// age.
 func MostUrgent(list []Waiting) []Waiting {
 	late := func(w Waiting) int {
 		if w.Overdue {
