@@ -103,7 +103,7 @@ func (r *Rules) ProtectedPrincipal(id, appID entra.ID) string {
 // it, confirmed compromised only by an escalation that does.
 func (r *Rules) DecideServicePrincipal(p PrincipalEvidence, now time.Time) Decision {
 	p.Detections = open(p.Detections)
-	d := Decision{Verdict: Leave, OpenSince: openSince(p.Detections)}
+	d := Decision{Verdict: Leave, OpenSince: OpenSince(p.Detections)}
 	d.Privileged = r.principalRoles(p.User.ID) != ""
 	if !principalSettled(&d, p) && !r.principalNotNow(&d, p, now) && !r.principalUntouchable(&d, p) && !r.principalEscalated(&d, p) {
 		r.principalAllowed(&d, p, now)
