@@ -145,7 +145,7 @@ func (a *App) Graph(t config.Tenant) (*graph.Client, error) {
 		endpoint = azcred.GraphEndpoint(t.Cloud)
 	}
 	c, err := graph.New(graph.Options{
-		Credential: cred, Endpoint: endpoint, Scope: a.graphScope(t), Cloud: t.Cloud,
+		Credential: cred, Endpoint: endpoint, Scope: a.graphScope(t), Cloud: t.Cloud, Beta: a.Config.Sweep.Beta,
 		RequestsPerSecond: a.Config.Sweep.RequestsPerSecond, Timeout: a.Config.Sweep.RequestTimeout,
 		Transport: a.opt.Transport, Now: a.opt.Now, Logger: a.opt.Log.With("tenant", t.Name),
 		UserAgent: "risksweep/" + a.opt.Version, TenantID: t.TenantID,
@@ -359,7 +359,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Exceptions: f.exceptions, Expectations: f.expectations, Access: client, Logs: logs,
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,
-			ServicePrincipals: cfg.Sweep.ServicePrincipals, Coverage: cfg.Sweep.Coverage, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,
+			ServicePrincipals: cfg.Sweep.ServicePrincipals, Beta: cfg.Sweep.Beta, Coverage: cfg.Sweep.Coverage, RequestsPerSecond: cfg.Sweep.RequestsPerSecond,
 			Enforcement: cfg.Enforcement.Enforcement,
 			Baseline: drift.Settings{AllowEnabledPolicies: cfg.Enforcement.AllowEnabledPolicies,
 				AllowWeakening: cfg.Enforcement.AllowWeakening, Prune: cfg.Enforcement.Prune},

@@ -107,6 +107,9 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if a.Config.Sweep.ServicePrincipals == "true" || a.Config.Enforcement.ServicePrincipals || rules != nil && rules.DecidesPrincipals() {
 		parts = append(parts, doctor.ServicePrincipals)
 	}
+	if a.Config.Sweep.Beta {
+		parts = append(parts, doctor.Agents)
+	}
 	if a.Config.Sweep.Logs != "off" {
 		parts = append(parts, doctor.Logs)
 	}

@@ -94,6 +94,7 @@ remediate, add, act, faults, clock, reset.`,
 	f.Float64Var(&opt.Rate, "rate", 0, "requests per second the tenant allows, 0 for any")
 	f.DurationVar(&opt.Lag, "lag", 0, "time until a write becomes visible")
 	f.DurationVar(&opt.AuditDelay, "audit-delay", 2*time.Minute, "time until a change shows in the audit log")
+	f.BoolVar(&opt.Beta, "beta", false, "answer reads of agents and of all policies below /beta")
 	f.BoolVar(&opt.AppRestore, "app-restore", false, "let applications restore deleted policies, not persons alone")
 	f.StringVar(&faults, "faults", "", "fault script")
 	f.StringSliceVar(&roles, "roles", nil, "app roles of the tokens, instead of all")

@@ -129,6 +129,7 @@ type Sweep struct {
 	RequestTimeout    time.Duration // of one request and its answer
 	RequestsPerSecond float64       // 0: unpaced
 	ServicePrincipals string        // auto, true or false
+	Beta              bool          // agents and hidden policies are read from beta
 	Logs              string        // auto or off
 	Coverage          string        // auto, full, risky or off
 	MaxConcurrent     int           // tenants at work at the same time; 0: no bound

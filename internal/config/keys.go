@@ -34,6 +34,7 @@ var keys = func() []field[Config] {
 		number("sweep.requestsPerSecond", "1", "Pace of the requests to one tenant; the service allows 1; 0: unpaced.", 10000, func(c *Config) *float64 { return &c.Sweep.RequestsPerSecond }),
 		whole("sweep.maxConcurrent", "64", "Tenants at work at the same time; memory grows with it, not with the number of tenants; 0: no bound.", 100_000, func(c *Config) *int { return &c.Sweep.MaxConcurrent }),
 		enum("sweep.servicePrincipals", "auto", "Whether risky service principals are read; auto: where the licence allows.", func(c *Config) *string { return &c.Sweep.ServicePrincipals }, "auto", "true", "false"),
+		boolean("sweep.beta", "false", "Agents at risk, and the names of policies that v1.0 hides, are read from the beta version of Microsoft Graph; nothing is ever written to it.", func(c *Config) *bool { return &c.Sweep.Beta }),
 		enum("sweep.logs", "auto", "Whether the audit and sign-in logs are read; auto: where AuditLog.Read.All is granted.", func(c *Config) *string { return &c.Sweep.Logs }, "auto", "off"),
 		enum("sweep.coverage", "auto", "Whom a sweep judges by the live policies, for coverage.json, the page and the effects of changes; auto: users at risk, everybody where a full sweep is due, nobody without a baseline; risky, full: whether there is a baseline or not; off: nobody.", func(c *Config) *string { return &c.Sweep.Coverage }, "auto", "full", "risky", "off"),
 

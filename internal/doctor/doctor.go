@@ -25,6 +25,8 @@ type Reader interface {
 	Detections(context.Context, entra.DetectionQuery) iter.Seq2[entra.Page[entra.Detection], error]
 	RiskyUsers(context.Context, entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error]
 	RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error]
+	Agents(context.Context) ([]entra.RiskyAgent, error)
+	BetaPolicies(context.Context) ([]entra.PolicyName, error)
 	Privileged(context.Context) (*entra.Privileged, error)
 	Policies(context.Context) ([]entra.Document, error)
 	Locations(context.Context) ([]entra.Document, error)
@@ -206,6 +208,8 @@ func (e *examination) endpoints(ctx context.Context) {
 		{"risk detections", Read, func() error { return first(e.Reader.Detections(ctx, entra.DetectionQuery{Open: true})) }},
 		{"risky users", Read, func() error { return first(e.Reader.RiskyUsers(ctx, entra.RiskyUserQuery{Open: true})) }},
 		{"risky service principals", ServicePrincipals, func() error { return first(e.Reader.RiskyServicePrincipals(ctx)) }},
+		{"agents at risk (beta)", Agents, func() error { _, err := e.Reader.Agents(ctx); return err }},
+		{"policies that v1.0 hides (beta)", Agents, func() error { _, err := e.Reader.BetaPolicies(ctx); return err }},
 		{"directory roles", Triage, func() error { _, err := e.Reader.Privileged(ctx); return err }},
 		{"Conditional Access policies", Baseline, func() error { _, err := e.Reader.Policies(ctx); return err }},
 		{"named locations", Baseline, func() error { _, err := e.Reader.Locations(ctx); return err }},

@@ -50,6 +50,9 @@ func (f fake) Detections(context.Context, entra.DetectionQuery) iter.Seq2[entra.
 func (f fake) RiskyUsers(context.Context, entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error] {
 	return one[entra.RiskyUser](f.errs["users"])
 }
+func (f fake) Agents(context.Context) ([]entra.RiskyAgent, error)       { return nil, nil }
+func (f fake) BetaPolicies(context.Context) ([]entra.PolicyName, error) { return nil, nil }
+
 func (f fake) RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error] {
 	return one[entra.RiskyServicePrincipal](f.errs["servicePrincipals"])
 }

@@ -16,6 +16,7 @@ const (
 	Baseline             Part = "baseline"             // compare the baseline with the tenant
 	TermsOfUse           Part = "termsOfUse"           // a policy of the baseline asks for terms of use
 	ServicePrincipals    Part = "servicePrincipals"    // report risky workload identities
+	Agents               Part = "agents"               // sweep.beta; its permission is in preview and has no id that is the same in every tenant
 	Logs                 Part = "logs"                 // sweep.logs: read the audit and sign-in logs
 	ServicePrincipalRisk Part = "servicePrincipalRisk" // enforcement.servicePrincipals
 	Dismiss              Part = "dismiss"              // enforcement.dismiss and enforcement.confirmCompromised

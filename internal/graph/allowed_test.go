@@ -47,14 +47,14 @@ func only(_ any, err error) error { return err }
 // Every call of the client is made, and whatever it sends besides plain reads is
 // of one of these forms; there is no form that no call needs.
 func TestEveryRequestThatCanBeSent(t *testing.T) {
-	sim, err := graphsim.New(graphsim.Options{Seed: 5, Users: 20, Detections: 40, Policies: 3, AppRestore: true})
+	sim, err := graphsim.New(graphsim.Options{Seed: 5, Users: 20, Detections: 40, Policies: 3, AppRestore: true, Beta: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(server.Close)
 	rec := &passing{}
-	c, err := New(Options{Endpoint: server.URL + "/v1.0", Credential: fixedToken{token: sim.Token()}, Transport: rec})
+	c, err := New(Options{Endpoint: server.URL + "/v1.0", Credential: fixedToken{token: sim.Token()}, Transport: rec, Beta: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +165,9 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		"Accounts":                   func(ctx context.Context) error { return only(c.Accounts(ctx, []entra.ID{risky.ID})) },
 		"Audits":                     func(ctx context.Context) error { return drain(c.Audits(ctx, entra.AuditQuery{})) },
 		"SignIns":                    func(ctx context.Context) error { return drain(c.SignIns(ctx, entra.SignInQuery{})) },
+		"Agents":                     func(ctx context.Context) error { return only(c.Agents(ctx)) },
+		"AgentDetections":            func(ctx context.Context) error { return only(c.AgentDetections(ctx)) },
+		"BetaPolicies":               func(ctx context.Context) error { return only(c.BetaPolicies(ctx)) },
 		"Identity":                   nil, "TokenRoles": nil, "SignedIn": nil, "DecodeDetections": nil, "Stats": nil, "ServerTime": nil,
 	}
 	order := []string{"CreateObject", "UpdateObject", "Object", "DeleteObject", "DeletedObjects", "DeletedObject", "RestoreObject"}

@@ -77,6 +77,11 @@ func (m *carrier) Intercept(pipeline kiota.Pipeline, index int, req *http.Reques
 	if err := c.within(req.URL); err != nil {
 		return refuse(err)
 	}
+	if c.betaRead(req.URL) {
+		if err := mayReadBeta(req); err != nil {
+			return refuse(err)
+		}
+	}
 	if err := c.allowed(req); err != nil {
 		return refuse(err)
 	}
@@ -202,6 +207,9 @@ func tameChallenge(resp *http.Response) {
 // within checks that a URL belongs to the service: the token goes nowhere
 // else.
 func (c *Client) within(u *url.URL) error {
+	if c.betaRead(u) {
+		return nil
+	}
 	clean := path.Clean(u.Path)
 	switch {
 	case u.User != nil, !strings.EqualFold(u.Scheme, c.base.Scheme), !strings.EqualFold(u.Host, c.base.Host),
@@ -215,6 +223,9 @@ func (c *Client) within(u *url.URL) error {
 // counted and paced. The second is left out where it is a person's name.
 func (c *Client) label(u *url.URL) string {
 	rest := strings.Trim(strings.TrimPrefix(u.Path, c.base.Path), "/")
+	if c.beta != nil {
+		rest = strings.Trim(strings.TrimPrefix("/"+rest, c.beta.Path), "/")
+	}
 	first, rest, _ := strings.Cut(rest, "/")
 	first, _, _ = strings.Cut(first, "(")
 	switch first {

@@ -32,6 +32,8 @@ type Options struct {
 	Scope string
 	// Cloud is global (also if empty), usgov, usgovdod or china.
 	Cloud string
+	// Beta lets what v1.0 does not show be read from the beta version.
+	Beta bool
 	// RequestsPerSecond is the rate that calls on /identityProtection and
 	// /identity are kept below; 0 means unpaced. The service allows one a
 	// second for all apps of a tenant together. The logs have a pace of their
@@ -70,6 +72,7 @@ type Client struct {
 	credential azcore.TokenCredential
 	scope      string
 	base       *url.URL
+	beta       *url.URL // nil: it is not read
 	cloud      string
 	gate       *gate
 	logs       *gate // of the logs, which have a rate of their own
@@ -134,6 +137,11 @@ func New(o Options) (*Client, error) {
 		userAgent: o.UserAgent, log: o.Logger, now: o.Now,
 		stats:    entra.RequestStats{ByPath: map[string]int{}},
 		handover: map[entra.ObjectKind]handedList{},
+	}
+	if o.Beta {
+		if c.beta, err = betaRoot(base); err != nil {
+			return nil, fmt.Errorf("graph: %w", err)
+		}
 	}
 	if c.retry.jitter == nil {
 		c.retry.jitter = rand.Float64

@@ -223,6 +223,10 @@ func rolesFor(method, path string) []string {
 	switch strings.ToLower(seg[0] + "/" + seg[1]) {
 	case "identityprotection/riskdetections", "identityprotection/serviceprincipalriskdetections":
 		return either("IdentityRiskEvent")
+	case "identityprotection/agentriskdetections":
+		return either("IdentityRiskEvent")
+	case "identityprotection/riskyagents":
+		return either("IdentityRiskyAgent")
 	case "identityprotection/riskyusers":
 		return either("IdentityRiskyUser")
 	case "identityprotection/riskyserviceprincipals":

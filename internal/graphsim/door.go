@@ -154,6 +154,9 @@ func (t *Tenant) answer(c *call) *answer {
 	}
 	version, rest, _ := strings.Cut(strings.TrimPrefix(c.url.EscapedPath(), "/"), "/")
 	path, problem := splitPath(t.withoutTenant(rest))
+	if problem == "" && t.opt.Beta && strings.EqualFold(version, "beta") {
+		version, path = "v1.0", append([]string{"beta"}, path...)
+	}
 	if problem == "" && !strings.EqualFold(version, "v1.0") {
 		problem = "Invalid version: " + version
 		if version == "" {

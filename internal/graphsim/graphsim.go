@@ -51,6 +51,9 @@ type Options struct {
 	// AppRestore lets applications restore deleted policies and locations, not
 	// persons alone.
 	AppRestore bool
+	// Beta lets lists of the beta version be read: agents at risk, and the policies
+	// that v1.0 hides.
+	Beta bool
 	// Faults is a fault script (YAML or JSON) and FaultsFile its name for
 	// messages.
 	Faults     []byte

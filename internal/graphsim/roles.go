@@ -13,6 +13,7 @@ func AllRoles() []string {
 		"GroupMember.ReadWrite.All",
 		"IdentityRiskEvent.Read.All",
 		"IdentityRiskEvent.ReadWrite.All",
+		"IdentityRiskyAgent.Read.All",
 		"IdentityRiskyServicePrincipal.Read.All",
 		"IdentityRiskyServicePrincipal.ReadWrite.All",
 		"IdentityRiskyUser.Read.All",

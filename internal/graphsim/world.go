@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/graphsim/auditlog"
+	"github.com/risksweep/risksweep/internal/graphsim/beta"
 	"github.com/risksweep/risksweep/internal/graphsim/conditionalaccess"
 	"github.com/risksweep/risksweep/internal/graphsim/directory"
 	"github.com/risksweep/risksweep/internal/graphsim/generate"
@@ -18,12 +19,16 @@ func build(opt Options, born time.Time, now func() time.Time) (*parts, error) {
 	access := conditionalaccess.New(t, people, now, conditionalaccess.Options{Lag: opt.Lag, Cloud: opt.Cloud, License: opt.License})
 	people.Guard(access.Enforced)
 	log := auditlog.New(t, access, risks, people.SecurityDefaults, auditlog.Options{Delay: opt.AuditDelay, License: opt.License, SignIns: opt.SignIns, Seed: opt.Seed, Born: born})
+	workloads := []workload{{name: "directory", Workload: people}, {name: "risk", Workload: risks}, {name: "conditionalAccess", Workload: access}, {name: "auditLog", Workload: log, late: true}}
+	if opt.Beta {
+		workloads = append(workloads, workload{name: "beta", Workload: beta.New(opt.Seed, born, access)})
+	}
 	return &parts{
 		identity: identity{
 			tenantID: t.ID, domains: []string{t.Domain, t.InitialDomain},
 			clientID: t.Client.AppID, clientSecret: t.Client.Secret, principalID: t.Client.ObjectID, clientName: t.Client.DisplayName,
 		},
-		workloads: []workload{{name: "directory", Workload: people}, {name: "risk", Workload: risks}, {name: "conditionalAccess", Workload: access}, {name: "auditLog", Workload: log, late: true}},
+		workloads: workloads,
 		risk:      outside{risks}, people: people, audit: log,
 	}, nil
 }

@@ -45,7 +45,10 @@ type pageModel struct {
 	Reach      *reachModel           // nil: nobody was judged by the policies
 	SPs        []servicePrincipalRow // whose risk is open
 	ClosedSPs  []servicePrincipalRow
-	LeftOut    int
+	// RiskyAgents are those whose risk is open.
+	RiskyAgents   []entra.RiskyAgent
+	SkippedAgents string
+	LeftOut       int
 
 	// Skipped parts: why nothing was compared with a baseline, or decided.
 	SkippedBaseline, SkippedTriage, SkippedCoverage, SkippedPrincipals string
@@ -91,6 +94,9 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 		if why, ok := strings.CutPrefix(s, "coverage: "); ok {
 			m.SkippedCoverage = why
 		}
+		if why, ok := strings.CutPrefix(s, "agents: "); ok {
+			m.SkippedAgents = why
+		}
 		if why, ok := strings.CutPrefix(s, "servicePrincipals: "); ok {
 			m.SkippedPrincipals = why
 		}
@@ -114,6 +120,17 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 			m.SPs = append(m.SPs, sp)
 		} else {
 			m.ClosedSPs = append(m.ClosedSPs, sp)
+		}
+	}
+	if r.Beta != nil {
+		for _, raw := range r.Beta.Agents {
+			var a entra.RiskyAgent
+			if err := json.Unmarshal(raw, &a); err != nil {
+				return nil, err
+			}
+			if a.RiskState.Open() {
+				m.RiskyAgents = append(m.RiskyAgents, a)
+			}
 		}
 	}
 	m.Reach = reachOf(x.Reached)

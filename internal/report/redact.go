@@ -116,11 +116,11 @@ func looksLikeIP(s string) bool {
 
 // personal are the members whose text names or places a person.
 var personal = map[string]bool{"userPrincipalName": true, "userDisplayName": true, "ipAddress": true, "displayName": true,
-	"initiatedBy": true, "servicePrincipalDisplayName": true}
+	"initiatedBy": true, "servicePrincipalDisplayName": true, "agentDisplayName": true}
 
 // dropped are the members that hold such text in forms that cannot be redacted
 // word by word.
-var dropped = map[string]bool{"additionalInfo": true, "geoCoordinates": true, "city": true, "state": true}
+var dropped = map[string]bool{"additionalInfo": true, "geoCoordinates": true, "city": true, "state": true, "riskEvidence": true}
 
 // document redacts a document of Graph, whatever members it has: those that
 // are known to name or place a person, and names, UPNs and addresses within

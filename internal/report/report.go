@@ -65,14 +65,16 @@ type Report struct {
 	Exceptions        []plan.Exempt      `json:"exceptions"`
 	Unexplained       []plan.Unexplained `json:"unexplained"`
 	ServicePrincipals []json.RawMessage  `json:"servicePrincipals"`
-	Difference        *Difference        `json:"difference"`
-	Skipped           []string           `json:"skipped"`
-	Warnings          []string           `json:"warnings"`
-	Errors            []Problem          `json:"errors"`
-	Timings           []Timing           `json:"timings"`
-	Requests          Requests           `json:"requests"`
-	Previous          string             `json:"previousRun,omitempty"`
-	Breakdown         *Tally             `json:"breakdown,omitempty"`
+	// Beta is what only the beta version shows; absent unless it is read.
+	Beta       *Beta       `json:"beta,omitempty"`
+	Difference *Difference `json:"difference"`
+	Skipped    []string    `json:"skipped"`
+	Warnings   []string    `json:"warnings"`
+	Errors     []Problem   `json:"errors"`
+	Timings    []Timing    `json:"timings"`
+	Requests   Requests    `json:"requests"`
+	Previous   string      `json:"previousRun,omitempty"`
+	Breakdown  *Tally      `json:"breakdown,omitempty"`
 	// BreakGlass are what break-glass accounts did, and what was done to them,
 	// since the last complete run.
 	BreakGlass []GlassEvent `json:"breakGlass,omitempty"`
@@ -81,6 +83,17 @@ type Report struct {
 	BreakGlassTests []GlassTest `json:"breakGlassTests,omitempty"`
 	// Promotions are the policies on their way from report-only to enabled.
 	Promotions []PolicyRow `json:"promotions,omitempty"`
+}
+
+// Beta is what of a tenant only Graph's beta version shows. Nothing is decided by
+// it, and nothing of it is written.
+type Beta struct {
+	// Agents are the agents at risk or once at risk, AgentDetections what was
+	// detected of them, as Graph sent it; absent if they could not be read.
+	Agents          []json.RawMessage `json:"agents,omitzero"`
+	AgentDetections []json.RawMessage `json:"agentDetections,omitzero"`
+	// HiddenPolicies are the Conditional Access policies that v1.0 leaves out.
+	HiddenPolicies []entra.PolicyName `json:"hiddenPolicies,omitzero"`
 }
 
 // The parts of a tenant that Coverage and Difference speak of.

@@ -46,7 +46,7 @@ func (s *Sweeper) source(log *slog.Logger) gather.Source {
 		n.Progress = silent{}
 	}
 	return gather.Source{Reader: s.Reader, Triage: s.Triage, Baseline: s.Baseline, Exceptions: s.Exceptions, TenantID: s.TenantID,
-		Lookback: s.Settings.Lookback, Overlap: s.Settings.Overlap, FullEvery: s.Settings.FullEvery, ServicePrincipals: s.Settings.ServicePrincipals,
+		Lookback: s.Settings.Lookback, Overlap: s.Settings.Overlap, FullEvery: s.Settings.FullEvery, ServicePrincipals: s.Settings.ServicePrincipals, Beta: s.Settings.Beta,
 		Coverage: s.Settings.Coverage, AccessReader: s.Access,
 		Now: s.Now, Log: log, Notes: n}
 }

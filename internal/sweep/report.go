@@ -59,6 +59,10 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 		rep.ServicePrincipals = r.rows.principals.Shown()
 		r.res.Workloads = r.rows.principals.Waiting()
 	}
+	var betaErr error
+	if rep.Beta, betaErr = r.beta(); betaErr != nil {
+		return rep, betaErr
+	}
 	for _, err := range append(append([]error(nil), r.notes.Errors...), r.res.Err) {
 		if err != nil {
 			rep.Errors = append(rep.Errors, problemOf(err, r.Output.Redaction))

@@ -60,6 +60,8 @@ type Settings struct {
 	// ServicePrincipals is "auto" (read them where licensed), "true" or
 	// "false".
 	ServicePrincipals string
+	// Beta says that agents and hidden policies are read from the beta version.
+	Beta bool
 	// Coverage is whom a sweep judges by the live policies: auto, full, risky, or
 	// off, which is what an empty one means.
 	Coverage          string

@@ -32,6 +32,10 @@ type Reader interface {
 	// ServicePrincipals reads what the directory says of workload identities; one
 	// that does not exist is left out.
 	ServicePrincipals(context.Context, []entra.ID) (map[entra.ID]entra.ServicePrincipal, error)
+	// Agents, AgentDetections and BetaPolicies read from the beta version.
+	Agents(context.Context) ([]entra.RiskyAgent, error)
+	AgentDetections(context.Context) ([]entra.AgentDetection, error)
+	BetaPolicies(context.Context) ([]entra.PolicyName, error)
 	Resolve(context.Context, []entra.Ref) (entra.Names, error)
 	Identify(context.Context, []entra.Ref) (entra.Names, error)
 	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
@@ -73,6 +77,8 @@ type Source struct {
 	// ServicePrincipals if "true", or "auto" and the tenant is licensed.
 	Lookback, Overlap, FullEvery time.Duration
 	ServicePrincipals            string
+	// Beta reads agents and hidden policies.
+	Beta bool
 	// Coverage says whom to judge by the live policies, and AccessReader reads
 	// what that takes.
 	Coverage     string
@@ -137,6 +143,8 @@ type Snapshot struct {
 	PartsRead         []string
 	Complete          bool
 	ServicePrincipals []ServicePrincipal
+	// Beta is what was read from the beta version; nil if that was not asked for.
+	Beta *Beta
 	// Changed are the users with an action whose risk changed while it was read.
 	Changed []entra.ID
 	Live    drift.Live
@@ -197,6 +205,9 @@ func (r *reading) sweep(ctx context.Context, judge Judge, principal JudgePrincip
 	}
 	if err := r.Notes.Timed("servicePrincipals", func() error { return r.readServicePrincipals(ctx) }); err != nil {
 		return fmt.Errorf("reading risky service principals: %w", err)
+	}
+	if err := r.readBeta(ctx); err != nil {
+		return fmt.Errorf("reading from the beta version: %w", err)
 	}
 	if err := r.Notes.Timed("directory", func() error { return r.readDirectory(ctx) }); err != nil {
 		return fmt.Errorf("resolving names: %w", err)
