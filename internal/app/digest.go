@@ -9,8 +9,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/fleet"
 	"github.com/risksweep/risksweep/internal/notice"
+	"github.com/risksweep/risksweep/internal/report"
 )
 
 // digest gathers the notices of many runs.
@@ -52,6 +54,7 @@ func (a *App) tellAll(ctx context.Context, events []notice.Event, f fleet.Fleet)
 	for i, s := range f.Tenants {
 		rank[s.Tenant] = i
 	}
+	events = append(slices.Clone(events), unswept(a.FleetOnly(f, a.Config.Tenants).Tenants, events)...)
 	slices.SortStableFunc(events, func(x, y notice.Event) int { return rank[x.Tenant] - rank[y.Tenant] })
 	var g errgroup.Group
 	for _, n := range a.Config.Notices {
@@ -69,6 +72,7 @@ func (a *App) tellAll(ctx context.Context, events []notice.Event, f fleet.Fleet)
 			e = of[0]
 		default:
 			e = notice.Digest(of)
+			e.Tenant, e.Summary = digestOf(n, of, f, a.Config.Tenants)
 			e.Report = strings.TrimSuffix(a.Store.URL(), "/") + "/" + fleet.Page
 			for _, c := range f.Campaigns {
 				if within := slices.DeleteFunc(slices.Clone(c.Tenants), func(t string) bool { return !slices.Contains(e.Tenants, t) }); len(within) > 1 {
@@ -79,4 +83,32 @@ func (a *App) tellAll(ctx context.Context, events []notice.Event, f fleet.Fleet)
 		g.Go(func() error { a.post(ctx, n, e); return nil })
 	}
 	_ = g.Wait() // nothing of it fails a run
+}
+
+// unswept are notices of the tenants that nothing has swept for too long, and of
+// which no run tells.
+func unswept(list []fleet.Summary, told []notice.Event) []notice.Event {
+	var out []notice.Event
+	for _, s := range list {
+		if !s.NotSweptSince.IsZero() && !slices.ContainsFunc(told, func(e notice.Event) bool { return e.Tenant == s.Tenant }) {
+			out = append(out, notice.Event{Tenant: s.Tenant, Mode: s.Mode, Status: "missed", Facts: []string{s.What()}, At: s.NotSweptSince})
+		}
+	}
+	return out
+}
+
+// digestOf says of how many tenants of a webhook a digest speaks, and how they are:
+// also of those that gave no reason to tell of them.
+func digestOf(n config.Notice, events []notice.Event, f fleet.Fleet, tenants []config.Tenant) (who, summary string) {
+	var of []string
+	for _, t := range tenants {
+		if len(n.Tenants) == 0 || slices.Contains(n.Tenants, t.Name) {
+			of = append(of, t.Name)
+		}
+	}
+	list := fleet.Only(f.Tenants, of)
+	if len(list) < len(events) { // the fleet is not known
+		return report.Number(len(events), "tenant"), ""
+	}
+	return report.Number(len(list), "tenant"), fleet.Headline(list)
 }

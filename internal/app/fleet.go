@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/baseline/drift"
@@ -17,6 +16,7 @@ import (
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/runs"
+	"github.com/risksweep/risksweep/internal/schedule"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
@@ -168,18 +168,36 @@ func (a *App) FleetOf(ctx context.Context, tenants []config.Tenant) (fleet.Fleet
 	if err := fleet.Publish(ctx, a.Store, f); err != nil {
 		return f, err
 	}
-	var list []fleet.Summary
-	for _, s := range f.Tenants {
-		if slices.ContainsFunc(tenants, func(t config.Tenant) bool { return t.Name == s.Tenant }) {
-			list = append(list, s)
-		}
-	}
-	return fleet.Of(list, f.At), nil
+	return a.FleetOnly(f, tenants), nil
+}
+
+// FleetOnly gives these tenants of a fleet.
+func (a *App) FleetOnly(f fleet.Fleet, tenants []config.Tenant) fleet.Fleet {
+	view := a.view()
+	view.At = f.At
+	return fleet.Of(fleet.Only(f.Tenants, names(tenants)), view)
 }
 
 // Fleet puts together what the last runs over all tenants of the store found.
 func (a *App) Fleet(ctx context.Context) (fleet.Fleet, error) {
-	return fleet.Read(ctx, a.Store, a.opt.Now())
+	return fleet.Read(ctx, a.Store, a.view())
+}
+
+// view knows which tenants there are, and how often each should be swept.
+func (a *App) view() fleet.View {
+	v := fleet.View{At: a.opt.Now(), Tenants: append(names(a.Config.Tenants), names(a.Config.Others)...)}
+	if s, err := schedule.Parse(a.Config.Schedule.Cron, a.Config.Schedule.TimeZone); err == nil && a.Config.Schedule.Cron != "" {
+		v.Next = s.Next
+	}
+	return v
+}
+
+func names(tenants []config.Tenant) []string {
+	out := make([]string, 0, len(tenants))
+	for _, t := range tenants {
+		out = append(out, t.Name)
+	}
+	return out
 }
 
 // PublishFleet writes fleet/index.html and fleet/fleet.json.

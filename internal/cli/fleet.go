@@ -95,6 +95,9 @@ func (c *command) reportFleet(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if len(c.tenants) > 0 {
+		f = a.FleetOnly(f, a.Config.Tenants)
+	}
 	switch form {
 	case "json":
 		return printJSON(c.data(), f)
@@ -138,8 +141,7 @@ func (c *command) printFleet(f fleet.Fleet) {
 		}
 		last := "never"
 		if !s.LastSuccess.IsZero() {
-			last = f.At.Sub(s.LastSuccess).Truncate(time.Minute).String()
-			last = strings.TrimSuffix(last, "0s") + " ago"
+			last = fleet.AgeWords(s.LastSuccess, f.At) + " ago"
 			if f.At.Sub(s.LastSuccess) < time.Minute {
 				last = "now"
 			}

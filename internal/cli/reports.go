@@ -261,7 +261,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 			continue
 		}
 		if v.Runs == 0 && len(v.Incomplete) == 0 {
-			known, err := fleet.Read(cmd.Context(), a.Ledger(t.Name).Store(), c.Now())
+			known, err := fleet.Read(cmd.Context(), a.Ledger(t.Name).Store(), fleet.View{At: c.Now()})
 			if err != nil {
 				return err
 			}

@@ -130,7 +130,7 @@ func numbersOf(a *app.App) func(context.Context) (map[string]daemon.Numbers, err
 		f, err := a.Fleet(ctx)
 		out := map[string]daemon.Numbers{}
 		for _, s := range f.Tenants {
-			n := daemon.Numbers{Trouble: s.Trouble(), Unread: s.Numbers == nil}
+			n := daemon.Numbers{Trouble: s.Trouble(), LastSuccess: s.LastSuccess, Unread: s.Numbers == nil, CampaignUsers: s.CampaignUsers()}
 			if s.Numbers != nil {
 				n.AtRisk, n.NeedsPerson, n.BeyondSLA, n.Drift = s.Numbers.AtRisk, s.Numbers.NeedsPerson, s.Numbers.BeyondSLA, s.Numbers.Drift
 			}

@@ -79,7 +79,12 @@ type Options struct {
 // Numbers are what the last run that read a whole tenant counted.
 type Numbers struct {
 	AtRisk, NeedsPerson, BeyondSLA, Drift int
-	// Trouble says that the last run did not do all it should, or may not write.
+	// CampaignUsers are those of the largest campaign.
+	CampaignUsers int
+	// LastSuccess is the end of the last run that did all it should.
+	LastSuccess time.Time
+	// Trouble says that the last run did not do all it should, may not write, or is
+	// too long ago.
 	Trouble bool
 	// Unread says that no run has read the whole tenant yet.
 	Unread bool

@@ -41,7 +41,7 @@ type metrics struct {
 var (
 	successAt  = prometheus.NewDesc("risksweep_last_success_timestamp_seconds", "End of the last run that succeeded; 0 if there was none.", []string{"tenant"}, nil)
 	successAge = prometheus.NewDesc("risksweep_last_success_age_seconds", "Age of the last run that succeeded; +Inf if there was none.", []string{"tenant"}, nil)
-	trouble    = prometheus.NewDesc("risksweep_in_trouble", "1 if the tenant's last run did not do all it should, or may not write.", []string{"tenant"}, nil)
+	trouble    = prometheus.NewDesc("risksweep_in_trouble", "1 if the tenant's last run did not do all it should, may not write, or is too long ago.", []string{"tenant"}, nil)
 	overdue    = prometheus.NewDesc("risksweep_exceptions_overdue", "Users whom exceptions keep out of policies though they are over, each policy counted.", []string{"tenant"}, nil)
 )
 
@@ -52,6 +52,7 @@ var numbers = []struct {
 }{
 	{prometheus.NewDesc("risksweep_at_risk_users", "Users at risk, at the last run that read the whole tenant.", []string{"tenant"}, nil), func(n Numbers) int { return n.AtRisk }},
 	{prometheus.NewDesc("risksweep_needs_person_users", "Users whom no rule settles, at the last run that read the whole tenant.", []string{"tenant"}, nil), func(n Numbers) int { return n.NeedsPerson }},
+	{prometheus.NewDesc("risksweep_campaign_users", "Users of the largest group whose risk belongs together, at the last run that read the whole tenant; 0 without one.", []string{"tenant"}, nil), func(n Numbers) int { return n.CampaignUsers }},
 	{prometheus.NewDesc("risksweep_beyond_sla_users", "Those of them who wait for longer than report.sla allows.", []string{"tenant"}, nil), func(n Numbers) int { return n.BeyondSLA }},
 	{prometheus.NewDesc("risksweep_drifted_objects", "Policies and locations that are not as the baseline says, at the last run that read the whole tenant.", []string{"tenant"}, nil), func(n Numbers) int { return n.Drift }},
 }
@@ -143,6 +144,7 @@ func (m *metrics) stored(ch chan<- prometheus.Metric) {
 				if !known {
 					continue
 				}
+				m.succeeded(t, n.LastSuccess)
 				ill := 0.0
 				if n.Trouble {
 					ill = 1
@@ -204,6 +206,15 @@ func (m *metrics) end(o runs.Order, res *runs.Result, err error, now time.Time) 
 // openPrefix begins the counts of users with open risk of one level.
 const openPrefix = "usersOpen."
 
+// succeeded keeps the end of a run that succeeded, unless a later one is known.
+func (m *metrics) succeeded(tenant string, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at.After(m.success[tenant]) {
+		m.success[tenant] = at
+	}
+}
+
 // countsOpen reports whether a run has read the open risk of the tenant as a
 // whole: an order, and a run that failed before, has not.
 func countsOpen(counts map[string]int) bool {
@@ -244,10 +255,8 @@ func (m *metrics) recall(ctx context.Context, b Book, tenant string) error {
 	if err != nil {
 		return err
 	}
+	m.succeeded(tenant, last)
 	m.mu.Lock()
-	if last.After(m.success[tenant]) {
-		m.success[tenant] = last
-	}
 	_, shown := m.levels[tenant+"/high"]
 	m.mu.Unlock()
 	list, err := b.Runs(ctx, tenant, 10)

@@ -43,6 +43,14 @@ type Summary struct {
 	// Trend is the number of users with open risk in the last runs, the oldest
 	// first.
 	Trend []Point `json:"trend,omitempty"`
+
+	// NotSweptSince is the last success where two runs should have succeeded since
+	// then, NotConfigured that the tenant is not in the configuration of whoever
+	// looks. Both are of the time of looking, and not stored with the tenant.
+	NotSweptSince time.Time `json:"notSweptSince,omitzero"`
+	NotConfigured bool      `json:"notConfigured,omitempty"`
+
+	past bool // not configured, and nothing sweeps it
 }
 
 // Numbers are what one run has counted.
@@ -117,13 +125,15 @@ func (s Summary) After(before Summary) Summary {
 }
 
 // Trouble reports whether the last run did not do all it should, or may not
-// write.
-func (s Summary) Trouble() bool { return s.Status != "succeeded" || s.Hold || len(s.Failures) > 0 }
+// write, or is too long ago.
+func (s Summary) Trouble() bool {
+	return !s.past && (s.Status != "succeeded" || s.Hold || len(s.Failures) > 0 || !s.NotSweptSince.IsZero())
+}
 
 // NeedsSomebody reports whether a person should look at the tenant.
 func (s Summary) NeedsSomebody() bool {
 	n := s.numbers()
-	return s.Trouble() || len(s.Campaigns) > 0 || n.NeedsPerson > 0 || n.ServicePrincipals > 0 || n.Drift > 0
+	return s.Trouble() || !s.past && (len(s.Campaigns) > 0 || n.NeedsPerson > 0 || n.ServicePrincipals > 0 || n.Drift > 0)
 }
 
 func (s Summary) numbers() Numbers {
@@ -134,13 +144,20 @@ func (s Summary) numbers() Numbers {
 }
 
 // severity puts the ends of runs in order.
-var severity = map[string]int{"failed": 6, "refused": 5, "partial": 4, "cancelled": 3, "succeeded": 0}
+var severity = map[string]int{"failed": 7, "refused": 6, "partial": 4, "cancelled": 3, "succeeded": 0}
+
+// notSwept is the place of those without a success for too long.
+const notSwept = 5
 
 func (s Summary) severity() int {
 	rank, known := severity[s.Status]
 	switch {
+	case s.past:
+		return -1
 	case !known:
 		return severity["failed"]
+	case rank < notSwept && !s.NotSweptSince.IsZero():
+		return notSwept
 	case rank == 0 && (s.Hold || len(s.Failures) > 0):
 		return 2
 	case rank == 0 && len(s.Campaigns) > 0:
@@ -149,20 +166,34 @@ func (s Summary) severity() int {
 	return rank
 }
 
-// Worst orders summaries: runs that failed first, then those that were refused
-// or ended in part, then campaigns, then by how many wait too long, wait at
-// all, are at risk.
+// Worst orders summaries: runs that failed first, then those that were refused,
+// those not swept for too long, those that ended in part, then campaigns by
+// their users, then by how many wait too long, wait at all, are at risk.
 func Worst(a, b Summary) int {
 	m, n := a.numbers(), b.numbers()
-	return cmp.Or(b.severity()-a.severity(), n.BeyondSLA-m.BeyondSLA, n.NeedsPerson-m.NeedsPerson, n.AtRisk-m.AtRisk, n.Drift-m.Drift,
+	return cmp.Or(b.severity()-a.severity(), b.CampaignUsers()-a.CampaignUsers(), n.BeyondSLA-m.BeyondSLA, n.NeedsPerson-m.NeedsPerson, n.AtRisk-m.AtRisk, n.Drift-m.Drift,
 		strings.Compare(a.Tenant, b.Tenant))
 }
 
 // What says in a few words what a person should know of a tenant first.
 func (s Summary) What() string {
+	what := s.what()
+	if !s.NotConfigured {
+		return what
+	}
+	return strings.TrimSuffix("no longer configured; "+what, "; ")
+}
+
+func (s Summary) what() string {
 	switch {
 	case len(s.Failures) > 0:
-		return s.Failures[0].Kind + ": " + s.Failures[0].Text
+		what := s.Failures[0].Kind + ": " + s.Failures[0].Text
+		if !s.NotSweptSince.IsZero() {
+			what = s.unsweptText() + "; " + what
+		}
+		return what
+	case !s.NotSweptSince.IsZero():
+		return s.unsweptText()
 	case s.Hold:
 		return "HOLD: nothing is written"
 	case len(s.Campaigns) > 0:
@@ -213,8 +244,11 @@ type Common struct {
 const maxCommon = 50
 
 // Of puts summaries together, the worst first.
-func Of(list []Summary, at time.Time) Fleet {
-	f := Fleet{SchemaVersion: SchemaVersion, At: at.UTC(), Tenants: slices.Clone(list), Campaigns: []Common{}}
+func Of(list []Summary, view View) Fleet {
+	f := Fleet{SchemaVersion: SchemaVersion, At: view.At.UTC(), Tenants: slices.Clone(list), Campaigns: []Common{}}
+	for i := range f.Tenants {
+		f.Tenants[i] = view.of(f.Tenants[i])
+	}
 	slices.SortFunc(f.Tenants, Worst)
 	if f.Tenants == nil {
 		f.Tenants = []Summary{}

@@ -48,7 +48,7 @@ func fifty() []fleet.Summary {
 }
 
 func TestTheWorstComesFirst(t *testing.T) {
-	f := fleet.Of(fifty(), at)
+	f := fleet.Of(fifty(), fleet.View{At: at})
 	var got []string
 	for _, s := range f.Tenants[:4] {
 		got = append(got, s.Tenant+" "+s.What())
@@ -95,7 +95,7 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			f, err := fleet.Read(ctx, store, at)
+			f, err := fleet.Read(ctx, store, fleet.View{At: at})
 			if err == nil {
 				err = fleet.Publish(ctx, store, f)
 			}
@@ -108,7 +108,7 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 	if err := store.Put(ctx, "fleet/tenants/broken.json", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	f, err := fleet.Read(ctx, store, at)
+	f, err := fleet.Read(ctx, store, fleet.View{At: at})
 	if err != nil || len(f.Tenants) != 21 || f.Tenants[0].Tenant != "broken" || !f.Tenants[0].Trouble() {
 		t.Fatalf("%d tenants, %v", len(f.Tenants), err)
 	}
@@ -141,7 +141,7 @@ func TestFleetMeetsTheSchema(t *testing.T) {
 	gaps := 3
 	list[0].Numbers.CoverageGaps, list[0].Hold, list[0].Trend = &gaps, true, []fleet.Point{{At: at, Open: 2}}
 	list[1].Numbers = nil
-	for _, f := range []fleet.Fleet{fleet.Of(list, at), fleet.Of(nil, at)} {
+	for _, f := range []fleet.Fleet{fleet.Of(list, fleet.View{At: at}), fleet.Of(nil, fleet.View{At: at})} {
 		text, err := json.Marshal(f)
 		if err != nil {
 			t.Fatal(err)
@@ -162,10 +162,10 @@ func TestPage(t *testing.T) {
 	list := fifty()
 	list[5].Trend = []fleet.Point{{At: at, Open: 1}, {At: at, Open: 4}}
 	var inStore, inAPI bytes.Buffer
-	if err := fleet.WriteHTML(&inStore, fleet.Of(list, at), fleet.InStore); err != nil {
+	if err := fleet.WriteHTML(&inStore, fleet.Of(list, fleet.View{At: at}), fleet.InStore); err != nil {
 		t.Fatal(err)
 	}
-	if err := fleet.WriteHTML(&inAPI, fleet.Of(list, at), fleet.InAPI); err != nil {
+	if err := fleet.WriteHTML(&inAPI, fleet.Of(list, fleet.View{At: at}), fleet.InAPI); err != nil {
 		t.Fatal(err)
 	}
 	page := inStore.String()

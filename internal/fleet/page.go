@@ -50,7 +50,7 @@ func relative(up, path string) string {
 
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("fleet").Funcs(template.FuncMap{
-		"points": points, "few": few,
+		"points": points, "few": few, "tenants": tenants,
 		"when": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 		"stamp": func(t time.Time) int64 {
 			if t.IsZero() {
@@ -84,7 +84,7 @@ func WriteHTML(w io.Writer, f Fleet, link Link) error {
 	}
 	rows := make([]row, len(f.Tenants))
 	for i, s := range f.Tenants {
-		rows[i] = row{Summary: s, N: s.numbers(), Link: link(s), Rank: i, Age: ageWords(s.LastSuccess, f.At)}
+		rows[i] = row{Summary: s, N: s.numbers(), Link: link(s), Rank: i, Age: AgeWords(s.LastSuccess, f.At)}
 	}
 	first := min(len(f.Campaigns), firstCommon)
 	return t.Execute(w, map[string]any{"F": f, "Rows": rows, "First": f.Campaigns[:first], "More": f.Campaigns[first:],
@@ -101,20 +101,6 @@ func few(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:fewNames], ", "), len(names)-fewNames)
 	}
 	return strings.Join(names, ", ")
-}
-
-// ageWords says how long ago something was.
-func ageWords(then, now time.Time) string {
-	d := now.Sub(then)
-	switch {
-	case then.IsZero():
-		return "never"
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(max(d, 0).Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 // points draws a trend as the points of a line, 80 wide and 16 high; empty with

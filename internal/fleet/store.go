@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -59,7 +58,7 @@ func Put(ctx context.Context, store blobstore.Store, s Summary) error {
 
 // Read puts the summaries of a store together. One that is damaged is named as
 // a tenant that failed: it is not left out.
-func Read(ctx context.Context, store blobstore.Store, at time.Time) (Fleet, error) {
+func Read(ctx context.Context, store blobstore.Store, view View) (Fleet, error) {
 	var names []string
 	for file, err := range store.List(ctx, folder) {
 		if err != nil {
@@ -99,7 +98,7 @@ func Read(ctx context.Context, store blobstore.Store, at time.Time) (Fleet, erro
 			all = append(all, *s)
 		}
 	}
-	return Of(all, at), nil
+	return Of(all, view), nil
 }
 
 // Publish writes the page and fleet.json. Of two that publish at once the last

@@ -23,7 +23,7 @@ func Digest(events []Event) Event {
 			d.Status = e.Status
 		}
 		var said []string
-		if e.Status != "succeeded" {
+		if e.Status != "succeeded" && (len(e.Facts) == 0 || !strings.HasPrefix(e.Facts[0], e.Status+": ")) {
 			said = append(said, e.Status)
 		}
 		switch n := len(e.People); {

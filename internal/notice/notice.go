@@ -20,8 +20,10 @@ type Event struct {
 	Tenant        string `json:"tenant"`
 	// Tenants are those that a digest speaks of.
 	Tenants []string `json:"tenants,omitempty"`
-	Run     string   `json:"run,omitempty"`
-	Mode    string   `json:"mode,omitempty"`
+	// Summary says of a digest how many tenants are in what state.
+	Summary string `json:"summary,omitempty"`
+	Run     string `json:"run,omitempty"`
+	Mode    string `json:"mode,omitempty"`
 	// Kind is sweep, order or destroy; Order says in words what a person
 	// ordered.
 	Kind  string `json:"kind,omitempty"`
@@ -117,6 +119,9 @@ func clip(s string) string {
 }
 
 func (e Event) title() string {
+	if e.Summary != "" {
+		return clip("risksweep: " + e.Summary)
+	}
 	what := e.Status
 	switch {
 	case e.Order != "":
