@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -52,6 +51,14 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 	if err := emptyOrOurs(out); err != nil {
 		return usageError{err}
 	}
+	begun := false
+	defer func() {
+		if begun {
+			if err := recordDemo(out); err != nil {
+				c.log.Warn("what the demo wrote is not recorded; a further one will ask for another folder", "error", err)
+			}
+		}
+	}()
 	simCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ready, ended := make(chan graphsim.Ready, 1), make(chan error, 1)
 	go func() {
@@ -68,6 +75,7 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 	fmt.Fprintf(c.Out, "A simulated tenant with %s and %s answers at %s\n", report.Number(opt.Users, "user"), report.Number(opt.Detections, "risk detection"), at.Graph)
 
 	dir := filepath.Join(out, "configuration")
+	begun = true
 	if err := writeExample(dir); err != nil {
 		return fmt.Errorf("writing the example configuration: %w", err)
 	}
@@ -170,30 +178,6 @@ func mustRel(base, path string) string {
 		return path
 	}
 	return rel
-}
-
-// emptyOrOurs refuses a folder that holds something else than a demo.
-func emptyOrOurs(out string) error {
-	entries, err := os.ReadDir(out)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	if _, err := os.Stat(filepath.Join(out, "configuration", "risksweep.yaml")); err != nil {
-		return fmt.Errorf("--out %s holds other files; name an empty folder", out)
-	}
-	// An earlier demo's tenant is gone, and with it what its state speaks of.
-	for _, name := range []string{"configuration", "contoso"} {
-		if err := os.RemoveAll(filepath.Join(out, name)); err != nil {
-			return fmt.Errorf("--out: %w", err)
-		}
-	}
-	return nil
 }
 
 // writeExample lays the shipped example configuration out, with the demo's own
