@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -16,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/doctor"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/schedule"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/zones"
@@ -37,7 +41,7 @@ Exits 0 if nothing is broken, 12 if sign-in or permission is, else 1.`,
 }
 
 func (c *command) doctor(cmd *cobra.Command) error {
-	form, err := c.form("table", "json")
+	form, err := c.form("table", "wide", "json")
 	if err != nil {
 		return err
 	}
@@ -55,12 +59,27 @@ func (c *command) doctor(cmd *cobra.Command) error {
 	} else {
 		checks = append(checks, c.checkStore(ctx, a)...)
 	}
-	for _, t := range cfg.Tenants {
-		overdue = append(overdue, checkOverdue(ctx, a, t)...)
-		checks = append(checks, c.examine(ctx, a, t)...)
+	examined, late := make([][]doctor.Check, len(cfg.Tenants)), make([][]doctor.Check, len(cfg.Tenants))
+	var g errgroup.Group
+	g.SetLimit(doctorsAtWork) // one that does not answer keeps no other waiting
+	for i, t := range cfg.Tenants {
+		g.Go(func() error {
+			late[i], examined[i] = checkOverdue(ctx, a, t), c.examine(ctx, a, t)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i := range cfg.Tenants {
+		overdue, checks = append(overdue, late[i]...), append(checks, examined[i]...)
 	}
 	checks = append(overdue, checks...)
-	if err := c.printChecks(form, checks); err != nil {
+	shown := checks
+	if form == "table" && len(cfg.Tenants) > app.FewTenants {
+		shown = worstChecks(checks)
+	}
+	if err := c.printChecks(form, shown); err != nil {
 		return err
 	}
 	code := ExitDone
@@ -79,6 +98,55 @@ func (c *command) doctor(cmd *cobra.Command) error {
 		return exitError{code: code}
 	}
 	return nil
+}
+
+// doctorsAtWork is how many tenants are looked at side by side.
+const doctorsAtWork = 16
+
+// worstChecks are the checks of many tenants for a person: those of the whole
+// configuration, then of each tenant what is not in order, the worst tenant first,
+// and one line of each that is.
+func worstChecks(checks []doctor.Check) []doctor.Check {
+	type tally struct{ fails, warns, all int }
+	of, order := map[string]*tally{}, []string{}
+	var out []doctor.Check
+	for _, k := range checks {
+		if k.Tenant == "" {
+			out = append(out, k)
+			continue
+		}
+		n := of[k.Tenant]
+		if n == nil {
+			n = &tally{}
+			of[k.Tenant] = n
+			order = append(order, k.Tenant)
+		}
+		n.all++
+		switch k.Status {
+		case doctor.Fail:
+			n.fails++
+		case doctor.Warn:
+			n.warns++
+		}
+	}
+	slices.SortStableFunc(order, func(a, b string) int {
+		return cmp.Or(of[b].fails-of[a].fails, of[b].warns-of[a].warns)
+	})
+	for _, t := range order {
+		n := of[t]
+		if n.fails+n.warns == 0 {
+			out = append(out, doctor.Check{Tenant: t, Name: "all", Status: doctor.OK, Detail: report.Number(n.all, "check") + ", nothing to mend; -o wide shows them"})
+			continue
+		}
+		for _, status := range []doctor.Status{doctor.Fail, doctor.Warn} {
+			for _, k := range checks {
+				if k.Tenant == t && k.Status == status {
+					out = append(out, k)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // checkOverdue names the exceptions that are over and were not taken back.
@@ -273,7 +341,7 @@ func (c *command) printChecks(form string, checks []doctor.Check) error {
 		if k.Tenant != "" {
 			of = k.Tenant + ": " + k.Name
 		}
-		if _, err := fmt.Fprintf(c.Out, "\n%s\n  %s\n", of, k.Fix); err != nil {
+		if _, err := fmt.Fprintf(c.Out, "\n%s\n  %s\n", printable(of), printableLines(k.Fix)); err != nil {
 			return err
 		}
 	}
