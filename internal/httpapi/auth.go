@@ -105,6 +105,7 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 var (
 	errNoToken  = errors.New("a bearer token is missing")
 	errBadToken = errors.New("the bearer token is not valid")
+	errScheme   = errors.New("a bearer token is missing: the header Authorization must begin with Bearer")
 	errNoRole   = errors.New("the token does not carry the app role that is needed")
 	errIssuer   = errors.New("the issuer's keys cannot be fetched; try again")
 )
@@ -120,7 +121,10 @@ func (a *Auth) check(r *http.Request) (caller string, err error) {
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.TrimSpace(token)
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", errScheme
+	}
+	if len(values) > 1 || token == "" {
 		return "", errBadToken
 	}
 	// Hashes have one length, so that neither length nor content shows in time.
@@ -229,9 +233,9 @@ func (a *Auth) guard(api *api, next http.Handler) http.Handler {
 			api.Log.Warn("a call was refused", args...)
 		}
 		switch {
-		case errors.Is(err, errNoToken):
+		case errors.Is(err, errNoToken), errors.Is(err, errScheme):
 			w.Header().Set("WWW-Authenticate", api.challenge(r, ""))
-			api.fail(w, r, http.StatusUnauthorized, errNoToken.Error())
+			api.fail(w, r, http.StatusUnauthorized, err.Error())
 		case errors.Is(err, errNoRole):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="risksweep", error="insufficient_scope"`)
 			api.fail(w, r, http.StatusForbidden, errNoRole.Error())

@@ -256,8 +256,13 @@ func TestATokenThatIsReadAnew(t *testing.T) {
 	if err := may("Bearer  " + now + " "); err != nil {
 		t.Errorf("the new token: %v", err)
 	}
-	for _, header := range []string{"Bearer the-token-of-the-api", "Bearer a.b.c", "Bearer ", "Bearer", "Basic " + now} {
+	for _, header := range []string{"Bearer the-token-of-the-api", "Bearer a.b.c", "Bearer ", "Bearer"} {
 		if err := may(header); err != errBadToken {
+			t.Errorf("%q: %v", header, err)
+		}
+	}
+	for _, header := range []string{"Basic " + now, now, ""} {
+		if err := may(header); err != errScheme {
 			t.Errorf("%q: %v", header, err)
 		}
 	}

@@ -326,7 +326,7 @@ func TestFleetPage(t *testing.T) {
 		"token":           {"GET", "/", "Bearer a token of the API", 200, "", "all tenants"},
 		"head":            {"HEAD", "/", "Bearer a token of the API", 200, "", ""},
 		"report":          {"GET", "/api/runs", basic("a token of the API"), 200, "", ""},
-		"order":           {"POST", "/api/runs", basic("a token of the API"), 401, "Bearer", "not valid"},
+		"order":           {"POST", "/api/runs", basic("a token of the API"), 401, "Bearer", "must begin with Bearer"},
 		"write":           {"POST", "/", "Bearer a token of the API", 405, "", "takes GET"},
 		"the API asks so": {"GET", "/api/runs", "", 401, "Bearer", "missing"},
 	} {
