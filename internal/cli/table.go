@@ -28,10 +28,12 @@ func (t *table) print(w io.Writer, width int) {
 func (t *table) printRows(w io.Writer, width int) { printColumns(w, width, t.indent, t.rows) }
 
 // columnGap parts two columns; minColumn is what is left of the widest before
-// the line itself is cut.
+// the line itself is cut, and widestPadding how far a column is padded where
+// nothing is cut.
 const (
-	columnGap = 2
-	minColumn = 12
+	columnGap     = 2
+	minColumn     = 12
+	widestPadding = 60
 )
 
 func printColumns(w io.Writer, width, indent int, all [][]string) {
@@ -44,15 +46,23 @@ func printColumns(w io.Writer, width, indent int, all [][]string) {
 			widths[i] = max(widths[i], columns.String(printable(c)))
 		}
 	}
+	cut := width >= minWidth
+	for i := range widths {
+		if !cut { // a line that is not cut is not padded to the longest of all either
+			widths[i] = min(widths[i], widestPadding)
+		}
+	}
 	fitColumns(widths, width-indent)
 	for _, r := range all {
 		var b strings.Builder
 		b.WriteString(strings.Repeat(" ", indent))
 		for i, c := range r {
-			c = columns.TruncateString(printable(c), widths[i], "…")
+			if c = printable(c); cut {
+				c = columns.TruncateString(c, widths[i], "…")
+			}
 			b.WriteString(c)
 			if i < len(r)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-columns.String(c)+columnGap))
+				b.WriteString(strings.Repeat(" ", max(0, widths[i]-columns.String(c))+columnGap))
 			}
 		}
 		fmt.Fprintln(w, clip(strings.TrimRight(b.String(), " "), width))
