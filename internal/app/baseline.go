@@ -96,19 +96,19 @@ func (a *App) sharesBaseline(t config.Tenant) string {
 
 // Export writes a tenant as a baseline. Ids become names as far as the tenant
 // lets their kind be read; the text says where it does not.
-func (a *App) Export(ctx context.Context, t config.Tenant) ([]byte, error) {
+func (a *App) Export(ctx context.Context, t config.Tenant) (adopt.Exported, error) {
 	varies, err := a.varies(ctx, t)
 	if err != nil {
-		return nil, err
+		return adopt.Exported{}, err
 	}
 	t.Baseline, t.Triage = "", ""
 	compared, err := a.Compare(ctx, t)
 	if err != nil {
-		return nil, err
+		return adopt.Exported{}, err
 	}
 	client, err := a.Graph(t)
 	if err != nil {
-		return nil, err
+		return adopt.Exported{}, err
 	}
 	live := compared.Live
 	if live.Names == nil {
@@ -116,7 +116,7 @@ func (a *App) Export(ctx context.Context, t config.Tenant) ([]byte, error) {
 	}
 	for refs := adopt.ExportRefs(live); len(refs) > 0; refs = adopt.ExportRefs(live) {
 		if err := nameForExport(ctx, client, refs, &live); err != nil {
-			return nil, err
+			return adopt.Exported{}, err
 		}
 	}
 	live.Members = map[entra.ID][]entra.DirectoryObject{}
@@ -126,7 +126,7 @@ func (a *App) Export(ctx context.Context, t config.Tenant) ([]byte, error) {
 			continue // the proposal names the users as well
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the members of an excluded group: %w", err)
+			return adopt.Exported{}, fmt.Errorf("reading the members of an excluded group: %w", err)
 		}
 		live.Members[g] = members
 	}

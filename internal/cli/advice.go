@@ -34,6 +34,6 @@ func adviceFor(err error) (entra.Advice, bool) {
 // advise says what a known failure means, and what to do.
 func (c *command) advise(err error) {
 	if a, ok := adviceFor(err); ok {
-		fmt.Fprintln(c.Err, "It means that "+a.Means+".\nWhat to do: "+a.Do+".")
+		fmt.Fprintln(c.Err, printableLines("It means that "+a.Means+".\nWhat to do: "+a.Do+"."))
 	}
 }

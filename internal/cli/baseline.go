@@ -244,17 +244,17 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	if err != nil {
 		return err
 	}
-	text, err := a.Export(cmd.Context(), t)
+	exported, err := a.Export(cmd.Context(), t)
 	if err != nil {
 		return err
 	}
 	if form == "json" {
-		if text, err = c.withoutComments(text); err != nil {
+		if exported.Text, err = c.withoutComments(exported); err != nil {
 			return err
 		}
 	}
 	if out == "" {
-		_, err = c.Out.Write(text)
+		_, err = c.data().Write(exported.Text)
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
@@ -264,17 +264,30 @@ func (c *command) exportBaseline(cmd *cobra.Command, out string) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--out: %w", err)}
 	}
-	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	_, err = file.Write(exported.Text)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	c.sayExported(exported)
+	return nil
+}
+
+// sayExported says how many objects an export holds, and which are comments in it.
+func (c *command) sayExported(e adopt.Exported) {
+	if len(e.Left) == 0 {
+		fmt.Fprintf(c.Err, "%d written, none left out\n", e.Written)
+		return
+	}
+	fmt.Fprintln(c.Err, wrap(printable(fmt.Sprintf("%d written, %d left out: %s", e.Written, len(e.Left), strings.Join(e.Left, "; "))), c.ErrWidth, 2))
 }
 
 // withoutComments is an export as JSON. What stands in it as a comment is counted.
-func (c *command) withoutComments(text []byte) ([]byte, error) {
-	n, problems := yamldoc.Parse("export", text)
+func (c *command) withoutComments(e adopt.Exported) ([]byte, error) {
+	n, problems := yamldoc.Parse("export", e.Text)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	if left := bytes.Count(text, []byte("\n  # left out (")); left > 0 {
+	if left := len(e.Left); left > 0 {
 		c.log.Warn("JSON has no comments: the YAML export shows what is left out, and why", "leftOut", left)
 	}
 	var b bytes.Buffer
@@ -311,7 +324,7 @@ func (c *command) adoptBaseline(cmd *cobra.Command, o adopt.Order) error {
 	for _, d := range adopted {
 		if d.New {
 			taken++
-			fmt.Fprintf(c.Out, "adopted %s %s: %s (%s)\n", d.Kind, d.Key, printable(d.DisplayName), d.ID)
+			fmt.Fprintf(c.Out, "adopted %s %s: %s (%s)\n", d.Kind, printable(d.Key), printable(d.DisplayName), d.ID)
 		}
 		if d.File != "" {
 			written[d.File]++

@@ -116,7 +116,7 @@ func (c *command) printError(cmd *cobra.Command, err error) {
 		}
 		return
 	}
-	fmt.Fprintln(c.Err, "risksweep: "+strings.TrimSpace(err.Error()))
+	fmt.Fprintln(c.Err, "risksweep: "+printableLines(strings.TrimSpace(err.Error())))
 	c.advise(err)
 	var syntax syntaxError
 	switch {

@@ -105,7 +105,7 @@ func (c *command) expected(ctx context.Context, a *app.App, t config.Tenant, fil
 		return nil, all
 	}
 	for _, w := range all.Warnings() {
-		fmt.Fprintln(c.Err, w.Error())
+		fmt.Fprintln(c.Err, printable(w.Error()))
 	}
 	j, err := c.judged(ctx, a, t, "")
 	if err != nil {

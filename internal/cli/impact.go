@@ -78,7 +78,7 @@ func (c *command) impact(cmd *cobra.Command, keys []string, days int, policies s
 	case "csv":
 		return impact.WriteCSV(r, func(columns []string) impact.Table { return report.NewCSV(c.data(), columns, report.CSVForm{}) })
 	case "md":
-		_, err := fmt.Fprint(c.Out, impact.Markdown(r))
+		_, err := fmt.Fprint(c.Out, printableLines(impact.Markdown(r)))
 		return err
 	}
 	c.printImpact(r)

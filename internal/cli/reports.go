@@ -277,7 +277,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 			continue
 		}
 		for _, p := range v.Problems {
-			fmt.Fprintf(c.Out, "%s: %s\n", t.Name, p)
+			fmt.Fprintf(c.Out, "%s: %s\n", t.Name, printable(p))
 		}
 		for _, id := range v.Incomplete {
 			fmt.Fprintf(c.Out, "%s: run %s is incomplete: it has no manifest\n", t.Name, id)

@@ -277,7 +277,7 @@ the look right before the write, the journal and the report hold all the same.`,
 // ask puts a question that only "yes" answers. Without a terminal there is
 // nobody to ask.
 func (c *command) ask(question string) error {
-	fmt.Fprintf(c.Err, "%s Type yes to go on: ", question)
+	fmt.Fprintf(c.Err, "%s Type yes to go on: ", printable(question))
 	line, err := c.inputLine()
 	if err != nil {
 		return err

@@ -251,12 +251,12 @@ func objectsOf(c sweep.Compared) (whatif.Objects, map[entra.ID]string) {
 // printAnswer shows the outcome first, then the policies that apply, then the
 // others with the first thing that is not met.
 func (c *command) printAnswer(a whatif.Answer) {
-	fmt.Fprintf(c.Out, "%s, under the %s policies\n", outcomeText(a.Outcome, a.Demands), a.Policies)
+	fmt.Fprintf(c.Out, "%s, under the %s policies\n", printable(outcomeText(a.Outcome, a.Demands)), a.Policies)
 	if len(a.Session) > 0 {
-		fmt.Fprintf(c.Out, "session: %s\n", strings.Join(a.Session, "; "))
+		fmt.Fprintf(c.Out, "session: %s\n", printable(strings.Join(a.Session, "; ")))
 	}
 	if a.ReportOnly.Outcome != access.Open {
-		fmt.Fprintf(c.Out, "report-only policies would add: %s\n", outcomeText(a.ReportOnly.Outcome, a.ReportOnly.Demands))
+		fmt.Fprintf(c.Out, "report-only policies would add: %s\n", printable(outcomeText(a.ReportOnly.Outcome, a.ReportOnly.Demands)))
 	}
 	t := newTable("APPLIES", "STATE", "POLICY", "WHY NOT")
 	for _, applies := range []bool{true, false} {

@@ -58,7 +58,7 @@ func ExportRefs(live drift.Live) []entra.Ref {
 // could not be read. What a person has to decide is proposed in comments: the
 // emergency accounts, and where varies says in which members an object, by its id,
 // differs from a baseline that is there already, what to leave to the tenant.
-func Export(live drift.Live, varies map[string][]string) ([]byte, error) {
+func Export(live drift.Live, varies map[string][]string) (Exported, error) {
 	x := &exporter{live: live, names: drift.NewNamer(live), varies: varies}
 	x.gather()
 	for {
@@ -66,12 +66,33 @@ func Export(live drift.Live, varies map[string][]string) ([]byte, error) {
 		_, problems := baseline.Parse("export", text)
 		errs := problems.Errors()
 		if len(errs) == 0 {
-			return text, nil
+			return x.exported(text), nil
 		}
 		if !x.blame(errs) {
-			return nil, fmt.Errorf("the export is no valid baseline: %w", problems.Err())
+			return Exported{}, fmt.Errorf("the export is no valid baseline: %w", problems.Err())
 		}
 	}
+}
+
+// Exported is a tenant as a baseline, and what of it that holds.
+type Exported struct {
+	Text    []byte
+	Written int
+	// Left are the objects that are comments, each with its name and the reason.
+	Left []string
+}
+
+func (x *exporter) exported(text []byte) Exported {
+	e := Exported{Text: text}
+	for _, p := range x.parts {
+		switch {
+		case p.reason == "":
+			e.Written++
+		case policy.FoldID(p.id) != policy.CompliantNetwork: // which nobody makes
+			e.Left = append(e.Left, fmt.Sprintf("%s %s (%s): %s", policy.KindWords[p.kind], policy.Visible(p.name), p.id, policy.Visible(p.reason)))
+		}
+	}
+	return e
 }
 
 func tenantName(t entra.Tenant) string {
@@ -93,6 +114,7 @@ type exporter struct {
 // part is one object on its way into the export.
 type part struct {
 	kind     entra.ObjectKind
+	name     string
 	id, text string
 	reason   string // why it is left out, empty if it is not
 	// first and last are its lines in the text that was written last.
@@ -125,7 +147,7 @@ func (x *exporter) gather() {
 			return strings.Compare(a.DisplayName()+a.ID(), b.DisplayName()+b.ID())
 		})
 		for _, d := range docs {
-			p := &part{kind: s.kind, id: d.ID(), text: x.item(s.kind, d)}
+			p := &part{kind: s.kind, name: d.DisplayName(), id: d.ID(), text: x.item(s.kind, d)}
 			switch n := count[strings.ToLower(d.DisplayName())]; {
 			case policy.FoldID(d.ID()) == policy.CompliantNetwork:
 				p.reason = "every tenant has it and nobody can make it; policies can name it"
@@ -202,7 +224,7 @@ func (x *exporter) item(kind entra.ObjectKind, d entra.Document) string {
 	w.extra(policy.BlocksEveryone(c, nil) && policy.Enabled(c), unknown)
 	if paths := x.leavable(kind, d.ID()); len(paths) > 0 {
 		w.line(2, "# The baseline that is there says otherwise of these; to leave them to the tenant, take the # away:")
-		w.line(2, "# unmanaged: ["+strings.Join(paths, ", ")+"]")
+		w.line(2, "# unmanaged: ["+policy.Visible(strings.Join(paths, ", "))+"]")
 	}
 	text := strings.TrimPrefix(w.out.String(), "    ")
 	if key := x.proposed(kind, d); key != "" {

@@ -183,5 +183,19 @@ func jsonText(v any) string {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Sprintf("%q", fmt.Sprint(v))
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return escaped(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// escaped writes what would steer a terminal by its number. In JSON it only stands
+// within strings, so that it reads back the same.
+func escaped(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if policy.Visible(string(r)) != string(r) || r == '\ufeff' {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }

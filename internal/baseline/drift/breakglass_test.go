@@ -105,19 +105,19 @@ func TestExportProposes(t *testing.T) {
 			for i := range c.members - 2 {
 				live.Members[bgGroup] = append(live.Members[bgGroup], entra.DirectoryObject{ID: entra.NewID(fmt.Sprint("other", i))})
 			}
-			text, err := adopt.Export(live, map[string][]string{id: {"state", "conditions.users.excludeUsers", "sessionControls.signInFrequency", "displayName"}})
+			export, err := adopt.Export(live, map[string][]string{id: {"state", "conditions.users.excludeUsers", "sessionControls.signInFrequency", "displayName"}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(string(text), c.want) {
-				t.Errorf("no %s in\n%s", c.want, text)
+			if !strings.Contains(string(export.Text), c.want) {
+				t.Errorf("no %s in\n%s", c.want, export.Text)
 			}
 			const leave = "    # The baseline that is there says otherwise of these; to leave them to the tenant, take the # away:\n    # unmanaged: [state, sessionControls.signInFrequency]\n"
-			if strings.Count(string(text), "unmanaged") != 1 || !strings.Contains(string(text), leave) {
-				t.Errorf("no %s in\n%s", leave, text)
+			if strings.Count(string(export.Text), "unmanaged") != 1 || !strings.Contains(string(export.Text), leave) {
+				t.Errorf("no %s in\n%s", leave, export.Text)
 			}
 			// With the # taken away it is a baseline that plans nothing.
-			plain := strings.NewReplacer("# breakGlass", "breakGlass", "# unmanaged", "unmanaged").Replace(string(text))
+			plain := strings.NewReplacer("# breakGlass", "breakGlass", "# unmanaged", "unmanaged").Replace(string(export.Text))
 			if c.name == "nobody" {
 				return
 			}

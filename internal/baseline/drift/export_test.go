@@ -18,11 +18,11 @@ import (
 func exported(t *testing.T, tn *tenant) (string, *baseline.Baseline) {
 	t.Helper()
 	live := tn.read()
-	text, err := adopt.Export(live, nil)
+	export, err := adopt.Export(live, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text), load(t, string(text))
+	return string(export.Text), load(t, string(export.Text))
 }
 
 func TestExportLoadsAdoptsAndPlansNothing(t *testing.T) {
@@ -101,9 +101,9 @@ func TestExportRefsConverge(t *testing.T) {
 	if got := adopt.ExportRefs(live); len(got) != 0 {
 		t.Fatal(got)
 	}
-	text, err := adopt.Export(live, nil)
-	if err != nil || !strings.Contains(string(text), "- "+app+" # Payroll\n") {
-		t.Errorf("%v in\n%s", err, text)
+	export, err := adopt.Export(live, nil)
+	if err != nil || !strings.Contains(string(export.Text), "- "+app+" # Payroll\n") {
+		t.Errorf("%v in\n%s", err, export.Text)
 	}
 }
 
@@ -195,15 +195,15 @@ func TestExportLeavesOutWhatShowsOnlyTogether(t *testing.T) {
 	live := tn.read()
 	live.Locations = []entra.Document{{"id": policy.CompliantNetwork, "@odata.type": policy.TypeCompliantNetwork, "displayName": policy.CompliantNetworkName}}
 	live.Unread = []drift.Unread{{entra.KindStrength, "GET /strengths: 403"}, {entra.KindAgreement, "GET /agreements: 403\n"}}
-	text, err := adopt.Export(live, nil)
+	export, err := adopt.Export(live, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := load(t, string(text)); len(b.Policies) != baseline.MaxPolicies {
+	if b := load(t, string(export.Text)); len(b.Policies) != baseline.MaxPolicies {
 		t.Errorf("%d policies", len(b.Policies))
 	}
 	for _, want := range []string{"a tenant holds at most 240 policies", "# could not be read: GET /strengths: 403\n", "ids stand in their place: GET /agreements: 403", "every tenant has it and nobody can make it"} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(string(export.Text), want) {
 			t.Errorf("%q is not in the export", want)
 		}
 	}

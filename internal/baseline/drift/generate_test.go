@@ -186,11 +186,11 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 			if left := tn.plan(b, everything); len(left.Actions) > 0 {
 				rt.Fatalf("%v: %s", shape(left.Actions), left.Actions[0].Change.Differences)
 			}
-			text, err := adopt.Export(tn.read(), nil)
+			export, err := adopt.Export(tn.read(), nil)
 			if err != nil {
 				rt.Fatal(err)
 			}
-			x, problems := baseline.Parse("export", text)
+			x, problems := baseline.Parse("export", export.Text)
 			if x == nil {
 				rt.Fatal(problems)
 			}
@@ -199,7 +199,7 @@ func TestAppliedBaselinePlansNothing(t *testing.T) {
 				rt.Fatal(trouble)
 			}
 			if left := drift.Compare(x, answered(x, tn.read()), drift.Settings{Owned: owned}); len(left.Actions) > 0 {
-				rt.Fatalf("export: %v: %v\n%s", shape(left.Actions), left.Actions[0].Change.Differences, text)
+				rt.Fatalf("export: %v: %v\n%s", shape(left.Actions), left.Actions[0].Change.Differences, export.Text)
 			}
 		}
 	})

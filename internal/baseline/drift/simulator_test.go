@@ -217,13 +217,13 @@ func TestSimulatedTenantTakesTheStarterBaseline(t *testing.T) {
 func TestExportOfAGeneratedTenant(t *testing.T) {
 	s := newSimulated(t.Fatal)
 	s.serve(generate.Population(1, 50, 200, s.now))
-	text, err := adopt.Export(s.read(), nil)
+	export, err := adopt.Export(s.read(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := load(t, string(text))
-	if len(b.Policies) != 200 || strings.Contains(string(text), "# left out") {
-		t.Fatalf("%d policies in\n%s", len(b.Policies), text)
+	b := load(t, string(export.Text))
+	if len(b.Policies) != 200 || strings.Contains(string(export.Text), "# left out") {
+		t.Fatalf("%d policies in\n%s", len(b.Policies), export.Text)
 	}
 	owned, _, problems := adopt.Adopt(b, s.read(), plan.OwnedObjects{}, adopt.Order{ByName: true})
 	if len(problems) > 0 {
