@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -69,7 +68,36 @@ func (c Canonical) Hash() string {
 }
 
 // Equal reports whether two documents mean the same.
-func (c Canonical) Equal(other Canonical) bool { return reflect.DeepEqual(c, other) }
+func (c Canonical) Equal(other Canonical) bool {
+	if c == nil || other == nil {
+		return c == nil && other == nil
+	}
+	return same(map[string]any(c), map[string]any(other))
+}
+
+// same reports whether two values of JSON are equal.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for k, v := range a {
+			if w, ok := b[k]; !ok || !same(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, same)
+	}
+	return reflect.DeepEqual(a, b)
+}
 
 // Document is a copy as a document, to be changed or sent.
 func (c Canonical) Document() entra.Document { return entra.Document(c).Clone() }
@@ -114,32 +142,46 @@ func (m *Member) single(v any) any {
 	return loose(v)
 }
 
-// set sorts what is left of a list and drops repetitions.
+// set sorts what is left of a list by its JSON and drops repetitions.
 func (m *Member) set(items []any) any {
-	byText := map[string]any{}
-	for _, it := range items {
-		c := m.single(it)
-		if c == nil {
-			continue
-		}
-		byText[compact(c)] = c
+	type item struct {
+		text  string
+		value any
 	}
-	if len(byText) == 0 {
+	list := make([]item, 0, len(items))
+	for _, it := range items {
+		if c := m.single(it); c != nil {
+			list = append(list, item{compact(c), c})
+		}
+	}
+	if len(list) == 0 {
 		return nil
 	}
-	out := make([]any, 0, len(byText))
-	for _, k := range slices.Sorted(maps.Keys(byText)) {
-		out = append(out, byText[k])
+	slices.SortStableFunc(list, func(a, b item) int { return strings.Compare(a.text, b.text) })
+	out := make([]any, 0, len(list))
+	for i, it := range list {
+		if i == 0 || list[i-1].text != it.text {
+			out = append(out, it.value)
+		}
 	}
 	return out
 }
 
+// compact is the JSON of a value.
 func compact(v any) string {
+	if s, ok := v.(string); ok && !strings.ContainsFunc(s, escaped) {
+		return `"` + s + `"`
+	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
 	return string(text)
+}
+
+// escaped reports whether JSON may write a character in another way.
+func escaped(r rune) bool {
+	return r < ' ' || r > '~' || r == '"' || r == '\\' || r == '<' || r == '>' || r == '&'
 }
 
 // text gives the one spelling of a string; an empty one means nothing.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -37,7 +36,7 @@ func compare(before, after map[string]any, path string, visit func(path string, 
 	maps.Copy(names, after)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		a, b := before[name], after[name]
-		if reflect.DeepEqual(a, b) {
+		if same(a, b) {
 			continue
 		}
 		p := Join(path, name)

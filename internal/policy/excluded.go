@@ -42,3 +42,10 @@ func (c Canonical) HashWithout(users []string) string {
 	}
 	return c.WithoutExcluded(users).Hash()
 }
+
+// WithState is a policy in another state.
+func (c Canonical) WithState(state string) Canonical {
+	d := c.Document()
+	d["state"] = state
+	return CanonicalOf(entra.KindPolicy, d)
+}

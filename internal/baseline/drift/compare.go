@@ -296,12 +296,13 @@ func (p *planner) compare(e *entry) {
 	}
 	if e.Kind == entra.KindPolicy {
 		p.glass.force(want)
-		forced := policy.CanonicalOf(e.Kind, want)
-		p.except(e, forced.ExcludedUsers())
-		want = forced.WithExcluded(policy.Both(e.excepted, e.before.ExcludedUsers())).Document()
-		p.promote(e, want)
 	}
 	e.want = policy.CanonicalOf(e.Kind, want)
+	if e.Kind == entra.KindPolicy {
+		p.except(e, e.want.ExcludedUsers())
+		e.want = e.want.WithExcluded(policy.Both(e.excepted, e.before.ExcludedUsers()))
+		p.promote(e)
+	}
 	if e.Kind == entra.KindPolicy && e.owned.Wanted == "" { // not written by us so far
 		before := e.before
 		if e.Adopt != "" {

@@ -176,7 +176,7 @@ func (r Result) NeedsNames() bool {
 func NeedsSelf(b *baseline.Baseline, policies []entra.Document) bool {
 	return slices.ContainsFunc(b.Policies, func(it baseline.Item) bool { return policy.Has(it.Want, policy.PathWorkloads) }) ||
 		slices.ContainsFunc(policies, func(d entra.Document) bool {
-			return policy.Has(policy.CanonicalOf(entra.KindPolicy, d), policy.PathWorkloads)
+			return policy.Has(d, policy.PathWorkloads) && policy.Has(policy.CanonicalOf(entra.KindPolicy, d), policy.PathWorkloads)
 		})
 }
 

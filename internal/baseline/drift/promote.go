@@ -25,14 +25,15 @@ type Waiting struct {
 
 // promote lets a policy that is not enabled yet be report-only until its evidence
 // holds. One that is enabled already stays so.
-func (p *planner) promote(e *entry, want entra.Document) {
-	if e.Kind != entra.KindPolicy || e.item.Promote == nil || e.wrong || want["state"] != policy.StateEnabled || policy.Enabled(e.before) {
+func (p *planner) promote(e *entry) {
+	if e.item.Promote == nil || e.wrong || !policy.Enabled(e.want) || policy.Enabled(e.before) {
 		return
 	}
-	want["state"] = policy.StateReportOnly
+	enabled := e.want
+	e.want = enabled.WithState(policy.StateReportOnly)
 	e.Promotion = &plan.Promotion{After: int(e.item.Promote.After / (24 * time.Hour)), MinSignIns: e.item.Promote.MinSignIns,
 		MaxRefusedUsers: e.item.Promote.MaxRefusedUsers, MaxAskedUsers: e.item.Promote.MaxAskedUsers}
-	if e.live == nil || !policy.CanonicalOf(e.Kind, want).Equal(e.before) {
+	if e.live == nil || !e.want.Equal(e.before) {
 		e.Promotion.Waits = []string{"it is not report-only as the baseline has it yet"}
 		return
 	}
@@ -56,7 +57,7 @@ func (p *planner) promote(e *entry, want entra.Document) {
 		found.Holds = false
 	default:
 		p.promoted++
-		want["state"] = policy.StateEnabled
+		e.want = enabled
 		e.promoted = true
 	}
 }
