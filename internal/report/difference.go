@@ -1,6 +1,9 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -103,8 +106,21 @@ func (d *Difference) compareUsers(before, after Side) error {
 		level entra.RiskLevel
 		state entra.RiskState
 	}
+	// What the files begin with alike has not changed: after a quiet night that
+	// is all of them.
+	was, is := bufio.NewReader(before.Users), bufio.NewReader(after.Users)
+	if err := skipAlike(was, is); err != nil {
+		return fmt.Errorf("runs %s and %s: %w", before.Run, after.Run, err)
+	}
+	type line struct {
+		ID        string           `json:"id"`
+		Name      string           `json:"userPrincipalName"`
+		RiskLevel entra.RiskLevel  `json:"riskLevel"`
+		RiskState entra.RiskState  `json:"riskState"`
+		ChangedBy *audit.ChangedBy `json:"changedBy"`
+	}
 	open := map[string]risk{}
-	for u, err := range ReadLines[UserLine](before.Users) {
+	for u, err := range ReadLines[line](was) {
 		if err != nil {
 			return fmt.Errorf("run %s: %w", before.Run, err)
 		}
@@ -112,14 +128,14 @@ func (d *Difference) compareUsers(before, after Side) error {
 			open[u.ID] = risk{u.Name, u.RiskLevel, u.RiskState}
 		}
 	}
-	for u, err := range ReadLines[UserLine](after.Users) {
+	for u, err := range ReadLines[line](is) {
 		if err != nil {
 			return fmt.Errorf("run %s: %w", after.Run, err)
 		}
-		was, known := open[u.ID]
+		stood, known := open[u.ID]
 		delete(open, u.ID)
-		c := Changed{ID: u.ID, Name: u.Name, Was: string(was.level), Is: string(u.RiskLevel), ChangedBy: u.ChangedBy}
-		a, okA := was.level.Rank()
+		c := Changed{ID: u.ID, Name: u.Name, Was: string(stood.level), Is: string(u.RiskLevel), ChangedBy: u.ChangedBy}
+		a, okA := stood.level.Rank()
 		b, okB := u.RiskLevel.Rank()
 		switch {
 		case !known && u.RiskState.Open():
@@ -127,7 +143,7 @@ func (d *Difference) compareUsers(before, after Side) error {
 		case known && !u.RiskState.Open():
 			c.Is = string(u.RiskState)
 			d.add(&d.Gone, "gone", c)
-		case known && was.state != u.RiskState && u.RiskState == entra.StateConfirmedCompromised:
+		case known && stood.state != u.RiskState && u.RiskState == entra.StateConfirmedCompromised:
 			c.Is = string(u.RiskState)
 			d.add(&d.Risen, "risen", c)
 		case known && okA && (b > a || !okB && u.RiskLevel != entra.LevelNone):
@@ -138,6 +154,33 @@ func (d *Difference) compareUsers(before, after Side) error {
 		d.add(&d.Gone, "gone", Changed{ID: id, Name: open[id].name, Was: string(open[id].level)})
 	}
 	return nil
+}
+
+// skipAlike reads on to the first lines in which two files differ.
+func skipAlike(a, b *bufio.Reader) error {
+	const most = 4 << 10 // of a line; the buffer of a Reader takes no more
+	for {
+		x, errX := peekLine(a, most)
+		y, errY := peekLine(b, most)
+		if err := errors.Join(errX, errY); err != nil || x == nil || !bytes.Equal(x, y) {
+			return err
+		}
+		_, errX = a.Discard(len(x))
+		_, errY = b.Discard(len(y))
+		if err := errors.Join(errX, errY); err != nil {
+			return err
+		}
+	}
+}
+
+// peekLine is the next line, and nothing if there is none or it is long.
+func peekLine(in *bufio.Reader, most int) ([]byte, error) {
+	text, err := in.Peek(min(most, in.Size()))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	end := bytes.IndexByte(text, '\n')
+	return text[: end+1 : end+1], nil
 }
 
 func (d *Difference) comparePolicies(before, after Policies) {

@@ -1,13 +1,14 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"container/heap"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	fastjson "github.com/go-json-experiment/json"
 
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -55,7 +58,8 @@ const (
 // decisions streamed.
 func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Extras) error {
 	r.fill()
-	p, err := newPage(w)
+	out := bufio.NewWriterSize(w, outBuffer)
+	p, err := newPage(out)
 	if err != nil {
 		return err
 	}
@@ -85,14 +89,18 @@ func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Ext
 		}
 	}
 	p.put("bottom", data)
-	return p.err
+	return errors.Join(p.err, out.Flush())
 }
+
+// outBuffer is how much is collected before it is written on.
+const outBuffer = 16 << 10
 
 // page writes the parts of the page one after the other.
 type page struct {
 	w     io.Writer
 	tmpl  *template.Template
 	buf   bytes.Buffer
+	rows  markup // of decisions
 	err   error
 	inRow int
 	of    pageOf
@@ -126,19 +134,26 @@ func newPage(w io.Writer) (*page, error) {
 
 // pageTemplate is parsed once, and made safe for HTML once.
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
+	return newTemplate().ParseFS(pageFiles, "page.tmpl")
+})
+
+// newTemplate is an empty template with the functions of the page.
+func newTemplate() *template.Template {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": plan.OutcomeStatus.Words, "kind": func(k plan.Kind) string { return k.Words().Title },
 		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "testsDue": GlassTestsDue, "rank": levelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": demandCounts, "because": BecauseText, "show": firstOf,
 		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
-	}).ParseFS(pageFiles, "page.tmpl")
-})
+	})
+}
 
 // directionMarks turn the reading order of what follows them: a name must not
 // do that to a page. They are shown as what they are, odd.
-var directionMarks = strings.NewReplacer("\u202a", "\ufffd", "\u202b", "\ufffd", "\u202c", "\ufffd", "\u202d", "\ufffd", "\u202e", "\ufffd",
-	"\u2066", "\ufffd", "\u2067", "\ufffd", "\u2068", "\ufffd", "\u2069", "\ufffd", "\u200e", "", "\u200f", "", "\u061c", "")
+var directionMarks = strings.NewReplacer(directions...)
+
+var directions = []string{"\u202a", "\ufffd", "\u202b", "\ufffd", "\u202c", "\ufffd", "\u202d", "\ufffd", "\u202e", "\ufffd",
+	"\u2066", "\ufffd", "\u2067", "\ufffd", "\u2068", "\ufffd", "\u2069", "\ufffd", "\u200e", "", "\u200f", "", "\u061c", ""}
 
 // put writes one part.
 func (p *page) put(name string, data any) {
@@ -160,6 +175,11 @@ func (p *page) text(s string) {
 // row writes one row of a table, in bodies of a hundred that a browser lays out
 // only when they are looked at.
 func (p *page) row(name string, data any) {
+	p.beginRow()
+	p.put(name, tableRow{data, p.inRow > firstRows, p.of})
+}
+
+func (p *page) beginRow() {
 	if p.inRow%chunkRows == 0 {
 		if p.inRow > 0 {
 			p.text("</tbody>")
@@ -167,7 +187,6 @@ func (p *page) row(name string, data any) {
 		p.text("\n<tbody role=rowgroup>")
 	}
 	p.inRow++
-	p.put(name, tableRow{data, p.inRow > firstRows, p.of})
 }
 
 // tableRow is a row and whether it is beyond the first ones.
@@ -287,7 +306,7 @@ func (p *page) decided(decisions iter.Seq2[Decided, error], x Extras, data *page
 }
 
 func (p *page) decision(row decisionRow, x Extras) error {
-	if err := json.Unmarshal(row.Decision, &row.D); err != nil {
+	if err := fastjson.Unmarshal(row.Decision, &row.D, asWritten); err != nil {
 		return fmt.Errorf("the decision on user %s: %w", row.ID, err)
 	}
 	limit := x.SLA.of(row.RiskLevel)
@@ -301,6 +320,9 @@ func (p *page) decision(row decisionRow, x Extras) error {
 			row.Detections = append(row.Detections, coveredDetection{one, row.D.Covered[one.ID]})
 		}
 	}
-	p.row("decision", row)
+	p.beginRow()
+	p.rows.Reset()
+	decisionHTML(&p.rows, row, p.of)
+	p.text(p.rows.String())
 	return nil
 }

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -40,6 +43,10 @@ type UserLine struct {
 	ChangedBy *audit.ChangedBy `json:"changedBy"`
 }
 
+// asWritten takes what a service may have sent and a file has kept: names that
+// stand twice, in any case, and text that is not UTF-8.
+var asWritten = fastjson.JoinOptions(fastjson.MatchCaseInsensitiveNames(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
 // ReadLines yields the documents of a JSON Lines file.
 func ReadLines[T any](r io.Reader) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -47,7 +54,7 @@ func ReadLines[T any](r io.Reader) iter.Seq2[T, error] {
 		in.Buffer(make([]byte, 64<<10), maxLine)
 		for n := 1; in.Scan(); n++ {
 			var v T
-			if err := json.Unmarshal(in.Bytes(), &v); err != nil {
+			if err := fastjson.Unmarshal(in.Bytes(), &v, asWritten); err != nil {
 				yield(v, fmt.Errorf("line %d: %w", n, err))
 				return
 			}
@@ -75,7 +82,7 @@ func Decisions(r io.Reader, now time.Time) iter.Seq2[Decided, error] {
 				Privileged bool      `json:"privileged"`
 			}
 			if len(u.Decision) > 0 {
-				if err := json.Unmarshal(u.Decision, &head); err != nil {
+				if err := fastjson.Unmarshal(u.Decision, &head, asWritten); err != nil {
 					yield(Decided{}, err)
 					return
 				}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -182,7 +183,8 @@ type Decided struct {
 
 // WriteBoth writes report.json and report.html in one pass over the decisions.
 func WriteBoth(doc, page io.Writer, r Report, decisions iter.Seq2[Decided, error], x Extras) error {
-	w, err := newDoc(doc, r)
+	out := bufio.NewWriterSize(doc, outBuffer)
+	w, err := newDoc(out, r)
 	if err != nil {
 		return err
 	}
@@ -196,7 +198,7 @@ func WriteBoth(doc, page io.Writer, r Report, decisions iter.Seq2[Decided, error
 			err = errors.Join(err, e)
 		}
 	}
-	return errors.Join(err, w.close())
+	return errors.Join(err, w.close(), out.Flush())
 }
 
 // docWriter writes report.json. The decisions come one by one, and stand as the
