@@ -31,6 +31,7 @@ func main() {
 	flag.StringVar(&t.container, "container", "", "container of that part, instead of a folder")
 	flag.StringVar(&t.account, "account", "", "connection string of the container's account")
 	flag.IntVar(&t.detections, "detections", 100_000, "detections of the comparisons of CPU")
+	flag.IntVar(&usersEach, "each", usersEach, "detections of each risky user")
 	flag.StringVar(&profile, "profile", "", "write a CPU profile of what the part measures to this file")
 	only := flag.String("only", "", "print these rows alone: "+strings.Join(groupNames(), ", "))
 	flag.Parse()
@@ -70,6 +71,7 @@ var groups = []struct {
 	}},
 	{"azurite", func(row rowFunc, _ int) { azurite(row, 200_000) }},
 	{"store", func(row rowFunc, _ int) { ofManyRuns(row) }},
+	{"fleet", func(row rowFunc, _ int) { ofFleet(row) }},
 	{"start", func(row rowFunc, _ int) { startUp(row) }},
 }
 

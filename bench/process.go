@@ -70,8 +70,8 @@ func beside(service, part string, n int, more ...string) (m measured) {
 	return m
 }
 
-func startTenant(n int) (address string, stop func()) {
-	cmd := itself("-part", "serve", "-detections", strconv.Itoa(n))
+func startTenant(n int, more ...string) (address string, stop func()) {
+	cmd := itself(append([]string{"-part", "serve", "-detections", strconv.Itoa(n)}, more...)...)
 	in, err := cmd.StdinPipe()
 	check(err)
 	out, err := cmd.StdoutPipe()

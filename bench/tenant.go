@@ -17,7 +17,7 @@ import (
 )
 
 // usersEach is how many detections a risky user has; one of them is open.
-const usersEach = 10
+var usersEach = 10
 
 // tenant is a service that answers from memory: n detections, a tenth of them
 // open, each of a risky user of its own, and the policies that were posted. It

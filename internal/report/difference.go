@@ -108,7 +108,7 @@ func (d *Difference) compareUsers(before, after Side) error {
 	}
 	// What the files begin with alike has not changed: after a quiet night that
 	// is all of them.
-	was, is := bufio.NewReader(before.Users), bufio.NewReader(after.Users)
+	was, is := bufio.NewReaderSize(before.Users, 64<<10), bufio.NewReaderSize(after.Users, 64<<10)
 	if err := skipAlike(was, is); err != nil {
 		return fmt.Errorf("runs %s and %s: %w", before.Run, after.Run, err)
 	}
@@ -158,11 +158,10 @@ func (d *Difference) compareUsers(before, after Side) error {
 
 // skipAlike reads on to the first lines in which two files differ.
 func skipAlike(a, b *bufio.Reader) error {
-	const most = 4 << 10 // of a line; the buffer of a Reader takes no more
 	for {
-		x, errX := peekLine(a, most)
-		y, errY := peekLine(b, most)
-		if err := errors.Join(errX, errY); err != nil || x == nil || !bytes.Equal(x, y) {
+		x, errX := peekLine(a)
+		y, errY := peekLine(b)
+		if err := errors.Join(errX, errY); err != nil || len(x) == 0 || !bytes.Equal(x, y) {
 			return err
 		}
 		_, errX = a.Discard(len(x))
@@ -173,14 +172,21 @@ func skipAlike(a, b *bufio.Reader) error {
 	}
 }
 
-// peekLine is the next line, and nothing if there is none or it is long.
-func peekLine(in *bufio.Reader, most int) ([]byte, error) {
-	text, err := in.Peek(min(most, in.Size()))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+// peekLine is the next line; nothing if there is none, or none that ends within
+// the buffer.
+func peekLine(in *bufio.Reader) ([]byte, error) {
+	for n := max(in.Buffered(), 1); ; n = min(2*n, in.Size()) {
+		text, err := in.Peek(n)
+		if end := bytes.IndexByte(text, '\n'); end >= 0 {
+			return text[:end+1], nil
+		}
+		if errors.Is(err, io.EOF) || n == in.Size() {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	end := bytes.IndexByte(text, '\n')
-	return text[: end+1 : end+1], nil
 }
 
 func (d *Difference) comparePolicies(before, after Policies) {

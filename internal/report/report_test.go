@@ -169,6 +169,43 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// Files that begin alike differ in nothing there, whatever follows.
+func TestCompareFilesThatBeginAlike(t *testing.T) {
+	line := func(id string, n int) string {
+		return `{"id":"` + id + `","riskLevel":"low","riskState":"atRisk","more":"` + strings.Repeat("x", n) + `"}` + "\n"
+	}
+	many := ""
+	for i := range 200 {
+		many += line(fmt.Sprint("u", i), 700+i)
+	}
+	long := line("long", 100_000)
+	for name, c := range map[string]struct{ before, after, changed string }{
+		"both are empty":          {"", "", ""},
+		"the same":                {many, many, ""},
+		"the same, of long lines": {many + long, many + long, ""},
+		"one more":                {many, many + line("z", 1), "new z"},
+		"one less":                {many + line("z", 1), many, "gone z"},
+		"one more between":        {many + line("z", 1), many + line("y", 1) + line("z", 1), "new y"},
+		"the first one":           {"", line("z", 1), "new z"},
+		"without an end":          {many + strings.TrimSpace(line("z", 1)), many + line("z", 1), ""},
+	} {
+		d, err := report.Compare(report.Side{Users: strings.NewReader(c.before)}, report.Side{Users: strings.NewReader(c.after)})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got := ""
+		for _, x := range d.New {
+			got += "new " + x.ID
+		}
+		for _, x := range d.Gone {
+			got += "gone " + x.ID
+		}
+		if got != c.changed || len(d.Risen) > 0 {
+			t.Errorf("%s: %q, want %q", name, got, c.changed)
+		}
+	}
+}
+
 // What one of the runs did not read is neither new nor gone.
 func TestCompareLeavesOutWhatWasNotRead(t *testing.T) {
 	one := func(id string) report.Side {
