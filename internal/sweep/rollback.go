@@ -13,6 +13,7 @@ import (
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/policy"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep/gather"
 	"github.com/risksweep/risksweep/internal/sweep/recovery"
 	"github.com/risksweep/risksweep/internal/whatif"
@@ -91,6 +92,7 @@ func (j *job) before(ctx context.Context, owned plan.OwnedObjects) (*baseline.Ba
 	}
 	found := map[string]bool{}
 	var wrote []string
+	entries := exceptionsOf(p, sent)
 	for _, a := range p.Actions {
 		c := a.Change
 		if c == nil || len(c.Exclusions) > 0 || !sent[a.ID] || found[string(c.Kind)+":"+c.Key] {
@@ -120,15 +122,60 @@ func (j *job) before(ctx context.Context, owned plan.OwnedObjects) (*baseline.Ba
 			b.Policies = append(b.Policies, it)
 		}
 	}
+	if len(wrote) == 0 && len(entries) > 0 {
+		return nil, nil, fmt.Errorf("the run %s only began or ended exceptions, and wrote to no policy otherwise: there is nothing to roll back; %s", run, byFile(entries))
+	}
 	if len(wrote) == 0 {
 		return nil, nil, fmt.Errorf("the run %s wrote to no policy, location or strength: there is nothing to roll back", run)
 	}
 	for _, key := range j.req.Rollback.Keys {
+		if of := entriesOf(entries, key); !slices.Contains(wrote, key) && len(of) > 0 {
+			return nil, nil, fmt.Errorf("of %s the run %s only began or ended exceptions; %s", key, run, byFile(of))
+		}
 		if !slices.Contains(wrote, key) {
 			return nil, nil, fmt.Errorf("the run %s wrote to nothing with the key %s; it wrote to %s", run, key, strings.Join(wrote, ", "))
 		}
 	}
 	return b, ours, nil
+}
+
+// excepting is an exception that a run has begun or ended for a policy.
+type excepting struct{ entry, key, text string }
+
+// exceptionsOf are the exceptions that a run has begun or ended.
+func exceptionsOf(p plan.Plan, sent map[string]bool) (out []excepting) {
+	for _, a := range p.Actions {
+		if a.Change == nil || len(a.Change.Exclusions) == 0 || !sent[a.ID] {
+			continue
+		}
+		var who []string
+		for _, x := range a.Change.Exclusions {
+			who = append(who, x.Who())
+		}
+		out = append(out, excepting{a.Rule, a.Change.Key, fmt.Sprintf("it %s %s for %s (%s)", a.Kind.Words().Past, a.Rule, a.Change.Key, policy.Few(who))})
+	}
+	return out
+}
+
+func entriesOf(all []excepting, key string) (out []excepting) {
+	for _, e := range all {
+		if e.key == key {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// byFile says what to edit where exceptions are not to stand as a run left them.
+func byFile(all []excepting) string {
+	var texts, entries []string
+	for _, e := range all {
+		texts = append(texts, e.text)
+		if !slices.Contains(entries, e.entry) {
+			entries = append(entries, e.entry)
+		}
+	}
+	return fmt.Sprintf("%s; exceptions begin and end by the file of exceptions (exceptions.yaml): edit there the entry %s, and apply", strings.Join(texts, ", "), strings.Join(entries, ", "))
 }
 
 func excludedIDs(ids []entra.ID) []string {
@@ -180,9 +227,22 @@ func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Re
 	}
 	settings := j.Settings.Baseline
 	settings.Owned, settings.Exceptions = owned, real.Exceptions
-	var out []string
-	for _, e := range drift.Compare(j.Baseline, live, settings).Entries {
-		if !concerned[string(e.Kind)+":"+e.Key] || e.Key == "" || !e.Drift() {
+	return nextWords(drift.Compare(j.Baseline, live, settings).Entries, func(e drift.Entry) bool { return concerned[string(e.Kind)+":"+e.Key] }), nil
+}
+
+// nextWords say of the concerned objects what an apply would make of them: those
+// that differ are changed, and those that wait for their promotion are as the
+// baseline has them, and still do not stay so.
+func nextWords(entries []drift.Entry, concerned func(drift.Entry) bool) (out []string) {
+	for _, e := range entries {
+		if e.Key == "" || !concerned(e) {
+			continue
+		}
+		if !e.Drift() && e.Promotion != nil {
+			out = append(out, fmt.Sprintf("the %s %s has promote in the baseline: it will be enabled again when its evidence holds, after %s at the earliest; take promote out of the baseline and set its state to %s there, or put HOLD into the tenant's folder",
+				policy.KindWords[e.Kind], e.Key, report.Number(e.Promotion.After, "day"), policy.StateReportOnly))
+		}
+		if !e.Drift() {
 			continue
 		}
 		text := fmt.Sprintf("the next apply of the baseline would change this again: %s of the %s %s", e.Status, policy.KindWords[e.Kind], e.Key)
@@ -198,5 +258,5 @@ func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Re
 	if len(out) == 0 {
 		out = append(out, "the baseline says the same: its next apply leaves this as it is")
 	}
-	return out, nil
+	return out
 }
