@@ -234,12 +234,8 @@ func (r *run) result() Result {
 
 // skipped is the outcome of an action that was never tried.
 func skipped(a plan.Action, stopped error) (plan.OutcomeStatus, string) {
-	last := ""
-	if n := len(a.Reasons); n > 0 {
-		last = a.Reasons[n-1]
-	}
 	if a.Status != plan.Ready {
-		return plan.OutcomeStatus(a.Status), last
+		return plan.OutcomeStatus(a.Status), a.WhyKept()
 	}
 	if stopped != nil {
 		return plan.NotAttempted, "not attempted: " + stopped.Error()

@@ -39,7 +39,10 @@ type Plan struct {
 	Actions       []Action  `json:"actions"`
 	// Violations are the limits that the plan goes beyond.
 	Violations []Violation `json:"violations"`
-	Cost       Cost        `json:"cost"`
+	// Foreseen are the limits and expectations that the plan would go against
+	// besides if what is not enabled were; they refuse nothing.
+	Foreseen []Violation `json:"foreseen,omitempty"`
+	Cost     Cost        `json:"cost"`
 	// Effects are what all changes together mean to people, blocked ones aside.
 	// None says that nobody is asked for more or for less; absent, that nothing
 	// changes or that it is not known.

@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -31,6 +33,8 @@ type Input struct {
 	PrincipalsAtRisk Counted
 	// RequestsPerSecond is the allowed rate; zero is unpaced.
 	RequestsPerSecond float64
+	// Foresee asks what the limits would refuse if all switches were on.
+	Foresee bool
 }
 
 // Counted is a number that somebody counted. The zero value was not: that is
@@ -66,9 +70,13 @@ func Build(in Input) Plan {
 		if a.Reasons == nil {
 			a.Reasons = []string{}
 		}
-		if (a.Status == Ready || a.Status == NotEnabled) && !in.Ordered && !in.Enforcement.Allows(a.Kind) { // also beside another switch that is off
-			a.Status = NotEnabled
-			a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not enabled: "+a.Kind.row().key+" is off")
+		if (a.Status == Ready || a.Status == NotEnabled || a.Status == Blocked && a.Change != nil) && !in.Ordered { // also beside what blocks it, and another switch that is off
+			for _, key := range in.Enforcement.off(a.Kind) {
+				if a.Status == Ready {
+					a.Status = NotEnabled
+				}
+				a.Reasons = append(a.Reasons[:len(a.Reasons):len(a.Reasons)], "not enabled: "+key+" is off")
+			}
 		}
 		p.Actions[i] = a
 	}
@@ -82,10 +90,89 @@ func Build(in Input) Plan {
 			}
 		}
 	}
+	if in.Foresee {
+		p.foresee(in)
+	}
 	p.blockContainment()
 	p.blockDependents()
 	p.Cost = cost(p.Actions, in.RequestsPerSecond)
 	return p
+}
+
+// foresee says which limits, beside those that refuse something already, the plan
+// would go beyond if what is not enabled were.
+func (p *Plan) foresee(in Input) {
+	for _, v := range Check(p.Enabled(), in.Limits, in.Recent, in.AtRisk, in.PrincipalsAtRisk) {
+		if !slices.ContainsFunc(p.Violations, func(o Violation) bool { return o.Kind == v.Kind && o.Limit == v.Limit }) {
+			p.Foreseen = append(p.Foreseen, v)
+		}
+	}
+}
+
+// Enabled are the actions as they would be if all switches were on: refused ones
+// and blocked ones stay what they are.
+func (p *Plan) Enabled() []Action {
+	actions := slices.Clone(p.Actions)
+	for i := range actions {
+		if actions[i].Status == NotEnabled {
+			actions[i].Status = Ready
+		}
+	}
+	return actions
+}
+
+// ForeseenTexts say for a person what would be refused if all switches were on.
+func (p *Plan) ForeseenTexts() (out []string) {
+	for _, v := range p.Foreseen {
+		if text := "if what is not enabled were, it would be refused: " + v.Text; !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// Switches are the keys of the configuration that are off and that the action
+// needs, all of them. They stand in its reasons.
+func (a Action) Switches() (keys []string) {
+	for _, r := range a.Reasons {
+		if key := switchOf(r); key != "" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// switchOf is the switch that a reason says is off, empty if it says nothing of
+// the kind.
+func switchOf(reason string) string {
+	key, _, off := strings.Cut(strings.TrimPrefix(reason, "not enabled: "), " is off")
+	if !off || !strings.HasPrefix(key, "enforcement.") || strings.Contains(key, " ") {
+		return ""
+	}
+	return key
+}
+
+// WhyKept says what keeps the action from being carried out: of switches all that
+// are off, so that nobody turns one on to learn of the next; of all else the last
+// word.
+func (a Action) WhyKept() string {
+	last, off := "", []string{}
+	for _, r := range a.Reasons {
+		if switchOf(r) == "" {
+			last = r
+		} else {
+			off = append(off, r)
+		}
+	}
+	switch {
+	case len(off) == 0:
+		return last
+	case a.Status == Blocked || a.Status == Refused:
+		return last + "; " + strings.Join(a.Switches(), ", ") + " off as well"
+	case len(a.Reasons) > 0 && switchOf(a.Reasons[len(a.Reasons)-1]) == "": // it was kept back after the switches were looked at
+		return a.Reasons[len(a.Reasons)-1]
+	}
+	return strings.Join(off, "; ")
 }
 
 // blockContainment keeps back what would be done to the account of a user whose
@@ -287,6 +374,7 @@ func (p *Plan) Keep(earlier Plan) (gone []Action) {
 			was[identity(a)] = a
 		}
 	}
+	p.Foreseen = nil // of what is not in that plan nothing is carried out
 	kept := map[string]bool{}
 	for i := range p.Actions {
 		a := &p.Actions[i]

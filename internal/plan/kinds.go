@@ -139,6 +139,7 @@ type kindRow struct {
 	// one no rule may.
 	key     string
 	allowed func(Enforcement) bool
+	besides Kind // whose switch it needs as well
 	limit   Kind // whose limit counts it; what undoes has none
 	// part of a deployment that grants what it needs (internal/doctor).
 	part string
@@ -220,7 +221,7 @@ var kinds = []kindRow{
 	onObject(UpdateStrength, Update, entra.KindStrength, "strength", UpdatePolicy),
 	onObject(UpdatePolicy, Update, entra.KindPolicy, "policy", UpdatePolicy),
 	{kind: PromotePolicy, object: entra.KindPolicy, verb: Update, limit: PromotePolicy, part: "policies",
-		key: "enforcement.promote", allowed: func(e Enforcement) bool { return e.Promote && e.Policies },
+		key: "enforcement.promote", allowed: func(e Enforcement) bool { return e.Promote }, besides: UpdatePolicy,
 		words: Words{Name: "promote policy", Title: "promote policy", Verb: "enable", Past: "enabled", Noun: "policy"}},
 	onObject(DeleteLocation, Delete, entra.KindLocation, "location", DeletePolicy),
 	onObject(DeleteStrength, Delete, entra.KindStrength, "strength", DeletePolicy),
@@ -379,6 +380,18 @@ func (k Kind) Part() string { return k.row().part }
 
 // Allows reports whether a rule may have an action of a kind carried out.
 func (e Enforcement) Allows(k Kind) bool {
+	return len(e.off(k)) == 0
+}
+
+// off are the switches that keep a rule from having an action of a kind carried
+// out, all of them.
+func (e Enforcement) off(k Kind) (keys []string) {
 	row := k.row()
-	return row.allowed != nil && row.allowed(e)
+	if row.allowed == nil || !row.allowed(e) {
+		keys = append(keys, row.key)
+	}
+	if row.besides != "" {
+		keys = append(keys, e.off(row.besides)...)
+	}
+	return keys
 }

@@ -75,6 +75,33 @@ func (s OutcomeStatus) Left() bool {
 	return m.left || !known
 }
 
+// KeptBack reports whether a guard, a switch or a limit kept the action from
+// being carried out.
+func (s OutcomeStatus) KeptBack() bool {
+	return s == SkippedEnforce || s == SkippedLimits || s == SkippedBlocked
+}
+
+// met reports whether what was asked for came about, or was so before.
+func (s OutcomeStatus) met() bool {
+	return s == SkippedAlready || s.Sent() && !s.Bad()
+}
+
+// Met counts the subjects of an order, and those of them for whom all that was
+// ordered came about.
+func Met(outcomes []Outcome) (met, all int) {
+	whole := map[Subject]bool{}
+	for _, o := range outcomes {
+		so, seen := whole[o.Subject]
+		whole[o.Subject] = o.Status.met() && (so || !seen)
+	}
+	for _, ok := range whole {
+		if ok {
+			met++
+		}
+	}
+	return met, len(whole)
+}
+
 // Words say the outcome for a person.
 func (s OutcomeStatus) Words() string {
 	if m, ok := meanings[s]; ok {

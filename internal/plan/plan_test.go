@@ -163,3 +163,77 @@ func TestKeepDropsWhatMoved(t *testing.T) {
 		t.Fatalf("gone %v, pending %d", gone, now.Pending())
 	}
 }
+
+// TestAllSwitchesAtOnce: whoever turns on what is named must not learn of the next
+// switch from the next run.
+func TestAllSwitchesAtOnce(t *testing.T) {
+	change := func(kind Kind, status Status, reasons ...string) Action {
+		return Action{Kind: kind, Status: status, Reasons: reasons, Change: &Change{Kind: entra.KindPolicy, Key: "CA010"}}
+	}
+	const enabled, weakens = "enforcement.allowEnabledPolicies is off: it changes", "enforcement.allowWeakening is off: it lowers"
+	for name, c := range map[string]struct {
+		action  Action
+		ordered bool
+		on      Enforcement
+		want    []string
+		why     string
+	}{
+		"an update":             {action: change(UpdatePolicy, NotEnabled, enabled, weakens), want: []string{"enforcement.allowEnabledPolicies", "enforcement.allowWeakening", "enforcement.policies"}, why: enabled + "; " + weakens + "; not enabled: enforcement.policies is off"},
+		"a promotion":           {action: change(PromotePolicy, NotEnabled, enabled), want: []string{"enforcement.allowEnabledPolicies", "enforcement.promote", "enforcement.policies"}, why: enabled + "; not enabled: enforcement.promote is off; not enabled: enforcement.policies is off"},
+		"a promotion, half on":  {action: change(PromotePolicy, Ready), on: Enforcement{Promote: true}, want: []string{"enforcement.policies"}, why: "not enabled: enforcement.policies is off"},
+		"a prune":               {action: change(DeletePolicy, NotEnabled, "no longer in the baseline", "enforcement.prune is off"), want: []string{"enforcement.prune", "enforcement.policies"}, why: "enforcement.prune is off; not enabled: enforcement.policies is off"},
+		"a blocked change":      {action: change(UpdatePolicy, Blocked, "no break-glass accounts", weakens), want: []string{"enforcement.allowWeakening", "enforcement.policies"}, why: "no break-glass accounts; enforcement.allowWeakening, enforcement.policies off as well"},
+		"a rollback":            {action: change(UpdatePolicy, NotEnabled, enabled, weakens), ordered: true, want: []string{"enforcement.allowEnabledPolicies", "enforcement.allowWeakening"}, why: enabled + "; " + weakens},
+		"blocked and no switch": {action: change(UpdatePolicy, Blocked, "first", "second"), ordered: true, why: "second"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := Build(Input{Actions: []Action{c.action}, Enforcement: c.on, Ordered: c.ordered, Limits: Limits{MaxPolicyUpdates: 9, MaxPromotions: 9}}).Actions[0]
+			if d := cmp.Diff(c.want, a.Switches()); d != "" {
+				t.Error(d)
+			}
+			if a.WhyKept() != c.why {
+				t.Errorf("%q", a.WhyKept())
+			}
+		})
+	}
+}
+
+// TestForeseesTheLimits: a plan says what they would refuse if all were enabled, and
+// refuses nothing for it.
+func TestForeseesTheLimits(t *testing.T) {
+	var actions []Action
+	for range 3 {
+		actions = append(actions, Action{Kind: UpdatePolicy, Status: Ready, Change: &Change{Kind: entra.KindPolicy}})
+	}
+	in := Input{Actions: actions, Limits: Limits{MaxPolicyUpdates: 2}, Foresee: true}
+	p := Build(in)
+	if len(p.Violations) != 0 || len(p.Foreseen) != 1 || p.Foreseen[0].Limit != "limits.maxPolicyUpdates" || p.Actions[0].Status != NotEnabled {
+		t.Errorf("off: %+v, %+v, %s", p.Violations, p.Foreseen, p.Actions[0].Status)
+	}
+	if in.Enforcement.Policies = true; len(Build(in).Foreseen) != 0 || len(Build(in).Violations) != 1 {
+		t.Errorf("on: %+v", Build(in).Foreseen)
+	}
+	if in.Enforcement.Policies, in.Limits.MaxPolicyUpdates = false, 3; len(Build(in).Foreseen) != 0 {
+		t.Errorf("within: %+v", Build(in).Foreseen)
+	}
+}
+
+// TestMet counts what of an order came about by those it is about.
+func TestMet(t *testing.T) {
+	vpn, user := Subject{Key: "VPN"}, Subject{ID: "u"}
+	for name, c := range map[string]struct {
+		outcomes []Outcome
+		met, all int
+	}{
+		"nothing was asked for":       {},
+		"one of two steps":            {[]Outcome{{Subject: vpn, Status: Done}, {Subject: vpn, Status: Failed}}, 0, 1},
+		"both steps":                  {[]Outcome{{Subject: vpn, Status: Done}, {Subject: vpn, Status: Processing}}, 1, 1},
+		"done before":                 {[]Outcome{{Subject: user, Status: SkippedAlready}}, 1, 1},
+		"kept back":                   {[]Outcome{{Subject: user, Status: SkippedEnforce}, {Subject: vpn, Status: Done}}, 1, 2},
+		"sent, and nothing was taken": {[]Outcome{{Subject: user, Status: NotTaken}}, 0, 1},
+	} {
+		if met, all := Met(c.outcomes); met != c.met || all != c.all {
+			t.Errorf("%s: %d of %d", name, met, all)
+		}
+	}
+}

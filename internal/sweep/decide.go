@@ -233,6 +233,7 @@ func (j *job) plan(ctx context.Context, snap gather.Snapshot, users, objects []p
 		Run: j.led.ID(), Tenant: j.Name, TenantID: j.TenantID, CreatedAt: j.Now(), Actions: append(append([]plan.Action{}, users...), objects...),
 		Enforcement: j.Settings.Enforcement, Ordered: j.req.ordered(), Limits: j.Settings.Limits,
 		Recent: recent, AtRisk: snap.AtRisk, PrincipalsAtRisk: snap.PrincipalsAtRisk, RequestsPerSecond: j.Settings.RequestsPerSecond,
+		Foresee: j.req.Mode == Plan,
 	}
 	if j.req.Destroy { // bound by ownership and the question, not by numbers
 		in.Limits.MaxPolicyDeletes, in.Limits.MaxPolicyUpdates = math.MaxInt, math.MaxInt
@@ -244,6 +245,9 @@ func (j *job) plan(ctx context.Context, snap gather.Snapshot, users, objects []p
 		}
 	}
 	j.guardExpectations(ctx, &p, snap)
+	for _, text := range p.ForeseenTexts() {
+		j.notes.Warn(text)
+	}
 	j.explain(ctx, &p, snap)
 	if err := j.claim(ctx, j.Output.Redaction.Plan(p)); err != nil {
 		return p, false, fmt.Errorf("storing the plan (nothing was sent): %w", err)

@@ -22,28 +22,46 @@ type AccessReader interface {
 const expectationsKey = "tenants[].expectations"
 
 // guardExpectations refuses all changes of a plan after which an expectation
-// would not hold. What cannot be judged is not held to be fulfilled. A plan
-// without a ready change reads nothing.
+// would not hold. What cannot be judged is not held to be fulfilled. A plan run
+// says as well what the changes that are not enabled would come to. Without a
+// change nothing is read.
 func (j *job) guardExpectations(ctx context.Context, p *plan.Plan, snap gather.Snapshot) {
-	var ready []plan.Action
-	for _, a := range p.Actions {
-		if a.Change != nil && a.Status == plan.Ready {
-			ready = append(ready, a)
-		}
-	}
-	if len(j.Expectations) == 0 || len(ready) == 0 || j.req.Destroy {
+	ready, enabled := readyChanges(p.Actions), readyChanges(p.Enabled())
+	if len(j.Expectations) == 0 || j.req.Destroy {
 		return
 	}
-	broken, err := j.brokenBy(ctx, snap, ready)
-	switch {
-	case err != nil:
-		broken = []string{"the expectations cannot be judged: " + err.Error()}
-	case len(broken) == 0:
-		return
+	var broken []string
+	if len(ready) > 0 {
+		broken = j.against(ctx, snap, ready)
 	}
 	for _, text := range broken {
 		p.RefuseChanges(expectationsKey, text, j.Settings.RequestsPerSecond)
 	}
+	if j.req.Mode != Plan || j.req.Stored != nil || len(broken) > 0 || len(enabled) == len(ready) {
+		return
+	}
+	for _, text := range j.against(ctx, snap, enabled) { // nothing of it is carried out
+		p.Foreseen = append(p.Foreseen, plan.Violation{Kind: plan.UpdatePolicy, Limit: expectationsKey, Text: text})
+	}
+}
+
+func readyChanges(actions []plan.Action) (ready []plan.Action) {
+	for _, a := range actions {
+		if a.Change != nil && a.Status == plan.Ready {
+			ready = append(ready, a)
+		}
+	}
+	return ready
+}
+
+// against says which expectations changes go against; that they cannot be judged
+// counts as that.
+func (j *job) against(ctx context.Context, snap gather.Snapshot, changes []plan.Action) []string {
+	broken, err := j.brokenBy(ctx, snap, changes)
+	if err != nil {
+		return []string{"the expectations cannot be judged: " + err.Error()}
+	}
+	return broken
 }
 
 // brokenBy says which expectations would not hold after the changes.

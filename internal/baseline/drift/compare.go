@@ -412,7 +412,7 @@ func (p *planner) change(e *entry, kind plan.Kind) plan.Action {
 	}
 	switch {
 	case len(e.blocked) > 0:
-		a.Status, a.Reasons = plan.Blocked, append(a.Reasons, e.blocked...)
+		a.Status, a.Reasons = plan.Blocked, append(append(a.Reasons, e.blocked...), e.held...)
 	case len(e.held) > 0:
 		a.Status, a.Reasons = plan.NotEnabled, append(a.Reasons, e.held...)
 	}
