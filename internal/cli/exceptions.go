@@ -186,6 +186,16 @@ func (c *command) printExceptions(r sweep.Result, overdue bool) {
 		}
 	}
 	c.line("exceptions", strings.Join(parts, ", "))
+	said := 0
+	for _, x := range r.Exceptions {
+		if x.Status != plan.NotPut || x.Why == "" {
+			continue
+		}
+		if said++; said <= shown || c.wide {
+			c.line("not put", printable(fmt.Sprintf("%s: %s is not out of %s: %s", x.Exception, orElse(x.Who(), "nobody"), x.Key, x.Why)))
+		}
+	}
+	c.printMore(said, min(said, shown), "exceptions in report.json")
 }
 
 // printExceptionActions lists the exceptions that begin or end, with what that

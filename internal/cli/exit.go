@@ -16,7 +16,7 @@ const (
 	ExitFailed    = 1   // failed
 	ExitPartial   = 3   // some outcomes failed; the report is written
 	ExitPending   = 4   // changes pending (plan --exit-code)
-	ExitRefused   = 5   // refused by limits
+	ExitRefused   = 5   // refused by limits; or a guard or a switch kept back what a person ordered
 	ExitUsage     = 10  // bad configuration, baseline or triage file, or wrong usage
 	ExitLocked    = 11  // another run holds the lease
 	ExitAccess    = 12  // sign-in or permission
@@ -32,7 +32,7 @@ var ExitCodes = []struct {
 	{ExitFailed, "failed"},
 	{ExitPartial, "partial: some outcomes failed, the report is written"},
 	{ExitPending, "changes pending (plan --exit-code)"},
-	{ExitRefused, "refused by limits"},
+	{ExitRefused, "refused by limits or expectations, or a person's order that a guard or a switch kept back"},
 	{ExitUsage, "bad configuration, baseline or triage file, or wrong usage"},
 	{ExitLocked, "another run holds the lease"},
 	{ExitAccess, "sign-in or permission"},

@@ -35,7 +35,7 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "%s: %s %s, run %s, %s\n", r.Tenant, r.Mode, c.paintStatus(sweep.Status(r.Status)), r.Run, r.StartedAt.UTC().Format(time.RFC3339))
+	fmt.Fprintf(c.Out, "%s: %s %s, run %s, %s%s\n", r.Tenant, r.Mode, c.paintStatus(sweep.Status(r.Status)), r.Run, r.StartedAt.UTC().Format(time.RFC3339), c.missed(res))
 	for _, o := range r.OverDismissed {
 		c.line("urgent", c.paint(red, "over-dismissed "+nameOf(o.Subject)+": "+printable(o.Detail)))
 	}
@@ -89,7 +89,7 @@ func requestedWords(q *plan.Requested) string {
 func storedResult(ctx context.Context, l *ledger.Ledger, r report.Report) (sweep.Result, error) {
 	res := sweep.Result{Run: r.Run, Tenant: r.Tenant, Mode: sweep.Mode(r.Mode), Kind: ledger.RunKind(r.Kind), Status: sweep.Status(r.Status), Outcomes: r.Outcomes, Settled: r.Settled,
 		Hold: r.Hold, Skipped: r.Skipped, NeedsPerson: r.NeedsPerson, Campaigns: r.Campaigns, Counts: r.Counts, Order: r.Order, Unread: r.Coverage.Unread, Complete: r.Coverage.Complete,
-		Started: r.StartedAt, Finished: r.FinishedAt}
+		Started: r.StartedAt, Finished: r.FinishedAt, Exceptions: r.Exceptions}
 	res.Stats.Total, res.Stats.Throttled, res.Stats.Retried = r.Requests.Total, r.Requests.Throttled, r.Requests.Retried
 	var err error
 	if res.Plan, err = l.Plan(ctx, r.Run); err != nil && !errors.Is(err, blobstore.ErrNotFound) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func (c *command) line(label, text string) {
 // person, and where the report is.
 func (c *command) printResult(a *app.App, r sweep.Result) {
 	w := c.Out
-	fmt.Fprintf(w, "%s: %s %s in %s\n", r.Tenant, r.Mode, c.paintStatus(r.Status), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
+	fmt.Fprintf(w, "%s: %s %s in %s%s\n", r.Tenant, r.Mode, c.paintStatus(r.Status), r.Finished.Sub(r.Started).Round(100*time.Millisecond), c.missed(r))
 	c.printExceptions(r, true)
 	if r.Err != nil {
 		c.line("error", c.paint(red, printable(r.Err.Error())))
@@ -46,6 +47,15 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 		}
 	}
 	c.printSummary(strings.TrimSuffix(a.Store.URL(), "/")+"/"+runPath(r)+"/report.html", r)
+}
+
+// missed says behind the head line what of an order did not come about.
+func (c *command) missed(r sweep.Result) string {
+	text := r.Order.Missed(r.Outcomes)
+	if r.Mode != sweep.Apply || text == "" {
+		return ""
+	}
+	return ": " + c.paint(red, text)
 }
 
 // printSummary is the summary of a run below its head lines, be it of this process
@@ -67,6 +77,8 @@ func (c *command) printSummary(page string, r sweep.Result) {
 	}
 	if (r.Kind == ledger.KindRollback || r.Kind == ledger.KindRestore) && r.Mode == sweep.Plan && r.Plan.Pending() > 0 {
 		c.line("to do", "this is a plan; with --yes it is carried out")
+	} else if (r.Kind == ledger.KindRollback || r.Kind == ledger.KindRestore) && r.Mode == sweep.Plan && len(r.Plan.Actions) > 0 {
+		c.line("to do", "this is a plan, of which --yes would carry out nothing as things stand; the reasons are above")
 	}
 	c.printBad(r)
 	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"], fmt.Sprintf("users.csv: risksweep report show %s --file users.csv --tenant %s", r.Run, r.Tenant))
@@ -229,10 +241,40 @@ func (c *command) printRefusals(r sweep.Result) {
 			}
 		}
 	}
+	c.printSwitches(r)
+	if r.Mode == sweep.Plan {
+		for _, text := range r.Plan.ForeseenTexts() {
+			c.line("foreseen", printable(text))
+		}
+	}
 	c.printHeldBack(r)
 	for _, s := range r.Skipped {
 		c.line("skipped", printable(s))
 	}
+}
+
+// printSwitches names all switches that changes of policies lack, with the number
+// of changes that lack each.
+func (c *command) printSwitches(r sweep.Result) {
+	n, keys := map[string]int{}, []string{}
+	for _, a := range r.Plan.Actions {
+		if a.Kind.OnUser() || a.Status != plan.NotEnabled && a.Status != plan.Blocked {
+			continue
+		}
+		for _, key := range a.Switches() {
+			if n[key]++; n[key] == 1 {
+				keys = append(keys, key)
+			}
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	slices.Sort(keys)
+	for i, key := range keys {
+		keys[i] = fmt.Sprintf("%s (%s)", key, report.Number(n[key], "change"))
+	}
+	c.line("lacks", strings.Join(keys, ", "))
 }
 
 // raised says how a limit is raised for one run, once somebody has looked at what

@@ -106,6 +106,9 @@ func pageData(r Report, x Extras, p *page) (*pageModel, error) {
 	if len(r.Outcomes) == 0 && (r.Status == "failed" || r.Status == "cancelled") {
 		m.Done = "Nothing was done."
 	}
+	if missed := r.Order.Missed(r.Outcomes); r.Mode == "apply" && missed != "" {
+		m.Done = strings.TrimSpace(strings.ToUpper(missed[:1]) + missed[1:] + ". " + m.Done)
+	}
 	m.wait()
 	for path, n := range r.Requests.ByPath {
 		m.Parts = append(m.Parts, pathCount{path, n})

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,6 +62,28 @@ func (o *Order) Title() string {
 	}
 	text := o.Action.Words().Title
 	return strings.ToUpper(text[:1]) + text[1:] + ": " + Number(len(o.Users), o.Action.Words().Noun)
+}
+
+// Missed says for a person how much of an order did not come about, to stand
+// behind "apply refused: " or the like; empty if all of it did.
+func (o *Order) Missed(outcomes []plan.Outcome) string {
+	met, all := plan.Met(outcomes)
+	if o == nil || met == all {
+		return ""
+	}
+	past, many := "deleted", "deleted"
+	switch {
+	case o.Rollback != "":
+		past, many = "rolled back", "rolled back"
+	case o.Restore != "":
+		past, many = "restored", "restored"
+	case o.Action != "":
+		past, many = "done", "carried out"
+	}
+	if met == 0 {
+		return "nothing was " + past
+	}
+	return fmt.Sprintf("only %d of %d were %s", met, all, many)
 }
 
 // Who names the users of an order.

@@ -254,9 +254,9 @@ func (r *job) claim(ctx context.Context, p plan.Plan) error {
 
 // status says how the run ended.
 func (r *publisher) status(err error) Status {
-	var bad bool
+	var bad, keptBack bool
 	for _, o := range r.res.Outcomes {
-		bad = bad || o.Status.Bad()
+		bad, keptBack = bad || o.Status.Bad(), keptBack || o.Status.KeptBack()
 	}
 	for _, s := range r.recovered.Settled {
 		bad = bad || s.Outcome.Status == plan.SettledPending
@@ -267,6 +267,8 @@ func (r *publisher) status(err error) Status {
 	case err != nil:
 		return Failed
 	case len(r.res.Plan.Violations) > 0:
+		return Refused
+	case keptBack && r.req.ordered() && r.req.Mode == Apply: // what a person ordered and did not get is no success
 		return Refused
 	case bad || len(r.notes.Errors) > 0:
 		return Partial

@@ -49,7 +49,7 @@ type Status string
 const (
 	Succeeded Status = "succeeded"
 	Partial   Status = "partial" // some outcomes failed
-	Refused   Status = "refused" // limits refused at least one kind of action
+	Refused   Status = "refused" // limits refused at least one kind of action, or a guard a part of an order
 	Failed    Status = "failed"
 	Cancelled Status = "cancelled"
 )
