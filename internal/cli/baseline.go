@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -73,6 +74,11 @@ the store.`,
 	var reason string
 	destroy := &cobra.Command{
 		Use: "destroy", Short: "Delete exactly what this baseline owns in the tenant",
+		Long: `Deletes exactly what this baseline owns: policies, then strengths, then named
+locations. It shows them and asks before; --yes answers. What the baseline made goes
+by that alone. An enabled policy that was adopted protected the tenant before: deleting
+it needs enforcement.allowEnabledPolicies and enforcement.allowWeakening besides, and
+without them it stays.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.destroyBaseline(cmd, yes, reason) },
 	}
 	destroy.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -337,17 +343,62 @@ func (c *command) adoptBaseline(cmd *cobra.Command, o adopt.Order) error {
 	return nil
 }
 
+// destroyed is what an order to destroy deletes, in numbers.
+type destroyed struct{ enabled, adopted, kept int }
+
 // listOwned shows what an order to destroy deletes, for whoever is asked.
-func (c *command) listOwned(owned plan.OwnedObjects) {
-	t := newTable("", "", "")
+func (c *command) listOwned(compared sweep.Compared) (n destroyed) {
+	t := newTable("", "", "", "")
 	t.indent = 2
-	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
-		for _, key := range slices.Sorted(maps.Keys(owned[kind])) {
-			o := owned[kind][key]
-			t.row(policy.KindWords[kind], orElse(o.DisplayName, key), string(o.ID))
+	for _, a := range compared.Result.Actions {
+		if a.Kind.Verb() != plan.Delete {
+			continue
 		}
+		state, d := "", policy.CanonicalOf(a.Change.Kind, a.Change.Before)
+		if a.Change.Kind == entra.KindPolicy {
+			state = d.Text("state")
+		}
+		if a.Change.Kind == entra.KindPolicy && policy.Enabled(d) {
+			n.enabled++
+		}
+		if compared.State.Owned[a.Change.Kind][a.Change.Key].Adopted {
+			n.adopted++
+			state = strings.TrimPrefix(state+", adopted", ", ")
+		}
+		if a.Status != plan.Ready {
+			n.kept++
+			state += ": stays, " + strings.Join(a.Reasons, "; ")
+		}
+		t.row(policy.KindWords[a.Change.Kind], orElse(nameOf(a.Subject), a.Change.Key), string(a.Subject.ID), printable(state))
 	}
 	t.printRows(c.Err, c.ErrWidth)
+	return n
+}
+
+// askDestroy shows what an order to destroy deletes and what that means to
+// people, and asks.
+func (c *command) askDestroy(ctx context.Context, a *app.App, t config.Tenant, owned int) error {
+	s, err := a.Sweeper(t)
+	if err != nil {
+		return err
+	}
+	compared, err := s.CompareDestroy(ctx)
+	if err != nil {
+		return err
+	}
+	n := c.listOwned(compared)
+	explained, err := c.effects(ctx, a, t, compared)
+	if err != nil {
+		fmt.Fprintln(c.Err, "  effect: what this means to people is not known: "+printable(err.Error()))
+	}
+	for _, text := range c.effectsOfAll(explained) {
+		fmt.Fprintln(c.Err, "  effect: "+printable(text))
+	}
+	text := fmt.Sprintf("%d enabled, %d adopted and not made by this baseline", n.enabled, n.adopted)
+	if n.kept > 0 {
+		text += fmt.Sprintf("; %d of them stay", n.kept)
+	}
+	return c.ask(fmt.Sprintf("Delete the %d policies, named locations and strengths that this baseline owns in tenant %s (%s)?", owned, t.Name, text))
 }
 
 func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) error {
@@ -378,8 +429,7 @@ func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) e
 		return nil
 	}
 	if !yes {
-		c.listOwned(state.Owned)
-		if err := c.ask(fmt.Sprintf("Delete the %d policies, named locations and strengths that this baseline owns in tenant %s?", n, t.Name)); err != nil {
+		if err := c.askDestroy(cmd.Context(), a, t, n); err != nil {
 			return err
 		}
 		if err := c.askReason(&reason); err != nil {

@@ -14,6 +14,9 @@ type Owned struct {
 	Hash   string `json:"hash,omitempty"`
 	Wanted string `json:"wanted,omitempty"`
 	Run    string `json:"run,omitempty"`
+	// Adopted says that the object was there before and was taken into ownership.
+	// Without it we made it, or a version that did not record this took it.
+	Adopted bool `json:"adopted,omitempty"`
 }
 
 // OwnedObjects are the recorded objects by kind and key.

@@ -67,8 +67,8 @@ var mutations = []struct{ name, file, old, new string }{
 	{"who is excluded by hand passes for an exception", "baseline/drift/except.go", "\t\twanted[w.UserID] = true\n", "\t\twanted[w.UserID] = true\n\t\te.excepted = append(e.excepted, here...)\n"},
 	{"an exception writes over what the run has written", "apply/exception.go", "\tbefore := r.wroteDoc[t.id]\n", "\tvar before policy.Canonical\n"},
 	{"a promotion needs no evidence", "plan/promotion.go", "p.Holds = len(p.Waits) == 0", "p.Holds = true"},
-	{"what breaks an expectation is written all the same", "sweep/expect.go", "	case len(broken) == 0:\n", "	case len(broken) >= 0:\n"},
-	{"expectations that cannot be judged count as fulfilled", "sweep/expect.go", "	case err != nil:\n		broken =", "	case err != nil && false:\n		broken ="},
+	{"what breaks an expectation is written all the same", "sweep/expect.go", "	if len(ready) > 0 {\n", "	if len(ready) < 0 {\n"},
+	{"expectations that cannot be judged count as fulfilled", "sweep/expect.go", "	if err != nil {\n		return []string{", "	if err != nil && false {\n		return []string{"},
 	{"a list that could not be read passes for an empty one", "baseline/drift/unread.go", "if u.Kind == kind {", "if u.Kind == kind && false {"},
 	{"an id that stands for nothing passes", "baseline/drift/resolve.go", "problem = p.foreignID(m.Ref, name)", "problem = \"\""},
 	{"the end of an exception is not looked at", "exception/bind.go", "if !now.Before(e.Until) {", "if !now.Before(e.Until) && false {"},
@@ -76,6 +76,8 @@ var mutations = []struct{ name, file, old, new string }{
 	{"what was changed since is pruned", "baseline/drift/guard.go", "case e.owned.Hash == \"\" || e.owned.Hash != e.before.HashWithout(e.excepted):", "case e.owned.Hash == \"?\":"},
 	{"what was changed among the deleted items comes back", "apply/restore.go", "policy.CanonicalHash(c.Kind, deleted) != c.BeforeHash", "policy.CanonicalHash(c.Kind, deleted) != c.BeforeHash && false"},
 	{"an enabled policy comes back without its exclusions", "sweep/restore.go", "len(lacks) > 0 && policy.Enabled(was)", "len(lacks) > 0 && false"},
+	{"an enabled policy that was adopted goes by a yes", "baseline/drift/actions.go", "!e.owned.Adopted ||", "e.owned.Adopted ||"},
+	{"what was ordered and kept back is a success", "sweep/publish.go", "case keptBack && r.req.ordered()", "case !keptBack && r.req.ordered() && bad"},
 	{"a rollback touches what its run has not sent", "sweep/rollback.go", "len(c.Exclusions) > 0 || !sent[a.ID] ||", "len(c.Exclusions) > 0 ||"},
 	{"the job's own identity is treated like any other", "sweep/decide/serviceprincipals.go", "\tcase isOwn(k, p):\n", "\tcase isOwn(k, p) && false:\n"},
 	{"Microsoft's own applications are treated like any other", "sweep/decide/serviceprincipals.go", "case p.Directory.FirstParty():", "case p.Directory.FirstParty() && false:"},
@@ -121,6 +123,8 @@ var witnesses = map[string][2]string{
 	"what was changed since is pruned":                           {"../baseline/drift", "TestGuardsOnCreateAndPrune"},
 	"what was changed among the deleted items comes back":        {"../apply", "TestRestore"},
 	"an enabled policy comes back without its exclusions":        {"../cli", "TestScripts/restore"},
+	"an enabled policy that was adopted goes by a yes":           {"../baseline/drift", "TestDestroyOfWhatWasAdopted"},
+	"what was ordered and kept back is a success":                {"../cli", "TestScripts/rollback"},
 	"a rollback touches what its run has not sent":               {".", "TestARollbackTouchesWhatItsRunHasSent"},
 }
 

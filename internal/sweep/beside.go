@@ -62,6 +62,20 @@ type Compared struct {
 	BreakGlass map[entra.ID]bool
 }
 
+// CompareDestroy reads the tenant's policies and says what an order to destroy the
+// baseline would delete.
+func (s *Sweeper) CompareDestroy(ctx context.Context) (Compared, error) {
+	source, start, rec, err := s.look(ctx, recovery.None)
+	if err != nil {
+		return Compared{}, err
+	}
+	snap, err := source.Owned(ctx, start, rec)
+	if err != nil {
+		return Compared{}, err
+	}
+	return Compared{State: snap.State, Live: snap.Live, Result: decide.Destroy(snap, s.Settings.Baseline)}, nil
+}
+
 // Compare reads the tenant's policies and compares them with the baseline.
 // Without a baseline only the live side is read.
 func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {

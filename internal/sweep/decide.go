@@ -31,7 +31,7 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 		if err = j.notes.Timed("baseline", func() (err error) { snap, err = j.source.Owned(ctx, start, rec); return err }); err != nil {
 			return snap, nil, d, fmt.Errorf("reading what the baseline owns: %w", err)
 		}
-		d = decide.Destroy(snap)
+		d = decide.Destroy(snap, j.Settings.Baseline)
 	case j.req.Rollback != nil:
 		if err = j.notes.Timed("baseline", func() (err error) { snap, d, err = j.rollback(ctx, start, rec); return err }); err != nil {
 			return snap, nil, d, fmt.Errorf("planning the way back: %w", err)

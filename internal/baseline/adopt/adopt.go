@@ -183,6 +183,7 @@ func (a *adopter) take(it baseline.Item, d entra.Document) string {
 	if o, ok := records[it.Key]; ok && o.ID != id && a.live.ByID(it.Kind, string(o.ID)) != nil {
 		return fmt.Sprintf("the key stands for %s already, which is in the tenant", o.ID)
 	}
+	made := false // by us, and only recorded under another key
 	for _, key := range policy.SortedKeys(records) {
 		if key == it.Key || records[key].ID != id {
 			continue
@@ -190,9 +191,13 @@ func (a *adopter) take(it baseline.Item, d entra.Document) string {
 		if slices.ContainsFunc(a.b.OfKind(it.Kind), func(o baseline.Item) bool { return o.Key == key }) {
 			return fmt.Sprintf("the object stands for the key %s already", key)
 		}
+		made = !records[key].Adopted
 		delete(records, key) // the key was renamed in the baseline
 	}
-	records[it.Key] = plan.Owned{ID: id, Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
+	if o, ok := records[it.Key]; ok && o.ID == id {
+		made = !o.Adopted
+	}
+	records[it.Key] = plan.Owned{ID: id, Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName(), Adopted: !made}
 	a.done = append(a.done, Adoption{Kind: it.Kind, Key: it.Key, ID: d.ID(), DisplayName: d.DisplayName(), New: true})
 	return ""
 }

@@ -124,11 +124,24 @@ func withUntrust(a plan.Action, before policy.Canonical) []plan.Action {
 
 // Destroy plans the delete of exactly the recorded objects that are in the
 // tenant: policies first, then strengths, then locations. A person orders it,
-// so no switch of enforcement is asked; an object that a policy not ours still
-// uses is blocked.
-func Destroy(live Live, owned plan.OwnedObjects) []plan.Action {
-	p := &planner{b: &baseline.Baseline{}, live: live, index: newIndex(live, owned), s: Settings{Owned: owned}, names: NewNamer(live)}
+// so no switch of enforcement is asked for what we have made. An enabled policy
+// that was adopted protected the tenant before the baseline did: deleting it takes
+// the switches that it takes everywhere. An object that a policy not ours, or one
+// that stays, still uses is blocked.
+func Destroy(live Live, s Settings) []plan.Action {
+	p := &planner{b: &baseline.Baseline{}, live: live, index: newIndex(live, s.Owned), s: s, names: NewNamer(live)}
 	p.leftovers()
+	for _, e := range p.entries {
+		if e.Kind != entra.KindPolicy || e.Status != Prune || !e.owned.Adopted || !policy.Enabled(e.before) {
+			continue
+		}
+		if !s.AllowEnabledPolicies {
+			e.hold("%s%s", switchEnabled, adoptedEnabled)
+		}
+		if !s.AllowWeakening {
+			e.hold("%s%s", switchWeakening, adoptedEnabled)
+		}
+	}
 	var out []plan.Action
 	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindStrength, entra.KindLocation} {
 		for _, e := range p.entries {
@@ -145,6 +158,8 @@ func Destroy(live Live, owned plan.OwnedObjects) []plan.Action {
 	}
 	return out
 }
+
+const adoptedEnabled = "it deletes an enabled policy that was adopted, and not made by this baseline"
 
 // stillUsed blocks the delete of what a policy will still refer to.
 func (p *planner) stillUsed(e *entry) {

@@ -159,7 +159,7 @@ func TestAdopt(t *testing.T) {
 func TestDestroy(t *testing.T) {
 	tn, b := applied(t, small)
 	tn.put(entra.KindPolicy, "", entra.Document{"displayName": "Not ours"})
-	actions := drift.Destroy(tn.read(), tn.owned)
+	actions := drift.Destroy(tn.read(), drift.Settings{Owned: tn.owned})
 	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN ready", "deleteLocation VPN ready"}
 	if d := cmp.Diff(want, shape(actions)); d != "" {
 		t.Fatal(d)
@@ -174,11 +174,56 @@ func TestDestroy(t *testing.T) {
 	_ = b
 }
 
+// TestDestroyOfWhatWasAdopted: an enabled policy that protected the tenant before
+// the baseline did takes the switches that it takes everywhere; what the baseline
+// made goes by the order alone.
+func TestDestroyOfWhatWasAdopted(t *testing.T) {
+	for name, c := range map[string]struct {
+		state   string
+		adopted bool
+		s       drift.Settings
+		want    string
+	}{
+		"made, enabled":          {"enabled", false, drift.Settings{}, "ready"},
+		"adopted, report-only":   {"enabledForReportingButNotEnforced", true, drift.Settings{}, "ready"},
+		"adopted, enabled":       {"enabled", true, drift.Settings{}, "notEnabled"},
+		"with one switch":        {"enabled", true, drift.Settings{AllowWeakening: true}, "notEnabled"},
+		"with the other":         {"enabled", true, drift.Settings{AllowEnabledPolicies: true}, "notEnabled"},
+		"with both, prune aside": {"enabled", true, drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true}, "ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tn, _ := applied(t, small)
+			o := tn.owned[entra.KindPolicy]["CA020"]
+			o.Adopted = c.adopted
+			tn.owned[entra.KindPolicy]["CA020"] = o
+			live := tn.read()
+			for _, d := range live.Policies {
+				if d.ID() == string(o.ID) {
+					d["state"] = c.state
+				}
+			}
+			c.s.Owned = tn.owned
+			actions := drift.Destroy(live, c.s)
+			uses := "ready"
+			if c.want != "ready" { // it stays, and so does what it names
+				uses = "blocked"
+			}
+			want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 " + c.want, "deleteStrength Keys only " + uses, "updateLocation VPN " + uses, "deleteLocation VPN " + uses}
+			if d := cmp.Diff(want, shape(actions)); d != "" {
+				t.Error(d)
+			}
+			if text := strings.Join(actions[1].Reasons, "\n"); c.want != "ready" && !strings.Contains(text, "adopted, and not made by this baseline") {
+				t.Error(text)
+			}
+		})
+	}
+}
+
 func TestDestroyKeepsWhatOthersUse(t *testing.T) {
 	tn, _ := applied(t, small)
 	loc := string(tn.owned[entra.KindLocation]["VPN"].ID)
 	tn.put(entra.KindPolicy, "", doc(t, `{"displayName":"Theirs","conditions":{"locations":{"includeLocations":["`+loc+`"]}}}`))
-	actions := drift.Destroy(tn.read(), tn.owned)
+	actions := drift.Destroy(tn.read(), drift.Settings{Owned: tn.owned})
 	want := []string{"deletePolicy CA010 ready", "deletePolicy CA020 ready", "deleteStrength Keys only ready", "updateLocation VPN blocked", "deleteLocation VPN blocked"}
 	if d := cmp.Diff(want, shape(actions)); d != "" {
 		t.Error(d)

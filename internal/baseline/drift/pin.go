@@ -61,7 +61,7 @@ func Confirm(b *baseline.Baseline, live Live, owned plan.OwnedObjects) (plan.Own
 		case d.Text("policyType") == policy.PolicyTypeBuiltIn:
 			problems = append(problems, it.Problem("id", "a built-in authentication strength belongs to the service"))
 		default:
-			confirmed[it.Kind][it.Key] = plan.Owned{ID: o.ID, Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName()}
+			confirmed[it.Kind][it.Key] = plan.Owned{ID: o.ID, Hash: policy.CanonicalHash(it.Kind, d), DisplayName: d.DisplayName(), Adopted: true}
 		}
 	}
 	return confirmed, problems

@@ -183,7 +183,7 @@ func TestSimulatedTenantKeepsWhatWasPlanned(t *testing.T) {
 				rt.Fatalf("%v: %v", shape(left.Actions), left.Actions[0].Change.Differences)
 			}
 		}
-		s.apply(t, drift.Destroy(s.read(), s.owned))
+		s.apply(t, drift.Destroy(s.read(), drift.Settings{Owned: s.owned}))
 		if l := s.read(); len(l.Policies)+len(l.Locations) > 0 {
 			rt.Fatalf("left: %v %v", l.Policies, l.Locations)
 		}

@@ -241,6 +241,7 @@ func Drift(b *baseline.Baseline, s gather.Snapshot, settings drift.Settings) dri
 }
 
 // Destroy plans the delete of exactly what the state records as owned.
-func Destroy(s gather.Snapshot) drift.Result {
-	return drift.Result{Actions: drift.Destroy(s.Live, s.State.Owned)}
+func Destroy(s gather.Snapshot, settings drift.Settings) drift.Result {
+	settings.Owned = s.State.Owned
+	return drift.Result{Actions: drift.Destroy(s.Live, settings)}
 }

@@ -97,7 +97,9 @@ func Own(s *ledger.State, m apply.Made, by string) {
 	if s.Owned[m.Kind] == nil {
 		s.Owned[m.Kind] = map[string]plan.Owned{}
 	}
-	s.Owned[m.Kind][m.Key] = plan.Owned{ID: entra.NewID(m.ID), Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by}
+	was := s.Owned[m.Kind][m.Key]
+	s.Owned[m.Kind][m.Key] = plan.Owned{ID: entra.NewID(m.ID), Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by,
+		Adopted: was.Adopted && was.ID == entra.NewID(m.ID)}
 }
 
 // RememberUser enters what became of an action on a user into the state.
