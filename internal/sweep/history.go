@@ -232,7 +232,9 @@ func (p Past) origin(ctx context.Context, run string) (*origin, error) {
 		return o, nil
 	}
 	o := &origin{planned: map[string]plan.Action{}}
-	p.origins[run] = o
+	if p.origins != nil { // where only one run is looked at, nothing is kept
+		p.origins[run] = o
+	}
 	if run == "" {
 		return o, nil
 	}
