@@ -19,6 +19,7 @@ import (
 	"github.com/risksweep/risksweep/internal/doctor"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/policy"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/schedule"
 	"github.com/risksweep/risksweep/internal/sweep"
@@ -104,12 +105,20 @@ func (c *command) doctor(cmd *cobra.Command) error {
 const doctorsAtWork = 16
 
 // worstChecks are the checks of many tenants for a person: those of the whole
-// configuration, then of each tenant what is not in order, the worst tenant first,
-// and one line of each that is.
+// configuration, then of each tenant what is not in order, the worst tenant first.
+// A warning that several tenants share to the letter is one line, and so is a
+// tenant of which nothing else is to be said.
 func worstChecks(checks []doctor.Check) []doctor.Check {
 	type tally struct{ fails, warns, all int }
 	of, order := map[string]*tally{}, []string{}
-	var out []doctor.Check
+	alike := map[doctor.Check][]string{} // the tenants of a warning
+	same := func(k doctor.Check) doctor.Check { k.Tenant = ""; return k }
+	for _, k := range checks {
+		if k.Tenant != "" && k.Status == doctor.Warn {
+			alike[same(k)] = append(alike[same(k)], k.Tenant)
+		}
+	}
+	var out, shared []doctor.Check
 	for _, k := range checks {
 		if k.Tenant == "" {
 			out = append(out, k)
@@ -122,31 +131,39 @@ func worstChecks(checks []doctor.Check) []doctor.Check {
 			order = append(order, k.Tenant)
 		}
 		n.all++
-		switch k.Status {
-		case doctor.Fail:
+		switch who := alike[same(k)]; {
+		case k.Status == doctor.Fail:
 			n.fails++
-		case doctor.Warn:
+		case k.Status == doctor.Warn && len(who) <= app.FewTenants:
 			n.warns++
+		case k.Status == doctor.Warn && who[0] == k.Tenant:
+			k.Tenant, k.Detail = report.Number(len(who), "tenant"), k.Detail+" ("+policy.Few(who)+")"
+			shared = append(shared, k)
 		}
 	}
 	slices.SortStableFunc(order, func(a, b string) int {
 		return cmp.Or(of[b].fails-of[a].fails, of[b].warns-of[a].warns)
 	})
+	quiet := "nothing to mend; -o wide shows them"
+	if len(shared) > 0 {
+		quiet = "nothing but what several tenants share; -o wide shows them"
+	}
 	for _, t := range order {
 		n := of[t]
-		if n.fails+n.warns == 0 {
-			out = append(out, doctor.Check{Tenant: t, Name: "all", Status: doctor.OK, Detail: report.Number(n.all, "check") + ", nothing to mend; -o wide shows them"})
-			continue
-		}
 		for _, status := range []doctor.Status{doctor.Fail, doctor.Warn} {
 			for _, k := range checks {
-				if k.Tenant == t && k.Status == status {
+				if k.Tenant == t && k.Status == status && (status == doctor.Fail || len(alike[same(k)]) <= app.FewTenants) {
 					out = append(out, k)
 				}
 			}
 		}
+		if n.fails+n.warns == 0 {
+			out = append(out, shared...)
+			shared = nil
+			out = append(out, doctor.Check{Tenant: t, Name: "all", Status: doctor.OK, Detail: report.Number(n.all, "check") + ", " + quiet})
+		}
 	}
-	return out
+	return append(out, shared...)
 }
 
 // checkOverdue names the exceptions that are over and were not taken back.
