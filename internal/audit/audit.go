@@ -146,6 +146,18 @@ func (l *Log) own(a *entra.Audit) bool {
 		l.self.ObjectID != "" && (by.ServicePrincipalID == l.self.ObjectID || by.UserID == l.self.ObjectID)
 }
 
+// All are the changes of an object that the log shows, the oldest first, ours
+// among them.
+func (l *Log) All(id entra.ID, names policy.Names) []ChangedBy {
+	var out []ChangedBy
+	for _, r := range slices.Backward(l.of(id)) {
+		c := r.changed(names)
+		c.Own = l.own(r.from)
+		out = append(out, c)
+	}
+	return out
+}
+
 // Changed says who made an object differ in these paths from what it was: whoever
 // set one of them to what is live now, after our own last write. Without paths
 // any change counts. A change that the log does not show yet is not taken for an

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,6 +83,9 @@ func (c *command) demo(ctx context.Context, out string, opt graphsim.Options) er
 	if err := os.WriteFile(filepath.Join(dir, "exceptions.yaml"), demoExceptions(c.Now()), 0o644); err != nil {
 		return fmt.Errorf("writing the example configuration: %w", err)
 	}
+	if err := demoTriage(filepath.Join(dir, "triage.yaml")); err != nil {
+		return fmt.Errorf("writing the example configuration: %w", err)
+	}
 	cfg, err := c.demoConfig(dir, out, at)
 	if err != nil {
 		return err
@@ -126,6 +130,34 @@ exceptions:
     owner: secops@contoso.com
     ticket: INC-1234
 `, now.UTC().AddDate(0, 0, 7).Format(time.DateOnly)))
+}
+
+// demoTriage adds to the example's rules one that closes single sign-ins.
+func demoTriage(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, after, found := bytes.Cut(data, []byte("escalate:\n"))
+	if !found {
+		return fmt.Errorf("%s has no escalate", file)
+	}
+	return os.WriteFile(file, slices.Concat(before, []byte(`  # Where something else of the user is open, nothing may be dismissed as a whole:
+  # the sign-ins from the VPN are closed one by one, and the rest stays open.
+  - id: corp-vpn-sign-ins
+    groups: [VPN Users]
+    groupRiskAccepted: true
+    scope: detections
+    when:
+      riskEventTypes: [anonymizedIPAddress, unfamiliarFeatures]
+      maxRiskLevel: medium
+      ipRanges: [203.0.113.0/24]
+    reason: The egress of the corporate VPN is on anonymizer lists
+    owner: secops@contoso.com
+    expires: 2027-12-31
+
+escalate:
+`), after), 0o644)
 }
 
 // demoAgain sweeps once more and returns what it found.
@@ -227,7 +259,7 @@ func (c *command) demoConfig(dir, out string, at graphsim.Ready) (*config.Config
 		},
 		Flags: map[string]string{
 			"store.url": "file:" + abs, "sweep.requestsPerSecond": "0",
-			"enforcement.dismiss": "true", "enforcement.confirmCompromised": "true", "enforcement.policies": "true", "enforcement.exceptions": "true",
+			"enforcement.dismiss": "true", "enforcement.confirmCompromised": "true", "enforcement.dismissDetections": "true", "enforcement.policies": "true", "enforcement.exceptions": "true",
 		},
 	})
 	return cfg, problems.Err()

@@ -170,7 +170,7 @@ func (c *command) printExceptions(r sweep.Result, overdue bool) {
 		counts[x.Status]++
 		all++
 		if overdue && x.Overdue {
-			c.line("overdue", c.paint(red, printable(sweep.OverdueText(x.Exclusion))))
+			c.line("overdue", c.paint(red, printable(strings.TrimPrefix(sweep.OverdueText(x.Exclusion), "overdue: "))))
 		}
 	}
 	if overdue || all == 0 {
@@ -185,7 +185,7 @@ func (c *command) printExceptions(r sweep.Result, overdue bool) {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s.words))
 		}
 	}
-	c.line("exceptions", strings.Join(parts, ", "))
+	c.line("policies", "exceptions: "+strings.Join(parts, ", "))
 	said := 0
 	for _, x := range r.Exceptions {
 		if x.Status != plan.NotPut || x.Why == "" {

@@ -57,7 +57,7 @@ or authentication strength: its key in the baseline, its display name or its id.
 The table puts equal decisions of runs that follow each other on one line.`,
 		Example: `  risksweep report history ada@contoso.com --since 30d
   risksweep report history CA010 -o csv`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.showHistory(cmd, args[0], p) },
+		RunE: func(cmd *cobra.Command, args []string) error { return c.showHistory(cmd, args[0], p, false) },
 	}
 	p.flags(cmd)
 	return cmd
@@ -98,7 +98,9 @@ func (c *command) past(cmd *cobra.Command, p period) (past sweep.Past, tenant st
 	return past, t.Name, askedCSV(a.Config), nil
 }
 
-func (c *command) showHistory(cmd *cobra.Command, of string, p period) error {
+// showHistory prints what the runs say of a user or object, and with audits also
+// what the tenant's audit log does.
+func (c *command) showHistory(cmd *cobra.Command, of string, p period, audits bool) error {
 	form, err := c.form("table", "wide", "json", "csv")
 	if err != nil {
 		return err
@@ -121,7 +123,39 @@ func (c *command) showHistory(cmd *cobra.Command, of string, p period) error {
 		}
 		return usageError{err}
 	}
+	if audits {
+		events = append(events, c.audited(cmd, events, past.Period)...)
+		slices.SortStableFunc(events, func(a, b report.Event) int { return a.At.Compare(b.At) })
+	}
 	return c.printEvents(events, form, csv, true)
+}
+
+// signInWithin bounds how long a look at the audit log may take.
+const signInWithin = time.Minute
+
+// audited is what the audit log says of the objects of events. Where it cannot be
+// read, that is said, and what the runs know is all there is.
+func (c *command) audited(cmd *cobra.Command, about []report.Event, period sweep.Period) []report.Event {
+	ctx, cancel := context.WithTimeout(cmd.Context(), signInWithin)
+	defer cancel()
+	events, why, err := func() ([]report.Event, string, error) {
+		a, t, err := c.openOne(cmd, config.ToSweep)
+		if err != nil {
+			return nil, "", err
+		}
+		s, err := a.Sweeper(t)
+		if err != nil {
+			return nil, "", err
+		}
+		return s.Audited(ctx, about, period)
+	}()
+	if err != nil {
+		why = err.Error()
+	}
+	if why != "" {
+		c.log.Warn("the audit log is left out: " + printable(why))
+	}
+	return events
 }
 
 func (c *command) listActions(cmd *cobra.Command, f sweep.ActionFilter, kind string, p period) error {
@@ -259,6 +293,8 @@ func cameTo(e report.Event) string {
 		return strings.Trim(orElse(e.Is, "no decision")+", "+e.Risk, ", ")
 	case report.WhatAction, report.WhatSettled:
 		return plan.OutcomeStatus(e.Is).Words()
+	case report.WhatAudit:
+		return e.Is // in the log's own words
 	}
 	switch {
 	case e.Was == "" || e.Was == e.Is:

@@ -17,8 +17,10 @@ func (c *command) baselineHistoryCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "history KEY", Short: "Say what each run knows of one policy, named location or strength", Args: cobra.ExactArgs(1),
 		Long: `Says of one object of the baseline, by its key, name or id, what every run in the
-store saw and did: drift, changes, actions and their outcomes.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.showHistory(cmd, args[0], p) },
+store saw and did: drift, changes, actions and their outcomes; and what the tenant's
+audit log says of it for the last 30 days: who changed it, when, and what. Where the log cannot be
+read, that is said, and the runs are shown alone; sweep.logs: off asks for no sign-in.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.showHistory(cmd, args[0], p, true) },
 	}
 	p.flags(cmd)
 	return cmd

@@ -28,6 +28,7 @@ const (
 	WhatMend     What = "mend"     // an object that is as the baseline says again
 	WhatChanged  What = "changed"  // an object that the baseline does not own was changed
 	WhatGone     What = "gone"     // an object that the run before saw
+	WhatAudit    What = "audit"    // what the tenant's audit log says of an object
 )
 
 // Event is one thing that a run decided, did or saw.

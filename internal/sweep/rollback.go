@@ -32,7 +32,7 @@ type Rollback struct {
 // rollback plans the state before the writes of a run: it is a baseline of its
 // own, compared with the tenant like any, so that all guards judge it.
 func (j *job) rollback(ctx context.Context, start gather.Start, rec recovery.Recovered) (snap gather.Snapshot, d drift.Result, err error) {
-	was, owned, err := j.before(ctx, rec.State.Owned)
+	was, owned, err := j.before(ctx, rec)
 	if err != nil {
 		return snap, d, err
 	}
@@ -67,13 +67,13 @@ func (j *job) rollback(ctx context.Context, start gather.Start, rec recovery.Rec
 // before is what a run has written as it was before, and what of it is owned.
 // What exceptions kept out of a policy then is no part of it: they begin and end
 // by themselves.
-func (j *job) before(ctx context.Context, owned plan.OwnedObjects) (*baseline.Baseline, plan.OwnedObjects, error) {
-	run := j.req.Rollback.Run
+func (j *job) before(ctx context.Context, rec recovery.Recovered) (*baseline.Baseline, plan.OwnedObjects, error) {
+	run, owned := j.req.Rollback.Run, rec.State.Owned
 	p, err := j.Ledger.Plan(ctx, run)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the plan of the run %s: %w", run, err)
 	}
-	sent := map[string]bool{}
+	sent, lost := map[string]bool{}, map[string]bool{}
 	for e, err := range j.Ledger.ReadJournal(ctx, run) {
 		if err != nil {
 			return nil, nil, err
@@ -81,10 +81,17 @@ func (j *job) before(ctx context.Context, owned plan.OwnedObjects) (*baseline.Ba
 		switch {
 		case e.Run != "" && e.Run != run:
 		case e.Type == ledger.EntryIntent:
-			sent[e.Action] = true
+			sent[e.Action], lost[e.Action] = true, true
 		case e.Type == ledger.EntryOutcome && e.Outcome != nil:
-			sent[e.Action] = e.Outcome.Status.Sent()
+			sent[e.Action], lost[e.Action] = e.Outcome.Status.Sent(), e.Outcome.Status == plan.Unknown
 		}
+	}
+	settled, err := j.settledLater(ctx, run, lost, rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, o := range settled {
+		sent[o.Action] = o.Status.Sent()
 	}
 	b, ours := &baseline.Baseline{}, plan.OwnedObjects{}
 	if j.Baseline != nil {
@@ -112,7 +119,9 @@ func (j *job) before(ctx context.Context, owned plan.OwnedObjects) (*baseline.Ba
 		if c.Before == nil {
 			continue // the run made it: it is deleted, if it is still ours
 		}
-		it := baseline.Item{Kind: c.Kind, Key: c.Key, Want: policy.CanonicalOf(c.Kind, c.Before).WithoutExcluded(excludedIDs(c.Excepted))}
+		// What the run has deleted comes back under another id: who named the old
+		// one means it.
+		it := baseline.Item{Kind: c.Kind, Key: c.Key, OldID: string(a.Subject.ID), Want: policy.CanonicalOf(c.Kind, c.Before).WithoutExcluded(excludedIDs(c.Excepted))}
 		switch c.Kind {
 		case entra.KindLocation:
 			b.Locations = append(b.Locations, it)
@@ -176,6 +185,29 @@ func byFile(all []excepting) string {
 		}
 	}
 	return fmt.Sprintf("%s; exceptions begin and end by the file of exceptions (exceptions.yaml): edit there the entry %s, and apply", strings.Join(texts, ", "), strings.Join(entries, ", "))
+}
+
+// settledLater is what later runs, or this one, found out about actions of a run
+// that was cut short: what it did not come to is not undone, for another run may
+// have made it since.
+func (j *job) settledLater(ctx context.Context, run string, lost map[string]bool, rec recovery.Recovered) ([]plan.Outcome, error) {
+	if !slices.Contains(slices.Collect(maps.Values(lost)), true) {
+		return nil, nil
+	}
+	past := Past{Ledger: j.Ledger}
+	ids, err := past.runs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := rec.Outcomes()
+	for _, id := range ids {
+		_, settled, err := past.journaled(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, settled...)
+	}
+	return slices.DeleteFunc(found, func(o plan.Outcome) bool { return o.Run != run || !lost[o.Action] }), nil
 }
 
 func excludedIDs(ids []entra.ID) []string {
