@@ -102,6 +102,7 @@ func (p *process) meet(r *http.Request) (fault, error) {
 		f = fault(1 + p.net.IntN(int(chosen)))
 	}
 	path := strings.TrimPrefix(r.URL.Path, "/v1.0")
+	p.sent = append(p.sent, r.Method+" "+path)
 	if p.outage != "" && !p.w.quiet && strings.HasPrefix(path, p.outage) {
 		f = unavailable
 	}

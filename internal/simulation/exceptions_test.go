@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/exception"
+	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -83,7 +84,7 @@ func (w *world) checkExclusions(p *process, method, path string, body map[string
 // checkEnds looks after a run that went well: nobody is out of a policy whose
 // exception had ended before the run began.
 func (w *world) checkEnds(p *process, began time.Time, res sweep.Result) {
-	if res.Status != sweep.Succeeded || res.Mode != sweep.Apply || res.Order != nil || p.between != nil || len(p.leases) > 1 {
+	if res.Status != sweep.Succeeded || res.Mode != sweep.Apply || res.Kind != ledger.KindSweep || p.between != nil || len(p.leases) > 1 {
 		return
 	}
 	w.checkNobodyIsLeftOut(began)

@@ -46,6 +46,9 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	if p.foreign {
 		w.breaks("nothing is written to another tenant than the configuration names", "%s: %s %s", p.name, method, path)
 	}
+	if (p.undoes != "" || p.restores != "") && !strings.HasPrefix(path, "/identity/conditionalAccess/") && !strings.HasPrefix(path, strengths) {
+		w.breaks("who undoes a write to policies touches nobody", "%s: %s %s", p.name, method, path)
+	}
 	action, onUsers := strings.CutPrefix(path, "/identityProtection/riskyUsers/")
 	switch kind := plan.Kind(action); {
 	case onUsers && (kind == plan.Dismiss || kind == plan.ConfirmCompromised || kind == plan.ConfirmSafe && p.ordered):
@@ -53,11 +56,15 @@ func (w *world) beforeWrite(p *process, method, path string, body []byte) func(i
 	case strings.HasPrefix(path, "/identityProtection/riskyServicePrincipals/"):
 		return w.onPrincipals(p, strings.TrimPrefix(path, "/identityProtection/riskyServicePrincipals/"), body)
 	case path == "/auditLogs/signIns/dismiss":
-		return w.onSignIns(p, body)
+		return w.onSignIns(p, plan.DismissDetections, body)
+	case path == "/auditLogs/signIns/confirmSafe":
+		return w.onSignIns(p, plan.SafeDetections, body)
 	case strings.HasPrefix(path, "/users/"):
 		return w.onAccount(p, method, path, body)
 	case strings.HasPrefix(path, "/identity/conditionalAccess/"):
 		return w.onObject(p, method, path, body)
+	case strings.HasPrefix(path, strengths):
+		return w.onStrength(method, path, body)
 	}
 	w.breaks("nothing else is written", "%s %s", method, path)
 	return func(int, []byte) {}
@@ -117,7 +124,7 @@ func (w *world) onUsers(p *process, kind plan.Kind, body []byte) func(int, []byt
 		if dismiss && !p.ordered && !w.vpn[user] {
 			w.breaks("only who is named is dismissed", "user %s", user)
 		}
-		if kind == plan.ConfirmCompromised && !p.ordered && !escalates && !w.edited[user].After(fence) {
+		if kind == plan.ConfirmCompromised && !p.ordered && !escalates && !w.edited[user].After(fence.Add(-w.lag)) {
 			w.breaks("only what an escalation matches is confirmed", "user %s", user)
 		}
 	}
@@ -166,6 +173,9 @@ func hasNew(now, before map[string]bool) bool {
 
 // onObject checks a write to a policy or a location.
 func (w *world) onObject(p *process, method, path string, body []byte) func(int, []byte) {
+	if deleted, found := strings.CutSuffix(path, "/restore"); found {
+		return w.onRestore(p, deleted)
+	}
 	id := path[strings.LastIndex(path, "/")+1:]
 	_, mine := w.ours[id]
 	var in map[string]any
@@ -175,6 +185,9 @@ func (w *world) onObject(p *process, method, path string, body []byte) func(int,
 		w.breaks("what is not ours is never written", "%s %s", method, path)
 	}
 	w.checkExclusions(p, method, path, in)
+	before := w.standing(method, path)
+	w.onUndo(p, method, id, in)
+	promotes := w.onPromotion(p, method, id, in, before)
 	if !w.intendedObject(id, name) {
 		w.breaks("an intent is stored before the effect", "%s %s %s", method, path, name)
 	}
@@ -186,8 +199,13 @@ func (w *world) onObject(p *process, method, path string, body []byte) func(int,
 			var made struct{ ID string }
 			_ = json.Unmarshal(out, &made) // the simulator's own answer
 			id = made.ID
-			w.ours[id] = name
+			w.ours[id] = w.keyName(p, name)
 		}
+		if promotes {
+			w.promoted = append(w.promoted, time.Now())
+		}
+		w.remembers(p, id, before)
+		w.undone(p, method, id, merged(before, in))
 		live := map[string]int{}
 		for _, kind := range []string{"policies", "namedLocations"} {
 			for _, o := range w.list("/identity/conditionalAccess/" + kind) {
@@ -261,6 +279,7 @@ func (w *world) intended(kind plan.Kind, user string) bool {
 // clock was put back, looked when it was earlier.
 func (w *world) undecided(p *process, user string) string {
 	open := map[string]time.Time{}
+	var settled []string // by another run, whose journal may come first
 	for _, e := range w.journals() {
 		switch {
 		case !e.Kind.OnUser() || string(e.Subject.ID) != user || e.Run == p.run:
@@ -268,7 +287,13 @@ func (w *world) undecided(p *process, user string) string {
 			open[e.Run+"/"+e.Action] = e.At
 		case e.Type == ledger.EntryOutcome && e.Outcome != nil && e.Outcome.Status != plan.Unknown:
 			delete(open, e.Run+"/"+e.Action)
+			if e.Outcome.Status == plan.SettledTaken || e.Outcome.Status == plan.SettledNotTaken {
+				settled = append(settled, e.Run+"/"+e.Action)
+			}
 		}
+	}
+	for _, action := range settled {
+		delete(open, action)
 	}
 	for action, at := range open {
 		run, _, _ := strings.Cut(action, "/")
@@ -453,9 +478,16 @@ func (w *world) atTheEnd() {
 	for _, o := range w.reported() {
 		account(o.Kind, o.Subject)
 	}
-	for user := range w.closedOf {
-		if !accounted[plan.DismissDetections][user] {
-			w.breaks("every effect is accounted for", "closing detections of %s has no outcome in any journal or report", user)
+	for kind, users := range w.closedOf {
+		for user := range users {
+			if !accounted[kind][user] {
+				w.breaks("every effect is accounted for", "%s of %s has no outcome in any journal or report", kind, user)
+			}
+		}
+	}
+	for id := range w.restored {
+		if !slices.ContainsFunc(objects, func(s plan.Subject) bool { return string(s.ID) == id }) {
+			w.breaks("every effect is accounted for", "the return of %s has no outcome in any journal or report", id)
 		}
 	}
 	for kind, users := range w.contained {

@@ -84,6 +84,13 @@ var mutations = []struct{ name, file, old, new string }{
 	{"service principals are not looked at again", "apply/serviceprincipals.go", "\treturn movedRisk(want, live)\n", "\treturn \"\"\n"},
 	{"one covered detection of a service principal is enough", "triage/serviceprincipals.go", "\tif uncovered > 0 {\n", "\tif uncovered == len(p.Detections) {\n"},
 	{"service principals have no number of their own", "plan/kinds.go", "func(l Limits) int { return l.MaxServicePrincipals }", "func(l Limits) int { return 1 << 30 }"},
+	{"a promotion does not wait for its days", "plan/promotion.go", "if p.Day < p.After {", "if p.Day < p.After && false {"},
+	{"a rollback goes to what its run made", "sweep/rollback.go", "policy.CanonicalOf(c.Kind, c.Before)", "policy.CanonicalOf(c.Kind, c.After)"},
+	{"a rollback puts out whom an exception kept out then", "sweep/rollback.go", "WithoutExcluded(excludedIDs(c.Excepted))}", "WithoutExcluded(nil)}"},
+	{"a rollback deletes what other runs made", "sweep/rollback.go", "settings.Exceptions, settings.Prune, settings.Undo = owned, snap.Exceptions, true, true", "settings.Exceptions, settings.Prune, settings.Undo = rec.State.Owned, snap.Exceptions, true, true"},
+	{"what comes back may stand beside another of its name", "sweep/restore.go", "if strings.EqualFold(o.DisplayName(), form.DisplayName()) {", "if strings.EqualFold(o.DisplayName(), form.DisplayName()) && false {"},
+	{"all feedback on sign-ins is one", "graph/write.go", "\t\tverb = \"confirmSafe\"\n", "\t\tverb = \"dismiss\"\n"},
+	{"what was closed before does not count", "plan/build.go", "recent[Detections], detections", "0, detections"},
 	{"one covered detection is enough", "triage/decide.go", "if uncovered > 0 {", "if uncovered == len(e.Detections) {"},
 }
 

@@ -42,22 +42,25 @@ type process struct {
 	configured time.Time    // when its configuration was read
 	skew       atomic.Int64 // of its clock, a time.Duration
 
-	share   float64              // of the users at risk that its limits allow; 0: that of its world
-	foreign bool                 // its configuration names another tenant than the one it signs in to
-	barred  bool                 // the tenant takes none of its tokens
-	meant   bool                 // the order says that holders of roles are meant
-	ordered bool                 // it carries out what a person ordered for named users
-	change  func(*sweep.Sweeper) // what its configuration says otherwise; nil: nothing
-	began   time.Time            // its run, or its last one
-	run     string               // the run whose plan it stored last
-	atRisk  map[string]bool      // users who were at risk when it read who is
-	fewest  int                  // of them, at one time
+	share    float64              // of the users at risk that its limits allow; 0: that of its world
+	foreign  bool                 // its configuration names another tenant than the one it signs in to
+	barred   bool                 // the tenant takes none of its tokens
+	undoes   string               // the run that it rolls back, by order
+	restores string               // the id of what it brings back, by order
+	meant    bool                 // the order says that holders of roles are meant
+	ordered  bool                 // it carries out what a person ordered for named users
+	change   func(*sweep.Sweeper) // what its configuration says otherwise; nil: nothing
+	began    time.Time            // its run, or its last one
+	run      string               // the run whose plan it stored last
+	atRisk   map[string]bool      // users who were at risk when it read who is
+	fewest   int                  // of them, at one time
 
 	mu       sync.Mutex
 	net, fs  *rand.Rand // what happens to requests, and to the store
 	faulty   int        // faults in a hundred requests
 	requests int
-	dieAt    int // request before which, or after the effect of which, it dies; 0: never
+	sent     []string // method and path of each
+	dieAt    int      // request before which, or after the effect of which, it dies; 0: never
 	dieLate  bool
 	calls    int // of the store
 	dieCall  int // call of the store at which it dies; 0: never
@@ -127,15 +130,18 @@ func (p *process) sweeper(base *baseline.Baseline) (*sweep.Sweeper, error) {
 	s := &sweep.Sweeper{
 		Name: "contoso", TenantID: p.w.sim.TenantID(), Cloud: "global", Reader: client, Writer: func() apply.Writer { return client },
 		Ledger: ledger.New(&store{p: p, Store: p.w.store}, "contoso", ledger.Options{Now: p.now}),
-		Triage: p.w.rules, Baseline: base, Exceptions: p.w.exceptionsNow(),
-		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", RequestsPerSecond: 1,
-			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, DismissDetections: true, RevokeSessions: true, DisableAccount: true, ServicePrincipals: true, Policies: true, Exceptions: true},
+		Triage: p.w.rules, Baseline: base, Exceptions: p.w.exceptionsNow(), Access: client,
+		Settings: sweep.Settings{Lookback: 720 * time.Hour, Overlap: 48 * time.Hour, FullEvery: fullEvery, Settle: settle, ServicePrincipals: "auto", Coverage: p.w.coverage, RequestsPerSecond: 1,
+			Enforcement: plan.Enforcement{Dismiss: true, ConfirmCompromised: true, DismissDetections: true, RevokeSessions: true, DisableAccount: true, ServicePrincipals: true, Policies: true, Exceptions: true, Promote: true},
 			Baseline:    drift.Settings{AllowEnabledPolicies: true, AllowWeakening: true, Prune: true},
 			Limits: plan.Limits{MaxDismissals: p.w.dismissals24, MaxConfirmCompromised: maxConfirmed, MaxDetectionDismissals: maxClosed, MaxRevocations: maxRevoked, MaxDisables: maxDisabled, MaxServicePrincipals: maxPrincipals, MaxShareOfRiskyUsers: p.allowedShare(), MaxPolicyCreates: 50,
-				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20, MaxExceptions: 20},
+				MaxPolicyUpdates: 50, MaxPolicyDeletes: 20, MaxExceptions: 20, MaxPromotions: maxPromoted},
 			WriteTimeout: writeTimeout, ReadBack: time.Minute, Visibility: time.Minute},
 		Output:  sweep.Output{Redaction: report.NewRedaction("none", nil), SLA: report.SLA{High: 24 * time.Hour}},
 		Version: "sim", Host: p.name, PID: 1, Now: p.now, Log: slog.New(slog.DiscardHandler),
+	}
+	if p.w.logs {
+		s.Logs = client
 	}
 	if p.foreign {
 		s.TenantID = "0f0f0f0f-1111-4222-8333-444444444444"
@@ -241,7 +247,7 @@ func (p *process) remember(path string, q url.Values, rec *httptest.ResponseReco
 	if rec.Code != 200 {
 		return
 	}
-	if strings.HasPrefix(path, "/identity/conditionalAccess/policies/") {
+	if strings.HasPrefix(path, "/identity/conditionalAccess/policies/") || strings.HasPrefix(path, "/identity/conditionalAccess/deletedItems/policies/") {
 		p.looked[path[strings.LastIndex(path, "/")+1:]] = time.Now()
 	}
 	p.rememberPrincipals(path, q)

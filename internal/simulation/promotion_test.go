@@ -1,14 +1,9 @@
 package simulation
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -133,12 +128,7 @@ func promotesAnother(res sweep.Result, key string) bool {
 func (w *office) proved(id string, days, least, refuse, most int) (bool, string) {
 	w.t.Helper()
 	d := w.act("bg1@contoso.com", "GET", "/identity/conditionalAccess/policies/"+id, "")
-	since := time.Time{}
-	for _, m := range []string{"createdDateTime", "modifiedDateTime"} {
-		if at, ok := entra.DateTime(d.Text(m)).Time(); ok && at.After(since) {
-			since = at
-		}
-	}
+	since := lastChange(d)
 	state := d.Text("state")
 	if state != "enabledForReportingButNotEnforced" {
 		return false, state
@@ -147,64 +137,6 @@ func (w *office) proved(id string, days, least, refuse, most int) (bool, string)
 	if since.After(from) {
 		from = since
 	}
-	type seen struct{ judged, refused, asked bool }
-	signIns, users := map[string]*seen{}, map[string]*seen{}
-	path := "/auditLogs/signIns?$filter=" + url.QueryEscape("createdDateTime ge "+from.UTC().Format(time.RFC3339))
-	for path != "" {
-		page := w.look(path)
-		rows, _ := page["value"].([]any)
-		for _, v := range rows {
-			row, _ := v.(map[string]any)
-			at, _ := time.Parse(time.RFC3339, row["createdDateTime"].(string))
-			code := fmt.Sprint(row["status"].(map[string]any)["errorCode"])
-			if at.Before(from) || code == "50126" || code == "50057" {
-				continue
-			}
-			list, _ := row["appliedConditionalAccessPolicies"].([]any)
-			for _, p := range list {
-				m, _ := p.(map[string]any)
-				if !strings.EqualFold(fmt.Sprint(m["id"]), id) {
-					continue
-				}
-				for _, x := range []*seen{of(signIns, row["correlationId"].(string)), of(users, row["userId"].(string))} {
-					x.judged = true
-					x.refused = x.refused || m["result"] == "reportOnlyFailure"
-					x.asked = x.asked || m["result"] == "reportOnlyInterrupted"
-				}
-			}
-		}
-		next, _ := page["@odata.nextLink"].(string)
-		_, path, _ = strings.Cut(next, "/v1.0")
-	}
-	refused, asked := 0, 0
-	for _, x := range users {
-		if x.refused {
-			refused++
-		}
-		if x.asked {
-			asked++
-		}
-	}
-	return time.Since(since) >= time.Duration(days)*24*time.Hour && len(signIns) >= least && refused <= refuse && asked <= most, state
-}
-
-// look asks the tenant as a client does that knows all values.
-func (w *office) look(path string) (m map[string]any) {
-	w.t.Helper()
-	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1/v1.0"+path, nil)
-	r.Header.Set("Authorization", "Bearer "+w.sim.Token())
-	r.Header.Set("Prefer", "include-unknown-enum-members")
-	rec := httptest.NewRecorder()
-	w.sim.Handler().ServeHTTP(rec, r)
-	if err := json.Unmarshal(rec.Body.Bytes(), &m); err != nil || rec.Code != http.StatusOK {
-		w.t.Fatalf("%s: %d %v", path, rec.Code, err)
-	}
-	return m
-}
-
-func of[T any](m map[string]*T, key string) *T {
-	if m[key] == nil {
-		m[key] = new(T)
-	}
-	return m[key]
+	found := counted(func(path string) map[string]any { return look(w.sim.Handler(), w.sim.Token(), path) }, id, from, time.Now())
+	return time.Since(since) >= time.Duration(days)*24*time.Hour && found.signIns >= least && found.refused <= refuse && found.asked <= most, state
 }

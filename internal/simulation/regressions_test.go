@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -283,5 +284,30 @@ func TestClocksThatDisagree(t *testing.T) {
 		}
 		w.run(t, w.process("blind", 30), 1)
 		w.run(t, w.process("last", 40), 1)
+	})
+}
+
+// A rollback of a run that died right before it made a policy deleted the policy
+// that the next run had made.
+func TestARollbackLeavesWhatAnotherRunMade(t *testing.T) {
+	at := 0
+	calm(t, func(w *world) {
+		p := w.process("whole", 10)
+		w.run(t, p, 0)
+		at = 1 + slices.Index(p.sent, "POST /identity/conditionalAccess/policies")
+	})
+	calm(t, func(w *world) {
+		first := w.process("dies", 10)
+		first.dieAt = at
+		w.run(t, first, 0)
+		time.Sleep(settle + time.Minute)
+		w.run(t, w.process("next", 20), 0)
+		time.Sleep(settle + time.Minute)
+		back := w.process("back", 30)
+		back.ordered, back.undoes = true, first.run
+		res, err := w.carryOut(context.Background(), t, back, sweep.Request{Mode: sweep.Apply, Rollback: &sweep.Rollback{Run: first.run}}, 0)
+		if err != nil || !first.dead || len(res.Outcomes) == 0 {
+			t.Errorf("%v, %s: %v %v", first.dead, res.Status, res.Outcomes, err)
+		}
 	})
 }

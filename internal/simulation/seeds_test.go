@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/baseline/drift"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -59,8 +60,9 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		course := rand.New(rand.NewPCG(seed, 2))
 		stands := rand.New(rand.NewPCG(seed, 3)) // when a run stands still, or is to
 		refusals := rand.New(rand.NewPCG(seed, 4))
-		plans := rand.New(rand.NewPCG(seed, 5)) // of those who look what a run would do
-		hands := rand.New(rand.NewPCG(seed, 6)) // what persons order, and how things are set up
+		plans := rand.New(rand.NewPCG(seed, 5))   // of those who look what a run would do
+		hands := rand.New(rand.NewPCG(seed, 6))   // what persons order, and how things are set up
+		regrets := rand.New(rand.NewPCG(seed, 7)) // what persons undo
 		if w.share > 0 {
 			w.crowd(hands)
 		}
@@ -129,10 +131,16 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 				w.handlePrincipals(t, w.process(fmt.Sprint("work", n), uint64(70+n)), base)
 				time.Sleep(20 * time.Minute)
 			}
+			if regrets.IntN(3) == 0 {
+				w.regret(t, w.process(fmt.Sprint("regret", n), uint64(90+n)), regrets, base)
+				time.Sleep(time.Duration(1+regrets.IntN(30)) * time.Minute)
+			}
 		}
 		w.quiet = true
 		time.Sleep(25 * time.Hour) // limits, leases and what was pending are over
-		for n := range 2 {
+		closing := 0               // single sign-ins; what else is open of the user may follow
+		for n := 0; n < 2 || n < 4 && len(w.closedOne) > closing; n++ {
+			closing = len(w.closedOne)
 			p := w.process(fmt.Sprint("quiet", n), uint64(100+n))
 			p.revokeAt = hands.IntN(30) // also when all is well
 			w.run(t, p, base)
@@ -228,12 +236,15 @@ func (w *world) settled(t *testing.T, base int) {
 	}
 	for _, e := range res.Entries {
 		pruned := strings.Contains(fmt.Sprint(e.Reasons), "changed since we last wrote it") // by hand, so not by us
+		if e.Promotion != nil && e.Promotion.Holds {
+			continue // its day has just come
+		}
 		if e.Status != drift.InSync && e.Status != drift.Unmanaged && e.Status != drift.Gone && !pruned {
 			w.breaks("two quiet runs end in an empty plan", "%s is %s: %v", e.Key, e.Status, e.Reasons)
 		}
 	}
 	for _, a := range res.Plan.Actions {
-		if a.Status == "ready" {
+		if a.Status == plan.Ready && a.Kind != plan.PromotePolicy {
 			w.breaks("two quiet runs end in an empty plan", "%s %s %s %v", a.Kind, a.Subject.Name, a.Subject.Key, a.Reasons)
 		}
 	}

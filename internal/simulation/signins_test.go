@@ -13,14 +13,18 @@ import (
 // maxClosed is how many single detections the limits allow.
 const maxClosed = 5
 
-// coveredAlone says whether the entry of scope detections covers a detection.
-func coveredAlone(d map[string]any) bool {
+// egress are the addresses whose single detections an entry closes, and how.
+var egress = map[plan.Kind]string{plan.DismissDetections: "198.51.100.", plan.SafeDetections: "192.0.2."}
+
+// coveredAlone says whether an entry of scope detections covers a detection with
+// this feedback.
+func coveredAlone(kind plan.Kind, d map[string]any) bool {
 	ip, _ := d["ipAddress"].(string)
-	return d["riskEventType"] == "unfamiliarFeatures" && (d["riskLevel"] == "low" || d["riskLevel"] == "medium") && strings.HasPrefix(ip, "198.51.100.")
+	return d["riskEventType"] == "unfamiliarFeatures" && (d["riskLevel"] == "low" || d["riskLevel"] == "medium") && strings.HasPrefix(ip, egress[kind])
 }
 
 // onSignIns checks which detections are about to be closed by themselves.
-func (w *world) onSignIns(p *process, body []byte) func(int, []byte) {
+func (w *world) onSignIns(p *process, kind plan.Kind, body []byte) func(int, []byte) {
 	var in struct{ RequestIDs []string }
 	if err := json.Unmarshal(body, &in); err != nil || len(in.RequestIDs) == 0 || len(in.RequestIDs) > 60 {
 		w.breaks("a batch names 1 to 60 sign-ins", "%s", body)
@@ -42,7 +46,7 @@ func (w *world) onSignIns(p *process, body []byte) func(int, []byte) {
 		id, user := d["id"].(string), strings.ToLower(d["userId"].(string))
 		closes, users[user] = append(closes, id), true
 		fence, fenced := p.fenced[user]
-		if arrived, later := w.arrived[id]; !coveredAlone(d) && !(later && fenced && arrived.After(fence)) {
+		if arrived, later := w.arrived[id]; !coveredAlone(kind, d) && !(later && fenced && arrived.After(fence)) {
 			w.breaks("only what an entry covers is closed", "detection %.8s of %s: %v %v from %v", id, user, d["riskEventType"], d["riskLevel"], d["ipAddress"])
 		}
 		if !w.vpn[user] || w.never[user] {
@@ -51,7 +55,7 @@ func (w *world) onSignIns(p *process, body []byte) func(int, []byte) {
 		if !fenced || time.Since(fence) > apply.LookAge+writeTimeout {
 			w.breaks("the fence is read right before", "detections of %s: read at %s", user, fence)
 		}
-		if !w.intended(plan.DismissDetections, user) {
+		if !w.intended(kind, user) {
 			w.breaks("an intent is stored before the effect", "detections of %s", user)
 		}
 		if run := w.undecided(p, user); run != "" {
@@ -67,7 +71,10 @@ func (w *world) onSignIns(p *process, body []byte) func(int, []byte) {
 		}
 		recent := 0
 		for user := range users {
-			w.closedOf[user] = true
+			if w.closedOf[kind] == nil {
+				w.closedOf[kind] = map[string]bool{}
+			}
+			w.closedOf[kind][user] = true
 		}
 		for _, id := range closes {
 			w.closedOne[id] = time.Now()

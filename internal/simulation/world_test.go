@@ -52,6 +52,15 @@ allowlist:
     reason: A new egress
     owner: secops@contoso.com
     expires: 2031-12-31
+  - id: branch
+    groups: [VPN Users]
+    groupRiskAccepted: true
+    scope: detections
+    feedback: confirmSafe
+    when: {riskEventTypes: [unfamiliarFeatures], maxRiskLevel: medium, ipRanges: [192.0.2.0/24]}
+    reason: A branch office
+    owner: secops@contoso.com
+    expires: 2031-12-31
 escalate:
   - id: spray
     when: {riskEventTypes: [passwordSpray], minRiskLevel: high}
@@ -137,13 +146,20 @@ type world struct {
 	confirmedSafe  map[string]bool
 	contained      map[plan.Kind]map[string][]map[string]bool // kind -> user -> detections open at each
 	containedAt    map[plan.Kind][]time.Time
-	closedOne      map[string]time.Time // detection -> when it was closed by itself
-	closedOf       map[string]bool      // users
-	names          map[string]string    // UPN -> id
-	vpn            map[string]bool      // ids of who may be dismissed
-	never          map[string]bool      // ids of who may not
-	protected      map[string]bool      // ids of whom the triage file protects
-	breakGlass     []string             // ids
+	closedOne      map[string]time.Time          // detection -> when it was closed by itself
+	closedOf       map[plan.Kind]map[string]bool // users
+	names          map[string]string             // UPN -> id
+	vpn            map[string]bool               // ids of who may be dismissed
+	never          map[string]bool               // ids of who may not
+	protected      map[string]bool               // ids of whom the triage file protects
+	breakGlass     []string                      // ids
+	wrote          map[string]formerly           // run -> what it wrote to
+	restored       map[string]bool               // ids of what came out of the deleted items
+	promoted       []time.Time
+	lag            time.Duration        // until a write shows
+	logs           bool                 // the logs are read, and a policy is promoted on their evidence
+	asks           evidence             // what the promotion asks for
+	coverage       string               // sweep.coverage of this world
 	dismissals24   int                  // maxDismissals of this world
 	share          float64              // maxShareOfRiskyUsers of this world; 0: all
 	shouts         bool                 // the risk lists have ids in upper case
@@ -159,10 +175,17 @@ func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{seed: seed, events: rand.New(rand.NewPCG(seed, 1)), store: blobstore.NewMemory(), arrived: map[string]time.Time{}, ours: map[string]string{},
 		edited: map[string]time.Time{}, dismissed: map[string][]map[string]bool{}, names: map[string]string{}, intents: map[string]time.Time{}, vpn: map[string]bool{}, never: map[string]bool{}, late: map[string]time.Time{}, confirmedUsers: map[string]bool{}, confirmedSafe: map[string]bool{},
-		closedOne: map[string]time.Time{}, closedOf: map[string]bool{}, contained: map[plan.Kind]map[string][]map[string]bool{}, containedAt: map[plan.Kind][]time.Time{}}
+		wrote: map[string]formerly{}, restored: map[string]bool{}, logs: seed%4 == 1, coverage: []string{"", "off", "risky", "full"}[seed/2%4],
+		closedOne: map[string]time.Time{}, closedOf: map[plan.Kind]map[string]bool{}, contained: map[plan.Kind]map[string][]map[string]bool{}, containedAt: map[plan.Kind][]time.Time{}}
 	lag := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.events.IntN(4)]
+	o := graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag, AppRestore: seed%5 > 0}
+	if w.logs {
+		o.SignIns = 300
+		w.asks = evidence{days: 1, signIns: []int{3, 8, 12}[seed/4%3], refused: 100, asked: []int{2, 100, 100}[seed/8%3]}
+	}
+	w.lag = lag
 	var err error
-	if w.sim, err = graphsim.New(graphsim.Options{Seed: seed, Users: 30, Detections: 40, Policies: 2, Token: "sim", Lag: lag}); err != nil {
+	if w.sim, err = graphsim.New(o); err != nil {
 		t.Fatal(err)
 	}
 	w.handler = w.sim.Handler()
@@ -173,6 +196,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w.rules = rules
 	for _, text := range baselines {
+		if w.logs {
+			text += fmt.Sprintf(promotedPolicy, w.asks.days, w.asks.signIns, w.asks.refused, w.asks.asked)
+		}
 		b, p := baseline.Parse("b.yaml", []byte(text))
 		if err := p.Err(); err != nil {
 			t.Fatal(err)
@@ -374,6 +400,9 @@ func (w *world) raise() {
 	kind := []string{"anonymizedIPAddress", "unfamiliarFeatures", "passwordSpray", "leakedCredentials"}[w.events.IntN(4)]
 	level := []string{"low", "medium", "high"}[w.events.IntN(3)]
 	ip := []string{"203.0.113.7", "198.51.100.99"}[w.events.IntN(2)]
+	if ip == "198.51.100.99" && len(w.arrived)%2 == 1 {
+		ip = "192.0.2.7"
+	}
 	if w.events.IntN(2) == 0 { // such as the allowlist covers
 		kind, level, ip = []string{"anonymizedIPAddress", "unfamiliarFeatures"}[w.events.IntN(2)], []string{"low", "medium"}[w.events.IntN(2)], "203.0.113.7"
 	}
