@@ -2,4 +2,4 @@
 
 package simulation
 
-const seedsByDefault = 120
+const seedsByDefault = 90

@@ -3,4 +3,4 @@
 package simulation
 
 // Looking for races costs five times the time; ./check runs all seeds without.
-const seedsByDefault = 15
+const seedsByDefault = 8
