@@ -62,7 +62,7 @@ func TestAStoreThatFillsUpWhileARunBegins(t *testing.T) {
 // next one acted at once, though it said of them that they were still pending.
 func TestAnOrderThatMayStillTakeEffectHoldsItsUserBack(t *testing.T) {
 	pending := 0
-	for at := 10; at < 40; at++ {
+	for at := 40; at < 70; at++ {
 		calm(t, func(w *world) {
 			first := w.process("dies", 10)
 			first.dieAt = at
