@@ -2,4 +2,4 @@
 
 package simulation
 
-const seedsByDefault = 90
+const seedsByDefault = 80
