@@ -183,33 +183,16 @@ func (c *command) runNames(cmd *cobra.Command) []string {
 
 // principalNames are the risky service principals of the last sweep.
 func (c *command) principalNames(cmd *cobra.Command) []string {
-	_, l, _ := c.quiet(cmd)
-	if l == nil {
-		return nil
-	}
-	run, err := lastSweep(cmd, l)
-	if err != nil {
-		return nil
-	}
-	in, _, err := l.Open(cmd.Context(), run, "serviceprincipals.jsonl")
-	if err != nil {
-		return nil
-	}
-	defer in.Close()
-	var out []string
-	for p, err := range report.ReadLines[struct{ DisplayName string }](in) {
-		if err != nil || len(out) == maxOffered {
-			break
-		}
-		if p.DisplayName != "" {
-			out = append(out, p.DisplayName)
-		}
-	}
-	return out
+	return offered(c, cmd, "serviceprincipals.jsonl", func(p struct{ DisplayName string }) string { return p.DisplayName })
 }
 
 // userNames are the risky users of the last sweep.
 func (c *command) userNames(cmd *cobra.Command) []string {
+	return offered(c, cmd, "users.jsonl", func(u report.UserLine) string { return u.Name })
+}
+
+// offered are the names in the lines of a file of the last sweep.
+func offered[T any](c *command, cmd *cobra.Command, file string, name func(T) string) []string {
 	_, l, _ := c.quiet(cmd)
 	if l == nil {
 		return nil
@@ -218,18 +201,18 @@ func (c *command) userNames(cmd *cobra.Command) []string {
 	if err != nil {
 		return nil
 	}
-	in, _, err := l.Open(cmd.Context(), run, "users.jsonl")
+	in, _, err := l.Open(cmd.Context(), run, file)
 	if err != nil {
 		return nil
 	}
 	defer in.Close()
 	var out []string
-	for u, err := range report.ReadLines[report.UserLine](in) {
+	for line, err := range report.ReadLines[T](in) {
 		if err != nil || len(out) == maxOffered {
 			break
 		}
-		if u.Name != "" {
-			out = append(out, u.Name)
+		if n := name(line); n != "" {
+			out = append(out, n)
 		}
 	}
 	return out

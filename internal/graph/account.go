@@ -17,14 +17,8 @@ const accountMembers = "id,userPrincipalName,accountEnabled,signInSessionsValidF
 // Accounts reads the accounts of users by object id. One that does not exist is
 // left out.
 func (c *Client) Accounts(ctx context.Context, ids []entra.ID) (map[entra.ID]entra.Account, error) {
-	lookups := make([]*lookup, len(ids))
-	for i, id := range ids {
-		if !entra.IsID(string(id)) {
-			return nil, fmt.Errorf("graph: %q is no object id: %w", clip(string(id)), entra.ErrBadRequest)
-		}
-		lookups[i] = &lookup{url: "/users/" + string(id) + "?$select=" + accountMembers}
-	}
-	if err := c.lookUp(ctx, lookups); err != nil {
+	lookups, err := c.lookUpIDs(ctx, "/users/", accountMembers, ids)
+	if err != nil {
 		return nil, err
 	}
 	out := make(map[entra.ID]entra.Account, len(ids))

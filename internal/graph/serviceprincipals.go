@@ -12,14 +12,8 @@ import (
 // ServicePrincipals reads what the directory says of workload identities by
 // object id. One that does not exist is left out.
 func (c *Client) ServicePrincipals(ctx context.Context, ids []entra.ID) (map[entra.ID]entra.ServicePrincipal, error) {
-	lookups := make([]*lookup, len(ids))
-	for i, id := range ids {
-		if !entra.IsID(string(id)) {
-			return nil, fmt.Errorf("graph: %q is no object id: %w", clip(string(id)), entra.ErrBadRequest)
-		}
-		lookups[i] = &lookup{url: "/servicePrincipals/" + string(id) + "?$select=id,appId,displayName,appOwnerOrganizationId"}
-	}
-	if err := c.lookUp(ctx, lookups); err != nil {
+	lookups, err := c.lookUpIDs(ctx, "/servicePrincipals/", "id,appId,displayName,appOwnerOrganizationId", ids)
+	if err != nil {
 		return nil, err
 	}
 	out := make(map[entra.ID]entra.ServicePrincipal, len(ids))
@@ -40,4 +34,16 @@ func (c *Client) ServicePrincipals(ctx context.Context, ids []entra.ID) (map[ent
 		out[ids[i]] = p
 	}
 	return out, nil
+}
+
+// lookUpIDs looks directory objects up by object id, each with some of its members.
+func (c *Client) lookUpIDs(ctx context.Context, path, members string, ids []entra.ID) ([]*lookup, error) {
+	lookups := make([]*lookup, len(ids))
+	for i, id := range ids {
+		if !entra.IsID(string(id)) {
+			return nil, fmt.Errorf("graph: %q is no object id: %w", clip(string(id)), entra.ErrBadRequest)
+		}
+		lookups[i] = &lookup{url: path + string(id) + "?$select=" + members}
+	}
+	return lookups, c.lookUp(ctx, lookups)
 }
