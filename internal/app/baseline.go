@@ -122,7 +122,7 @@ func (a *App) Export(ctx context.Context, t config.Tenant) (adopt.Exported, erro
 	live.Members = map[entra.ID][]entra.DirectoryObject{}
 	for _, g := range adopt.GlassGroups(live) {
 		members, err := client.Members(ctx, string(g))
-		if entra.NotOurs(err) || errors.Is(err, entra.ErrNotFound) {
+		if entra.Unavailable(err) || errors.Is(err, entra.ErrNotFound) {
 			continue // the proposal names the users as well
 		}
 		if err != nil {
@@ -145,7 +145,7 @@ func (a *App) varies(ctx context.Context, t config.Tenant) (map[string][]string,
 	}
 	compared, err := a.Compare(ctx, t)
 	var problems yamldoc.Problems
-	if errors.As(err, &problems) || entra.NotOurs(err) {
+	if errors.As(err, &problems) || entra.Unavailable(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -42,7 +42,7 @@ type Reader interface {
 // Writer changes the tenant. Each call is one request that is never repeated
 // after it may have had an effect; such a failure wraps
 // entra.ErrUnknownOutcome. The string is the service's request id. Right before
-// a request leaves, the Writer asks entra.Depart and sends nothing on an error,
+// a request leaves, the Writer asks entra.CheckWrite and sends nothing on an error,
 // which the failure then wraps.
 type Writer interface {
 	ActOnUsers(ctx context.Context, kind plan.Kind, userIDs []string) (requestID string, err error)
@@ -56,12 +56,12 @@ type Writer interface {
 // would survive a crash.
 type Journal interface {
 	Intent(ctx context.Context, kind plan.Kind, actions []plan.Action) error
-	Outcome(ctx context.Context, o plan.Outcome, made *Made) error
+	Outcome(ctx context.Context, o plan.Outcome, made *Written) error
 }
 
-// Made is what the run now knows of an object of the baseline: the id that
+// Written is what the run now knows of an object of the baseline: the id that
 // stands for its key and how the service keeps it.
-type Made struct {
+type Written struct {
 	Kind entra.ObjectKind `json:"kind"`
 	// Key is empty for an object that stands for no key of the baseline.
 	Key         string `json:"key"`
@@ -107,7 +107,7 @@ type Options struct {
 type Result struct {
 	// Outcomes holds one outcome for each action of the plan, in its order.
 	Outcomes []plan.Outcome
-	Made     []Made
+	Made     []Written
 	// Stopped is why the run ended its writing early, or nil.
 	Stopped error
 }
@@ -138,7 +138,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 type run struct {
 	Options
 	outcomes map[string]plan.Outcome
-	made     []Made
+	made     []Written
 	ids      map[string]string    // "kind:key" -> id, also of what this run made
 	failed   map[string]bool      // "kind:key" that could not be made
 	fresh    map[string]bool      // "kind:key" made by this run
@@ -194,7 +194,7 @@ func (r *run) intend(ctx context.Context, kind plan.Kind, actions []plan.Action)
 }
 
 // settle gives an action its outcome.
-func (r *run) settle(ctx context.Context, a plan.Action, status plan.OutcomeStatus, requestID, detail string, made *Made) {
+func (r *run) settle(ctx context.Context, a plan.Action, status plan.OutcomeStatus, requestID, detail string, made *Written) {
 	if _, ok := r.outcomes[a.ID]; ok {
 		return
 	}

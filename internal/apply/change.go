@@ -137,7 +137,7 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 	send := func(cc context.Context) (string, error) { return r.Writer.UpdateObject(cc, c.Kind, t.id, t.body) }
 	look := r.unmoved
 	if len(c.Exclusions) > 0 {
-		look = r.asItStands
+		look = r.prepareExclusion
 	}
 	v, err := r.try(ctx, t, look, send)
 	if v != accepted {
@@ -317,7 +317,7 @@ func (r *run) stillThere(ctx context.Context, t *task) bool {
 	live, err := r.object(ctx, c.Kind, t.id)
 	switch {
 	case errors.Is(err, entra.ErrNotFound):
-		r.settle(ctx, a, plan.Done, "", "already gone", &Made{Kind: c.Kind, Key: c.Key, ID: t.id, Deleted: true})
+		r.settle(ctx, a, plan.Done, "", "already gone", &Written{Kind: c.Kind, Key: c.Key, ID: t.id, Deleted: true})
 	case err != nil:
 		r.fail(ctx, a, plan.Failed, "", "could not be read before the write: "+err.Error())
 	case !r.expected(t.write, live):

@@ -40,7 +40,7 @@ func (r *run) leave(ctx context.Context, looked time.Time, send func(context.Con
 	defer cancel()
 	deadline, _ := c.Deadline()
 	var why error
-	err := send(entra.WithDeparture(c, func(c context.Context) error {
+	err := send(entra.WithWriteCheck(c, func(c context.Context) error {
 		why = r.lastLook(ctx, c, deadline, looked)
 		return why
 	}))

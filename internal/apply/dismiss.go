@@ -38,7 +38,7 @@ func dismissed(want *plan.Risk, live *Live) bool {
 	}
 	for _, d := range want.Detections {
 		now, still := open[d.ID]
-		if still && !(entra.Returns(d.RiskEventType) && now.LastUpdatedDateTime != d.LastUpdatedDateTime) {
+		if still && !(entra.ComesBack(d.RiskEventType) && now.LastUpdatedDateTime != d.LastUpdatedDateTime) {
 			return false
 		}
 	}

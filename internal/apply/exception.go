@@ -9,11 +9,11 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// asItStands looks at a policy like unmoved and makes what is sent of it: an
+// prepareExclusion looks at a policy like unmoved and makes what is sent of it: an
 // exception changes who is excluded from the policy as it stands, whatever else
 // this run has made of it, or was kept from making of it. A read may be older
 // than this run's own write, and then that write counts.
-func (r *run) asItStands(ctx context.Context, t *task) bool {
+func (r *run) prepareExclusion(ctx context.Context, t *task) bool {
 	c := t.action.Change
 	if t.id == "" {
 		r.fail(ctx, t.action, plan.Failed, "", "the policy does not exist")

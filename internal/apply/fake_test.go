@@ -88,7 +88,7 @@ func (t *tenant) depart(ctx context.Context) error {
 	if t.wait > 0 {
 		time.Sleep(t.wait)
 	}
-	return entra.Depart(ctx)
+	return entra.CheckWrite(ctx)
 }
 
 func (t *tenant) hook(h func(string) error, call string) error {
@@ -321,7 +321,7 @@ func (j *diary) Intent(_ context.Context, kind plan.Kind, actions []plan.Action)
 	return j.write("intent " + string(kind) + ids)
 }
 
-func (j *diary) Outcome(_ context.Context, o plan.Outcome, _ *apply.Made) error {
+func (j *diary) Outcome(_ context.Context, o plan.Outcome, _ *apply.Written) error {
 	return j.write("outcome " + o.Action + " " + string(o.Status))
 }
 

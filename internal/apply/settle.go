@@ -28,7 +28,7 @@ type Intent struct {
 type Settled struct {
 	Action  plan.Action
 	Outcome plan.Outcome
-	Made    *Made
+	Made    *Written
 }
 
 // Patience says how long effects of earlier intents may take to show.
@@ -156,7 +156,7 @@ func settledUser(in Intent, live *Live) bool {
 	return done
 }
 
-func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Made, bool) {
+func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Written, bool) {
 	c := in.Action.Change
 	w := write{action: in.Action, id: string(in.Action.Subject.ID)}
 	var byID entra.Document

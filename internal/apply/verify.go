@@ -92,12 +92,12 @@ func (r *run) judge(ctx context.Context, w write, live entra.Document, listed, o
 
 // made is what is known of the object after the write; live is how the service
 // keeps it, nil for one that is deleted.
-func (w write) made(live entra.Document) *Made {
+func (w write) made(live entra.Document) *Written {
 	c := w.action.Change
 	if len(c.Exclusions) > 0 { // nothing of it is the baseline's
 		return nil
 	}
-	m := &Made{Kind: c.Kind, Key: c.Key, ID: w.id}
+	m := &Written{Kind: c.Kind, Key: c.Key, ID: w.id}
 	if w.after == nil {
 		m.Deleted = true
 		return m

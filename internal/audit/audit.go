@@ -69,7 +69,7 @@ func (c *ChangedBy) Text() string {
 				names = append(names, w)
 			}
 		}
-		text += "; also by " + policy.Few(names)
+		text += "; also by " + policy.ShortList(names)
 	}
 	return text
 }

@@ -93,10 +93,10 @@ func emptyOrOurs(out string) error {
 	}
 	var why []string
 	if len(changed) > 0 {
-		why = append(why, "was changed since the last demo: "+policy.Few(changed))
+		why = append(why, "was changed since the last demo: "+policy.ShortList(changed))
 	}
 	if len(foreign) > 0 {
-		why = append(why, "is not of the demo: "+policy.Few(foreign))
+		why = append(why, "is not of the demo: "+policy.ShortList(foreign))
 	}
 	if len(why) > 0 {
 		return fmt.Errorf("--out %s: a further demo would delete what %s; name another folder, or delete this one", out, strings.Join(why, ", and what "))

@@ -137,7 +137,7 @@ func worstChecks(checks []doctor.Check) []doctor.Check {
 		case k.Status == doctor.Warn && len(who) <= app.FewTenants:
 			n.warns++
 		case k.Status == doctor.Warn && who[0] == k.Tenant:
-			k.Tenant, k.Detail = report.Number(len(who), "tenant"), k.Detail+" ("+policy.Few(who)+")"
+			k.Tenant, k.Detail = report.Number(len(who), "tenant"), k.Detail+" ("+policy.ShortList(who)+")"
 			shared = append(shared, k)
 		}
 	}

@@ -122,7 +122,7 @@ func (c *command) printFleet(f fleet.Fleet) {
 			fmt.Fprintf(c.Out, "  … and %d more that tenants have in common\n", len(f.Campaigns)-i)
 			break
 		}
-		c.line("shared", printable(fmt.Sprintf("%s %s: %s in %d tenants (%s)", common.Kind, common.Of, report.Number(common.Users, "user"), len(common.Tenants), policy.Few(common.Tenants))))
+		c.line("shared", printable(fmt.Sprintf("%s %s: %s in %d tenants (%s)", common.Kind, common.Of, report.Number(common.Users, "user"), len(common.Tenants), policy.ShortList(common.Tenants))))
 	}
 	fmt.Fprintln(c.Out)
 	table := newTable("TENANT", "STATUS", "AT RISK", "PERSON", "SLA", "DRIFT", "LAST SUCCESS", "WHAT")

@@ -245,7 +245,7 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 	t := newTable(heads...)
 	for i := 0; i < len(events); i++ {
 		e, same := events[i], 1
-		for one && e.What == report.WhatDecision && i+1 < len(events) && sameDecision(e, events[i+1]) {
+		for one && e.What == report.EventDecision && i+1 < len(events) && sameDecision(e, events[i+1]) {
 			i++
 			same++
 		}
@@ -255,7 +255,7 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 			continue
 		}
 		what := string(e.What)
-		if e.What == report.WhatAction || e.What == report.WhatSettled {
+		if e.What == report.EventAction || e.What == report.EventSettled {
 			what = spaced(e.Kind)
 		}
 		if k := plan.Kind(e.Kind); k == plan.BeginException || k == plan.EndException {
@@ -289,11 +289,11 @@ func sameDecision(a, b report.Event) bool {
 // cameTo says in a few words what an event came to.
 func cameTo(e report.Event) string {
 	switch e.What {
-	case report.WhatDecision:
+	case report.EventDecision:
 		return strings.Trim(orElse(e.Is, "no decision")+", "+e.Risk, ", ")
-	case report.WhatAction, report.WhatSettled:
+	case report.EventAction, report.EventSettled:
 		return plan.OutcomeStatus(e.Is).Words()
-	case report.WhatAudit:
+	case report.EventAudit:
 		return e.Is // in the log's own words
 	}
 	switch {

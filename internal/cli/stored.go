@@ -167,7 +167,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 		tab := newTable("", "", "", "")
 		for _, e := range d.Between {
 			what := string(e.What)
-			if e.What == report.WhatAction || e.What == report.WhatSettled {
+			if e.What == report.EventAction || e.What == report.EventSettled {
 				what = spaced(e.Kind)
 			}
 			tab.row("  "+e.At.UTC().Format("2006-01-02 15:04Z"), what, orElse(e.Name, orElse(e.Key, e.ID)), cameTo(e))

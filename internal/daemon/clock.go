@@ -68,7 +68,7 @@ func LastDue(s *schedule.Schedule, now time.Time) time.Time {
 // order orders one tenant's scheduled run.
 func (c *clock) order(ctx context.Context, tenant string, due time.Time) {
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		o, err := c.Book.Again(ctx, tenant, due)
+		o, err := c.Book.NextAttempt(ctx, tenant, due)
 		if err == nil {
 			c.e.schedule(o)
 			return

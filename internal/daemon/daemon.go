@@ -27,7 +27,7 @@ import (
 // Book is what the daemon works on.
 type Book interface {
 	httpapi.History
-	Again(ctx context.Context, tenant string, due time.Time) (runs.Order, error)
+	NextAttempt(ctx context.Context, tenant string, due time.Time) (runs.Order, error)
 	Ordered(tenant, mode, by, reason string) (runs.Order, error)
 	Accept(context.Context, runs.Order) error
 	Fail(ctx context.Context, o runs.Order, reason error) error

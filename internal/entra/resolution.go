@@ -134,9 +134,9 @@ func (k ObjectKind) ReadRole() string {
 	return ""
 }
 
-// NotOurs reports whether an error says of one part of the tenant that it is
+// Unavailable reports whether an error says of one part of the tenant that it is
 // not there for us to read, while others may be: a permission, a licence or a
 // cloud is missing.
-func NotOurs(err error) bool {
+func Unavailable(err error) bool {
 	return errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnlicensed) || errors.Is(err, ErrUnsupported)
 }

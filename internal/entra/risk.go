@@ -93,15 +93,15 @@ func KnownEventType(eventType string) bool {
 	return slices.ContainsFunc(EventTypes, func(known string) bool { return strings.EqualFold(known, eventType) })
 }
 
-// Returns reports whether risk of an event type comes back after a dismissal, for
+// ComesBack reports whether risk of an event type comes back after a dismissal, for
 // as long as an account that is linked to the user is under attack.
 // https://learn.microsoft.com/entra/id-protection/concept-identity-protection-unified-risk
-func Returns(eventType string) bool { return strings.EqualFold(eventType, "aiCompoundAccountRisk") }
+func ComesBack(eventType string) bool { return strings.EqualFold(eventType, "aiCompoundAccountRisk") }
 
 // NeverAllowed reports whether an event type may not be allow-listed: what it
 // says is not a matter of where somebody signed in from.
 func NeverAllowed(eventType string) bool {
-	if Returns(eventType) {
+	if ComesBack(eventType) {
 		return true
 	}
 	t := strings.ToLower(eventType)

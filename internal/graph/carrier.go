@@ -154,7 +154,7 @@ func (d *departure) next(ctx context.Context) error {
 		d.pass = p
 		d.mu.Unlock()
 	}
-	if err := entra.Depart(ctx); err != nil {
+	if err := entra.CheckWrite(ctx); err != nil {
 		d.done() // the turn is the next one's
 		return err
 	}

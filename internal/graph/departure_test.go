@@ -53,7 +53,7 @@ func TestWritesAskAtTheirDeparture(t *testing.T) {
 			}
 			bubble(t, throttle, Options{RequestsPerSecond: 1}, func(t *testing.T, c *Client) {
 				asked := 0
-				err := write(entra.WithDeparture(ctx(t), until(10*time.Second, &asked)), c)
+				err := write(entra.WithWriteCheck(ctx(t), until(10*time.Second, &asked)), c)
 				if !errors.Is(err, errHeld) || errors.Is(err, entra.ErrUnknownOutcome) {
 					t.Errorf("error %v, want held back and nothing unknown", err)
 				}
@@ -82,7 +82,7 @@ func TestDepartureIsAfterTheTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		err := dismissUser(entra.WithDeparture(ctx(t), func(context.Context) error {
+		err := dismissUser(entra.WithWriteCheck(ctx(t), func(context.Context) error {
 			if time.Since(begin) > 5*time.Second {
 				return errHeld
 			}
@@ -99,7 +99,7 @@ func TestDepartureIsAfterTheTurn(t *testing.T) {
 func TestHalfAnUpdateIsUnknown(t *testing.T) {
 	bubble(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, Options{}, func(t *testing.T, c *Client) {
 		n := 0
-		_, err := c.UpdateObject(entra.WithDeparture(ctx(t), func(context.Context) error {
+		_, err := c.UpdateObject(entra.WithWriteCheck(ctx(t), func(context.Context) error {
 			if n++; n > 1 {
 				return errHeld
 			}

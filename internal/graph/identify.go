@@ -67,7 +67,7 @@ func (c *Client) verifyObjects(ctx context.Context, names entra.Names, refs []en
 		return nil
 	}
 	items, err := c.byIDs(ctx, idsOf(refs), idTypes...)
-	if !entra.NotOurs(err) {
+	if !entra.Unavailable(err) {
 		note(names, refs, items)
 		return err
 	}
@@ -83,7 +83,7 @@ func (c *Client) verifyObjects(ctx context.Context, names entra.Names, refs []en
 		}
 		items, err := c.byIDs(ctx, idsOf(some), t)
 		switch {
-		case entra.NotOurs(err):
+		case entra.Unavailable(err):
 			for _, ref := range some {
 				names[ref] = entra.Resolution{Ref: ref, Unread: err}
 			}
@@ -145,9 +145,9 @@ func (c *Client) verifyApplications(ctx context.Context, names entra.Names, refs
 		}
 		found, err := c.found(ctx, kind, byID[strings.ToLower(ref.Name)])
 		switch {
-		case entra.NotOurs(err) && ref.Kind == entra.KindApplication:
+		case entra.Unavailable(err) && ref.Kind == entra.KindApplication:
 			r.Unread = err
-		case entra.NotOurs(err):
+		case entra.Unavailable(err):
 		case err != nil:
 			return err
 		case len(found) > 0 && ref.Kind == entra.KindApplication:
@@ -177,7 +177,7 @@ func (c *Client) recogniseRoles(ctx context.Context, names entra.Names) error {
 		return err
 	}
 	roles, err := c.found(ctx, entra.KindRole, l)
-	if entra.NotOurs(err) {
+	if entra.Unavailable(err) {
 		return nil
 	}
 	for _, ref := range refs {
@@ -254,7 +254,7 @@ func (c *Client) ObjectNames(ctx context.Context, ids []string) (map[string]entr
 	for i, l := range lookups {
 		found, err := c.found(ctx, entra.KindApplication, l)
 		switch {
-		case entra.NotOurs(err):
+		case entra.Unavailable(err):
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("naming applications: %w", err)

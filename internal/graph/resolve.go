@@ -102,7 +102,7 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 			lookups = append(lookups, &lookup{url: path})
 			byLookup = append(byLookup, func(l *lookup) error {
 				objects, err := c.found(ctx, ref.Kind, l)
-				if entra.NotOurs(err) {
+				if entra.Unavailable(err) {
 					names[ref] = entra.Resolution{Ref: ref, Unread: err}
 					return nil
 				}
@@ -117,7 +117,7 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 			lookups = append(lookups, l)
 			byLookup = append(byLookup, func(l *lookup) error {
 				objects, err := c.found(ctx, ref.Kind, l)
-				if entra.NotOurs(err) {
+				if entra.Unavailable(err) {
 					unread[ref.Kind] = err
 					return nil
 				}
@@ -127,7 +127,7 @@ func (c *Client) Resolve(ctx context.Context, refs []entra.Ref) (entra.Names, er
 		case listPath(ref.Kind) == "" && lists[ref.Kind] == nil && unread[ref.Kind] == nil:
 			objects, err := c.listNames(ctx, ref.Kind)
 			switch {
-			case entra.NotOurs(err):
+			case entra.Unavailable(err):
 				unread[ref.Kind] = err
 			case err != nil:
 				return nil, fmt.Errorf("resolving names of kind %s: %w", ref.Kind, err)

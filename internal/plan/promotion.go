@@ -46,7 +46,7 @@ func (p *Promotion) Judge() {
 	}
 	if p.RefusedUsers > p.MaxRefusedUsers {
 		who := slices.Clone(p.Who)
-		wait("%d users would be refused, at most %d may be: %s", p.RefusedUsers, p.MaxRefusedUsers, policy.Few(who))
+		wait("%d users would be refused, at most %d may be: %s", p.RefusedUsers, p.MaxRefusedUsers, policy.ShortList(who))
 	}
 	if p.AskedUsers > p.MaxAskedUsers {
 		wait("%d users would be asked, at most %d may be", p.AskedUsers, p.MaxAskedUsers)

@@ -44,7 +44,7 @@ func describeLocation(d Canonical) string {
 	if d["includeUnknownCountriesAndRegions"] == true {
 		parts = append(parts, "unknown countries")
 	}
-	s := Few(parts)
+	s := ShortList(parts)
 	if d["isTrusted"] == true {
 		s += ", trusted"
 	}
@@ -54,7 +54,8 @@ func describeLocation(d Canonical) string {
 // shownNames is how many names a sentence takes before it counts the rest.
 const shownNames = 4
 
-func Few(names []string) string {
+// ShortList joins names, and counts those beyond the first few.
+func ShortList(names []string) string {
 	if len(names) <= shownNames {
 		return strings.Join(names, ", ")
 	}
@@ -73,7 +74,7 @@ func listed(d map[string]any, path string, plain map[string]string, n Names) str
 		out = append(out, n.Name(s))
 	}
 	slices.SortFunc(out, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
-	return Few(out)
+	return ShortList(out)
 }
 
 func except(d map[string]any, n Names, paths ...string) string {

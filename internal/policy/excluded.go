@@ -31,7 +31,7 @@ func (c Canonical) WithoutExcluded(ids []string) Canonical {
 
 func (c Canonical) withUsers(users []string) Canonical {
 	d := c.Document()
-	Put(d, pathExcluded, Anys(users))
+	Put(d, pathExcluded, JSONList(users))
 	return CanonicalOf(entra.KindPolicy, d)
 }
 

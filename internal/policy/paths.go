@@ -71,8 +71,8 @@ func Put(d map[string]any, path string, v any) {
 	}
 }
 
-// Anys are texts as a JSON list holds them.
-func Anys(texts []string) []any {
+// JSONList are texts as a JSON list holds them.
+func JSONList(texts []string) []any {
 	out := make([]any, len(texts))
 	for i, s := range texts {
 		out[i] = s

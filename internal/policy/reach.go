@@ -88,7 +88,7 @@ func LockoutText(d map[string]any, spared func(id string) bool) string {
 		if len(list) == 0 {
 			return ""
 		}
-		return " but " + Few(list)
+		return " but " + ShortList(list)
 	}
 	targets := left(PathApplications+".excludeApplications", "application", "applications")
 	if TextAt(d, PathApplications+".applicationFilter.mode") == "exclude" {

@@ -15,20 +15,20 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// What says what an Event tells.
-type What string
+// EventType says what an Event tells.
+type EventType string
 
-// What events tell.
+// The types of events.
 const (
-	WhatDecision What = "decision" // what a run decided about a user
-	WhatAction   What = "action"   // what a run did, or tried, and what came of it
-	WhatSettled  What = "settled"  // what a run found out about an action of an earlier one
-	WhatAppeared What = "appeared" // an object that the run before did not see
-	WhatDrift    What = "drift"    // an object that no longer is as the baseline says, or otherwise so
-	WhatMend     What = "mend"     // an object that is as the baseline says again
-	WhatChanged  What = "changed"  // an object that the baseline does not own was changed
-	WhatGone     What = "gone"     // an object that the run before saw
-	WhatAudit    What = "audit"    // what the tenant's audit log says of an object
+	EventDecision EventType = "decision" // what a run decided about a user
+	EventAction   EventType = "action"   // what a run did, or tried, and what came of it
+	EventSettled  EventType = "settled"  // what a run found out about an action of an earlier one
+	EventAppeared EventType = "appeared" // an object that the run before did not see
+	EventDrift    EventType = "drift"    // an object that no longer is as the baseline says, or otherwise so
+	EventMend     EventType = "mend"     // an object that is as the baseline says again
+	EventChanged  EventType = "changed"  // an object that the baseline does not own was changed
+	EventGone     EventType = "gone"     // an object that the run before saw
+	EventAudit    EventType = "audit"    // what the tenant's audit log says of an object
 )
 
 // Event is one thing that a run decided, did or saw.
@@ -36,7 +36,7 @@ type Event struct {
 	At   time.Time `json:"at"`
 	Run  string    `json:"run"`
 	Mode string    `json:"mode,omitempty"`
-	What What      `json:"what"`
+	What EventType `json:"what"`
 	// Kind is that of the action, or of the object.
 	Kind string `json:"kind,omitempty"`
 	ID   string `json:"id,omitempty"`
@@ -63,7 +63,7 @@ type Event struct {
 
 // Event tells what a run decided about a user.
 func (u UserLine) Event() (Event, error) {
-	e := Event{What: WhatDecision, Kind: string(entra.KindUser), ID: u.ID, Name: u.Name, ChangedBy: u.ChangedBy, Risk: strings.TrimSpace(string(u.RiskState) + " " + string(u.RiskLevel))}
+	e := Event{What: EventDecision, Kind: string(entra.KindUser), ID: u.ID, Name: u.Name, ChangedBy: u.ChangedBy, Risk: strings.TrimSpace(string(u.RiskState) + " " + string(u.RiskLevel))}
 	if len(u.Decision) == 0 || string(u.Decision) == "null" {
 		return e, nil
 	}
@@ -80,7 +80,7 @@ func (u UserLine) Event() (Event, error) {
 // ActionEvent tells what became of an action; planned is the action as the plan
 // has it.
 func ActionEvent(o plan.Outcome, planned plan.Action) Event {
-	e := Event{At: o.At, What: WhatAction, Kind: string(o.Kind), ID: string(o.Subject.ID), Key: o.Subject.Key, Name: o.Subject.Name,
+	e := Event{At: o.At, What: EventAction, Kind: string(o.Kind), ID: string(o.Subject.ID), Key: o.Subject.Key, Name: o.Subject.Name,
 		Is: string(o.Status), Rule: o.Rule, Reasons: planned.Reasons, Detail: o.Detail, OfRun: o.Run}
 	if planned.Change != nil && planned.Change.Before != nil { // else all of it is new
 		e.Changes = texts(planned.Change.Differences)
@@ -104,11 +104,11 @@ func Transition(was, is *PolicyRow) *Event {
 	case was == nil && is == nil:
 		return nil
 	case is == nil:
-		return &Event{What: WhatGone, Kind: string(was.Kind), ID: was.ID, Key: was.Key, Name: was.DisplayName, Was: was.Status}
+		return &Event{What: EventGone, Kind: string(was.Kind), ID: was.ID, Key: was.Key, Name: was.DisplayName, Was: was.Status}
 	}
 	e := &Event{Kind: string(is.Kind), ID: is.ID, Key: is.Key, Name: is.DisplayName, Is: is.Status, Reasons: is.Reasons, Changes: texts(is.Differences)}
 	if was == nil {
-		if e.What = WhatAppeared; is.Status == inSync || is.Status == missing {
+		if e.What = EventAppeared; is.Status == inSync || is.Status == missing {
 			e.Changes = nil
 		}
 		return e
@@ -119,16 +119,16 @@ func Transition(was, is *PolicyRow) *Event {
 	}
 	switch {
 	case is.Status == inSync && was.Status != inSync:
-		if e.What, e.Changes = WhatMend, nil; was.Status != missing {
+		if e.What, e.Changes = EventMend, nil; was.Status != missing {
 			e.Changes = texts(was.Differences)
 		}
 	case is.Status != was.Status:
-		e.What = WhatDrift
+		e.What = EventDrift
 	case is.Status != inSync && !slices.Equal(texts(was.Differences), texts(is.Differences)):
-		e.What = WhatDrift
+		e.What = EventDrift
 	default:
 		e.Changes = Members(*was, *is)
-		if e.What = WhatChanged; len(e.Changes) == 0 {
+		if e.What = EventChanged; len(e.Changes) == 0 {
 			return nil
 		}
 	}

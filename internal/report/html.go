@@ -28,8 +28,8 @@ import (
 //go:embed page.tmpl page.css page.js
 var pageFiles embed.FS
 
-// Extras are what report.html shows besides report.json.
-type Extras struct {
+// PageDetails are what report.html shows besides report.json.
+type PageDetails struct {
 	// Detections gives the open detections of a user, redacted if the report
 	// is; nil shows none.
 	Detections func(userID string) []triage.Detection
@@ -56,7 +56,7 @@ const (
 
 // WriteHTML writes report.html: one file that needs nothing else, with the
 // decisions streamed.
-func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Extras) error {
+func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x PageDetails) error {
 	r.fill()
 	out := bufio.NewWriterSize(w, outBuffer)
 	p, err := newPage(out)
@@ -141,7 +141,7 @@ var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 func newTemplate() *template.Template {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": plan.OutcomeStatus.Words, "kind": func(k plan.Kind) string { return k.Words().Title },
-		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "testsDue": GlassTestsDue, "rank": levelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": demandCounts, "because": BecauseText, "show": firstOf,
+		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "testsDue": GlassTestsDue, "rank": levelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": DemandCounts, "because": BecauseText, "show": firstOf,
 		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
@@ -273,7 +273,7 @@ type coveredDetection struct {
 // decided writes the table of decisions, the most urgent first, and counts in
 // data what is left out. Until they are sorted it holds the rows that there is
 // room for, without what is to be said of them.
-func (p *page) decided(decisions iter.Seq2[Decided, error], x Extras, data *pageModel) error {
+func (p *page) decided(decisions iter.Seq2[Decided, error], x PageDetails, data *pageModel) error {
 	var open, settled urgent
 	n := 0
 	for d, err := range decisions {
@@ -305,7 +305,7 @@ func (p *page) decided(decisions iter.Seq2[Decided, error], x Extras, data *page
 	return p.err
 }
 
-func (p *page) decision(row decisionRow, x Extras) error {
+func (p *page) decision(row decisionRow, x PageDetails) error {
 	if err := fastjson.Unmarshal(row.Decision, &row.D, asWritten); err != nil {
 		return fmt.Errorf("the decision on user %s: %w", row.ID, err)
 	}

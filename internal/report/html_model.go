@@ -80,7 +80,7 @@ type servicePrincipalRow struct {
 }
 
 // pageData gathers what the page shows of a report.
-func pageData(r Report, x Extras, p *page) (*pageModel, error) {
+func pageData(r Report, x PageDetails, p *page) (*pageModel, error) {
 	m := &pageModel{Report: r, CSS: p.css, JS: p.js, CSSHash: p.cssHash, JSHash: p.jsHash,
 		Took: r.FinishedAt.Sub(r.StartedAt).Round(100 * time.Millisecond), SLA: slaText(x.SLA), History: x.History}
 	m.Heading, m.NotRead = r.Order.Title(), UnreadText(r.Kind, r.Coverage)

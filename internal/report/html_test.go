@@ -25,7 +25,7 @@ import (
 const sampleUser, sampleRequest = "0a0b0c0d-0000-4000-8000-000000000001", "0a0b0c0d-0000-4000-8000-000000000002"
 
 // samplePage is a report with n users; the first has the given name.
-func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, error], Extras) {
+func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, error], PageDetails) {
 	t.Helper()
 	at := time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
 	tally := NewTally()
@@ -64,7 +64,7 @@ func samplePage(t testing.TB, n int, name string) (Report, iter.Seq2[Decided, er
 	for range 20 {
 		reached.Risky = append(reached.Risky, RiskyReach{ID: "id-00001", Name: name, RiskLevel: "high", Reach: &access.Reach{NotReached: []access.Unmet{{DisplayName: name, Why: "it excludes " + name}}}})
 	}
-	x := Extras{SLA: SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour}, History: []Point{{At: at.AddDate(0, 0, -1), High: 3, Low: 2}, {At: at, High: 1, Medium: 4}},
+	x := PageDetails{SLA: SLA{High: 24 * time.Hour, Medium: 72 * time.Hour, Low: 168 * time.Hour}, History: []Point{{At: at.AddDate(0, 0, -1), High: 3, Low: 2}, {At: at, High: 1, Medium: 4}},
 		Detections: func(string) []triage.Detection {
 			return []triage.Detection{{ID: "d-1", EventType: name, IP: "203.0.113.9", Country: "US", Level: "high", Detected: "2026-11-20T01:00:00Z",
 				UserAgent: name, RequestID: sampleRequest, CorrelationID: "c-1"}}
@@ -302,7 +302,7 @@ func TestDecisionsAreSorted(t *testing.T) {
 				return
 			}
 		}
-	}, Extras{})
+	}, PageDetails{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestThePageSaysNothingOfWhatWasNotRead(t *testing.T) {
 	} {
 		c.report.Tenant, c.report.Mode = "contoso", "apply"
 		var b bytes.Buffer
-		if err := WriteHTML(&b, c.report, func(func(Decided, error) bool) {}, Extras{}); err != nil {
+		if err := WriteHTML(&b, c.report, func(func(Decided, error) bool) {}, PageDetails{}); err != nil {
 			t.Fatal(name, err)
 		}
 		nots := c.nots

@@ -182,7 +182,7 @@ type Decided struct {
 }
 
 // WriteBoth writes report.json and report.html in one pass over the decisions.
-func WriteBoth(doc, page io.Writer, r Report, decisions iter.Seq2[Decided, error], x Extras) error {
+func WriteBoth(doc, page io.Writer, r Report, decisions iter.Seq2[Decided, error], x PageDetails) error {
 	out := bufio.NewWriterSize(doc, outBuffer)
 	w, err := newDoc(out, r)
 	if err != nil {

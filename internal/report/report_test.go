@@ -93,7 +93,7 @@ func TestReportIsValidJSON(t *testing.T) {
 				}
 			}
 		}
-		if err := report.WriteBoth(&out, io.Discard, report.Report{Run: "r"}, decisions, report.Extras{}); err != nil {
+		if err := report.WriteBoth(&out, io.Discard, report.Report{Run: "r"}, decisions, report.PageDetails{}); err != nil {
 			t.Fatal(err)
 		}
 		var got struct {
@@ -233,7 +233,7 @@ func TestReadCoverageStopsBeforeTheDecisions(t *testing.T) {
 	var out bytes.Buffer
 	want := report.Coverage{Complete: true, Unread: []string{report.PartPolicies}}
 	whole := report.Report{Run: "r1", Status: "partial", Coverage: want, OverDismissed: []plan.Outcome{{Action: "a"}}}
-	if err := report.WriteBoth(&out, io.Discard, whole, report.Decisions(strings.NewReader(""), time.Now()), report.Extras{}); err != nil {
+	if err := report.WriteBoth(&out, io.Discard, whole, report.Decisions(strings.NewReader(""), time.Now()), report.PageDetails{}); err != nil {
 		t.Fatal(err)
 	}
 	head, _, found := strings.Cut(out.String(), `"decisions"`)

@@ -215,7 +215,7 @@ func TestReportMeetsTheSchema(t *testing.T) {
 		BreakGlassTests: []GlassTest{NewGlassTest("u1", "bg1@contoso.com", at.Add(-time.Hour), at, 24*time.Hour), NewGlassTest("u2", "", time.Time{}, at, 36*time.Hour)}}
 	for _, r := range []Report{whole, {Mode: "plan", Enforcement: plan.Enforcement{}}} {
 		var out bytes.Buffer
-		if err := WriteBoth(&out, io.Discard, r, Decisions(bytes.NewReader(users.Bytes()), at), Extras{}); err != nil {
+		if err := WriteBoth(&out, io.Discard, r, Decisions(bytes.NewReader(users.Bytes()), at), PageDetails{}); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "report", out.Bytes())

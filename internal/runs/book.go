@@ -141,8 +141,8 @@ func (b *Book) Scheduled(tenant string, due time.Time) Order {
 		Source: Schedule, Due: due.UTC().Truncate(time.Second), OrderedAt: b.Now().UTC()}
 }
 
-// Again is like Scheduled, but passes over attempts that were cancelled.
-func (b *Book) Again(ctx context.Context, tenant string, due time.Time) (Order, error) {
+// NextAttempt is like Scheduled, but passes over attempts that were cancelled.
+func (b *Book) NextAttempt(ctx context.Context, tenant string, due time.Time) (Order, error) {
 	o := b.Scheduled(tenant, due)
 	for attempt := range 100 {
 		o.Run = ScheduledID(tenant, due, attempt)

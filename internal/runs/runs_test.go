@@ -248,7 +248,7 @@ func TestAStoreThatFailsIsAnError(t *testing.T) {
 			check("Execute", err)
 			_, err = w.Run(ctx, "", "20261124T020000Z-0a1b2c")
 			check("Run", err)
-			_, err = w.Again(ctx, "contoso", due)
+			_, err = w.NextAttempt(ctx, "contoso", due)
 			check("Again", err)
 		case "lease":
 			_, err := w.Execute(ctx, w.Scheduled("contoso", due))

@@ -148,7 +148,7 @@ func TestARunThatAnotherProcessHasTakenUp(t *testing.T) {
 
 func TestACancelledRunIsMadeUpUnderAnotherID(t *testing.T) {
 	w := newWorld(nil)
-	first, err := w.Again(t.Context(), "contoso", due)
+	first, err := w.NextAttempt(t.Context(), "contoso", due)
 	if err != nil || first.Run != w.Scheduled("contoso", due).Run {
 		t.Fatalf("%+v, %v", first, err)
 	}
@@ -160,14 +160,14 @@ func TestACancelledRunIsMadeUpUnderAnotherID(t *testing.T) {
 		t.Errorf("a cancelled run counts as the last: %v, %v", last, err)
 	}
 	w.status = "partial"
-	second, err := w.Again(t.Context(), "contoso", due)
+	second, err := w.NextAttempt(t.Context(), "contoso", due)
 	if err != nil || second.Run == first.Run {
 		t.Fatalf("%+v, %v", second, err)
 	}
 	if _, err := w.Execute(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	third, err := w.Again(t.Context(), "contoso", due)
+	third, err := w.NextAttempt(t.Context(), "contoso", due)
 	if err != nil || third.Run != second.Run {
 		t.Errorf("%+v, %v", third, err)
 	}

@@ -17,7 +17,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"the fence is removed", "apply/users.go", `why := r.moved(a, live[a.Subject.ID]); why != ""`, `why := r.moved(a, live[a.Subject.ID]); why != "" && false`},
 	{"users are written before the intent", "apply/users.go", "held == nil && !r.intend(ctx, kind, batch)", "false"},
 	{"an old look is as good as a new one", "apply/departure.go", "return max(age, wall) > LookAge || min(age, wall) < 0", "return age != age || wall != wall"},
-	{"nothing is asked at the departure", "graph/carrier.go", "entra.Depart(ctx); err != nil", "entra.Depart(ctx); err != nil && false"},
+	{"nothing is asked at the departure", "graph/carrier.go", "entra.CheckWrite(ctx); err != nil", "entra.CheckWrite(ctx); err != nil && false"},
 	{"HOLD set in mid-run is ignored", "sweep/execute.go", "\tcase held:\n", "\tcase held && false:\n"},
 	{"objects are made without an intent", "apply/change.go", "if !r.intend(ctx, a.Kind, []plan.Action{a}) {", "if _ = a; false {"},
 	{"a refused batch is not halved", "apply/users.go", "if len(batch) == 1 {", `if r.settleAll(ctx, batch, plan.Failed, "", err.Error()); true {`},

@@ -57,7 +57,7 @@ func (s *Sweeper) Audited(ctx context.Context, about []report.Event, period Peri
 			if c.Own {
 				by += ", which is this job"
 			}
-			one := report.Event{At: at, What: report.WhatAudit, Kind: e.Kind, ID: e.ID, Key: e.Key, Name: e.Name, Is: c.Activity, By: by}
+			one := report.Event{At: at, What: report.EventAudit, Kind: e.Kind, ID: e.ID, Key: e.Key, Name: e.Name, Is: c.Activity, By: by}
 			for _, d := range c.Differences {
 				one.Changes = append(one.Changes, s.Output.Redaction.Text(d.Text))
 			}

@@ -262,7 +262,7 @@ func between(ctx context.Context, l *ledger.Ledger, from, to string) ([]report.E
 		}
 		moved := stood.step(t)
 		for _, e := range t.actions {
-			if settled := e.What == report.WhatSettled; settled && id != from || !settled && id != to {
+			if settled := e.What == report.EventSettled; settled && id != from || !settled && id != to {
 				out = append(out, e)
 			}
 		}

@@ -37,7 +37,7 @@ func (r *publisher) writeReport(ctx context.Context, rep report.Report) (err err
 	if err != nil {
 		return errors.Join(err, doc.Abort())
 	}
-	extras := report.Extras{History: history, SLA: r.Output.SLA, Detections: r.shownDetections, Reached: &r.reached, Cloud: r.Cloud}
+	extras := report.PageDetails{History: history, SLA: r.Output.SLA, Detections: r.shownDetections, Reached: &r.reached, Cloud: r.Cloud}
 	if err := report.WriteBoth(doc, page, rep, report.Decisions(users, r.Now().Add(r.snapshot.Ahead)), extras); err != nil {
 		return errors.Join(err, doc.Abort(), page.Abort())
 	}

@@ -171,7 +171,7 @@ func (p Past) settled(ctx context.Context, t told, o plan.Outcome) (report.Event
 		return report.Event{}, err
 	}
 	e := report.ActionEvent(o, first.planned[o.Action])
-	e.What = report.WhatSettled
+	e.What = report.EventSettled
 	e = t.stamp(e)
 	e.By, e.Reason = "", "" // of the run that found it out
 	return first.signed(e), nil

@@ -173,10 +173,10 @@ func fromBin(a *plan.Action, id entra.ID, doc entra.Document) {
 	if c.After != nil {
 		if lacks := policy.DifferentPaths(was, wanted); len(lacks) > 0 && policy.Enabled(was) {
 			a.Status = plan.Blocked
-			a.Reasons = append(a.Reasons, "it would enforce at once, and without what every enabled policy must have here: "+policy.Few(lacks)+
+			a.Reasons = append(a.Reasons, "it would enforce at once, and without what every enabled policy must have here: "+policy.ShortList(lacks)+
 				"; a person can restore it in the portal and set it right there")
 		} else if len(lacks) > 0 {
-			a.Reasons = append(a.Reasons, "it comes back without what a new one would have: "+policy.Few(lacks))
+			a.Reasons = append(a.Reasons, "it comes back without what a new one would have: "+policy.ShortList(lacks))
 		}
 	}
 	a.Kind = plan.KindOf(plan.Restore, c.Kind)

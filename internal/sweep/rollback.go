@@ -161,7 +161,7 @@ func exceptionsOf(p plan.Plan, sent map[string]bool) (out []excepting) {
 		for _, x := range a.Change.Exclusions {
 			who = append(who, x.Who())
 		}
-		out = append(out, excepting{a.Rule, a.Change.Key, fmt.Sprintf("it %s %s for %s (%s)", a.Kind.Words().Past, a.Rule, a.Change.Key, policy.Few(who))})
+		out = append(out, excepting{a.Rule, a.Change.Key, fmt.Sprintf("it %s %s for %s (%s)", a.Kind.Words().Past, a.Rule, a.Change.Key, policy.ShortList(who))})
 	}
 	return out
 }
@@ -283,7 +283,7 @@ func nextWords(entries []drift.Entry, concerned func(drift.Entry) bool) (out []s
 			paths = append(paths, x.Path)
 		}
 		if len(paths) > 0 {
-			text += " (" + policy.Few(paths) + ")"
+			text += " (" + policy.ShortList(paths) + ")"
 		}
 		out = append(out, text+"; change the baseline, or put HOLD into the tenant's folder")
 	}

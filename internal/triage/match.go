@@ -119,7 +119,7 @@ func (w *allowWhen) uncovered(d *Detection) string { return w.says(w.fails(d), d
 func (w *allowWhen) says(c condition, d *Detection) string {
 	switch c {
 	case neverAllowed:
-		if entra.Returns(d.EventType) {
+		if entra.ComesBack(d.EventType) {
 			return fmt.Sprintf("riskEventType %s cannot be allow-listed: it returns while a linked account is under attack", d.EventType)
 		}
 		return fmt.Sprintf("riskEventType %s cannot be allow-listed", d.EventType)

@@ -85,7 +85,7 @@ func (w *writer) member(m *policy.Member, v any, indent int) {
 // isDefault reports whether a value is what its absence stands for.
 func isDefault(m *policy.Member, v any) bool {
 	if list, ok := m.Default.([]string); ok {
-		return reflect.DeepEqual(v, policy.Anys(list))
+		return reflect.DeepEqual(v, policy.JSONList(list))
 	}
 	return m.Default != nil && m.Default == v
 }

@@ -99,13 +99,13 @@ func (s *breakGlass) force(d entra.Document) {
 			ids  []string
 		}{{pathExcludedUsers, s.users}, {pathExcludedGroups, s.groups}} {
 			if more := policy.Minus(f.ids, policy.Strings(d, f.path)); len(more) > 0 {
-				policy.Put(d, f.path, policy.Anys(append(policy.Strings(d, f.path), more...)))
+				policy.Put(d, f.path, policy.JSONList(append(policy.Strings(d, f.path), more...)))
 			}
 		}
 	}
 	if policy.ObjectAt(d, policy.PathWorkloads) != nil && s.self != "" {
 		if list := policy.Strings(d, policy.PathWorkloads+".excludeServicePrincipals"); !slices.Contains(list, s.self) {
-			policy.Put(d, policy.PathWorkloads+".excludeServicePrincipals", policy.Anys(append(list, s.self)))
+			policy.Put(d, policy.PathWorkloads+".excludeServicePrincipals", policy.JSONList(append(list, s.self)))
 		}
 	}
 }
@@ -128,7 +128,7 @@ func (s *breakGlass) asItIs(want, before policy.Canonical) policy.Canonical {
 	for _, path := range []string{pathExcludedUsers, pathExcludedGroups} {
 		others := slices.DeleteFunc(slices.Clone(policy.Strings(d, path)), s.isBreakGlass)
 		ours := slices.DeleteFunc(slices.Clone(policy.Strings(before, path)), func(id string) bool { return !s.isBreakGlass(id) })
-		policy.Put(d, path, policy.Anys(append(others, ours...)))
+		policy.Put(d, path, policy.JSONList(append(others, ours...)))
 	}
 	return policy.CanonicalOf(entra.KindPolicy, d)
 }

@@ -108,7 +108,7 @@ func Compare(b *baseline.Baseline, live Live, s Settings) Result {
 	for _, e := range p.entries {
 		p.compare(e)
 	}
-	p.homeless()
+	p.exceptionsWithoutPolicy()
 	for _, e := range p.entries {
 		p.unexplained(e)
 	}
@@ -210,7 +210,7 @@ func (p *planner) adoption(e *entry) string {
 		for _, d := range e.Differences {
 			paths = append(paths, d.Path)
 		}
-		effect = "which would change " + policy.Few(paths)
+		effect = "which would change " + policy.ShortList(paths)
 	}
 	return fmt.Sprintf("%q exists already (%s) and is not ours; take it into ownership, %s: %s", e.DisplayName, e.Adopt, effect, p.adoptHint(e.Entry, e.Adopt))
 }

@@ -84,9 +84,9 @@ func whyEnds(x *exception.Bound, was plan.Exclusion) string {
 	return "its entry no longer asks for it, or may not"
 }
 
-// homeless tells of exceptions for which there is no policy: their keys were
+// exceptionsWithoutPolicy tells of exceptions for which there is no policy: their keys were
 // checked with the file, so the policy is none of the baseline's any more.
-func (p *planner) homeless() {
+func (p *planner) exceptionsWithoutPolicy() {
 	if p.s.Exceptions == nil {
 		return
 	}

@@ -111,9 +111,9 @@ func (p *planner) foreignID(want entra.ObjectKind, id string) string {
 	return r.Problem()
 }
 
-// Strays are the ids of locations and strengths in a baseline that stand for
+// UnresolvedIDs are the ids of locations and strengths in a baseline that stand for
 // none, sorted.
-func Strays(b *baseline.Baseline, live Live) []entra.Ref {
+func UnresolvedIDs(b *baseline.Baseline, live Live) []entra.Ref {
 	var strays []entra.Ref
 	for _, it := range b.Policies {
 		policy.EachRef(policy.SchemaOf(it.Kind), it.Want, func(m *policy.Member, name string) {

@@ -120,7 +120,7 @@ func (r *reading) access(ctx context.Context, scope string) (*Access, error) {
 		ids = append(ids, a.Set.Apps()...)
 	}
 	names, err := whatif.ReadNames(ctx, r.AccessReader, a.Objects, nil, ids...)
-	if err != nil && !entra.NotOurs(err) {
+	if err != nil && !entra.Unavailable(err) {
 		return nil, err
 	}
 	a.Names = func(kind entra.ObjectKind, id entra.ID) string {

@@ -63,7 +63,7 @@ func (r *reading) readPolicies(ctx context.Context) (err error) {
 			r.Live.SyncError = err.Error()
 		}
 	}
-	if strays := drift.Strays(r.Baseline, r.Live); len(strays) > 0 {
+	if strays := drift.UnresolvedIDs(r.Baseline, r.Live); len(strays) > 0 {
 		told, err := r.Reader.Identify(ctx, strays)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (r *reading) readPolicies(ctx context.Context) (err error) {
 // Named adds the names of what live policies refer to. They are for the words of
 // a difference alone: where they are not ours to read, ids stand.
 func (s Source) Named(ctx context.Context, snap Snapshot) (Snapshot, error) {
-	if err := nameLive(ctx, s.Reader, &snap.Live); err != nil && !entra.NotOurs(err) {
+	if err := nameLive(ctx, s.Reader, &snap.Live); err != nil && !entra.Unavailable(err) {
 		return snap, err
 	}
 	return snap, nil
@@ -92,7 +92,7 @@ func readLists(ctx context.Context, reader PolicyReader, state ledger.State) (dr
 	}
 	for _, kind := range ObjectKinds {
 		docs, err := reader.Objects(ctx, kind)
-		if entra.NotOurs(err) && kind != entra.KindPolicy {
+		if entra.Unavailable(err) && kind != entra.KindPolicy {
 			live.Unread = append(live.Unread, drift.Unread{Kind: kind, Reason: entra.Resolution{Ref: entra.Ref{Kind: kind}, Unread: err}.Refusal()})
 			continue
 		}
@@ -145,7 +145,7 @@ func (r *reading) readToExport(ctx context.Context) error {
 	}{{entra.KindPolicy, &live.Policies}, {entra.KindLocation, &live.Locations}, {entra.KindStrength, &live.Strengths}} {
 		docs, err := r.Reader.Objects(ctx, l.kind)
 		switch {
-		case entra.NotOurs(err) && l.kind != entra.KindPolicy:
+		case entra.Unavailable(err) && l.kind != entra.KindPolicy:
 			live.Unread = append(live.Unread, drift.Unread{Kind: l.kind, Reason: err.Error()})
 		case err != nil:
 			return fmt.Errorf("listing %s: %w", l.kind, err)
@@ -153,7 +153,7 @@ func (r *reading) readToExport(ctx context.Context) error {
 		*l.into = docs
 	}
 	err := nameLive(ctx, r.Reader, live)
-	if entra.NotOurs(err) {
+	if entra.Unavailable(err) {
 		live.Unread, err = append(live.Unread, drift.Unread{Kind: entra.KindUser, Reason: err.Error()}), nil
 	}
 	return err

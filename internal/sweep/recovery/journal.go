@@ -17,7 +17,7 @@ import (
 // what a write made.
 type detail struct {
 	Known map[entra.ObjectKind][]string `json:"known,omitempty"`
-	Made  *apply.Made                   `json:"made,omitempty"`
+	Made  *apply.Written                `json:"made,omitempty"`
 	// Requested says who asked for the run.
 	Requested *plan.Requested `json:"requested,omitempty"`
 	// ServiceTime bounds from below when an object can have been made.
@@ -55,7 +55,7 @@ func (j Journal) Intent(ctx context.Context, kind plan.Kind, actions []plan.Acti
 }
 
 // Outcome writes down what became of an action, of this run or an earlier one.
-func (j Journal) Outcome(ctx context.Context, o plan.Outcome, made *apply.Made) error {
+func (j Journal) Outcome(ctx context.Context, o plan.Outcome, made *apply.Written) error {
 	run := o.Run
 	if run == "" {
 		run = j.Run.ID()

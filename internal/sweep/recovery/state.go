@@ -81,7 +81,7 @@ func WithoutOld(s ledger.State, now time.Time) ledger.State {
 }
 
 // Own enters into the state what a write made of an object.
-func Own(s *ledger.State, m apply.Made, by string) {
+func Own(s *ledger.State, m apply.Written, by string) {
 	if m.Key == "" { // nothing of the baseline stands for it
 		return
 	}
