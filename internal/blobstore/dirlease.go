@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"sync"
@@ -37,9 +38,18 @@ func (d *Dir) lock(ctx context.Context, p string, holder Holder) (Lease, error) 
 	}
 	lock := flock.New(p, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
 	got, err := lock.TryLock()
-	for n := 0; n < passing && err == nil && !got && ctx.Err() == nil; n++ {
-		time.Sleep(10 * time.Millisecond)
-		got, err = lock.TryLock()
+	for held, tries := 0, 0; held < 3 && tries < 500 && err == nil && !got && ctx.Err() == nil; tries++ {
+		// A lock that can be shared has no holder: somebody just looks at it.
+		var shared bool
+		if shared, err = lock.TryRLock(); err == nil && shared {
+			err = lock.Unlock()
+		} else {
+			held++
+		}
+		time.Sleep(time.Millisecond + rand.N(9*time.Millisecond)) // two that take turns must not meet again
+		if err == nil {
+			got, err = lock.TryLock()
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -72,10 +82,6 @@ func (d *Dir) lock(ctx context.Context, p string, holder Holder) (Lease, error) 
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	return l, nil
 }
-
-// passing is how often a lock that is taken is tried again: somebody may just be
-// looking whether it is.
-const passing = 3
 
 // Leased looks for the holder's text, which a release takes away. Only where
 // there is one, that of a holder or of a process that was killed, it tries for
