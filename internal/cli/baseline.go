@@ -406,10 +406,7 @@ func (c *command) destroyBaseline(cmd *cobra.Command, yes bool, reason string) e
 	if err != nil {
 		return err
 	}
-	if yes && strings.TrimSpace(reason) == "" {
-		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
-	}
-	a, t, err := c.openOne(cmd, config.ToSweep)
+	a, t, err := c.openForOrder(cmd, yes, reason)
 	if err != nil {
 		return err
 	}

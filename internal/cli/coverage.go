@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,7 +74,7 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 	fmt.Fprintf(c.Out, "%s in %s that the %s policies treat alike\n\n", report.Number(cov.Users, "user"), report.Number(cov.Classes, "group"), policies)
 	t := newTable("WHO", "USERS", "NOTHING DEMANDED", "DEMANDS")
 	for _, g := range cov.Groups {
-		t.row(g.Group, strconv.Itoa(g.Users), strconv.Itoa(g.Nothing), demandCounts(g.Demands))
+		t.row(g.Group, strconv.Itoa(g.Users), strconv.Itoa(g.Nothing), report.DemandCounts(g.Demands))
 	}
 	t.print(c.Out, c.Width)
 	for _, g := range cov.Groups {
@@ -86,7 +85,7 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 	fmt.Fprintln(c.Out)
 	t = newTable("DEMAND", "WITH", "WITHOUT", "BECAUSE")
 	for _, d := range cov.Demands {
-		t.row(d.Demand, strconv.Itoa(d.With), strconv.Itoa(d.Without), because(d.Because))
+		t.row(d.Demand, strconv.Itoa(d.With), strconv.Itoa(d.Without), report.BecauseText(d.Because))
 	}
 	t.print(c.Out, c.Width)
 	fmt.Fprintln(c.Out)
@@ -109,26 +108,6 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 	for _, u := range cov.Unknown {
 		c.paragraph(0, "? not judged: %s", u)
 	}
-}
-
-func demandCounts(m map[string]int) string {
-	var out []string
-	for d := range m {
-		out = append(out, d)
-	}
-	slices.SortFunc(out, func(a, b string) int { return cmp.Or(m[b]-m[a], cmp.Compare(a, b)) })
-	for i, d := range out {
-		out[i] = fmt.Sprintf("%s %d", d, m[d])
-	}
-	return strings.Join(out, ", ")
-}
-
-func because(list []access.Exclusion) string {
-	var out []string
-	for _, e := range list {
-		out = append(out, fmt.Sprintf("%s excludes %s (%d)", e.Policy, e.ExcludedBy, e.Users))
-	}
-	return strings.Join(out, "; ")
 }
 
 // writeCoverageCSV has one row for each gap.

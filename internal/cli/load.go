@@ -114,6 +114,18 @@ func (c *command) openOne(cmd *cobra.Command, use config.Use) (*app.App, config.
 	return a, t, err
 }
 
+// openForOrder is openOne for an order by a person, whose report is to say why it
+// was given.
+func (c *command) openForOrder(cmd *cobra.Command, yes bool, reason string) (*app.App, config.Tenant, error) {
+	if _, err := c.runForm(); err != nil {
+		return nil, config.Tenant{}, err
+	}
+	if yes && strings.TrimSpace(reason) == "" {
+		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
+	}
+	return c.openOne(cmd, config.ToSweep)
+}
+
 // oneTenant picks the tenant for commands that work on one.
 func oneTenant(cfg *config.Config) (config.Tenant, error) {
 	if len(cfg.Tenants) != 1 {

@@ -3,11 +3,9 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
@@ -51,13 +49,7 @@ rolled back itself. What the next apply of the baseline would make of it is said
 }
 
 func (c *command) rollback(cmd *cobra.Command, back sweep.Rollback, yes bool, reason string) error {
-	if _, err := c.runForm(); err != nil {
-		return err
-	}
-	if yes && strings.TrimSpace(reason) == "" {
-		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
-	}
-	a, t, err := c.openOne(cmd, config.ToSweep)
+	a, t, err := c.openForOrder(cmd, yes, reason)
 	if err != nil {
 		return err
 	}
@@ -98,13 +90,7 @@ it is said too.`,
 }
 
 func (c *command) restore(cmd *cobra.Command, what string, yes bool, reason string) error {
-	if _, err := c.runForm(); err != nil {
-		return err
-	}
-	if yes && strings.TrimSpace(reason) == "" {
-		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
-	}
-	a, t, err := c.openOne(cmd, config.ToSweep)
+	a, t, err := c.openForOrder(cmd, yes, reason)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -244,13 +243,7 @@ func (c *command) orderCommand(kind plan.Kind) *cobra.Command {
 allowlist and for enforcement; ` + spared + `, the limits, HOLD,
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := c.runForm(); err != nil {
-				return err
-			}
-			if yes && strings.TrimSpace(reason) == "" {
-				c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
-			}
-			a, t, err := c.openOne(cmd, config.ToSweep)
+			a, t, err := c.openForOrder(cmd, yes, reason)
 			if err != nil {
 				return err
 			}

@@ -102,8 +102,8 @@ func reachSays(all, none, unknown, breakGlass int) string {
 	return text + "."
 }
 
-// demandCounts says how many users each demand reaches.
-func demandCounts(m map[string]int) string {
+// DemandCounts says how many users each demand reaches.
+func DemandCounts(m map[string]int) string {
 	var list []string
 	for d := range m {
 		list = append(list, d)

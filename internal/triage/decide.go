@@ -278,7 +278,9 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	case len(e.Detections) == 0:
 		return d.leave(CodeNoDetections, true, "the user is at risk without an open detection that could be covered")
 	}
-	used, uncovered := r.cover(d, e)
+	used, uncovered := r.cover(d, e.Detections, r.roles(e.User.ID) != "", func(entry *boundEntry, det *Detection) bool {
+		return !entry.bySignIn && entry.covers(e, det)
+	})
 	for _, entry := range used {
 		d.Rules = append(d.Rules, entry.used(entry.names(e.User.ID)))
 	}
@@ -320,21 +322,18 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	return true
 }
 
-// cover finds for each open detection the first live entry that names the user
-// and covers it.
-func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered int) {
+// cover finds for each open detection the first live entry that covers it. To
+// somebody who holds roles an entry that says so is worth more.
+func (r *Rules) cover(d *Decision, open []Detection, roles bool, covers func(*boundEntry, *Detection) bool) (used []*boundEntry, uncovered int) {
 	d.Covered = map[string]string{}
-	roles := r.roles(e.User.ID) != ""
-	for i := range e.Detections {
-		det := &e.Detections[i]
+	for i := range open {
 		var by *boundEntry
 		for j := range r.entries {
 			entry := &r.entries[j]
-			if entry.bySignIn || !entry.covers(e, det) {
+			if !covers(entry, &open[i]) {
 				continue
 			}
 			entry.matched = true
-			// For a privileged user an entry that says so is worth more.
 			if by == nil || roles && !by.privileged && entry.privileged {
 				by = entry
 			}
@@ -343,7 +342,7 @@ func (r *Rules) cover(d *Decision, e Evidence) (used []*boundEntry, uncovered in
 			uncovered++
 			continue
 		}
-		d.Covered[det.ID] = by.id
+		d.Covered[open[i].ID] = by.id
 		if !slices.Contains(used, by) {
 			used = append(used, by)
 		}
@@ -406,7 +405,7 @@ func anyOpen(p Past, e Evidence) bool {
 // risk of its type returns while a linked account is under attack.
 func returned(p Past, e Evidence) bool {
 	return slices.ContainsFunc(e.Detections, func(d Detection) bool {
-		return entra.Returns(d.EventType) && slices.Contains(p.Detections, d.ID)
+		return entra.ComesBack(d.EventType) && slices.Contains(p.Detections, d.ID)
 	})
 }
 

@@ -245,7 +245,9 @@ func (r *Rules) principalAllowed(d *Decision, p PrincipalEvidence, now time.Time
 	case len(p.Detections) == 0:
 		return d.leave(CodeNoDetections, true, "the service principal is at risk without an open detection that could be covered")
 	}
-	used, uncovered := r.coverPrincipal(d, p)
+	used, uncovered := r.cover(d, p.Detections, r.principalRoles(p.User.ID) != "", func(entry *boundEntry, det *Detection) bool {
+		return !entry.expired && entry.blocked == "" && entry.namesPrincipal(&p) != "" && entry.when.fails(det) == none
+	})
 	for _, entry := range used {
 		d.Rules = append(d.Rules, entry.used(entry.namesPrincipal(&p)))
 	}
@@ -279,36 +281,6 @@ func (r *Rules) principalAllowed(d *Decision, p PrincipalEvidence, now time.Time
 		d.Reasons = append(d.Reasons, fmt.Sprintf("covered by %q: %s", entry.id, entry.reason))
 	}
 	return true
-}
-
-// coverPrincipal finds for each open detection the first live entry that names
-// the service principal and covers it.
-func (r *Rules) coverPrincipal(d *Decision, p PrincipalEvidence) (used []*boundEntry, uncovered int) {
-	d.Covered = map[string]string{}
-	roles := r.principalRoles(p.User.ID) != ""
-	for i := range p.Detections {
-		det := &p.Detections[i]
-		var by *boundEntry
-		for j := range r.entries {
-			entry := &r.entries[j]
-			if entry.expired || entry.blocked != "" || entry.namesPrincipal(&p) == "" || entry.when.fails(det) != none {
-				continue
-			}
-			entry.matched = true
-			if by == nil || roles && !by.privileged && entry.privileged {
-				by = entry
-			}
-		}
-		if by == nil {
-			uncovered++
-			continue
-		}
-		d.Covered[det.ID] = by.id
-		if !slices.Contains(used, by) {
-			used = append(used, by)
-		}
-	}
-	return used, uncovered
 }
 
 func idsOf(entries []*boundEntry) []string {
