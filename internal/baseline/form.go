@@ -45,7 +45,7 @@ func (c *checker) form(n *yamldoc.Node, s string, m *policy.Member) {
 		c.Add(n, betaOnly, fmt.Sprintf("%q ", s), "1007")
 		return
 	}
-	if m.Ref == entra.KindUser && !isWord && !isUserName(s) {
+	if m.Ref == entra.KindUser && !isWord && !entra.IsUserName(s) {
 		c.Suggest(n, s, m.Words, "%q is neither a user principal name nor an object id nor a special word", s)
 	}
 	switch m.Name {

@@ -261,7 +261,7 @@ func (l *loader) names(n *yamldoc.Node, users bool) []string {
 		case !ok:
 		case strings.TrimSpace(s) == "" || strings.Contains(s, "{{"):
 			l.Add(it, "must be a name or an id")
-		case users && !isUserName(s):
+		case users && !entra.IsUserName(s):
 			l.Add(it, "%q is neither a user principal name nor an object id", s)
 		case slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, s) }):
 			l.Add(it, "%q stands here twice", s)
@@ -274,10 +274,6 @@ func (l *loader) names(n *yamldoc.Node, users bool) []string {
 	}
 	return out
 }
-
-// isUserName reports whether a text can name a user: only the user principal
-// name and the object id are unique.
-func isUserName(s string) bool { return strings.Contains(s, "@") || entra.IsID(s) }
 
 func (l *loader) finish() (*Baseline, yamldoc.Problems) {
 	l.crossCheck()

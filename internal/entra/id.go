@@ -1,6 +1,9 @@
 package entra
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // ID is the id of a user, group, service principal, role or other object of
 // the tenant, in the one form in which ids are compared: the service takes and
@@ -27,6 +30,13 @@ func NewIDs(list []string) []ID {
 func (id *ID) UnmarshalText(text []byte) error {
 	*id = NewID(string(text))
 	return nil
+}
+
+// IsUserName reports whether a text can name one user: a user principal name or
+// an object id, which alone are unique. Neither holds white space.
+func IsUserName(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	return IsID(s) || at > 0 && at < len(s)-1 && !strings.ContainsFunc(s, unicode.IsSpace)
 }
 
 // IsID reports whether a text has the form of an object id: hexadecimal digits,

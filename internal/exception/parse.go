@@ -95,7 +95,7 @@ func (p *parser) one(n *yamldoc.Node) Exception {
 func (p *parser) users(n *yamldoc.Node) []string {
 	return p.names(n, "user", func(at *yamldoc.Node, s string) {
 		switch {
-		case !strings.Contains(s, "@") && !entra.IsID(s):
+		case !entra.IsUserName(s):
 			p.Suggest(at, p.likely(s), p.Users, "%q is neither a user principal name nor an object id; an exception names users one by one", s)
 		case slices.ContainsFunc(p.BreakGlass, func(u string) bool { return strings.EqualFold(u, s) }):
 			p.Add(at, "%q is a break-glass account: every policy excludes it already, and it needs no exception", s)

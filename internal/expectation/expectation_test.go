@@ -43,17 +43,18 @@ func TestParse(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"expectations:\n  - {name: a, user: x, app: All, expekt: {outcome: open}}", "2:34: expectations[0].expekt: unknown key"},
-		{"expectations:\n  - {name: a, user: x, group: y, app: All, expect: {outcome: open}}", "not both"},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, expekt: {outcome: open}}", "2:46: expectations[0].expekt: unknown key"},
+		{"expectations:\n  - {name: a, user: x@contoso.com, group: y, app: All, expect: {outcome: open}}", "not both"},
 		{"expectations:\n  - {name: a, app: All, expect: {outcome: open}}", "whom it is about"},
-		{"expectations:\n  - {name: a, user: x, expect: {outcome: open}}", "what is signed in to"},
-		{"expectations:\n  - {name: a, user: x, app: All, when: {clientAppType: Browser}, expect: {outcome: open}}", `did you mean "browser"`},
-		{"expectations:\n  - {name: a, user: x, app: All, when: {ipAddress: 203.0.113}, expect: {outcome: open}}", "not an IP address"},
-		{"expectations:\n  - {name: a, user: x, app: All, when: {device: {isComplient: true}}, expect: {outcome: open}}", `did you mean "isCompliant"`},
-		{"expectations:\n  - {name: a, user: x, app: All, expect: {outcome: blocked, demands: [mfa]}}", "demands nothing"},
-		{"expectations:\n  - {name: a, user: x, app: All, expect: {}}", "expects nothing"},
+		{"expectations:\n  - {name: a, user: x@contoso.com, expect: {outcome: open}}", "what is signed in to"},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, when: {clientAppType: Browser}, expect: {outcome: open}}", `did you mean "browser"`},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, when: {ipAddress: 203.0.113}, expect: {outcome: open}}", "not an IP address"},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, when: {device: {isComplient: true}}, expect: {outcome: open}}", `did you mean "isCompliant"`},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, expect: {outcome: blocked, demands: [mfa]}}", "demands nothing"},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, expect: {}}", "expects nothing"},
 		{"expectations:\n  - {name: a, guests: false, app: All, expect: {outcome: open}}", "true or left out"},
-		{"expectations:\n  - {name: a, user: x, app: All, expect: {outcome: open}}\n  - {name: A, user: x, app: All, expect: {outcome: open}}", "used at line 2 already"},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, expect: {outcome: open}}\n  - {name: A, user: x@contoso.com, app: All, expect: {outcome: open}}", "used at line 2 already"},
+		{"expectations:\n  - {name: a, user: Ada Lovelace, app: All, expect: {outcome: open}}", `2:21: expectations[0].user: "Ada Lovelace" is neither a user principal name nor an object id`},
 		{"expectation: []", `did you mean "expectations"`},
 	} {
 		list, problems := expectation.Parse("e.yaml", []byte(c.text))
@@ -89,19 +90,19 @@ func TestJudge(t *testing.T) {
 		{Key: "CA020", Document: document(`{"displayName":"Watch","state":"enabledForReportingButNotEnforced","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["block"]}}`)},
 		{Key: "CA030", Document: document(`{"displayName":"Strong","state":"enabled","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["vault"]}},"grantControls":{"operator":"OR","authenticationStrength":{"id":"4"}}}`)},
 	}, nil, []entra.Document{document(`{"id":"4","displayName":"Phishing-resistant","requirementsSatisfied":"mfa"}`)}, nil)
-	people := facts{"ada": {{Name: "ada", User: &access.User{ID: "u1"}}}, "many": {{Name: "ada", Others: 3, User: &access.User{ID: "u1"}}}}
+	people := facts{"ada@contoso.com": {{Name: "ada", User: &access.User{ID: "u1"}}}, "many": {{Name: "ada", Others: 3, User: &access.User{ID: "u1"}}}}
 	for _, c := range []struct{ text, want string }{
-		{`{name: n, user: ada, app: All, when: {userRiskLevel: high}, expect: {outcome: granted, demands: [passwordChange, mfa], policies: [CA012], notPolicies: [CA030]}}`, ""},
-		{`{name: n, user: ada, app: vault, expect: {demands: [mfa]}}`, ""},
-		{`{name: n, user: ada, app: vault, expect: {demands: ["authenticationStrength:phishing-resistant"]}}`, ""},
-		{`{name: n, user: ada, app: All, expect: {outcome: open}}`, ""},
-		{`{name: n, user: ada, app: All, withReportOnly: true, expect: {outcome: blocked, policies: [CA020]}}`, ""},
-		{`{name: n, user: ada, app: All, expect: {outcome: blocked}}`, "ada: the sign-in is open, not blocked: no enabled policy applies"},
+		{`{name: n, user: ada@contoso.com, app: All, when: {userRiskLevel: high}, expect: {outcome: granted, demands: [passwordChange, mfa], policies: [CA012], notPolicies: [CA030]}}`, ""},
+		{`{name: n, user: ada@contoso.com, app: vault, expect: {demands: [mfa]}}`, ""},
+		{`{name: n, user: ada@contoso.com, app: vault, expect: {demands: ["authenticationStrength:phishing-resistant"]}}`, ""},
+		{`{name: n, user: ada@contoso.com, app: All, expect: {outcome: open}}`, ""},
+		{`{name: n, user: ada@contoso.com, app: All, withReportOnly: true, expect: {outcome: blocked, policies: [CA020]}}`, ""},
+		{`{name: n, user: ada@contoso.com, app: All, expect: {outcome: blocked}}`, "ada: the sign-in is open, not blocked: no enabled policy applies"},
 		{`{name: n, group: many, app: All, when: {userRiskLevel: medium}, expect: {demands: [passwordChange]}}`, "ada and 3 more: passwordChange is not demanded (Change the password: the user risk medium is not one the policy asks for)"},
-		{`{name: n, user: ada, app: All, expect: {policies: [CA020]}}`, "ada: policy Watch does not apply: the policy is report-only"},
-		{`{name: n, user: ada, app: vault, expect: {notPolicies: [strong]}}`, "ada: policy Strong applies"},
-		{`{name: n, user: ada, app: All, expect: {policies: [CA099]}}`, `no policy has the key or the name "CA099"`},
-		{`{name: n, user: nobody, app: All, expect: {outcome: open}}`, "no such user"},
+		{`{name: n, user: ada@contoso.com, app: All, expect: {policies: [CA020]}}`, "ada: policy Watch does not apply: the policy is report-only"},
+		{`{name: n, user: ada@contoso.com, app: vault, expect: {notPolicies: [strong]}}`, "ada: policy Strong applies"},
+		{`{name: n, user: ada@contoso.com, app: All, expect: {policies: [CA099]}}`, `no policy has the key or the name "CA099"`},
+		{`{name: n, user: nobody@contoso.com, app: All, expect: {outcome: open}}`, "no such user"},
 	} {
 		list, problems := expectation.Parse("e.yaml", []byte("expectations:\n  - "+c.text))
 		if problems.Err() != nil {

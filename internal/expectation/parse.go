@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/access"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -94,6 +95,9 @@ func (p *parser) subject(n *yamldoc.Node) Subject {
 			}
 		default:
 			s.Name = p.text(v, key)
+			if s.Kind == OneUser && s.Name != "" && !entra.IsUserName(s.Name) {
+				p.Add(v, "%q is neither a user principal name nor an object id", s.Name)
+			}
 		}
 	}
 	if first == "" {

@@ -288,6 +288,25 @@ escalate:
 	}
 }
 
+func TestUsersAreNamedByWhatIsUnique(t *testing.T) {
+	text := `protected: {users: [Ada Lovelace, ceo@contoso.com]}
+allowlist:
+  - {id: a, users: [ada, ada@contoso.com, "ada@", "@contoso.com", "ada @contoso.com"], groups: [VPN Users], when: {riskEventTypes: [newCountry], maxRiskLevel: low}, reason: r, owner: o, expires: 2027-11-30}
+  - {id: b, users: [All, AAAAAAAA-0000-4000-8000-000000000001, "ada_fabrikam.com#EXT#@contoso.com"], when: {riskEventTypes: [newCountry], maxRiskLevel: low}, reason: r, owner: o, expires: 2027-11-30}
+`
+	_, problems := triage.Parse("t.yaml", []byte(text), now)
+	want := []string{`t.yaml:1:21: protected.users[0]: "Ada Lovelace"`, `t.yaml:3:21: allowlist[0].users[0]: "ada"`, `t.yaml:3:43: allowlist[0].users[2]: "ada@"`,
+		`t.yaml:3:51: allowlist[0].users[3]: "@contoso.com"`, `t.yaml:3:67: allowlist[0].users[4]: "ada @contoso.com"`, `t.yaml:4:21: allowlist[1].users[0]: "All"`}
+	if len(problems) != len(want) {
+		t.Fatalf("%d problems, want %d:\n%s", len(problems), len(want), problems)
+	}
+	for i, w := range want {
+		if got := problems[i].Error(); got != w+" is neither a user principal name nor an object id" {
+			t.Errorf("got %s\nwant %s …", got, w)
+		}
+	}
+}
+
 func TestCIDREdges(t *testing.T) {
 	text := strings.Replace(file, "203.0.113.0/24", "203.0.113.128/25", 1)
 	rules, _ := parse(t, text).Bind(world(), now)

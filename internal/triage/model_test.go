@@ -206,7 +206,7 @@ func model(f modelFile, t modelTenant, e triage.Evidence) triage.Verdict {
 }
 
 var (
-	modelUsers  = []string{"ada", "bob", "eve", "root"}
+	modelUsers  = []string{"ada@contoso.com", "bob@contoso.com", "eve@contoso.com", "root@contoso.com"}
 	modelGroups = []string{"VPN", "Sales"}
 	modelTypes  = []string{"anonymizedIPAddress", "newCountry", "passwordSpray"}
 	modelIPs    = []string{"203.0.113.5", "198.51.100.1", "2001:db8::1", "::ffff:203.0.113.9", "", "x"}
@@ -244,7 +244,7 @@ func drawFile(t *rapid.T) modelFile {
 			Reason: "r", Owner: "o", Expires: rapid.SampledFrom([]string{"2026-11-23", "2026-11-24", "2027-01-01", "2027-06-01"}).Draw(t, id+" expires")}
 		a.Users, a.Groups = some(t, id+" users", modelUsers, 0), some(t, id+" groups", modelGroups, 0)
 		if len(a.Users)+len(a.Groups) == 0 {
-			a.Users = []string{"ada"}
+			a.Users = modelUsers[:1]
 		}
 		a.When.MaxRiskLevel = level.Draw(t, id+" most")
 		f.Allowlist = append(f.Allowlist, a)

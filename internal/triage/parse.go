@@ -47,8 +47,8 @@ func (p *parser) root(n *yamldoc.Node) {
 		return
 	}
 	if prot := n.Get("protected"); prot != nil && p.Fields(prot, "users", "groups", "servicePrincipals") {
-		p.policy.protected.users = p.names(prot.Get("users"))
-		p.policy.protected.groups = p.names(prot.Get("groups"))
+		p.policy.protected.users = p.users(prot.Get("users"))
+		p.policy.protected.groups = p.names(prot.Get("groups"), nil)
 		p.policy.protected.principals = p.principals(prot.Get("servicePrincipals"))
 	}
 	for _, item := range p.items(n.Get("allowlist")) {
@@ -59,8 +59,18 @@ func (p *parser) root(n *yamldoc.Node) {
 	}
 }
 
-// names reads a list of names, each once and none of them empty.
-func (p *parser) names(n *yamldoc.Node) []string {
+// users reads a list of users, each by what is unique.
+func (p *parser) users(n *yamldoc.Node) []string {
+	return p.names(n, func(at *yamldoc.Node, s string) {
+		if !entra.IsUserName(s) {
+			p.Add(at, "%q is neither a user principal name nor an object id", s)
+		}
+	})
+}
+
+// names reads a list of names, each once and none of them empty. Each is looked
+// at more closely, if there is a function for it.
+func (p *parser) names(n *yamldoc.Node, look func(*yamldoc.Node, string)) []string {
 	list, _ := p.Strings(n)
 	seen := map[string]bool{}
 	for i, s := range list {
@@ -73,6 +83,8 @@ func (p *parser) names(n *yamldoc.Node) []string {
 			p.Add(at, "a name cannot be empty")
 		case seen[strings.ToLower(s)]:
 			p.Add(at, "%q is named twice", s)
+		case look != nil:
+			look(at, s)
 		}
 		seen[strings.ToLower(s)] = true
 	}
@@ -109,7 +121,7 @@ func (p *parser) allow(n *yamldoc.Node) allowEntry {
 	if !p.Fields(n, "id", "users", "groups", "servicePrincipals", "groupRiskAccepted", "unknownRiskAccepted", "privileged", "scope", "feedback", "when", "reason", "owner", "expires") {
 		return allowEntry{}
 	}
-	e := allowEntry{id: p.id(n), users: p.names(n.Get("users")), groups: p.names(n.Get("groups")), principals: p.principals(n.Get("servicePrincipals")),
+	e := allowEntry{id: p.id(n), users: p.users(n.Get("users")), groups: p.names(n.Get("groups"), nil), principals: p.principals(n.Get("servicePrincipals")),
 		reason: p.text(n, "reason"), owner: p.text(n, "owner")}
 	switch given := n.Get("users") != nil || n.Get("groups") != nil || n.Get("servicePrincipals") != nil; {
 	case len(e.users)+len(e.groups)+len(e.principals) > 0:
@@ -166,7 +178,7 @@ func (p *parser) escalate(n *yamldoc.Node) escalation {
 	e.privileged, _ = p.Bool(n.Get("privileged"))
 	e.then = p.steps(n.Get("then"))
 	if of := n.Get("servicePrincipals"); of != nil {
-		e.principals = p.names(of)
+		e.principals = p.names(of, nil)
 		if list, ok := p.Strings(of); ok && len(list) == 0 {
 			p.Add(of, "names none: give service principals, or All; without servicePrincipals the escalation is about users")
 		}
@@ -245,7 +257,7 @@ func (p *parser) expiry(e *allowEntry, n *yamldoc.Node) {
 
 // principals reads a list of service principals; All stands for none of them.
 func (p *parser) principals(n *yamldoc.Node) []string {
-	list := p.names(n)
+	list := p.names(n, nil)
 	for i, s := range list {
 		if s == AllPrincipals {
 			at := n
