@@ -120,10 +120,15 @@ func (c *command) openForOrder(cmd *cobra.Command, yes bool, reason string) (*ap
 	if _, err := c.runForm(); err != nil {
 		return nil, config.Tenant{}, err
 	}
-	if yes && strings.TrimSpace(reason) == "" {
+	a, t, err := c.openOne(cmd, config.ToSweep)
+	switch {
+	case err != nil || !yes || reason != "":
+	case a.Config.Enforcement.RequireReason:
+		err = usageError{errors.New("the order gives no reason, and enforcement.requireReason asks for one: nothing was done; --reason TEXT gives it")}
+	default:
 		c.log.Warn("the order gives no reason: --reason TEXT would say in the report why")
 	}
-	return c.openOne(cmd, config.ToSweep)
+	return a, t, err
 }
 
 // oneTenant picks the tenant for commands that work on one.

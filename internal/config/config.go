@@ -139,6 +139,7 @@ type Sweep struct {
 type Enforcement struct {
 	plan.Enforcement
 	AllowEnabledPolicies, AllowWeakening, Prune bool
+	RequireReason                               bool // of an order by a person
 }
 
 // Exceptions bounds the exceptions to policies.

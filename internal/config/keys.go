@@ -49,6 +49,7 @@ var keys = func() []field[Config] {
 		boolean("enforcement.allowWeakening", "false", "Writes may weaken enabled policies.", func(c *Config) *bool { return &c.Enforcement.AllowWeakening }),
 		boolean("enforcement.prune", "false", "Owned policies that left the baseline are deleted.", func(c *Config) *bool { return &c.Enforcement.Prune }),
 		boolean("enforcement.exceptions", "false", "apply may begin and end exceptions.", func(c *Config) *bool { return &c.Enforcement.Exceptions }),
+		boolean("enforcement.requireReason", "false", "An order by a person that is carried out without being asked, with --yes, must say why with --reason.", func(c *Config) *bool { return &c.Enforcement.RequireReason }),
 		boolean("enforcement.promote", "false", "Policies with promote are enabled when their evidence holds; needs enforcement.policies and enforcement.allowEnabledPolicies.", func(c *Config) *bool { return &c.Enforcement.Promote }),
 
 		whole("limits.maxDismissals", "50", "Dismissals in 24 hours; 0: none.", 1e6, func(c *Config) *int { return &c.Limits.MaxDismissals }),
