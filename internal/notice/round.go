@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +29,18 @@ type Round struct {
 	Now  func() time.Time
 	// Holder is who tells.
 	Holder blobstore.Holder
+	// Laggards, if set, keep from looking through all notices for each one that is
+	// kept.
+	Laggards *Laggards
+}
+
+// Laggards remember of each round a run that it waits for, and until when it does: as
+// long as that one has not ended, nobody need look for the others. A process has one.
+type Laggards struct{ of sync.Map }
+
+type laggard struct {
+	file  string
+	until time.Time
 }
 
 // The files of rounds: notices that wait, and whose notices were told.
@@ -89,30 +103,81 @@ func (r Round) Tell(ctx context.Context, post func(context.Context, []Event)) er
 
 // due are the files of this round that are to be told.
 func (r Round) due(ctx context.Context) ([]string, error) {
-	var names []string
+	if waits, err := r.waits(ctx); err != nil || waits {
+		return nil, err
+	}
+	names := map[string]bool{}
 	var first time.Time
 	for file, err := range r.Store.List(ctx, r.folder()) {
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, file.Name)
-		if first.IsZero() || file.Modified.Before(first) {
-			first = file.Modified
+		at, err := r.keptAt(ctx, file)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			continue // told meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		names[file.Name] = true
+		if first.IsZero() || at.Before(first) {
+			first = at
 		}
 	}
+	all := slices.Sorted(maps.Keys(names))
 	if len(names) == 0 || r.Now().Sub(first) >= r.Wait {
-		return names, nil
+		return all, nil
 	}
 	before, err := r.before(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range r.Tenants {
-		if !slices.Contains(names, r.folder()+t+jsonSuffix) && !slices.Contains(before.Tenants, t) {
+	for _, t := range before.Tenants {
+		names[r.folder()+t+jsonSuffix] = true
+	}
+	for _, t := range slices.Backward(r.Tenants) { // the last of the list is likely to end last
+		if file := r.folder() + t + jsonSuffix; !names[file] {
+			if r.Laggards != nil {
+				r.Laggards.of.Store(r.folder(), laggard{file, first.Add(r.Wait)})
+			}
 			return nil, nil
 		}
 	}
-	return names, nil
+	return all, nil
+}
+
+// keptAt is when a notice was kept, which not every store lists.
+func (r Round) keptAt(ctx context.Context, file blobstore.Info) (time.Time, error) {
+	if !file.Modified.IsZero() {
+		return file.Modified, nil
+	}
+	body, info, err := r.Store.Open(ctx, file.Name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.Modified, body.Close()
+}
+
+// waits reports whether a run is known that the round waits for.
+func (r Round) waits(ctx context.Context) (bool, error) {
+	if r.Laggards == nil {
+		return false, nil
+	}
+	known, ok := r.Laggards.of.Load(r.folder())
+	if !ok {
+		return false, nil
+	}
+	if l := known.(laggard); r.Now().Before(l.until) {
+		_, _, err := r.Store.Get(ctx, l.file)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	r.Laggards.of.Delete(r.folder())
+	return false, nil
 }
 
 func (r Round) before(ctx context.Context) (told toldDoc, err error) {
@@ -136,7 +201,14 @@ func (r Round) tell(ctx context.Context, post func(context.Context, []Event)) er
 		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(file.Name, r.folder()) && r.Now().Sub(file.Modified) >= r.Wait {
+		if strings.HasPrefix(file.Name, r.folder()) {
+			continue
+		}
+		at, err := r.keptAt(ctx, file)
+		if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+			return err
+		}
+		if err == nil && r.Now().Sub(at) >= r.Wait {
 			due = append(due, file.Name)
 		}
 	}
@@ -169,11 +241,15 @@ func (r Round) tell(ctx context.Context, post func(context.Context, []Event)) er
 	if err != nil {
 		return err
 	}
+	known := map[string]bool{}
+	for _, t := range told.Tenants {
+		known[t] = true
+	}
 	for i, e := range events {
 		if e != nil && e.Worth() {
 			worth = append(worth, *e)
 		}
-		if e != nil && strings.HasPrefix(due[i], r.folder()) && !slices.Contains(told.Tenants, e.Tenant) {
+		if e != nil && strings.HasPrefix(due[i], r.folder()) && !known[e.Tenant] {
 			told.Tenants = append(told.Tenants, e.Tenant)
 		}
 	}

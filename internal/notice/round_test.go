@@ -3,6 +3,7 @@ package notice
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -17,13 +18,14 @@ type rounds struct {
 	store   blobstore.Store
 	ahead   time.Duration
 	tenants []string
+	known   *Laggards // of the one process
 
 	mu     sync.Mutex
 	posted []string
 }
 
 func (w *rounds) round(due time.Time) Round {
-	return Round{Store: w.store, Tenants: w.tenants, Due: due, Wait: 15 * time.Minute, Holder: blobstore.Holder{Run: "notices"},
+	return Round{Store: w.store, Tenants: w.tenants, Due: due, Wait: 15 * time.Minute, Holder: blobstore.Holder{Run: "notices"}, Laggards: w.known,
 		Now: func() time.Time { return time.Now().Add(w.ahead) }}
 }
 
@@ -114,23 +116,29 @@ func TestRound(t *testing.T) {
 			w.ends(t, due, "c", "")
 		}, []string{fmt.Sprintf("a the notice %sa.json cannot be read; see the tenant's last report", Round{Due: due}.folder())}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := &rounds{store: blobstore.NewMemory(), tenants: []string{"a", "b", "c"}}
-			c.do(t, w)
-			if !slices.Equal(w.posted, c.want) {
-				t.Errorf("told %q, want %q", w.posted, c.want)
-			}
-			if left := w.left(t); len(left) > 0 {
-				t.Errorf("left %q", left)
-			}
-		})
+		folder, err := blobstore.OpenDir(t.TempDir()) // which lists names alone
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range []*rounds{{store: blobstore.NewMemory()}, {store: folder, known: new(Laggards)}} {
+			t.Run(c.name, func(t *testing.T) {
+				w.tenants = []string{"a", "b", "c"}
+				c.do(t, w)
+				if !slices.Equal(w.posted, c.want) {
+					t.Errorf("told %q, want %q", w.posted, c.want)
+				}
+				if left := w.left(t); len(left) > 0 {
+					t.Errorf("left %q", left)
+				}
+			})
+		}
 	}
 }
 
 // Whoever ends, wherever: each notice is told once, and none is lost.
 func TestRoundOfManyProcesses(t *testing.T) {
 	due := time.Now().Add(-time.Minute).Truncate(time.Second)
-	w := &rounds{store: blobstore.NewMemory()}
+	w := &rounds{store: blobstore.NewMemory(), known: new(Laggards)}
 	for i := range 40 {
 		w.tenants = append(w.tenants, fmt.Sprintf("t%02d", i))
 	}
@@ -147,5 +155,37 @@ func TestRoundOfManyProcesses(t *testing.T) {
 	}
 	if left := w.left(t); len(left) > 0 {
 		t.Errorf("left %q", left)
+	}
+}
+
+// listed counts how often waiting notices are listed.
+type listed struct {
+	blobstore.Store
+	n int
+}
+
+func (l *listed) List(ctx context.Context, prefix string) iter.Seq2[blobstore.Info, error] {
+	if strings.HasPrefix(prefix, waitingFolder) {
+		l.n++
+	}
+	return l.Store.List(ctx, prefix)
+}
+
+// What one run costs does not grow with the number of those that it is told with.
+func TestARoundIsNotListedForEachRun(t *testing.T) {
+	due := time.Now().Add(-time.Minute).Truncate(time.Second)
+	store := &listed{Store: blobstore.NewMemory()}
+	w := &rounds{store: store, known: new(Laggards)}
+	for i := range 200 {
+		w.tenants = append(w.tenants, fmt.Sprintf("t%03d", i))
+	}
+	for _, tenant := range w.tenants {
+		w.ends(t, due, tenant, "fire")
+	}
+	if len(w.posted) != 1 {
+		t.Errorf("told %d times", len(w.posted))
+	}
+	if store.n > 10 {
+		t.Errorf("%d lists of waiting notices for %d runs", store.n, len(w.tenants))
 	}
 }
