@@ -246,6 +246,7 @@ const maxCommon = 50
 // Of puts summaries together, the worst first.
 func Of(list []Summary, view View) Fleet {
 	f := Fleet{SchemaVersion: SchemaVersion, At: view.At.UTC(), Tenants: slices.Clone(list), Campaigns: []Common{}}
+	view.known = set(view.Tenants)
 	for i := range f.Tenants {
 		f.Tenants[i] = view.of(f.Tenants[i])
 	}
@@ -262,7 +263,7 @@ func Of(list []Summary, view View) Fleet {
 			common[key] = c
 		}
 		c.Users += users
-		if !slices.Contains(c.Tenants, tenant) {
+		if n := len(c.Tenants); n == 0 || c.Tenants[n-1] != tenant { // one tenant after the other
 			c.Tenants = append(c.Tenants, tenant)
 		}
 	}

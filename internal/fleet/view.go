@@ -14,6 +14,8 @@ type View struct {
 	Tenants []string
 	// Next gives when a run is due after a time; nil without a schedule.
 	Next func(time.Time) time.Time
+
+	known map[string]bool // Tenants, as Of looks for each of many
 }
 
 // twoNights is how long a tenant may go without a success: one that failed, and
@@ -40,7 +42,7 @@ func (v View) of(s Summary) Summary {
 	if !s.LastSuccess.IsZero() && v.unswept(s.LastSuccess) {
 		s.NotSweptSince = s.LastSuccess
 	}
-	if v.Tenants != nil && !slices.Contains(v.Tenants, s.Tenant) {
+	if v.Tenants != nil && !v.known[s.Tenant] {
 		s.NotConfigured = true
 		s.past = v.unswept(s.FinishedAt)
 	}
@@ -58,7 +60,16 @@ func (s Summary) unsweptText() string {
 
 // Only keeps some tenants.
 func Only(list []Summary, tenants []string) []Summary {
-	return slices.DeleteFunc(slices.Clone(list), func(s Summary) bool { return !slices.Contains(tenants, s.Tenant) })
+	wanted := set(tenants)
+	return slices.DeleteFunc(slices.Clone(list), func(s Summary) bool { return !wanted[s.Tenant] })
+}
+
+func set(names []string) map[string]bool {
+	out := make(map[string]bool, len(names))
+	for _, name := range names {
+		out[name] = true
+	}
+	return out
 }
 
 // Headline says how many of these tenants are in what state, each counted once, by
