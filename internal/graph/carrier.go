@@ -262,6 +262,12 @@ func (c *Client) count(label string) {
 	c.stats.ByPath[label]++
 }
 
+// bodies are buffers that answers are read into, whose length shows at their end
+// only; maxKeptBody is the largest that is kept for another answer.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const maxKeptBody = 2 << 20
+
 // take reads an answer, at most limit bytes of it. It is the SDK's response
 // handler: the adapter hands the raw answer over instead of decoding it.
 func (x *exchange) take(resp *http.Response, limit int64) {
@@ -274,11 +280,13 @@ func (x *exchange) take(resp *http.Response, limit int64) {
 		x.bodyErr = fmt.Errorf("an answer of %d bytes, more than the %d allowed: %w", resp.ContentLength, limit, entra.ErrMalformed)
 		return
 	}
-	var buf bytes.Buffer
-	if resp.ContentLength > 0 {
-		// One allocation for an honest length, a bounded one for any other.
-		buf.Grow(int(min(resp.ContentLength, 4<<20)) + bytes.MinRead)
-	}
+	buf := bodies.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= maxKeptBody {
+			buf.Reset()
+			bodies.Put(buf)
+		}
+	}()
 	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
@@ -286,6 +294,6 @@ func (x *exchange) take(resp *http.Response, limit int64) {
 	case n > limit:
 		x.bodyErr = fmt.Errorf("an answer of more than the %d bytes allowed: %w", limit, entra.ErrMalformed)
 	default:
-		x.body = buf.Bytes()
+		x.body = bytes.Clone(buf.Bytes()) // no longer than it is
 	}
 }

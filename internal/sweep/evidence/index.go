@@ -273,7 +273,7 @@ type chunks[T any] struct {
 
 func (c *chunks[T]) push(v T) {
 	if c.n%chunkSize == 0 {
-		c.pieces = append(c.pieces, make([]T, 0, chunkSize))
+		c.pieces = append(c.pieces, make([]T, 0, min(chunkSize, max(c.n, 32)))) // the first one grows: most tenants fill no more
 	}
 	last := len(c.pieces) - 1
 	c.pieces[last] = append(c.pieces[last], v)
