@@ -157,25 +157,29 @@ func (c *command) printFleet(f fleet.Fleet) {
 	}
 }
 
+// detailsOf is what printResult prints.
+func (c *command) detailsOf(a *app.App, r sweep.Result) string {
+	var b strings.Builder
+	one := *c
+	one.Out = &b
+	one.printResult(a, r)
+	return b.String()
+}
+
 // printFleetResults prints what came of many runs: the table, then the details
-// of those that need somebody.
-func (c *command) printFleetResults(a *app.App, f fleet.Fleet, results []sweep.Result) {
+// of those that need somebody, as far as there are any.
+func (c *command) printFleetResults(a *app.App, f fleet.Fleet, details map[string]string) {
 	c.printFleet(f)
-	byTenant := map[string]sweep.Result{}
-	for _, r := range results {
-		byTenant[r.Tenant] = r
-	}
 	n := 0
 	for _, s := range f.Tenants {
-		r, ran := byTenant[s.Tenant]
-		if !ran || r.Run == "" || !s.Trouble() && len(s.Campaigns) == 0 {
+		text := details[s.Tenant]
+		if text == "" || !s.Trouble() && len(s.Campaigns) == 0 {
 			continue
 		}
 		if n++; n > shownDetails && !c.wide {
 			continue
 		}
-		fmt.Fprintln(c.Out)
-		c.printResult(a, r)
+		fmt.Fprint(c.Out, "\n", text)
 	}
 	if n > shownDetails && !c.wide {
 		fmt.Fprintf(c.Out, "\n… and %d more: risksweep report show --tenant NAME\n", n-shownDetails)

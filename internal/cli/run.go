@@ -118,7 +118,7 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 	if n := a.Config.Sweep.MaxConcurrent; n > 0 {
 		g.SetLimit(n)
 	}
-	codes := make([]int, len(tenants))
+	codes, details := make([]int, len(tenants)), make([]string, len(tenants))
 	for i := range tenants {
 		if errs[i] != nil {
 			continue
@@ -131,8 +131,11 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 			if errs[i] == nil {
 				codes[i] = c.resultCode(results[i], exitOnPending)
 			}
-			if r := results[i]; asFleet && codes[i] == ExitDone && r.Hold == "" && len(r.Campaigns) == 0 {
-				results[i] = sweep.Result{Tenant: r.Tenant} // nobody looks at more of it
+			if r := results[i]; asFleet { // whose memory is not to grow with the tenants that are done
+				if codes[i] != ExitDone || r.Hold != "" || len(r.Campaigns) > 0 {
+					details[i] = c.detailsOf(a, r)
+				}
+				results[i] = sweep.Result{Tenant: r.Tenant, Err: r.Err}
 			}
 			return nil
 		})
@@ -159,7 +162,11 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 			return err
 		}
 		if asFleet {
-			c.printFleetResults(a, f, results)
+			said := map[string]string{}
+			for i, t := range tenants {
+				said[t.Name] = details[i]
+			}
+			c.printFleetResults(a, f, said)
 		}
 	}
 	if asFleet {
