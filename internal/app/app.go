@@ -6,6 +6,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -25,8 +26,10 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/exception"
 	"github.com/risksweep/risksweep/internal/expectation"
+	"github.com/risksweep/risksweep/internal/fleet"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/notice"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/triage"
@@ -89,7 +92,17 @@ type App struct {
 
 	mu        sync.Mutex
 	clients   map[string]*graph.Client // by tenant name: one pace each
+	carrier   http.RoundTripper        // of their requests
 	published time.Time                // when this process last wrote the page of the fleet
+	later     bool                     // it is to be written once more
+
+	sorting  sync.Once
+	settings settings
+
+	laggards notice.Laggards
+
+	watched watched[fleet.Fleet]
+	overdue sync.Map // by tenant: *watched[int]
 
 	missed sync.Map // by tenant: when a run was due that is made up for, until that is told
 
@@ -140,6 +153,11 @@ func (a *App) Graph(t config.Tenant) (*graph.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 	}
+	if a.carrier == nil {
+		if a.carrier = a.opt.Transport; a.carrier == nil {
+			a.carrier = Transport(a.Config)
+		}
+	}
 	endpoint := t.GraphEndpoint
 	if endpoint == "" {
 		endpoint = azcred.GraphEndpoint(t.Cloud)
@@ -147,7 +165,7 @@ func (a *App) Graph(t config.Tenant) (*graph.Client, error) {
 	c, err := graph.New(graph.Options{
 		Credential: cred, Endpoint: endpoint, Scope: a.graphScope(t), Cloud: t.Cloud, Beta: a.Config.Sweep.Beta,
 		RequestsPerSecond: a.Config.Sweep.RequestsPerSecond, Timeout: a.Config.Sweep.RequestTimeout,
-		Transport: a.opt.Transport, Now: a.opt.Now, Logger: a.opt.Log.With("tenant", t.Name),
+		Transport: a.carrier, Now: a.opt.Now, Logger: a.opt.Log.With("tenant", t.Name),
 		UserAgent: "risksweep/" + a.opt.Version, TenantID: t.TenantID,
 	})
 	if err != nil {
@@ -155,6 +173,11 @@ func (a *App) Graph(t config.Tenant) (*graph.Client, error) {
 	}
 	a.clients[t.Name] = c
 	return c, nil
+}
+
+// Transport carries the requests of all tenants of a configuration.
+func Transport(cfg *config.Config) http.RoundTripper {
+	return graph.NewTransport(min(len(cfg.Tenants), cmp.Or(cfg.Sweep.MaxConcurrent, len(cfg.Tenants))))
 }
 
 // httpClient carries sign-in; nil is the default one.
@@ -355,7 +378,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		Notify: a.notifier(t, redaction),
 		Name:   t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
 		Reader: client, Writer: func() apply.Writer { return client },
-		Inputs: append([]ledger.InputText{settingsOf(cfg, t.Name)}, f.used...), ConfigCommit: a.commit(),
+		Inputs: append([]ledger.InputText{a.settingsOf(t.Name)}, f.used...), ConfigCommit: a.commit(),
 		Ledger: a.Ledger(t.Name), Triage: f.triage, Baseline: f.baseline, Exceptions: f.exceptions, Expectations: f.expectations, Access: client, Logs: logs,
 		Settings: sweep.Settings{
 			Lookback: cfg.Sweep.Lookback, Overlap: cfg.Sweep.Overlap, FullEvery: cfg.Sweep.FullEvery, Settle: cfg.Sweep.Settle,

@@ -60,7 +60,7 @@ func (a *App) tellAll(ctx context.Context, events []notice.Event, f fleet.Fleet)
 	for _, n := range a.Config.Notices {
 		var of []notice.Event
 		for _, e := range events {
-			if len(n.Tenants) == 0 || slices.Contains(n.Tenants, e.Tenant) {
+			if isOf(n, e.Tenant) {
 				of = append(of, e)
 			}
 		}
@@ -74,8 +74,12 @@ func (a *App) tellAll(ctx context.Context, events []notice.Event, f fleet.Fleet)
 			e = notice.Digest(of)
 			e.Tenant, e.Summary = digestOf(n, of, f, a.Config.Tenants)
 			e.Report = strings.TrimSuffix(a.Store.URL(), "/") + "/" + fleet.Page
+			here := map[string]bool{}
+			for _, t := range e.Tenants {
+				here[t] = true
+			}
 			for _, c := range f.Campaigns {
-				if within := slices.DeleteFunc(slices.Clone(c.Tenants), func(t string) bool { return !slices.Contains(e.Tenants, t) }); len(within) > 1 {
+				if within := slices.DeleteFunc(slices.Clone(c.Tenants), func(t string) bool { return !here[t] }); len(within) > 1 {
 					e.Groups = append(e.Groups, fmt.Sprintf("%s %s in %d tenants: %s", c.Kind, c.Of, len(within), strings.Join(within, ", ")))
 				}
 			}
@@ -89,8 +93,12 @@ func (a *App) tellAll(ctx context.Context, events []notice.Event, f fleet.Fleet)
 // which no run tells.
 func unswept(list []fleet.Summary, told []notice.Event) []notice.Event {
 	var out []notice.Event
+	known := map[string]bool{}
+	for _, e := range told {
+		known[e.Tenant] = true
+	}
 	for _, s := range list {
-		if !s.NotSweptSince.IsZero() && !slices.ContainsFunc(told, func(e notice.Event) bool { return e.Tenant == s.Tenant }) {
+		if !s.NotSweptSince.IsZero() && !known[s.Tenant] {
 			out = append(out, notice.Event{Tenant: s.Tenant, Mode: s.Mode, Status: "missed", Facts: []string{s.What()}, At: s.NotSweptSince})
 		}
 	}
@@ -102,7 +110,7 @@ func unswept(list []fleet.Summary, told []notice.Event) []notice.Event {
 func digestOf(n config.Notice, events []notice.Event, f fleet.Fleet, tenants []config.Tenant) (who, summary string) {
 	var of []string
 	for _, t := range tenants {
-		if len(n.Tenants) == 0 || slices.Contains(n.Tenants, t.Name) {
+		if isOf(n, t.Name) {
 			of = append(of, t.Name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 
@@ -121,12 +122,22 @@ func failureKind(err error) string {
 	return "failed"
 }
 
-// pageEvery is how often one process writes the page of a fleet that is larger
-// than smallFleet: it reads the summaries of all.
+// The page of a fleet reads the summaries of all tenants. It is written after each
+// run over a small fleet; of a larger one at most once in pageEvery for each thousand
+// tenants, by whichever process.
 const (
 	smallFleet = 50
 	pageEvery  = time.Minute
 )
+
+// pageWait is how long the page of a fleet stands at least.
+func (a *App) pageWait() time.Duration {
+	n := len(a.Config.Tenants) + len(a.Config.Others)
+	if n <= smallFleet {
+		return 0
+	}
+	return time.Duration((n+999)/1000) * pageEvery
+}
 
 // remember stores the summary of a run, and writes the page of the fleet. Nothing of it fails a run.
 func (a *App) remember(ctx context.Context, tenant string, r sweep.Result, err error, red report.Redaction) {
@@ -140,18 +151,53 @@ func (a *App) remember(ctx context.Context, tenant string, r sweep.Result, err e
 		log.Warn("the tenant's summary for the fleet could not be stored", "tenant", tenant, "error", err)
 		return
 	}
+	if err := a.publishInTurn(ctx, log); err != nil {
+		log.Warn("the page of the fleet could not be written", "error", err)
+	}
+}
+
+// publishInTurn writes the page of the fleet, now or when its time has come: what the
+// last run of a night has found is on it too.
+func (a *App) publishInTurn(ctx context.Context, log *slog.Logger) error {
+	every := a.pageWait()
 	a.mu.Lock()
-	wait := len(a.Config.Tenants) > smallFleet && a.opt.Now().Sub(a.published) < pageEvery
-	if !wait {
+	if a.later {
+		a.mu.Unlock()
+		return nil
+	}
+	wait := every - a.opt.Now().Sub(a.published)
+	if wait <= 0 {
 		a.published = a.opt.Now()
 	}
 	a.mu.Unlock()
-	if wait {
-		return
+	if wait <= 0 && every > 0 { // another process may have written it
+		at, err := fleet.PublishedAt(ctx, a.Store)
+		if err != nil {
+			return err
+		}
+		wait = every - a.opt.Now().Sub(at)
 	}
-	if err := a.PublishFleet(ctx); err != nil {
-		log.Warn("the page of the fleet could not be written", "error", err)
+	if wait <= 0 {
+		return a.PublishFleet(ctx)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.later {
+		return nil
+	}
+	a.later = true
+	time.AfterFunc(min(wait, every), func() {
+		a.mu.Lock()
+		a.later = false
+		a.published = a.opt.Now()
+		a.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pageEvery)
+		defer cancel()
+		if err := a.PublishFleet(ctx); err != nil {
+			log.Warn("the page of the fleet could not be written", "error", err)
+		}
+	})
+	return nil
 }
 
 // Failed keeps for the fleet that no run over a tenant came to be.
@@ -209,9 +255,15 @@ func (a *App) PublishFleet(ctx context.Context) error {
 	return fleet.Publish(ctx, a.Store, f)
 }
 
+// WatchedFleet is Fleet for who asks again and again: that of a large fleet is read
+// no more often than its page is written.
+func (a *App) WatchedFleet(ctx context.Context) (fleet.Fleet, error) {
+	return a.watched.get(a.pageWait(), a.opt.Now, func() (fleet.Fleet, error) { return a.Fleet(ctx) })
+}
+
 // FleetPage writes the page with links into the API.
 func (a *App) FleetPage(ctx context.Context, w io.Writer) error {
-	f, err := a.Fleet(ctx)
+	f, err := a.WatchedFleet(ctx)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/config"
@@ -29,32 +30,52 @@ func (a *App) used(to *[]ledger.InputText, kind, file string, data []byte) {
 	*to = append(*to, ledger.InputText{Kind: kind, Name: name, Text: data, Names: true})
 }
 
+// settings are the effective values of the configuration, sorted once by whom they
+// concern: many tenants have many of them.
+type settings struct {
+	before, after []setting // of all
+	of            map[string][]setting
+}
+
+type setting struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
+}
+
+func sortedSettings(cfg *config.Config) settings {
+	s := settings{of: map[string][]setting{}}
+	own := map[string][]setting{} // by place in the list
+	names := map[string]string{}
+	for _, e := range cfg.Effective() {
+		place, key, isOf := strings.Cut(e.Key, "].")
+		switch {
+		case isOf && strings.HasPrefix(place, "tenants["):
+			own[place] = append(own[place], setting(e))
+			if key == "name" {
+				names[place] = e.Value
+			}
+		case len(own) == 0:
+			s.before = append(s.before, setting(e))
+		default:
+			s.after = append(s.after, setting(e))
+		}
+	}
+	for place, name := range names {
+		s.of[name] = own[place]
+	}
+	return s
+}
+
 // settingsOf are the effective values of the configuration that concern one
 // tenant, without secrets, in the form of config show -o json.
-func settingsOf(cfg *config.Config, tenant string) ledger.InputText {
-	type setting struct {
-		Key    string `json:"key"`
-		Value  string `json:"value"`
-		Source string `json:"source"`
-	}
-	of := "" // the place of the tenant in the list
-	all := cfg.Effective()
-	for _, s := range all {
-		if strings.HasPrefix(s.Key, "tenants[") && strings.HasSuffix(s.Key, "].name") && s.Value == tenant {
-			of = strings.TrimSuffix(s.Key, "name")
-		}
-	}
-	settings := []setting{}
-	for _, s := range all {
-		if !strings.HasPrefix(s.Key, "tenants[") || of != "" && strings.HasPrefix(s.Key, of) {
-			settings = append(settings, setting(s))
-		}
-	}
+func (a *App) settingsOf(tenant string) ledger.InputText {
+	a.sorting.Do(func() { a.settings = sortedSettings(a.Config) })
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	if err := enc.Encode(settings); err != nil {
+	if err := enc.Encode(slices.Concat([]setting{}, a.settings.before, a.settings.of[tenant], a.settings.after)); err != nil {
 		panic(err) // texts
 	}
 	return ledger.InputText{Kind: ledger.InputConfiguration, Name: "configuration.json", Text: b.Bytes()}

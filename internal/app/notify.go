@@ -29,7 +29,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 	}
 	return func(ctx context.Context, r sweep.Result, err error) {
 		a.remember(ctx, t.Name, r, err, red)
-		if len(a.webhooks(t.Name)) == 0 {
+		if !a.hears(t.Name) {
 			return
 		}
 		if errors.Is(err, blobstore.ErrLeaseHeld) {
@@ -144,10 +144,18 @@ func (a *App) Missed(ctx context.Context, tenant string, due time.Time) {
 	a.send(ctx, notice.Event{Tenant: tenant, Mode: a.Config.Schedule.Mode, Status: "missed", At: a.opt.Now().UTC(), Facts: missedFacts(due)})
 }
 
+// hears reports whether anybody is told of a tenant.
+func (a *App) hears(tenant string) bool {
+	return slices.ContainsFunc(a.Config.Notices, func(n config.Notice) bool { return isOf(n, tenant) })
+}
+
 func (a *App) webhooks(tenant string) []config.Notice {
-	return slices.DeleteFunc(slices.Clone(a.Config.Notices), func(n config.Notice) bool {
-		return len(n.Tenants) > 0 && !slices.Contains(n.Tenants, tenant)
-	})
+	return slices.DeleteFunc(slices.Clone(a.Config.Notices), func(n config.Notice) bool { return !isOf(n, tenant) })
+}
+
+// isOf reports whether a webhook is told of a tenant.
+func isOf(n config.Notice, tenant string) bool {
+	return len(n.Tenants) == 0 || slices.Contains(n.Tenants, tenant)
 }
 
 // send sends an event to every webhook of its tenant, each within its time.

@@ -25,8 +25,12 @@ func (a *App) Overdue(ctx context.Context, tenant string) ([]plan.Exclusion, err
 	return out, nil
 }
 
-// CountOverdue counts them.
+// CountOverdue counts them. In a large fleet the number is read no more often than the
+// page of the fleet is written.
 func (a *App) CountOverdue(ctx context.Context, tenant string) (int, error) {
-	list, err := a.Overdue(ctx, tenant)
-	return len(list), err
+	kept, _ := a.overdue.LoadOrStore(tenant, new(watched[int]))
+	return kept.(*watched[int]).get(a.pageWait(), a.opt.Now, func() (int, error) {
+		list, err := a.Overdue(ctx, tenant)
+		return len(list), err
+	})
 }

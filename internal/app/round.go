@@ -46,9 +46,9 @@ func (a *App) round(due time.Time) notice.Round {
 	if err != nil {
 		host = "unknown"
 	}
-	r := notice.Round{Store: a.Store, Due: due, Wait: RoundWait, Now: a.opt.Now, Holder: blobstore.Holder{Run: "notices", Host: host, PID: os.Getpid(), Since: a.opt.Now().UTC()}}
+	r := notice.Round{Store: a.Store, Laggards: &a.laggards, Due: due, Wait: RoundWait, Now: a.opt.Now, Holder: blobstore.Holder{Run: "notices", Host: host, PID: os.Getpid(), Since: a.opt.Now().UTC()}}
 	for _, t := range a.Config.Tenants {
-		if len(a.webhooks(t.Name)) > 0 {
+		if a.hears(t.Name) {
 			r.Tenants = append(r.Tenants, t.Name)
 		}
 	}
@@ -98,7 +98,7 @@ func (e errTold) Unwrap() error { return e.error }
 // gaveUp tells that no run came of a scheduled order.
 func (a *App) gaveUp(ctx context.Context, o runs.Order, err error) {
 	t, ok := a.Tenant(o.Tenant)
-	if !ok || o.Source != runs.Schedule || errors.As(err, new(errTold)) || len(a.webhooks(t.Name)) == 0 {
+	if !ok || o.Source != runs.Schedule || errors.As(err, new(errTold)) || !a.hears(t.Name) {
 		return
 	}
 	e := event(t.Name, sweep.Result{Tenant: t.Name, Mode: sweep.Mode(o.Mode)}, err, a.redaction(t))

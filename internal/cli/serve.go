@@ -103,9 +103,7 @@ func (c *command) serve(cmd *cobra.Command) error {
 	}()
 	opt := app.Options{}
 	if telemetry.Enabled(c.Env) {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.DisableCompression = true // a body is what its length says
-		opt.Transport = telemetry.Transport(traces, t)
+		opt.Transport = telemetry.Transport(traces, app.Transport(cfg))
 	}
 	a, err := c.openService(ctx, cfg, opt)
 	if err != nil {
@@ -127,7 +125,7 @@ func (c *command) serve(cmd *cobra.Command) error {
 // numbersOf gives what the last runs counted, for /metrics.
 func numbersOf(a *app.App) func(context.Context) (map[string]daemon.Numbers, error) {
 	return func(ctx context.Context) (map[string]daemon.Numbers, error) {
-		f, err := a.Fleet(ctx)
+		f, err := a.WatchedFleet(ctx)
 		out := map[string]daemon.Numbers{}
 		for _, s := range f.Tenants {
 			n := daemon.Numbers{Trouble: s.Trouble(), LastSuccess: s.LastSuccess, Unread: s.Numbers == nil, CampaignUsers: s.CampaignUsers()}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -99,6 +100,18 @@ func Read(ctx context.Context, store blobstore.Store, view View) (Fleet, error) 
 		}
 	}
 	return Of(all, view), nil
+}
+
+// PublishedAt is when fleet.json was last written; zero if it never was.
+func PublishedAt(ctx context.Context, store blobstore.Store) (time.Time, error) {
+	body, info, err := store.Open(ctx, Document)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.Modified, body.Close()
 }
 
 // Publish writes the page and fleet.json. Of two that publish at once the last

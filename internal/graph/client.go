@@ -50,8 +50,8 @@ type Options struct {
 	MaxBody int64
 	// MaxPages bounds the pages of one collection; 0 means 100,000.
 	MaxPages int
-	// Transport sends the requests; nil means one of its own with HTTP/2 and
-	// proxy settings from the environment.
+	// Transport sends the requests; nil means one of its own as NewTransport makes
+	// it, with HTTP/2 and proxy settings from the environment.
 	Transport http.RoundTripper
 	// Now is the clock that dates of the service are compared with; nil
 	// means time.Now. Waiting always goes by the time package.
@@ -157,7 +157,7 @@ func New(o Options) (*Client, error) {
 	}
 	transport := o.Transport
 	if transport == nil {
-		transport = newTransport()
+		transport = NewTransport(1)
 	}
 	provider, err := auth.NewAzureIdentityAuthenticationProviderWithScopesAndValidHosts(
 		noting{c.credential}, []string{o.Scope}, []string{base.Hostname()})
@@ -210,14 +210,20 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// newTransport is a transport without transparent compression: a body is what
-// Content-Length says, and no small answer grows into a large one.
-func newTransport() http.RoundTripper {
+// NewTransport is a transport for the clients of any number of tenants, so many
+// of them at work at a time: they share its connections. It is without transparent
+// compression: a body is what Content-Length says, and no small answer grows into a
+// large one.
+func NewTransport(tenants int) http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true
 	t.ForceAttemptHTTP2 = true
 	t.MaxResponseHeaderBytes = 256 << 10
 	t.ReadBufferSize = 64 << 10 // pages are around a megabyte
+	t.MaxIdleConnsPerHost = max(tenants, http.DefaultMaxIdleConnsPerHost)
+	t.MaxIdleConns = max(t.MaxIdleConns, tenants)
+	// A connection on which nothing comes any more would hold up all tenants on it.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second}
 	return t
 }
 
