@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -262,12 +261,6 @@ func (c *Client) count(label string) {
 	c.stats.ByPath[label]++
 }
 
-// bodies are buffers that answers are read into, whose length shows at their end
-// only; maxKeptBody is the largest that is kept for another answer.
-var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-const maxKeptBody = 2 << 20
-
 // take reads an answer, at most limit bytes of it. It is the SDK's response
 // handler: the adapter hands the raw answer over instead of decoding it.
 func (x *exchange) take(resp *http.Response, limit int64) {
@@ -280,20 +273,45 @@ func (x *exchange) take(resp *http.Response, limit int64) {
 		x.bodyErr = fmt.Errorf("an answer of %d bytes, more than the %d allowed: %w", resp.ContentLength, limit, entra.ErrMalformed)
 		return
 	}
-	buf := bodies.Get().(*bytes.Buffer)
-	defer func() {
-		if buf.Cap() <= maxKeptBody {
-			buf.Reset()
-			bodies.Put(buf)
-		}
-	}()
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	body, err := readBody(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
 		x.bodyErr = fmt.Errorf("reading the answer: %w", err)
-	case n > limit:
+	case int64(len(body)) > limit:
 		x.bodyErr = fmt.Errorf("an answer of more than the %d bytes allowed: %w", limit, entra.ErrMalformed)
 	default:
-		x.body = bytes.Clone(buf.Bytes()) // no longer than it is
+		x.body = body
 	}
+}
+
+// pieces are what answers are read into until their length shows, at their end.
+var pieces = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// readBody reads to the end, and takes no more memory than what it has read.
+func readBody(r io.Reader) ([]byte, error) {
+	var full []*[64 << 10]byte
+	defer func() {
+		for _, p := range full {
+			pieces.Put(p)
+		}
+	}()
+	n := 0 // in the last piece
+	for {
+		if len(full) == 0 || n == len(full[0]) {
+			full, n = append(full, pieces.Get().(*[64 << 10]byte)), 0
+		}
+		k, err := r.Read(full[len(full)-1][n:])
+		n += k
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	body := make([]byte, 0, (len(full)-1)*len(full[0])+n)
+	for _, p := range full[:len(full)-1] {
+		body = append(body, p[:]...)
+	}
+	return append(body, full[len(full)-1][:n]...), nil
 }

@@ -52,7 +52,7 @@ func decodePage[T any](body []byte, in *interner, row func(*rowReader, *T) error
 					return r.wrong("an object", k)
 				}
 				if len(items) == cap(items) {
-					items = grow(items)
+					items = grow(items, len(body), int(r.dec.InputOffset()))
 				}
 				items = items[:len(items)+1]
 				if err := row(r, &items[len(items)-1]); err != nil {
@@ -80,9 +80,14 @@ func decodePage[T any](body []byte, in *interner, row func(*rowReader, *T) error
 	return items, next, r.end()
 }
 
-// grow makes room for more rows: few pages hold more than 500.
-func grow[T any](items []T) []T {
-	bigger := make([]T, len(items), max(2*cap(items), 32))
+// grow makes room for more rows: for a few at first, then for as many as the rest of
+// the body seems to hold.
+func grow[T any](items []T, size, read int) []T {
+	room := 32
+	if n := len(items); n > 0 {
+		room = max(n+n*(size-read)/max(read, 1), n+n/4) + 4
+	}
+	bigger := make([]T, len(items), room)
 	copy(bigger, items)
 	return bigger
 }
