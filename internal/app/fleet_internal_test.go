@@ -2,8 +2,12 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +17,9 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/fleet"
+	"github.com/risksweep/risksweep/internal/notice"
+	"github.com/risksweep/risksweep/internal/plan"
+	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
@@ -109,4 +116,58 @@ type read struct {
 func (r *read) Get(ctx context.Context, name string) ([]byte, string, error) {
 	r.n.Add(1)
 	return r.Store.Get(ctx, name)
+}
+
+// Of fifty tenants a digest names the one that is down, the one that limits refused and
+// the one with a campaign, in that order; the next night it repeats no campaign.
+func TestADigestNamesWhoNeedsSomebody(t *testing.T) {
+	var heard []notice.Event
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var e notice.Event
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+			t.Error(err)
+		}
+		heard = append(heard, e)
+	}))
+	defer hook.Close()
+	cfg := &config.Config{Notices: []config.Notice{{Kind: "json", URL: config.NewSecret(hook.URL), Timeout: time.Minute}}}
+	for i := range 50 {
+		cfg.Tenants = append(cfg.Tenants, config.Tenant{Name: fmt.Sprintf("t%02d", i), TenantID: "x"})
+	}
+	a := &App{Config: cfg, Store: blobstore.NewMemory(), opt: Options{}.withDefaults()}
+	spray := []report.Campaign{{Kind: report.ByAddress, Of: "198.51.100.7", Total: 9, Summary: "passwordSpray from 198.51.100.7 at 9 users"}}
+	for range 2 {
+		a.GatherNotices()
+		for i, tenant := range cfg.Tenants {
+			r := sweep.Result{Tenant: tenant.Name, Mode: sweep.Apply, Status: sweep.Succeeded, Complete: true}
+			switch i {
+			case 44:
+				r.Campaigns = spray
+			case 31:
+				r.Status, r.Plan.Violations = sweep.Refused, []plan.Violation{{Text: "limits.maxDismissals allows 3"}}
+			case 17:
+				r.Status, r.Complete, r.Err = sweep.Failed, false, errors.New("the moon is full")
+			}
+			a.notifier(tenant, report.Redaction{})(t.Context(), r, nil)
+		}
+		f, err := a.Fleet(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.SendDigest(t.Context(), f)
+	}
+	if len(heard) != 2 {
+		t.Fatalf("%d notices", len(heard))
+	}
+	for i, want := range [][]string{{"t17", "t31", "t44"}, {"t17", "t31"}} {
+		if !slices.Equal(heard[i].Tenants, want) || len(heard[i].Facts) != len(want) {
+			t.Errorf("night %d: tenants %q, facts %q", i, heard[i].Tenants, heard[i].Facts)
+		}
+		if want := "1 failed, 1 refused, 1 campaign; 47 in order (50 tenants)"; heard[i].Summary != want {
+			t.Errorf("night %d: %q, want %q", i, heard[i].Summary, want)
+		}
+	}
+	if line := "t44: passwordSpray from 198.51.100.7 at 9 users"; !slices.Contains(heard[0].Facts, line) {
+		t.Errorf("no line %q in %q", line, heard[0].Facts)
+	}
 }

@@ -40,7 +40,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 		if r.Run != "" {
 			e.Report = strings.Join([]string{strings.TrimSuffix(a.Store.URL(), "/"), t.Name, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run, "report.html"}, "/")
 		}
-		open := slices.Concat(e.People, uncovered(r), untested(r), workloads(r))
+		open := slices.Concat(e.People, uncovered(r), untested(r), workloads(r), groups(r))
 		fresh, err := notice.New(ctx, a.Store, t.Name, open, r.Complete)
 		if err != nil {
 			// Better to be told twice than not at all.
@@ -76,6 +76,21 @@ func untested(r sweep.Result) []notice.Person {
 	return out
 }
 
+// groupPrefix tells campaigns.
+const groupPrefix = "campaign:"
+
+// groups are the campaigns, each told once as long as it lasts. A near miss says
+// something of the allowlist, and nobody is to hurry for it.
+func groups(r sweep.Result) []notice.Person {
+	var out []notice.Person
+	for _, c := range r.Campaigns[:min(len(r.Campaigns), maxGroups)] {
+		if c.Kind != report.ByNearMiss {
+			out = append(out, notice.Person{ID: groupPrefix + c.Kind + ":" + c.Of})
+		}
+	}
+	return out
+}
+
 // workloadPrefix tells service principals that need a person from users, each with
 // its sentence.
 const workloadPrefix = "servicePrincipal:"
@@ -107,6 +122,10 @@ func name(e *notice.Event, fresh []notice.Person) {
 	for _, p := range fresh {
 		if strings.HasPrefix(p.ID, uncoveredPrefix) {
 			newly = append(newly, p.Name)
+			continue
+		}
+		if strings.HasPrefix(p.ID, groupPrefix) {
+			e.NewGroups++
 			continue
 		}
 		if strings.HasPrefix(p.ID, untestedPrefix) || strings.HasPrefix(p.ID, workloadPrefix) {

@@ -38,9 +38,11 @@ type Event struct {
 	Report string `json:"report,omitempty"`
 	// Facts are sentences: what was refused, failed, differs.
 	Facts []string `json:"facts"`
-	// Groups are sentences about users whose risk belongs together. They are
-	// told beside people and facts, and are no reason to tell by themselves.
-	Groups []string `json:"groups,omitempty"`
+	// Groups are sentences about users whose risk belongs together. NewGroups is
+	// how many of them no earlier notice has told of: those alone are a reason to
+	// tell.
+	Groups    []string `json:"groups,omitempty"`
+	NewGroups int      `json:"newGroups,omitempty"`
 	// People are users that need a person and were not named in an earlier
 	// notice of the same risk episode.
 	People []Person `json:"people"`
@@ -66,7 +68,7 @@ const (
 )
 
 // Worth reports whether there is anything that needs a person.
-func (e Event) Worth() bool { return len(e.Facts)+len(e.People) > 0 }
+func (e Event) Worth() bool { return len(e.Facts)+len(e.People)+e.NewGroups > 0 }
 
 // Body is the event in the form of a receiver: teams, slack or json.
 func (e Event) Body(kind string) ([]byte, error) {
