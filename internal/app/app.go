@@ -330,16 +330,8 @@ type tenantFiles struct {
 }
 
 // files reads the files of a tenant, and logs warnings.
-func (a *App) files(t config.Tenant) (f tenantFiles, err error) {
-	var problems yamldoc.Problems
-	var more yamldoc.Problems
-	f.triage, problems = a.readTriage(t, &f.used)
-	f.baseline, more = a.readBaseline(t, &f.used)
-	problems = append(problems, more...)
-	f.exceptions, more = a.readExceptions(t, f.baseline, &f.used)
-	problems = append(problems, more...)
-	f.expectations, more = a.readExpectations(t, &f.used)
-	problems = append(problems, more...)
+func (a *App) files(t config.Tenant) (tenantFiles, error) {
+	f, problems := a.readFiles(t)
 	if err := problems.Err(); err != nil {
 		return tenantFiles{}, err
 	}
@@ -347,6 +339,39 @@ func (a *App) files(t config.Tenant) (f tenantFiles, err error) {
 		a.opt.Log.Warn(w.Error(), "tenant", t.Name)
 	}
 	return f, nil
+}
+
+func (a *App) readFiles(t config.Tenant) (f tenantFiles, problems yamldoc.Problems) {
+	var more yamldoc.Problems
+	f.triage, problems = a.readTriage(t, &f.used)
+	f.baseline, more = a.readBaseline(t, &f.used)
+	problems = append(problems, more...)
+	f.exceptions, more = a.readExceptions(t, f.baseline, &f.used)
+	problems = append(problems, more...)
+	f.expectations, more = a.readExpectations(t, &f.used)
+	return f, append(problems, more...)
+}
+
+// CheckAll is Check for many tenants, of which most share their files: those are read
+// once, and nothing of them is kept. Warnings are left to the runs.
+func (a *App) CheckAll(tenants []config.Tenant) []error {
+	type files struct{ triage, baseline, exceptions, expectations string }
+	read := map[files]error{}
+	errs := make([]error, len(tenants))
+	for i, t := range tenants {
+		set := files{t.Triage, t.Baseline, t.Exceptions, t.Expectations}
+		err, known := read[set]
+		if !known {
+			_, problems := a.readFiles(t)
+			err = problems.Err()
+			read[set] = err
+		}
+		if err == nil {
+			_, err = a.Graph(t)
+		}
+		errs[i] = err
+	}
+	return errs
 }
 
 // Sweeper wires one tenant. Problems in its triage or baseline file come back

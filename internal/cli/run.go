@@ -93,13 +93,12 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 	c.wide = form == "wide"
 	req.Through, req.By = plan.ByCommandLine, c.User
 	results := make([]sweep.Result, len(tenants))
-	errs := make([]error, len(tenants))
-	sweepers := make([]*sweep.Sweeper, len(tenants))
+	errs := a.CheckAll(tenants) // before anything is sent
 	var broken []error
-	for i, t := range tenants { // all files are checked before anything is sent
+	for _, err := range errs {
 		var problems yamldoc.Problems
-		if sweepers[i], errs[i] = a.Sweeper(t); errors.As(errs[i], &problems) || errs[i] != nil && len(tenants) == 1 {
-			broken = append(broken, errs[i])
+		if errors.As(err, &problems) || err != nil && len(tenants) == 1 {
+			broken = append(broken, err)
 		}
 	}
 	if len(broken) == len(tenants) {
@@ -126,8 +125,13 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 		g.Go(func() error {
 			sweepCtx, cancel := context.WithTimeoutCause(ctx, a.Config.Sweep.Timeout, errTimeout)
 			defer cancel()
-			results[i], errs[i] = sweepers[i].Run(sweepCtx, req)
-			sweepers[i] = nil
+			s, err := a.Sweeper(tenants[i])
+			if err != nil { // its files have changed since
+				errs[i] = err
+				a.Failed(ctx, tenants[i], req.Mode, err)
+				return nil
+			}
+			results[i], errs[i] = s.Run(sweepCtx, req)
 			if errs[i] == nil {
 				codes[i] = c.resultCode(results[i], exitOnPending)
 			}

@@ -148,8 +148,8 @@ func (c *command) openService(ctx context.Context, cfg *config.Config, opt app.O
 // A tenant whose files are broken does not keep the others from being swept.
 func (c *command) checkTenants(a *app.App) error {
 	var broken []error
-	for _, t := range a.Config.Tenants {
-		if _, err := a.Sweeper(t); err != nil {
+	for _, err := range a.CheckAll(a.Config.Tenants) {
+		if err != nil {
 			broken = append(broken, err)
 		}
 	}
