@@ -245,7 +245,9 @@ func TestSchemaKnowsEveryMember(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	for _, s := range []string{one("", ""), exportedPolicy, "[" + exportedPolicy + "]", `{"value":[]}`, "policies:\n- conditions: []\n", "breakGlass: {users: 5}\n",
-		"namedLocations: [{ipRanges: [{lowerAddress: a}]}]\n", "policies: [{key: '{{x}}'}]\n", one("", "allowUnknown: [conditions, '', state]")} {
+		"namedLocations: [{ipRanges: [{lowerAddress: a}]}]\n", "policies: [{key: '{{x}}'}]\n", one("", "allowUnknown: [conditions, '', state]"),
+		"breakGlass: {users: [bg1@contoso.com], testEvery: 90d}\n" + one("", "promote: {after: 14d, minSignIns: 200, maxRefusedUsers: 0, maxAskedUsers: 25}"),
+		"breakGlass: {testEvery: 99999999999999999999d}\n" + one("", "promote: {after: -1d, minSignIns: 1e99, maxRefusedUsers: [], maxAskedUsers: .inf}")} {
 		f.Add([]byte(s))
 	}
 	schema := compiled(f)

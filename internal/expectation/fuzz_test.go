@@ -9,7 +9,7 @@ import (
 // Whatever a file holds, it is read or refused with a place in it.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
-	f.Add([]byte("expectations: [{name: a, user: b, app: All, when: {device: {registered: false, physicalIds: [x]}}, expect: {demands: [[mfa, compliantDevice]]}}]"))
+	f.Add([]byte("expectations: [{name: a, user: b@contoso.com, app: All, when: {device: {registered: false, physicalIds: [x]}}, expect: {demands: [[mfa, compliantDevice]]}}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		list, problems := expectation.Parse("e.yaml", data)
 		if problems.Err() == nil {

@@ -168,7 +168,7 @@ func verifyChain(v *Verification, runs verified, pruned map[string]string) {
 			bad("the manifest of run %s was changed: run %s recorded its SHA-256 as %s, it is %s", r.previous, r.id, r.before, prev.sum)
 		}
 	}
-	heads, starts := 0, 0
+	heads, start := 0, ""
 	for _, r := range runs {
 		if !r.apply {
 			continue
@@ -181,9 +181,10 @@ func verifyChain(v *Verification, runs verified, pruned map[string]string) {
 			}
 		}
 		if !r.links {
-			if starts++; starts > 1 {
-				bad("run %s begins the chain anew", r.id)
+			if start != "" { // an older one begins it
+				bad("run %s begins the chain anew", start)
 			}
+			start = r.id
 		}
 	}
 }
