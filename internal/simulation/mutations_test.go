@@ -118,6 +118,8 @@ var witnesses = map[string][2]string{
 	"any write may leave":                                        {"../graph", "TestAForbiddenWriteIsNotSent"},
 	"an account is touched whatever becomes of the confirmation": {"../apply", "TestContainmentIsHeldBack"},
 	"an account is touched without a look":                       {"../apply", "TestContainmentIsHeldBack"},
+	"groups that are not readable pass nothing on":               {"../graph", "TestPrivilegedFailsWhole"},
+	"a refused batch is not halved":                              {"../apply", "TestOneBadIDCostsOnlyItself"},
 	"a step is taken as often as a run comes by":                 {"../triage", "TestStepsOfAnEscalation"},
 	"an order reaches who holds a directory role":                {".", "TestNoOrderReachesWhoHoldsARole"},
 	"a promotion needs no evidence":                              {".", "TestPromotion"},
