@@ -90,17 +90,20 @@ func Surprise(spec string) string {
 	if err != nil {
 		return ""
 	}
-	// A Monday in UTC; days of the month come within four weeks mostly.
-	from := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC).Add(-time.Second)
+	// Four weeks from a Monday on, in UTC; a year where days of the month count.
+	from, days, span, form := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), 28, "four weeks", "Mon 15:04"
+	if f[2] != "*" && f[2] != "?" || f[3] != "*" {
+		from, days, span, form = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), 365, "a year", "Mon 2 Jan 15:04"
+	}
 	var first []string
 	n := 0
-	for at := parsed.Next(from); !at.IsZero() && at.Before(from.Add(28*24*time.Hour)); at = parsed.Next(at) {
+	for at := parsed.Next(from.Add(-time.Second)); !at.IsZero() && at.Before(from.AddDate(0, 0, days)); at = parsed.Next(at) {
 		if n++; n <= 3 {
-			first = append(first, at.Format("Mon 15:04"))
+			first = append(first, at.Format(form))
 		}
 	}
 	if n == 0 {
 		return why
 	}
-	return fmt.Sprintf("%s: it runs %d times in four weeks, %s first", why, n, strings.Join(first, ", "))
+	return fmt.Sprintf("%s: it runs %d times in %s, %s first", why, n, span, strings.Join(first, ", "))
 }
