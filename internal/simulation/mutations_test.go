@@ -126,6 +126,7 @@ var witnesses = map[string][2]string{
 	"an account is touched whatever becomes of the confirmation": {"../apply", "TestContainmentIsHeldBack"},
 	"an account is touched without a look":                       {"../apply", "TestContainmentIsHeldBack"},
 	"groups that are not readable pass nothing on":               {"../graph", "TestPrivilegedFailsWhole"},
+	"who is excluded by hand passes for an exception":            {"../baseline/drift", "TestExceptionsAndWhoWasExcludedByHand"},
 	"a refused batch is not halved":                              {"../apply", "TestOneBadIDCostsOnlyItself"},
 	"a step is taken as often as a run comes by":                 {"../triage", "TestStepsOfAnEscalation"},
 	"an order reaches who holds a directory role":                {".", "TestNoOrderReachesWhoHoldsARole"},
