@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -39,7 +40,6 @@ func ofFleet(row rowFunc) {
 	row(fmt.Sprintf("CPU of one tenant's sweep in a fleet of %d", fleetTenants), ms(each), ms(fleetCPU), ratio(each, fleetCPU), 0, fmt.Sprintf("what is aimed at: %d users, %d detections", fleetDetections/fleetEach, fleetDetections))
 	peak := int64(used.Maxrss) << 10
 	row("peak memory of that fleet, 64 at work", mib(peak), mib(fleetPeak), ratio(peak, fleetPeak), 0, "what is aimed at for 2,000, 160 MiB, less 20 KiB for each that is missing")
-	ofStorage(row, exe, service)
 }
 
 const (
@@ -67,12 +67,22 @@ func overFleet(exe, service string, tenants int, store string, args ...string) *
 
 // ofStorage counts what a night's run asks of a blob container, the second night:
 // much is made only once.
-func ofStorage(row rowFunc, exe, service string) {
+func ofStorage(row rowFunc) {
+	service, stop := startTenant(fleetDetections, "-each", fmt.Sprint(fleetEach))
+	defer stop()
+	dir, err := os.MkdirTemp("", "bench")
+	check(err)
+	defer os.RemoveAll(dir)
+	exe := filepath.Join(dir, "risksweep")
+	build(exe, "github.com/risksweep/risksweep/cmd/job", ".")
 	server, err := azuritetest.Start()
 	check(err)
 	counted, err := url.Parse(server.URL)
 	check(err)
 	counter := &transactions{next: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: counted.Scheme, Host: counted.Host}), named: map[string]bool{}}
+	if verbose {
+		counter.said = os.Stderr
+	}
 	proxy := httptest.NewServer(counter)
 	defer proxy.Close()
 	through := proxy.URL + counted.Path
@@ -88,6 +98,7 @@ func ofStorage(row rowFunc, exe, service string) {
 // transactions counts requests on their way to storage, as they are billed.
 type transactions struct {
 	next http.Handler
+	said io.Writer // is told of each; nil: nobody
 
 	mu                   sync.Mutex
 	writes, reads, files int
@@ -116,8 +127,8 @@ func (c *transactions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			c.reads++
 		}
 	} // deleting costs nothing
-	if os.Getenv("BENCH_STORAGE") != "" {
-		fmt.Fprintln(os.Stderr, r.Method, r.URL.Path, r.URL.Query().Get("comp"), r.Header.Get("x-ms-lease-action"))
+	if c.said != nil {
+		fmt.Fprintln(c.said, r.Method, r.URL.Path, r.URL.Query().Get("comp"), r.Header.Get("x-ms-lease-action"))
 	}
 	c.mu.Unlock()
 	c.next.ServeHTTP(w, r)

@@ -33,6 +33,7 @@ func main() {
 	flag.IntVar(&t.detections, "detections", 100_000, "detections of the comparisons of CPU")
 	flag.IntVar(&usersEach, "each", usersEach, "detections of each risky user")
 	flag.StringVar(&profile, "profile", "", "write a CPU profile of what the part measures to this file")
+	flag.BoolVar(&verbose, "v", false, "print each request for storage that is counted")
 	only := flag.String("only", "", "print these rows alone: "+strings.Join(groupNames(), ", "))
 	flag.Parse()
 	switch {
@@ -48,6 +49,9 @@ func main() {
 		table(t.detections, *only)
 	}
 }
+
+// verbose says that each counted request is printed.
+var verbose bool
 
 // rowFunc prints one row; a ratio above most is said to be missed, unless most
 // is 0.
@@ -72,6 +76,7 @@ var groups = []struct {
 	{"azurite", func(row rowFunc, _ int) { azurite(row, 200_000) }},
 	{"store", func(row rowFunc, _ int) { ofManyRuns(row) }},
 	{"fleet", func(row rowFunc, _ int) { ofFleet(row) }},
+	{"storage", func(row rowFunc, _ int) { ofStorage(row) }},
 	{"start", func(row rowFunc, _ int) { startUp(row) }},
 }
 
