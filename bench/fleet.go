@@ -23,7 +23,9 @@ import (
 const (
 	fleetDetections, fleetEach = 900, 3 // 300 users
 	fleetTenants               = 400
-	storedTenants              = 20 // of those whose requests for storage are counted
+	// Of those whose requests for storage are counted: more than the fifty after
+	// each of which the page of the fleet is written.
+	storedTenants, storedDetections = 52, 90
 )
 
 // ofFleet is a plan over many tenants in one process of the product.
@@ -68,7 +70,7 @@ func overFleet(exe, service string, tenants int, store string, args ...string) *
 // ofStorage counts what a night's run asks of a blob container, the second night:
 // much is made only once.
 func ofStorage(row rowFunc) {
-	service, stop := startTenant(fleetDetections, "-each", fmt.Sprint(fleetEach))
+	service, stop := startTenant(storedDetections, "-each", fmt.Sprint(fleetEach))
 	defer stop()
 	dir, err := os.MkdirTemp("", "bench")
 	check(err)
@@ -86,7 +88,8 @@ func ofStorage(row rowFunc) {
 	proxy := httptest.NewServer(counter)
 	defer proxy.Close()
 	through := proxy.URL + counted.Path
-	store := fmt.Sprintf("{url: %q, credential: {kind: connectionString, connectionString: %q}}", through+"/nights", azuritetest.ConnectionString(through))
+	check(os.Setenv("BENCH_STORE", azuritetest.ConnectionString(through)))
+	store := fmt.Sprintf("{url: %q, credential: {kind: connectionString, connectionString: {env: BENCH_STORE}}}", through+"/nights")
 	overFleet(exe, service, storedTenants, store, "apply")
 	counter.reset()
 	overFleet(exe, service, storedTenants, store, "apply")

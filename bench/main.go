@@ -33,6 +33,7 @@ func main() {
 	flag.IntVar(&t.detections, "detections", 100_000, "detections of the comparisons of CPU")
 	flag.IntVar(&usersEach, "each", usersEach, "detections of each risky user")
 	flag.StringVar(&profile, "profile", "", "write a CPU profile of what the part measures to this file")
+	flag.IntVar(&manyRuns, "runs", manyRuns, "runs of the larger of the compared stores; 100000 take minutes and a million files")
 	flag.BoolVar(&verbose, "v", false, "print each request for storage that is counted")
 	only := flag.String("only", "", "print these rows alone: "+strings.Join(groupNames(), ", "))
 	flag.Parse()
