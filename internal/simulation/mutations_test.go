@@ -127,6 +127,7 @@ var witnesses = map[string][2]string{
 	"an account is touched without a look":                       {"../apply", "TestContainmentIsHeldBack"},
 	"groups that are not readable pass nothing on":               {"../graph", "TestPrivilegedFailsWhole"},
 	"who is excluded by hand passes for an exception":            {"../baseline/drift", "TestExceptionsAndWhoWasExcludedByHand"},
+	"service principals have no number of their own":             {"../plan", "TestLimitsOfServicePrincipals"},
 	"a refused batch is not halved":                              {"../apply", "TestOneBadIDCostsOnlyItself"},
 	"a step is taken as often as a run comes by":                 {"../triage", "TestStepsOfAnEscalation"},
 	"an order reaches who holds a directory role":                {".", "TestNoOrderReachesWhoHoldsARole"},
