@@ -90,9 +90,9 @@ func ofStorage(row rowFunc) {
 	through := proxy.URL + counted.Path
 	check(os.Setenv("BENCH_STORE", azuritetest.ConnectionString(through)))
 	store := fmt.Sprintf("{url: %q, credential: {kind: connectionString, connectionString: {env: BENCH_STORE}}}", through+"/nights")
-	overFleet(exe, service, storedTenants, store, "apply")
+	overFleet(exe, service, storedTenants, store, "apply", "--sweep-max-concurrent", "8") // an emulator is slow
 	counter.reset()
-	overFleet(exe, service, storedTenants, store, "apply")
+	overFleet(exe, service, storedTenants, store, "apply", "--sweep-max-concurrent", "8") // an emulator is slow
 	each := func(n int) string { return fmt.Sprintf("%.1f", float64(n)/storedTenants) }
 	row("requests for storage of one tenant's night: writes and lists", each(counter.writes), each(counter.files), ratio(counter.writes, counter.files), 0, "the files that it leaves, one write each")
 	row("the same: reads", each(counter.reads), each(counter.files), ratio(counter.reads, counter.files), 0, "as many")
