@@ -98,6 +98,10 @@ func (r *run) answered(ctx context.Context, t *task, v verdict, err error, id st
 
 // lookFor looks once whether a create whose answer was lost has been taken.
 func (r *run) lookFor(ctx context.Context, t *task) verdict {
+	if why := r.notAlone(ctx); why != nil {
+		r.fail(ctx, t.action, plan.Unknown, t.requestID, fmt.Sprintf("%v; it is not looked for: %v", t.lost, why))
+		return settled
+	}
 	id, err := r.find(ctx, t)
 	switch {
 	case err == nil:
@@ -109,6 +113,19 @@ func (r *run) lookFor(ctx context.Context, t *task) verdict {
 	}
 	r.fail(ctx, t.action, plan.Unknown, t.requestID, err.Error())
 	return settled
+}
+
+// notAlone says why another run may be at work, or nothing. What then shows in the
+// tenant may be that run's doing: an effect whose answer was lost is no longer
+// taken for this run's own, and the next run settles it.
+func (r *run) notAlone(ctx context.Context) error {
+	c, cancel := r.call(ctx)
+	defer cancel()
+	if err := r.Gate(c, r.WriteTimeout); err != nil {
+		r.stop(err)
+		return err
+	}
+	return nil
 }
 
 // stands takes in that an object was made for its key.
@@ -146,6 +163,9 @@ func (r *run) update(ctx context.Context, t *task) verdict {
 	if errors.Is(err, entra.ErrUnknownOutcome) {
 		t.detail = "the answer was lost; read back"
 		looked := r.Now()
+		if why := r.notAlone(ctx); why != nil {
+			return r.refused(ctx, t, fmt.Errorf("%w; it is not read back: %v", err, why))
+		}
 		live, lookErr := r.object(ctx, c.Kind, t.id)
 		switch {
 		case lookErr != nil:
@@ -183,6 +203,9 @@ func (r *run) remove(ctx context.Context, t *task) verdict {
 	if errors.Is(err, entra.ErrUnknownOutcome) {
 		t.detail = "the answer was lost; read back"
 		looked := r.Now()
+		if why := r.notAlone(ctx); why != nil {
+			return r.refused(ctx, t, fmt.Errorf("%w; it is not read back: %v", err, why))
+		}
 		live, lookErr := r.object(ctx, c.Kind, t.id)
 		switch {
 		case errors.Is(lookErr, entra.ErrNotFound):

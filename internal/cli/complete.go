@@ -29,7 +29,7 @@ var outputs = map[string][]string{
 // offers by itself.
 func (c *command) arguments() map[string]completion {
 	out := map[string]completion{
-		"report show": c.oneOf(c.runNames), "report diff": c.upTo(2, c.runNames), "users history": c.oneOf(c.userNames), "triage explain": c.oneOf(c.userNames),
+		"report show": c.oneOf(c.runNames), "report diff": c.upTo(2, c.runNames), "users history": c.oneOf(c.userNames), "triage explain": c.oneOf(c.riskyNames),
 		"report history": c.oneOf(func(cmd *cobra.Command) []string { return append(c.keyNames(cmd), c.userNames(cmd)...) }),
 		"baseline adopt": c.pairs,
 	}
@@ -186,6 +186,11 @@ func (c *command) principalNames(cmd *cobra.Command) []string {
 	return offered(c, cmd, "serviceprincipals.jsonl", func(p struct{ DisplayName string }) string { return p.DisplayName })
 }
 
+// riskyNames are all of whom the last sweep has seen risk.
+func (c *command) riskyNames(cmd *cobra.Command) []string {
+	return append(c.userNames(cmd), c.principalNames(cmd)...)
+}
+
 // userNames are the risky users of the last sweep.
 func (c *command) userNames(cmd *cobra.Command) []string {
 	return offered(c, cmd, "users.jsonl", func(u report.UserLine) string { return u.Name })
@@ -201,7 +206,7 @@ func offered[T any](c *command, cmd *cobra.Command, file string, name func(T) st
 	if err != nil {
 		return nil
 	}
-	in, _, err := l.Open(cmd.Context(), run, file)
+	in, _, err := l.OpenProved(cmd.Context(), run, file)
 	if err != nil {
 		return nil
 	}

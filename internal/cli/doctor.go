@@ -199,7 +199,7 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 		parts = append(parts, doctor.Logs)
 	}
 	for _, kind := range plan.Kinds() {
-		if a.Config.Enforcement.Allows(kind) && (kind.OnUser() || t.Baseline != "") {
+		if a.Config.Enforcement.Allows(kind) && (kind.OnUser() || kind.OnPrincipal() || t.Baseline != "") {
 			parts = append(parts, doctor.Part(kind.Part()))
 		}
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,10 @@ func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error 
 	if rows.wide {
 		rows.heads = append(rows.heads, "riskDetail", "appId", "servicePrincipalType", "isEnabled", "isProcessing", "id")
 	}
+	shown := rows.form == "table" || rows.form == "wide"
+	if shown {
+		rows.heads = append(rows.heads, "isPrivileged")
+	}
 	rows.heads = append(rows.heads, "why")
 	documents := rows.form == "json" || rows.form == "jsonl" // as Graph sent them
 	return c.eachTenant(cmd, rows, func(t reading) error {
@@ -61,6 +66,7 @@ func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error 
 				}
 			}
 		}
+		var listed []listedUser
 		for page, err := range t.client.RiskyServicePrincipals(cmd.Context()) {
 			if err != nil {
 				return err
@@ -74,13 +80,48 @@ func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error 
 				if rows.wide {
 					cells = append(cells, string(p.RiskDetail), p.AppID, p.ServicePrincipalType, tristate(p.IsEnabled), tristate(p.IsProcessing), string(p.ID))
 				}
+				if shown {
+					listed = append(listed, listedUser{p.ID, p.RiskState.Open(), p.RiskLevel, cells, triage.Shows(open[p.ID])})
+					continue
+				}
 				if err := rows.add(p.Raw, append(cells, triage.Shows(open[p.ID]))...); err != nil {
 					return err
 				}
 			}
 		}
-		return nil
+		if len(listed) == 0 {
+			return nil
+		}
+		return rows.addBySeverity(listed, c.privilegedPrincipals(cmd.Context(), t, listed))
 	})
+}
+
+// privilegedPrincipals says of service principals whether directory roles or
+// application permissions make them privileged.
+func (c *command) privilegedPrincipals(ctx context.Context, t reading, list []listedUser) func(entra.ID) string {
+	var ids []entra.ID
+	for _, p := range list {
+		if entra.IsID(string(p.id)) {
+			ids = append(ids, p.id)
+		}
+	}
+	roles, err := t.client.Privileged(ctx)
+	if err != nil {
+		c.log.Warn("directory roles could not be read, so the column PRIVILEGED does not say who holds one: "+err.Error(), "tenant", t.tenant.Name)
+	}
+	found, unread := t.client.ServicePrincipals(ctx, ids)
+	if unread != nil {
+		c.log.Warn("application permissions could not be read, so the column PRIVILEGED does not say who holds any: "+unread.Error(), "tenant", t.tenant.Name)
+	}
+	return func(id entra.ID) string {
+		switch p, is := found[id]; {
+		case roles != nil && len(roles.Principals[id]) > 0, len(p.Permissions) > 0:
+			return "yes"
+		case roles == nil, !is, p.PermissionsUnknown != nil:
+			return "?"
+		}
+		return ""
+	}
 }
 
 // orderPath is the command by which a person orders a kind of action.

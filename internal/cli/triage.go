@@ -18,8 +18,10 @@ func (c *command) triageCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return c.validateTriage(cmd, args) },
 	}
 	explain := &cobra.Command{
-		Use: "explain USER", Short: "Say why a user is or is not dismissed, entry by entry", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.explainUser(cmd, args[0]) },
+		Use: "explain NAME", Short: "Say why a user or a service principal is or is not dismissed, entry by entry", Args: cobra.ExactArgs(1),
+		Example: `  risksweep triage explain ada@contoso.com
+  risksweep triage explain 'Build Pipeline'`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.explainOne(cmd, args[0]) },
 	}
 	root.AddCommand(validate, explain)
 	return root
@@ -36,7 +38,7 @@ func (c *command) validateTriage(cmd *cobra.Command, files []string) error {
 	})
 }
 
-func (c *command) explainUser(cmd *cobra.Command, user string) error {
+func (c *command) explainOne(cmd *cobra.Command, name string) error {
 	form, err := c.form("text", "json")
 	if err != nil {
 		return err
@@ -52,7 +54,7 @@ func (c *command) explainUser(cmd *cobra.Command, user string) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.Explain(cmd.Context(), user)
+	e, err := s.Explain(cmd.Context(), name)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (c *command) listUsers(cmd *cobra.Command, f riskFilter, groupBy string) er
 	})
 }
 
-// listedUser is a user as a table shows one.
+// listedUser is a user or a service principal as a table shows one.
 type listedUser struct {
 	id    entra.ID
 	open  bool
@@ -121,6 +121,17 @@ func (c *command) addBySeverity(ctx context.Context, rows *rows, t reading, list
 	} else {
 		holders = p.Users
 	}
+	return rows.addBySeverity(list, func(id entra.ID) string {
+		if len(holders[id]) > 0 {
+			return "yes"
+		}
+		return mark
+	})
+}
+
+// addBySeverity prints those who are at risk, the most urgent first; privileged
+// says yes of whoever is, and "?" where that is not known.
+func (r *rows) addBySeverity(list []listedUser, privileged func(entra.ID) string) error {
 	less := func(is bool) int {
 		if is {
 			return 0
@@ -128,14 +139,10 @@ func (c *command) addBySeverity(ctx context.Context, rows *rows, t reading, list
 		return 1
 	}
 	slices.SortStableFunc(list, func(a, b listedUser) int {
-		return cmp.Or(less(a.open)-less(b.open), report.LevelRank(b.level)-report.LevelRank(a.level), less(len(holders[a.id]) > 0)-less(len(holders[b.id]) > 0))
+		return cmp.Or(less(a.open)-less(b.open), report.LevelRank(b.level)-report.LevelRank(a.level), less(privileged(a.id) == "yes")-less(privileged(b.id) == "yes"))
 	})
 	for _, u := range list {
-		role := mark
-		if len(holders[u.id]) > 0 {
-			role = "yes"
-		}
-		if err := rows.add(nil, append(u.cells, role, u.why)...); err != nil {
+		if err := r.add(nil, append(u.cells, privileged(u.id), u.why)...); err != nil {
 			return err
 		}
 	}
@@ -368,7 +375,7 @@ func (c *command) lastRules(cmd *cobra.Command, t config.Tenant) (map[entra.ID][
 	if err != nil {
 		return nil, fmt.Errorf("--group-by rule takes the rules from the last sweep: %w; risksweep plan makes one", err)
 	}
-	in, _, err := l.Open(cmd.Context(), run, "users.jsonl")
+	in, _, err := l.OpenProved(cmd.Context(), run, "users.jsonl")
 	if err != nil {
 		return nil, fmt.Errorf("users.jsonl of run %s: %w", run, err)
 	}

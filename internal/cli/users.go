@@ -231,7 +231,7 @@ func (c *command) orderCommand(kind plan.Kind) *cobra.Command {
 	named, holders := "a user principal name or an object id", "also for users who hold a directory role"
 	if kind.OnPrincipal() {
 		subject, spared = "NAME", "protected service principals and the identity that risksweep itself works as"
-		named, holders = "the object id, the appId or the displayName of a service principal", "also for those that hold a directory role, and for applications of Microsoft's own"
+		named, holders = "the object id, the appId or the displayName of a service principal", "also for those that are privileged, and for applications of Microsoft's own"
 	}
 	var yes, privileged bool
 	var reason string
@@ -364,7 +364,7 @@ var shortHeads = map[string]string{
 	"detectedDateTime": "DETECTED", "userPrincipalName": "USER", "riskEventType": "TYPE", "riskLevel": "LEVEL", "riskState": "STATE", "ipAddress": "ADDRESS",
 	"location": "PLACE", "riskDetail": "DETAIL", "riskLastUpdatedDateTime": "UPDATED", "lastUpdatedDateTime": "UPDATED", "userDisplayName": "NAME",
 	"detectionTimingType": "TIMING", "source": "SOURCE", "isProcessing": "PROCESSING", "isDeleted": "DELETED", "riskEventTypes": "TYPES",
-	"initiatedBy": "BY", "id": "ID", "tenant": "TENANT", "why": "WHY", "group": "GROUP", "users": "USERS", "who": "WHO", "since": "SINCE", "privileged": "ROLE",
+	"initiatedBy": "BY", "id": "ID", "tenant": "TENANT", "why": "WHY", "group": "GROUP", "users": "USERS", "who": "WHO", "since": "SINCE", "privileged": "ROLE", "isPrivileged": "PRIVILEGED",
 }
 
 func (r *rows) tableHeads() []string {

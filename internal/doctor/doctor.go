@@ -26,6 +26,7 @@ type Reader interface {
 	RiskyUsers(context.Context, entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error]
 	RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error]
 	Agents(context.Context) ([]entra.RiskyAgent, error)
+	AgentDetections(context.Context) ([]entra.AgentDetection, error)
 	BetaPolicies(context.Context) ([]entra.PolicyName, error)
 	Privileged(context.Context) (*entra.Privileged, error)
 	Policies(context.Context) ([]entra.Document, error)
@@ -157,6 +158,13 @@ func (e *examination) permissions(ctx context.Context) {
 			e.denied("permission "+p.Role, p.grant(string(self.ID)), "missing: it is needed to %s", p.Why)
 		}
 	}
+	if e.uses(Agents) {
+		for _, p := range betaPermissions() {
+			if !p.Has(e.roles) && !e.checked("permission "+p.Role) {
+				e.add("permission "+p.Role, Warn, p.grant(string(self.ID)), "missing: sweep.beta is on, and it is needed to %s; all else works. sweep.beta: false says that this is meant", p.Why)
+			}
+		}
+	}
 	if missing == 0 {
 		e.add("permissions", OK, "", "all %d app roles that this configuration needs", needed)
 	}
@@ -203,23 +211,32 @@ func (e *examination) endpoints(ctx context.Context) {
 		name string
 		part Part
 		try  func() error
+		// without says what a sweep leaves out that is refused this; empty where it
+		// cannot do without.
+		without string
 	}
 	for _, t := range []endpoint{
-		{"risk detections", Read, func() error { return first(e.Reader.Detections(ctx, entra.DetectionQuery{Open: true})) }},
-		{"risky users", Read, func() error { return first(e.Reader.RiskyUsers(ctx, entra.RiskyUserQuery{Open: true})) }},
-		{"risky service principals", ServicePrincipals, func() error { return first(e.Reader.RiskyServicePrincipals(ctx)) }},
-		{"agents at risk (beta)", Agents, func() error { _, err := e.Reader.Agents(ctx); return err }},
-		{"policies that v1.0 hides (beta)", Agents, func() error { _, err := e.Reader.BetaPolicies(ctx); return err }},
-		{"directory roles", Triage, func() error { _, err := e.Reader.Privileged(ctx); return err }},
-		{"Conditional Access policies", Baseline, func() error { _, err := e.Reader.Policies(ctx); return err }},
-		{"named locations", Baseline, func() error { _, err := e.Reader.Locations(ctx); return err }},
-		{"authentication strengths", Baseline, func() error { _, err := e.Reader.Strengths(ctx); return err }},
-		{"terms of use", TermsOfUse, func() error { _, err := e.Reader.Objects(ctx, entra.KindAgreement); return err }},
+		{"risk detections", Read, func() error { return first(e.Reader.Detections(ctx, entra.DetectionQuery{Open: true})) }, ""},
+		{"risky users", Read, func() error { return first(e.Reader.RiskyUsers(ctx, entra.RiskyUserQuery{Open: true})) }, ""},
+		{"risky service principals", ServicePrincipals, func() error { return first(e.Reader.RiskyServicePrincipals(ctx)) }, ""},
+		{"agents at risk (beta)", Agents, func() error { _, err := e.Reader.Agents(ctx); return err }, "agents at risk"},
+		{"detections of agents (beta)", Agents, func() error { _, err := e.Reader.AgentDetections(ctx); return err }, "agents at risk"},
+		{"policies that v1.0 hides (beta)", Agents, func() error { _, err := e.Reader.BetaPolicies(ctx); return err }, "the policies that v1.0 hides"},
+		{"directory roles", Triage, func() error { _, err := e.Reader.Privileged(ctx); return err }, ""},
+		{"Conditional Access policies", Baseline, func() error { _, err := e.Reader.Policies(ctx); return err }, ""},
+		{"named locations", Baseline, func() error { _, err := e.Reader.Locations(ctx); return err }, ""},
+		{"authentication strengths", Baseline, func() error { _, err := e.Reader.Strengths(ctx); return err }, ""},
+		{"terms of use", TermsOfUse, func() error { _, err := e.Reader.Objects(ctx, entra.KindAgreement); return err }, ""},
 	} {
 		if !e.uses(t.part) {
 			continue
 		}
-		if err := t.try(); err != nil {
+		err := t.try()
+		switch {
+		case err != nil && t.without != "":
+			e.add("reading "+t.name, Warn, "grant the app roles above, or set sweep.beta to false", "a sweep reports without %s, and all else works: %v", t.without, err)
+			continue
+		case err != nil:
 			e.failed("reading "+t.name, err)
 			continue
 		}
@@ -254,6 +271,11 @@ func (e *examination) failed(name string, err error) {
 	default:
 		e.add(name, Fail, "try again; if it stays, see the request id in the message", "%v", err)
 	}
+}
+
+// checked reports whether there is a finding of a name already.
+func (e *examination) checked(name string) bool {
+	return slices.ContainsFunc(e.checks, func(c Check) bool { return c.Name == name })
 }
 
 func (e *examination) anyMissing() bool {

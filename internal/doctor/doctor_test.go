@@ -50,8 +50,11 @@ func (f fake) Detections(context.Context, entra.DetectionQuery) iter.Seq2[entra.
 func (f fake) RiskyUsers(context.Context, entra.RiskyUserQuery) iter.Seq2[entra.Page[entra.RiskyUser], error] {
 	return one[entra.RiskyUser](f.errs["users"])
 }
-func (f fake) Agents(context.Context) ([]entra.RiskyAgent, error)       { return nil, nil }
-func (f fake) BetaPolicies(context.Context) ([]entra.PolicyName, error) { return nil, nil }
+func (f fake) Agents(context.Context) ([]entra.RiskyAgent, error) { return nil, f.errs["agents"] }
+func (f fake) AgentDetections(context.Context) ([]entra.AgentDetection, error) {
+	return nil, f.errs["agents"]
+}
+func (f fake) BetaPolicies(context.Context) ([]entra.PolicyName, error) { return nil, f.errs["beta"] }
 
 func (f fake) RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra.RiskyServicePrincipal], error] {
 	return one[entra.RiskyServicePrincipal](f.errs["servicePrincipals"])
@@ -134,6 +137,18 @@ func TestWhatTheDoctorFinds(t *testing.T) {
 		"logs": {func(f *fake, p *Patient) {
 			p.Parts, p.Promote, f.roles = append(slices.Clone(all), Logs), true, append(f.roles, "AuditLog.Read.All")
 		}, nil, "all 14 app roles", false},
+		"agents": {func(f *fake, p *Patient) {
+			p.Parts, f.roles = append(slices.Clone(all), Agents), append(f.roles, "IdentityRiskyAgent.Read.All")
+		}, nil, "all 13 app roles", false},
+		"agents without their role, which a sweep can do without": {func(f *fake, p *Patient) {
+			p.Parts = append(slices.Clone(all), Agents)
+			f.errs["agents"] = forbidden
+		}, []string{"warn permission IdentityRiskyAgent.Read.All", "warn reading agents at risk (beta)", "warn reading detections of agents (beta)"},
+			"appRoles[?value=='IdentityRiskyAgent.Read.All'].id", false},
+		"hidden policies without a baseline": {func(f *fake, p *Patient) {
+			p.Parts, p.BreakGlass, f.roles = []Part{Read, Agents}, nil, append(roleNames(Read), "IdentityRiskyAgent.Read.All")
+			f.errs["beta"] = forbidden
+		}, []string{"warn permission Policy.Read.All", "warn reading policies that v1.0 hides (beta)"}, "a sweep reports without the policies that v1.0 hides, and all else works", false},
 		"promotion with the logs off": {func(_ *fake, p *Patient) { p.Promote = true }, []string{"warn promotion"}, "sweep.logs", false},
 		"P1 only":                     {func(f *fake, _ *Patient) { f.tenant.PlanP2 = false }, []string{"warn licence"}, "triage is skipped", false},
 		"P1 only, without eligible roles": {func(f *fake, _ *Patient) {

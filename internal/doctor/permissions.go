@@ -52,7 +52,7 @@ func Permissions() []Permission {
 		{"PrivilegedEligibilitySchedule.Read.AzureADGroup", "edb419d6-7edc-42a3-9345-509bfdf5d87c", []Part{Triage}, "know who may become a member or owner of a group that holds a directory role (PIM for Groups); without it nobody is dismissed once there is such a group"},
 		{"PrivilegedAssignmentSchedule.Read.AzureADGroup", "cd4161cb-f098-48f8-a884-1eda9a42434c", []Part{Triage}, "know who is a member or owner of such a group for a time; without it nobody is dismissed once there is such a group"},
 		{"Policy.Read.All", "246dd0d5-5bd0-4def-940b-0421030a5b68", []Part{Baseline}, "read Conditional Access policies, named locations, strengths and security defaults"},
-		{"Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", []Part{Baseline, ServicePrincipals}, "resolve applications and service principals by name, know whose application each is, and find the identity that the job runs as"},
+		{"Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", []Part{Baseline, ServicePrincipals}, "resolve applications and service principals by name, know whose application each is and what it may do, and find the identity that the job runs as"},
 		{"Agreement.Read.All", "2f3e6f8c-093b-4c57-a58b-ba5ce494a169", []Part{TermsOfUse}, "look up the terms of use that policies of the baseline ask for; without it those policies are blocked"},
 		{"IdentityRiskyServicePrincipal.Read.All", "607c7344-0eed-41e5-823a-9695ebe1b7b0", []Part{ServicePrincipals}, "read risky workload identities"},
 		{auditLog, "b0afded3-3588-46d8-8b3d-9842eff778da", []Part{Logs}, "read the audit and sign-in logs; without it nobody is named as who changed a policy, impact and promote have no evidence, and sign-ins of break-glass accounts are not seen"},
@@ -63,6 +63,24 @@ func Permissions() []Permission {
 		{"User.EnableDisableAccount.All", "3011c876-62b7-4ada-afa2-506cbbecc68c", []Part{DisableAccount}, "disable and enable accounts; those of administrators only with the directory role Privileged Authentication Administrator"},
 		{"Policy.ReadWrite.ConditionalAccess", "01c0a623-fc9b-48e9-b794-0756f8e8f067", []Part{Policies}, "write Conditional Access policies, named locations and strengths"},
 	}
+}
+
+// betaPermissions are those of what sweep.beta reads, with which a sweep reports
+// more and without which it works all the same. The one of agents is in preview.
+func betaPermissions() []Permission {
+	out := []Permission{{Role: "IdentityRiskyAgent.Read.All", Why: "read agents at risk"}}
+	for _, p := range Permissions() {
+		switch p.Role {
+		case "IdentityRiskEvent.Read.All":
+			p.Why = "read what was detected of agents"
+		case "Policy.Read.All":
+			p.Why = "read the names of the policies that v1.0 hides"
+		default:
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // For are the permissions that parts need, in the order of Permissions.
@@ -101,6 +119,10 @@ func (p Permission) grant(principal string) string {
 	if principal == "" {
 		principal = "OBJECT_ID_OF_THE_IDENTITY"
 	}
+	id := p.ID
+	if id == "" { // it is looked up by its name
+		id = fmt.Sprintf(`'$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query "appRoles[?value=='%s'].id" -o tsv)'`, p.Role)
+	}
 	return fmt.Sprintf(`az rest --method POST --url "https://graph.microsoft.com/v1.0/servicePrincipals/%s/appRoleAssignments" --body '{"principalId":"%s","resourceId":"'$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)'","appRoleId":"%s"}'`,
-		principal, principal, p.ID)
+		principal, principal, id)
 }

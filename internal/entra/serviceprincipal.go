@@ -13,6 +13,20 @@ type ServicePrincipal struct {
 	// OwnerTenant is the tenant that the application is registered in; empty where
 	// the service did not say.
 	OwnerTenant ID `json:"appOwnerOrganizationId,omitempty"`
+	// Permissions are the application permissions that it holds and with which it
+	// can change something of the tenant, such as "Mail.Send of Microsoft Graph".
+	Permissions []string `json:"-"`
+	// PermissionsUnknown says why these could not be read.
+	PermissionsUnknown error `json:"-"`
+}
+
+// OnlyReads reports whether an application permission of one of Microsoft's own
+// APIs is one to read, by its name: Subject.Read.Constraint, and no other verb.
+// What is not named so may change something.
+func OnlyReads(permission string) bool {
+	_, verb, ok := strings.Cut(permission, ".")
+	verb, _, _ = strings.Cut(verb, ".")
+	return ok && (verb == "Read" || verb == "ReadBasic")
 }
 
 // microsoftTenants are those in which Microsoft registers its own applications.

@@ -65,6 +65,14 @@ func TestAdd(t *testing.T) {
 	if r := s.get("/v1.0/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances"); r.status != 400 {
 		t.Errorf("without a filter: %d", r.status)
 	}
+	held := add(`{"kind":"appRoleAssignment","principal":"Build Pipeline","appRole":"Mail.Send"}`)
+	if held["appRoleId"] != "b633e1c5-b582-4048-a93e-9f11b44c7e96" || held["resourceDisplayName"] != "Microsoft Graph" {
+		t.Errorf("app role %v", held)
+	}
+	pipeline, _ := held["principalId"].(string)
+	holds("/servicePrincipals/"+pipeline+"/appRoleAssignments", `"principalDisplayName":"Build Pipeline"`)
+	holds("/servicePrincipals/"+pipeline+"?$expand=appRoleAssignments", `"b633e1c5-b582-4048-a93e-9f11b44c7e96"`)
+	holds("/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=appRoles", `"value":"Mail.Send"`)
 	app := add(`{"kind":"application","displayName":"Payments","appId":"0a1b2c3d-0000-4000-8000-000000000001","servicePrincipalNames":["https://payments.contoso.com"]}`)
 	holds("/servicePrincipals(appId='0a1b2c3d-0000-4000-8000-000000000001')", app["id"].(string))
 	holds("/applications(appId='0a1b2c3d-0000-4000-8000-000000000001')", `"Payments"`)
@@ -75,7 +83,7 @@ func TestAdd(t *testing.T) {
 		t.Errorf("a policy that names what was added: %d %s", r.status, r.body)
 	}
 	for body, want := range map[string]string{
-		`{"kind":"grup"}`:  "one of user, group, application, agreement, membership, roleAssignment, eligibility, ownership can",
+		`{"kind":"grup"}`:  "one of user, group, application, agreement, membership, roleAssignment, eligibility, ownership, appRoleAssignment can",
 		`{"kind":"group"}`: "group: displayName is missing",
 		`{"kind":"group","displayName":"x","colour":1}`:                                                        "colour",
 		`{"kind":"group","displayName":"x","id":"7"}`:                                                          "is not an id",

@@ -126,6 +126,19 @@ func (l *Ledger) ReadJournal(ctx context.Context, run string) iter.Seq2[Entry, e
 	}
 }
 
+// ReadProvedJournal is ReadJournal for who decides by what a run says of itself:
+// first the journal is compared with the run's manifest. One that the manifest
+// names and that is gone is an error too.
+func (l *Ledger) ReadProvedJournal(ctx context.Context, run string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if _, err := l.Proved(ctx, run, "journal.jsonl"); err != nil {
+			yield(Entry{}, fmt.Errorf("journal.jsonl of run %s: %w", run, err))
+			return
+		}
+		l.ReadJournal(ctx, run)(yield)
+	}
+}
+
 // RecentActions counts the actions since a time, from the journals: those that
 // were carried out, and those that may have been. What counts is when an action
 // was sent, not the date in the run's id: besides the runs dated within two

@@ -14,12 +14,21 @@ var ErrChanged = errors.New("changed since the run; risksweep report verify look
 
 // OpenProved opens a file of a run after it has compared it with the run's
 // manifest. The error wraps ErrChanged if they differ. A run that has not ended
-// has no manifest, and its files are what they are: proved is then false. What
-// proves the manifest itself only Verify says.
+// has no manifest, and nothing proves its files. What proves the manifest itself
+// only Verify says.
 func (l *Ledger) OpenProved(ctx context.Context, run, name string) (in io.ReadCloser, proved bool, err error) {
+	if proved, err = l.Proved(ctx, run, name); err != nil {
+		return nil, false, err
+	}
+	in, _, err = l.Open(ctx, run, name)
+	return in, proved, err
+}
+
+// Proved compares a file of a run with the run's manifest, if that names it.
+func (l *Ledger) Proved(ctx context.Context, run, name string) (bool, error) {
 	m, _, err := l.manifest(ctx, run)
 	if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
-		return nil, false, err
+		return false, err
 	}
 	for _, f := range m.Files {
 		if f.Name != name {
@@ -29,13 +38,9 @@ func (l *Ledger) OpenProved(ctx context.Context, run, name string) (in io.ReadCl
 		if err == nil {
 			err = l.proves(ctx, dir+"/"+name, f.SHA256)
 		}
-		if err != nil {
-			return nil, false, err
-		}
-		proved = true
+		return err == nil, err
 	}
-	in, _, err = l.Open(ctx, run, name)
-	return in, proved, err
+	return false, nil
 }
 
 // proves compares a file with the SHA-256 that it must have.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/triage"
@@ -77,6 +78,7 @@ type servicePrincipalRow struct {
 	FirstParty     bool             `json:"firstParty"`
 	Overdue        bool             `json:"overdue"`
 	Decision       *triage.Decision `json:"decision"`
+	ChangedBy      *audit.ChangedBy `json:"changedBy"`
 }
 
 // pageData gathers what the page shows of a report.
@@ -221,7 +223,7 @@ func (m *pageModel) wait() {
 	case m.Missing(PartUsers):
 		m.People = "Not all risky users were read. Of those read, " + Number(m.Waits, "user") + " need a person"
 	case m.Waits == 0:
-		m.People = "Nobody needs a person."
+		m.People = nobody
 	case m.Waits == 1:
 		m.People = "1 user needs a person"
 	default:
@@ -233,6 +235,22 @@ func (m *pageModel) wait() {
 		}
 		m.People += "."
 	}
+	switch n := m.Counts["servicePrincipalsNeedPerson"]; {
+	case n > 0 && m.People == nobody:
+		m.People = "No user needs a person, but " + needs(n) + "."
+	case n > 0:
+		m.People = strings.TrimSuffix(m.People, ".") + ", and " + needs(n) + "."
+	}
+}
+
+const nobody = "Nobody needs a person."
+
+// needs says how many service principals need a person.
+func needs(n int) string {
+	if n == 1 {
+		return "1 service principal does"
+	}
+	return Number(n, "service principal") + " do"
 }
 
 // OverdueText says how many wait too long; of those beyond the list it is not

@@ -255,7 +255,7 @@ func (o *OCSF) decision(row UserRow, kind, title, resource string) error {
 func (o *OCSF) PrincipalDecision(row ServicePrincipalRow) error {
 	u := row.Risk.AsUser()
 	u.UserDisplayName = ""
-	return o.decision(UserRow{User: u, Decision: row.Decision, OpenDetections: row.OpenDetections, Open: row.Open}, "riskyServicePrincipal", "Risky service principal", "Service principal")
+	return o.decision(UserRow{User: u, Decision: row.Decision, OpenDetections: row.OpenDetections, Open: row.Open, ChangedBy: row.ChangedBy}, "riskyServicePrincipal", "Risky service principal", "Service principal")
 }
 
 // Policy adds a policy, location or strength that is not what the baseline says,

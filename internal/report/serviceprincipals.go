@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -25,8 +26,10 @@ type ServicePrincipalRow struct {
 	// known whose it is. Own says that it is the identity of the run itself.
 	FirstParty *bool
 	Own        bool
-	AgeHours   float64
-	Overdue    bool
+	// ChangedBy says who settled the risk, or confirmed it, by hand.
+	ChangedBy *audit.ChangedBy
+	AgeHours  float64
+	Overdue   bool
 }
 
 // PrincipalColumns are the columns of serviceprincipals.csv.
@@ -37,13 +40,15 @@ var PrincipalColumns = []string{"id", "displayName", "appId", "servicePrincipalT
 // principalTail is what a line of serviceprincipals.jsonl holds besides Graph's own
 // members.
 type principalTail struct {
-	OpenDetections int              `json:"openDetections"`
-	OwnIdentity    bool             `json:"ownIdentity"`
-	FirstParty     *bool            `json:"firstParty"`
-	Decision       *triage.Decision `json:"decision"`
-	Evidence       *Evidence        `json:"evidence,omitempty"`
-	AgeHours       *float64         `json:"ageHours,omitempty"`
-	Overdue        bool             `json:"overdue,omitempty"`
+	OpenDetections int   `json:"openDetections"`
+	OwnIdentity    bool  `json:"ownIdentity"`
+	FirstParty     *bool `json:"firstParty"`
+	// ChangedBy says who settled the risk, or confirmed it, by hand.
+	ChangedBy *audit.ChangedBy `json:"changedBy,omitempty"`
+	Decision  *triage.Decision `json:"decision"`
+	Evidence  *Evidence        `json:"evidence,omitempty"`
+	AgeHours  *float64         `json:"ageHours,omitempty"`
+	Overdue   bool             `json:"overdue,omitempty"`
 	// Detections stand in serviceprincipals.jsonl alone.
 	Detections []json.RawMessage `json:"detections,omitzero"`
 }
@@ -100,7 +105,7 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 		w.wait = append(w.wait, Waiting{ID: string(p.ID), Name: p.DisplayName, RiskLevel: p.RiskLevel, Code: d.Code, Reasons: d.Reasons, OpenSince: d.OpenSince,
 			AgeHours: row.AgeHours, Overdue: row.Overdue, Privileged: d.Privileged})
 	}
-	tail := principalTail{OpenDetections: row.OpenDetections, OwnIdentity: row.Own, FirstParty: row.FirstParty, Evidence: w.redact.evidenceOf(row.Open), Overdue: row.Overdue}
+	tail := principalTail{OpenDetections: row.OpenDetections, OwnIdentity: row.Own, FirstParty: row.FirstParty, Evidence: w.redact.evidenceOf(row.Open), ChangedBy: w.redact.ChangedBy(row.ChangedBy), Overdue: row.Overdue}
 	if row.Decision.Verdict != "" {
 		tail.Decision = &row.Decision
 	}

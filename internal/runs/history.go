@@ -331,7 +331,11 @@ func (b *Book) File(ctx context.Context, tenant, id, name string) (io.ReadCloser
 			}
 		}
 	}
-	content, info, err := b.Ledger(tenant).Open(ctx, id, name)
+	l := b.Ledger(tenant)
+	if _, err := l.Proved(ctx, id, name); err != nil {
+		return nil, 0, fmt.Errorf("%s of run %s: %w", name, id, err)
+	}
+	content, info, err := l.Open(ctx, id, name)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return nil, 0, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}

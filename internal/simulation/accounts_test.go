@@ -63,7 +63,7 @@ func (w *world) onAccount(p *process, method, path string, body []byte) func(int
 		}
 		if !p.ordered {
 			for _, before := range w.contained[kind][user] {
-				if !hasNew(open, before) && !w.edited[user].After(p.fenced[user]) {
+				if !hasNew(open, before) && !w.editedSince(user, p.fenced[user]) {
 					w.breaks("nothing is done to an account twice for the same risk", "%s of %s", kind, user)
 				}
 			}

@@ -50,6 +50,13 @@ func (w *world) mayBeOut(user, policy string, at time.Time) bool {
 	})
 }
 
+// endedSince reports whether an exception ended after a time.
+func (w *world) endedSince(at time.Time) bool {
+	return w.exceptions != nil && slices.ContainsFunc(w.exceptionsNow().Exceptions, func(e exception.Exception) bool {
+		return e.Until.After(at) && !e.Until.After(time.Now())
+	})
+}
+
 func excludedIn(doc map[string]any) (out []string) {
 	conditions, _ := doc["conditions"].(map[string]any)
 	users, _ := conditions["users"].(map[string]any)

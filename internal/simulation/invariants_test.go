@@ -124,7 +124,7 @@ func (w *world) onUsers(p *process, kind plan.Kind, body []byte) func(int, []byt
 		if dismiss && !p.ordered && !w.vpn[user] {
 			w.breaks("only who is named is dismissed", "user %s", user)
 		}
-		if kind == plan.ConfirmCompromised && !p.ordered && !escalates && !w.edited[user].After(fence.Add(-w.lag)) {
+		if kind == plan.ConfirmCompromised && !p.ordered && !escalates && !w.editedSince(user, fence) {
 			w.breaks("only what an escalation matches is confirmed", "user %s", user)
 		}
 	}
@@ -142,7 +142,7 @@ func (w *world) onUsers(p *process, kind plan.Kind, body []byte) func(int, []byt
 				w.confirmedUsers[user] = true
 			default:
 				for _, before := range w.dismissed[user] {
-					if !hasNew(open[user], before) && !w.edited[user].After(p.fenced[user]) {
+					if !hasNew(open[user], before) && !w.editedSince(user, p.fenced[user]) {
 						w.breaks("nobody is dismissed twice for the same risk", "user %s", user)
 					}
 				}

@@ -87,6 +87,11 @@ var mutations = []struct{ name, file, old, new string }{
 	{"Microsoft's own applications are treated like any other", "sweep/decide/serviceprincipals.go", "case p.Directory.FirstParty():", "case p.Directory.FirstParty() && false:"},
 	{"service principals are not looked at again", "apply/serviceprincipals.go", "\treturn movedRisk(want, live)\n", "\treturn \"\"\n"},
 	{"one covered detection of a service principal is enough", "triage/serviceprincipals.go", "\tif uncovered > 0 {\n", "\tif uncovered == len(p.Detections) {\n"},
+	{"application permissions are passed over", "triage/serviceprincipals.go", "inWords(append(why, PermissionWords(p.Permissions)...))", "inWords(why)"},
+	{"permissions that could not be read are none", "triage/serviceprincipals.go", "case p.PermissionsUnknown != \"\":", "case p.PermissionsUnknown != \"\" && false:"},
+	{"the account that the run works as is any other", "triage/decide.go", "case r.own != \"\" && userID == r.own:", "case r.own == \"?\":"},
+	{"what another run did is taken for its own", "apply/change.go", "if err := r.Gate(c, r.WriteTimeout); err != nil {\n\t\tr.stop(err)", "if err := r.Gate(c, r.WriteTimeout); err != nil && false {\n\t\tr.stop(err)"},
+	{"a rollback believes a run that lost its lease", "sweep/rollback.go", "		sent[o.Action] = o.Status.Sent()\n", "		_ = o\n"},
 	{"service principals have no number of their own", "plan/kinds.go", "func(l Limits) int { return l.MaxServicePrincipals }", "func(l Limits) int { return 1 << 30 }"},
 	{"a promotion does not wait for its days", "plan/promotion.go", "if p.Day < p.After {", "if p.Day < p.After && false {"},
 	{"a rollback goes to what its run made", "sweep/rollback.go", "policy.CanonicalOf(c.Kind, c.Before)", "policy.CanonicalOf(c.Kind, c.After)"},
@@ -144,6 +149,10 @@ var witnesses = map[string][2]string{
 	"an enabled policy that was adopted goes by a yes":           {"../baseline/drift", "TestDestroyOfWhatWasAdopted"},
 	"what was ordered and kept back is a success":                {"../cli", "TestScripts/rollback"},
 	"a rollback touches what its run has not sent":               {".", "TestARollbackTouchesWhatItsRunHasSent"},
+	"permissions that could not be read are none":                {"../triage", "TestServicePrincipalsWithPermissions"},
+	"the account that the run works as is any other":             {"../triage", "TestTheOwnAccount"},
+	"what another run did is taken for its own":                  {"../apply", "TestALostAnswerWhenTheGateIsShut"},
+	"a rollback believes a run that lost its lease":              {".", "TestARollbackLeavesWhatAnotherRunMade"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")

@@ -15,25 +15,27 @@ import (
 
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/graphsim"
+	"github.com/risksweep/risksweep/internal/graphsim/directory"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
 
 // Service principals. The rules of triageFile name those of workloads; one of them
-// holds a directory role, one is Microsoft's, and one is the job's own identity.
+// holds a directory role and one an application permission, one is Microsoft's, and
+// one is the job's own identity.
 
 // maxPrincipals is how many the limits allow to be acted on.
 const maxPrincipals = 3
 
 // workloads are the service principals that come to be at risk.
-var workloads = []string{"Build Pipeline", "Contoso VPN", "Contoso Payroll", "Backup Automation", "Microsoft Planner", "risk-sweeper"}
+var workloads = []string{"Build Pipeline", "Contoso VPN", "Contoso Payroll", "Backup Automation", "Microsoft Planner", "risk-sweeper", "Contoso Expenses"}
 
 // principals is what the oracle knows of service principals.
 type principals struct {
 	ids        map[string]string // by name
 	own        string            // id of the job's own identity
 	microsoft  string            // id of one of Microsoft's
-	privileged string            // id of one that holds a directory role
+	privileged []string          // ids of those that hold a directory role or a permission
 	claims     string            // of the tokens of the job
 	acted      []time.Time
 	dismissed  map[string][]map[string]bool // detections open at each accepted dismissal
@@ -43,6 +45,9 @@ type principals struct {
 // learnPrincipals reads who is who.
 func (w *world) learnPrincipals(t *testing.T) {
 	t.Helper()
+	if _, err := w.sim.Add(directory.Addition{Kind: "appRoleAssignment", Principal: "Contoso Expenses", AppRole: "RoleManagement.ReadWrite.Directory"}); err != nil {
+		t.Fatal(err)
+	}
 	w.apps = principals{ids: map[string]string{}, dismissed: map[string][]map[string]bool{}, confirmed: map[string]bool{}}
 	for _, p := range w.list("/servicePrincipals?$top=999&$select=id,appId,displayName") {
 		id, name := p["id"].(string), p["displayName"].(string)
@@ -52,8 +57,8 @@ func (w *world) learnPrincipals(t *testing.T) {
 			w.apps.claims = base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"oid":%q,"appid":%q}`, id, p["appId"]))
 		case "Microsoft Planner":
 			w.apps.microsoft = id
-		case "Backup Automation":
-			w.apps.privileged = id
+		case "Backup Automation", "Contoso Expenses":
+			w.apps.privileged = append(w.apps.privileged, id)
 		}
 		if slices.Contains(workloads, name) {
 			w.apps.ids[name] = id
@@ -99,6 +104,12 @@ func (w *world) openOfPrincipal(id string) []map[string]any {
 	})
 }
 
+// editedSince reports whether somebody has touched an object too late for a look
+// at a time to show it: what happens shows after the lag.
+func (w *world) editedSince(id string, looked time.Time) bool {
+	return !w.edited[id].Before(looked.Add(-w.lag))
+}
+
 // onPrincipals checks a dismissal or a confirmation of service principals.
 func (w *world) onPrincipals(p *process, action string, body []byte) func(int, []byte) {
 	kind := map[string]plan.Kind{"dismiss": plan.DismissServicePrincipal, "confirmCompromised": plan.ConfirmServicePrincipalCompromised}[action]
@@ -119,26 +130,26 @@ func (w *world) onPrincipals(p *process, action string, body []byte) func(int, [
 		if run := w.undecided(p, id); run != "" {
 			w.breaks("who may still be under an earlier order is held back", "%s of %s, though nobody knows what became of the intent of run %s", kind, id, run)
 		}
-		if (id == w.apps.microsoft || id == w.apps.privileged) && !(p.ordered && p.meant) {
-			w.breaks("what is Microsoft's or holds a role is left alone", "%s of %s", kind, id)
+		if (id == w.apps.microsoft || slices.Contains(w.apps.privileged, id)) && !(p.ordered && p.meant) {
+			w.breaks("what is Microsoft's or privileged is left alone", "%s of %s", kind, id)
 		}
 		fence, fenced := p.fenced[id]
 		if !fenced || time.Since(fence) > apply.LookAge+writeTimeout {
 			w.breaks("the fence is read right before", "%s of %s: read at %s", kind, id, fence)
 		}
-		escalates := false
+		escalates, since := false, w.editedSince(id, fence)
 		for _, d := range w.openOfPrincipal(id) {
 			one := d["id"].(string)
 			open[id][one] = true
 			escalates = escalates || d["riskEventType"] == "leakedCredentials"
-			if arrived, later := w.arrived[one]; later && fenced && arrived.After(fence) || w.edited[id].After(fence) {
+			if arrived, later := w.arrived[one]; later && fenced && arrived.After(fence) || since {
 				continue // nobody could know
 			}
 			if kind == plan.DismissServicePrincipal && !p.ordered && (d["riskEventType"] != "suspiciousSignins" || d["ipAddress"] != "203.0.113.7") {
 				w.breaks("every detection that could be known is covered", "service principal %s, detection %.8s: %v from %v", id, one, d["riskEventType"], d["ipAddress"])
 			}
 		}
-		if kind == plan.ConfirmServicePrincipalCompromised && !p.ordered && !escalates && !w.edited[id].After(fence) {
+		if kind == plan.ConfirmServicePrincipalCompromised && !p.ordered && !escalates && !since {
 			w.breaks("only what an escalation matches is confirmed", "service principal %s", id)
 		}
 	}
@@ -151,7 +162,7 @@ func (w *world) onPrincipals(p *process, action string, body []byte) func(int, [
 				w.apps.confirmed[id] = true
 			} else {
 				for _, before := range w.apps.dismissed[id] {
-					if !hasNew(open[id], before) && !w.edited[id].After(p.fenced[id]) {
+					if !hasNew(open[id], before) && !w.editedSince(id, p.fenced[id]) {
 						w.breaks("nobody is dismissed twice for the same risk", "service principal %s", id)
 					}
 				}

@@ -139,8 +139,9 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 		w.quiet = true
 		time.Sleep(25 * time.Hour) // limits, leases and what was pending are over
 		closing := 0               // single sign-ins; what else is open of the user may follow
-		for n := 0; n < 2 || n < 4 && len(w.closedOne) > closing; n++ {
-			closing = len(w.closedOne)
+		var last time.Time         // run; an exception that ended since then asks for another
+		for n := 0; n < 2 || n < 4 && (len(w.closedOne) > closing || w.endedSince(last)); n++ {
+			closing, last = len(w.closedOne), time.Now()
 			p := w.process(fmt.Sprint("quiet", n), uint64(100+n))
 			p.revokeAt = hands.IntN(30) // also when all is well
 			w.run(t, p, base)

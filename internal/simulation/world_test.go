@@ -39,7 +39,7 @@ allowlist:
     owner: secops@contoso.com
     expires: 2031-12-31
   - id: builders
-    servicePrincipals: [Build Pipeline, Contoso VPN, Contoso Payroll, Backup Automation, Microsoft Planner, risk-sweeper]
+    servicePrincipals: [Build Pipeline, Contoso VPN, Contoso Payroll, Backup Automation, Microsoft Planner, risk-sweeper, Contoso Expenses]
     when: {riskEventTypes: [suspiciousSignins], maxRiskLevel: medium, ipRanges: [203.0.113.0/24]}
     reason: The builders moved
     owner: secops@contoso.com

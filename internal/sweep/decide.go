@@ -54,6 +54,8 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 			return len(actions) > 0, j.rows.user(row, len(actions) > 0, k.ServiceNow())
 		}, func(k gather.Known, p *gather.ServicePrincipal) error {
 			row, action := decide.ServicePrincipal(k, p)
+			u := p.AsUser()
+			row.ChangedBy = settledBy(log, &u)
 			if action != nil {
 				users = append(users, *action)
 			}

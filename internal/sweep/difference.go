@@ -43,8 +43,12 @@ func (r *publisher) previous(ctx context.Context) (*side, error) {
 	latest, err := r.Ledger.LatestRun(ctx)
 	if err == nil {
 		s, err := openSide(ctx, r.Ledger, latest.Run)
-		if errors.Is(err, blobstore.ErrNotFound) {
+		switch {
+		case errors.Is(err, blobstore.ErrNotFound):
 			return nil, nil // it was deleted
+		case errors.Is(err, ledger.ErrChanged): // no reason to lose this run's report
+			r.log.Warn("what changed since the last run is not said: "+err.Error(), "run", latest.Run)
+			return nil, nil
 		}
 		return &s, err
 	}
@@ -67,7 +71,7 @@ func (r *publisher) previous(ctx context.Context) (*side, error) {
 			return nil, err
 		}
 		s, err := openSide(ctx, r.Ledger, id)
-		if errors.Is(err, blobstore.ErrNotFound) || errors.Is(err, ErrNotWhole) {
+		if errors.Is(err, blobstore.ErrNotFound) || errors.Is(err, ErrNotWhole) || errors.Is(err, ledger.ErrChanged) {
 			continue
 		}
 		return &s, err
@@ -106,7 +110,7 @@ type side struct {
 
 func openSide(ctx context.Context, l *ledger.Ledger, run string) (side, error) {
 	s := side{Side: report.Side{Run: run}}
-	in, _, err := l.Open(ctx, run, "report.json")
+	in, _, err := l.OpenProved(ctx, run, "report.json")
 	if err != nil {
 		return s, err
 	}
@@ -118,14 +122,14 @@ func openSide(ctx context.Context, l *ledger.Ledger, run string) (side, error) {
 		return s, fmt.Errorf("run %s (%s) %w", run, status, ErrNotWhole)
 	}
 	s.Unread = coverage.Unread
-	if in, _, err = l.Open(ctx, run, "policies.json"); err != nil {
+	if in, _, err = l.OpenProved(ctx, run, "policies.json"); err != nil {
 		return s, err
 	}
 	s.Policies, err = report.ReadPolicies(in)
 	if err = errors.Join(err, in.Close()); err != nil {
 		return s, fmt.Errorf("policies.json of run %s: %w", run, err)
 	}
-	users, _, err := l.Open(ctx, run, "users.jsonl")
+	users, _, err := l.OpenProved(ctx, run, "users.jsonl")
 	s.Users, s.Closer = users, users
 	return s, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -33,9 +34,10 @@ func (s *Sweeper) look(ctx context.Context, scope recovery.Scope) (source gather
 	return source, start, rec, err
 }
 
-// Explain reads one user as a sweep would and says why triage decides as it
-// does.
-func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation, error) {
+// Explain reads one user or service principal as a sweep would and says why
+// triage decides as it does. A name without @ is looked for among the risky
+// service principals first, where those are read.
+func (s *Sweeper) Explain(ctx context.Context, name string) (triage.Explanation, error) {
 	if s.Triage == nil {
 		return triage.Explanation{}, errors.New("no triage file is configured")
 	}
@@ -46,7 +48,25 @@ func (s *Sweeper) Explain(ctx context.Context, user string) (triage.Explanation,
 	if why := start.NoTriage(); why != "" {
 		return triage.Explanation{}, fmt.Errorf("triage is skipped: %s", why)
 	}
-	known, u, err := source.One(ctx, start, rec, user)
+	var unread error
+	looked := false
+	if s.Settings.ServicePrincipals != "false" && !strings.Contains(name, "@") {
+		known, p, err := source.OnePrincipal(ctx, start, rec, name)
+		switch {
+		case err == nil && p != nil:
+			return decide.ExplainServicePrincipal(known, p), nil
+		case err != nil && !entra.NotOurs(err):
+			return triage.Explanation{}, err
+		}
+		unread, looked = err, err == nil
+	}
+	known, u, err := source.One(ctx, start, rec, name)
+	if err != nil && unread != nil {
+		return triage.Explanation{}, fmt.Errorf("%w; among the risky service principals, which could not be read, it was not looked for: %w", err, unread)
+	}
+	if looked && errors.Is(err, entra.ErrNotRisky) {
+		err = fmt.Errorf("%w, nor among its risky service principals", err)
+	}
 	if err != nil {
 		return triage.Explanation{}, err
 	}

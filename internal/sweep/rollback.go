@@ -73,20 +73,20 @@ func (j *job) before(ctx context.Context, rec recovery.Recovered) (*baseline.Bas
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the plan of the run %s: %w", run, err)
 	}
-	sent, lost := map[string]bool{}, map[string]bool{}
-	for e, err := range j.Ledger.ReadJournal(ctx, run) {
+	sent := map[string]bool{}
+	for e, err := range j.Ledger.ReadProvedJournal(ctx, run) {
 		if err != nil {
 			return nil, nil, err
 		}
 		switch {
 		case e.Run != "" && e.Run != run:
 		case e.Type == ledger.EntryIntent:
-			sent[e.Action], lost[e.Action] = true, true
+			sent[e.Action] = true
 		case e.Type == ledger.EntryOutcome && e.Outcome != nil:
-			sent[e.Action], lost[e.Action] = e.Outcome.Status.Sent(), e.Outcome.Status == plan.Unknown
+			sent[e.Action] = e.Outcome.Status.Sent()
 		}
 	}
-	settled, err := j.settledLater(ctx, run, lost, rec)
+	settled, err := j.settledLater(ctx, run, sent, rec)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -187,14 +187,19 @@ func byFile(all []excepting) string {
 	return fmt.Sprintf("%s; exceptions begin and end by the file of exceptions (exceptions.yaml): edit there the entry %s, and apply", strings.Join(texts, ", "), strings.Join(entries, ", "))
 }
 
-// settledLater is what later runs, or this one, found out about actions of a run
-// that was cut short: what it did not come to is not undone, for another run may
-// have made it since.
-func (j *job) settledLater(ctx context.Context, run string, lost map[string]bool, rec recovery.Recovered) ([]plan.Outcome, error) {
-	if !slices.Contains(slices.Collect(maps.Values(lost)), true) {
+// settledLater is what later runs, or this one, found out about actions that a run
+// may have sent. It counts more than what the run says itself: a run that lost its
+// lease may have taken for its own what another one did meanwhile. What it did not
+// come to is not undone, for another run may have made it since.
+func (j *job) settledLater(ctx context.Context, run string, sent map[string]bool, rec recovery.Recovered) ([]plan.Outcome, error) {
+	if !slices.Contains(slices.Collect(maps.Values(sent)), true) {
 		return nil, nil
 	}
-	past := Past{Ledger: j.Ledger}
+	began, err := ledger.StartOf(run)
+	if err != nil {
+		return nil, err
+	}
+	past := Past{Ledger: j.Ledger, Period: Period{Since: began}}
 	ids, err := past.runs(ctx)
 	if err != nil {
 		return nil, err
@@ -207,7 +212,7 @@ func (j *job) settledLater(ctx context.Context, run string, lost map[string]bool
 		}
 		found = append(found, settled...)
 	}
-	return slices.DeleteFunc(found, func(o plan.Outcome) bool { return o.Run != run || !lost[o.Action] }), nil
+	return slices.DeleteFunc(found, func(o plan.Outcome) bool { return o.Run != run || !sent[o.Action] }), nil
 }
 
 func excludedIDs(ids []entra.ID) []string {

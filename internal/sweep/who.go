@@ -124,8 +124,8 @@ func nameChanges(log *audit.Log, d *drift.Result, snap gather.Snapshot) {
 	}
 }
 
-// settledBy says who settled a user's risk, or confirmed it, by hand; nil where
-// the service or the user did.
+// settledBy says who settled the risk of a user or a service principal, or
+// confirmed it, by hand; nil where the service or the user did.
 func settledBy(log *audit.Log, u *entra.RiskyUser) *audit.ChangedBy {
 	if log == nil || !strings.HasPrefix(string(u.RiskDetail), "admin") {
 		return nil

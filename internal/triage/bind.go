@@ -28,6 +28,8 @@ type Directory struct {
 	BreakGlassError string
 	// PreviousMembers are the members of groups at the last run.
 	PreviousMembers map[entra.ID][]entra.ID
+	// Own is the user that the run works as; empty if it works as an application.
+	Own entra.ID
 }
 
 // Finding is something that a person should know of the rules. Blocked says
@@ -46,6 +48,7 @@ type Rules struct {
 	privileged      *entra.Privileged
 	privilegedError string
 	breakGlass      map[entra.ID]string
+	own             entra.ID
 	entries         []boundEntry
 	escalations     []boundEscalation // of service principals
 }
@@ -72,7 +75,7 @@ type boundGroup struct {
 // keeps every rule from deciding about anybody.
 func (p *Policy) Bind(d Directory, now time.Time) (*Rules, []Finding) {
 	b := &binder{Directory: d, sets: map[entra.ID]map[entra.ID]bool{}}
-	r := &Rules{policy: p, protected: map[entra.ID]string{}, privileged: d.Privileged, privilegedError: d.PrivilegedError, breakGlass: d.BreakGlass}
+	r := &Rules{policy: p, protected: map[entra.ID]string{}, privileged: d.Privileged, privilegedError: d.PrivilegedError, breakGlass: d.BreakGlass, own: d.Own}
 	switch {
 	case r.privileged != nil:
 	case d.PrivilegedUnasked:

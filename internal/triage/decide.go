@@ -113,9 +113,15 @@ func inWords(how []string) string {
 	return strings.Join(how, "")
 }
 
+// OwnAccount says of a user that the run works as that user. Whoever closes its
+// account locks the run out, and whoever closes its risk answers for itself.
+const OwnAccount = "it is the account that risksweep itself works as: its own risk is a person's decision"
+
 // untouchable says why no rule may decide about a user whatever it finds.
 func (r *Rules) untouchable(userID entra.ID) (code, why string) {
 	switch {
+	case r.own != "" && userID == r.own:
+		return CodeOwnIdentity, OwnAccount
 	case r.protectionError != "":
 		return CodeProtectionBroken, "who is protected is not known: " + r.protectionError
 	case r.protected[userID] != "":
@@ -362,13 +368,7 @@ func (r *Rules) uncovered(d *Decision, e Evidence, used []*boundEntry, n int) bo
 		}
 		d.Reasons = append(d.Reasons, fmt.Sprintf("%s covers %d of %d open detections", strings.Join(ids, ", "), len(e.Detections)-n, len(e.Detections)))
 	}
-	d.NearMisses = r.nearMisses(e, d.Covered)
-	for _, near := range d.NearMisses[:min(len(d.NearMisses), shownKinds)] {
-		d.Reasons = append(d.Reasons, near.Why)
-	}
-	if more := len(d.NearMisses) - shownKinds; more > 0 {
-		d.Reasons = append(d.Reasons, fmt.Sprintf("and %d more near misses of the allowlist", more))
-	}
+	r.sayNear(d, userSubject(e.User.ID), e.Detections)
 	return true
 }
 

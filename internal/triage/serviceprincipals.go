@@ -24,6 +24,10 @@ type PrincipalEvidence struct {
 	// FirstParty says that the application is Microsoft's own, or why it is not
 	// known whose it is; empty for any other.
 	FirstParty string
+	// Permissions are its application permissions with which it can change
+	// something, and PermissionsUnknown says why they are not known.
+	Permissions        []string
+	PermissionsUnknown string
 }
 
 // boundEscalation is an escalation of service principals with ids. A blocked one
@@ -104,7 +108,7 @@ func (r *Rules) ProtectedPrincipal(id, appID entra.ID) string {
 func (r *Rules) DecideServicePrincipal(p PrincipalEvidence, now time.Time) Decision {
 	p.Detections = open(p.Detections)
 	d := Decision{Verdict: Leave, OpenSince: OpenSince(p.Detections)}
-	d.Privileged = r.principalRoles(p.User.ID) != ""
+	d.Privileged = r.principalPrivileged(&p) != ""
 	if !principalSettled(&d, p) && !r.principalNotNow(&d, p, now) && !r.principalUntouchable(&d, p) && !r.principalEscalated(&d, p) {
 		r.principalAllowed(&d, p, now)
 	}
@@ -222,10 +226,10 @@ func (r *Rules) holdPrincipal(d *Decision, p PrincipalEvidence, rule *boundEscal
 		}
 	}
 	if !rule.privileged {
-		if r.privileged == nil {
-			return hold(CodeRolesUnknown, "directory roles could not be read: "+r.privilegedError)
+		if why := r.principalUnknown(&p); why != "" {
+			return hold(CodeRolesUnknown, why)
 		}
-		if why := r.principalRoles(p.User.ID); why != "" {
+		if why := r.principalPrivileged(&p); why != "" {
 			return hold(CodePrivileged, "the service principal "+why)
 		}
 	}
@@ -240,12 +244,12 @@ func (r *Rules) holdPrincipal(d *Decision, p PrincipalEvidence, rule *boundEscal
 // principalAllowed decides whether the allowlist covers all of the risk.
 func (r *Rules) principalAllowed(d *Decision, p PrincipalEvidence, now time.Time) bool {
 	switch {
-	case r.privileged == nil:
-		return d.leave(CodeRolesUnknown, true, "directory roles could not be read, so no service principal is dismissed: %s", r.privilegedError)
+	case r.principalUnknown(&p) != "":
+		return d.leave(CodeRolesUnknown, true, "whether the service principal is privileged is not known, so it is not dismissed: %s", r.principalUnknown(&p))
 	case len(p.Detections) == 0:
 		return d.leave(CodeNoDetections, true, "the service principal is at risk without an open detection that could be covered")
 	}
-	used, uncovered := r.cover(d, p.Detections, r.principalRoles(p.User.ID) != "", func(entry *boundEntry, det *Detection) bool {
+	used, uncovered := r.cover(d, p.Detections, r.principalPrivileged(&p) != "", func(entry *boundEntry, det *Detection) bool {
 		return !entry.expired && entry.blocked == "" && entry.namesPrincipal(&p) != "" && entry.when.fails(det) == none
 	})
 	for _, entry := range used {
@@ -256,6 +260,7 @@ func (r *Rules) principalAllowed(d *Decision, p PrincipalEvidence, now time.Time
 		if len(used) > 0 {
 			d.Reasons = append(d.Reasons, fmt.Sprintf("%s covers %d of %d open detections", strings.Join(idsOf(used), ", "), len(p.Detections)-uncovered, len(p.Detections)))
 		}
+		r.sayNear(d, principalSubject(&p), p.Detections)
 		return true
 	}
 	highest := 0
@@ -266,7 +271,7 @@ func (r *Rules) principalAllowed(d *Decision, p PrincipalEvidence, now time.Time
 	if rank, _ := p.User.RiskLevel.Rank(); rank > highest {
 		return d.leave(CodeLevelAbove, true, "the riskLevel %s of the service principal is above that of every open detection: there is risk that no detection shows", p.User.RiskLevel)
 	}
-	if why := r.principalRoles(p.User.ID); why != "" {
+	if why := r.principalPrivileged(&p); why != "" {
 		for _, entry := range used {
 			if !entry.privileged {
 				return d.leave(CodePrivileged, true, "the service principal %s and the entry %q does not say privileged: true", why, entry.id)
@@ -291,12 +296,36 @@ func idsOf(entries []*boundEntry) []string {
 	return ids
 }
 
-// principalRoles says why a service principal counts as privileged, or nothing.
-func (r *Rules) principalRoles(id entra.ID) string {
-	if r.privileged == nil {
-		return "" // handled where it matters: nothing is dismissed
+// principalPrivileged says why a service principal counts as privileged, or nothing:
+// by directory roles, as users do, and by application permissions.
+func (r *Rules) principalPrivileged(p *PrincipalEvidence) string {
+	var why []string
+	if r.privileged != nil {
+		why = append(why, r.privileged.Principals[p.User.ID]...)
 	}
-	return inWords(r.privileged.Principals[id])
+	return inWords(append(why, PermissionWords(p.Permissions)...))
+}
+
+// principalUnknown says why it is not known whether a service principal is
+// privileged, or nothing.
+func (r *Rules) principalUnknown(p *PrincipalEvidence) string {
+	switch {
+	case r.privileged == nil:
+		return "directory roles could not be read: " + r.privilegedError
+	case p.PermissionsUnknown != "":
+		return "its application permissions could not be read: " + p.PermissionsUnknown
+	}
+	return ""
+}
+
+// PermissionWords say of each application permission that a service principal
+// holds it.
+func PermissionWords(permissions []string) []string {
+	out := make([]string, len(permissions))
+	for i, p := range permissions {
+		out[i] = "has the application permission " + p
+	}
+	return out
 }
 
 // DecidesPrincipals reports whether a rule names service principals.

@@ -195,3 +195,82 @@ func TestServicePrincipalsInTheFile(t *testing.T) {
 		}
 	}
 }
+
+// Application permissions make a service principal privileged, as directory roles
+// make a user, and so does that they are not known.
+func TestServicePrincipalsWithPermissions(t *testing.T) {
+	now := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
+	no := false
+	const permission = "RoleManagement.ReadWrite.Directory of Microsoft Graph"
+	for name, tt := range map[string]struct {
+		rules, kind string
+		held        []string
+		unknown     string
+		verdict     triage.Verdict
+		code, says  string
+		privileged  bool
+	}{
+		"dismissed":             {kind: "suspiciousSignins", verdict: triage.Dismiss, code: triage.CodeAllowlisted},
+		"a dismissal":           {kind: "suspiciousSignins", held: []string{permission}, verdict: triage.Leave, code: triage.CodePrivileged, says: "has the application permission " + permission, privileged: true},
+		"a dismissal, not read": {kind: "suspiciousSignins", unknown: "refused", verdict: triage.Leave, code: triage.CodeRolesUnknown, says: "its application permissions could not be read: refused"},
+		"meant":                 {rules: "    privileged: true\n", kind: "suspiciousSignins", held: []string{permission}, verdict: triage.Dismiss, code: triage.CodeAllowlisted, privileged: true},
+		"meant, not read":       {rules: "    privileged: true\n", kind: "suspiciousSignins", unknown: "refused", verdict: triage.Leave, code: triage.CodeRolesUnknown},
+		"an escalation":         {kind: "leakedCredentials", held: []string{permission}, verdict: triage.Leave, code: triage.CodePrivileged, says: "left to a person", privileged: true},
+		"one that is not read":  {kind: "leakedCredentials", unknown: "refused", verdict: triage.Leave, code: triage.CodeRolesUnknown, says: "could not be read"},
+		"one that is meant":     {rules: "    privileged: true\n", kind: "leakedCredentials", held: []string{permission}, unknown: "refused", verdict: triage.ConfirmCompromised, code: triage.CodeEscalated, privileged: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.ReplaceAll(principalRules, "  - id: pipeline\n", "  - id: pipeline\n"+tt.rules)
+			text = strings.ReplaceAll(text, "  - id: leaked\n", "  - id: leaked\n"+tt.rules)
+			rules, _ := principalRulesOf(t, text, nil)
+			ev := triage.PrincipalEvidence{AppID: "a1", Permissions: tt.held, PermissionsUnknown: tt.unknown, Evidence: triage.Evidence{
+				Detections: []triage.Detection{{ID: "d1", EventType: tt.kind, IP: "203.0.113.9", Level: "medium", State: "atRisk"}},
+				User:       entra.RiskyUser{ID: "p1", IsProcessing: &no, RiskLevel: "medium", RiskState: "atRisk"}}}
+			d := rules.DecideServicePrincipal(ev, now)
+			if why := strings.Join(d.Reasons, "; "); d.Verdict != tt.verdict || d.Code != tt.code || d.Privileged != tt.privileged || !strings.Contains(why, tt.says) {
+				t.Errorf("%s %s %t %q", d.Verdict, d.Code, d.Privileged, why)
+			}
+		})
+	}
+}
+
+// An entry that nearly covers what a service principal shows is named, and one
+// about users never is.
+func TestNearMissesOfServicePrincipals(t *testing.T) {
+	now := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
+	no := false
+	rules, _ := principalRulesOf(t, principalRules, nil)
+	for id, want := range map[entra.ID]string{
+		"p1": "pipeline names the service principal, but",
+		"p8": "203.0.113.9 is in pipeline's ranges, the service principal is not among its service principals",
+	} {
+		ip := map[entra.ID]string{"p1": "198.51.100.7", "p8": "203.0.113.9"}[id]
+		ev := triage.PrincipalEvidence{AppID: "a1", Evidence: triage.Evidence{
+			Detections: []triage.Detection{{ID: "d1", EventType: "suspiciousSignins", IP: ip, Level: "medium", State: "atRisk"}},
+			User:       entra.RiskyUser{ID: id, UserDisplayName: "An app", IsProcessing: &no, RiskLevel: "medium", RiskState: "atRisk"}}}
+		d := rules.DecideServicePrincipal(ev, now)
+		if len(d.NearMisses) != 1 || !strings.Contains(d.NearMisses[0].Why, want) {
+			t.Errorf("%s: %v, want %q", id, d.NearMisses, want)
+		}
+		text := rules.ExplainServicePrincipal(ev, now).Text()
+		for _, want := range []string{"An app: riskLevel medium", "escalation leaked: every service principal; live", "allowlist entry pipeline: ", "decision: leave (uncovered)"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", id, want, text)
+			}
+		}
+	}
+}
+
+// The account that the run works as is left to a person, like a protected one.
+func TestTheOwnAccount(t *testing.T) {
+	now := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
+	no := false
+	for own, code := range map[entra.ID]string{"u1": triage.CodeOwnIdentity, "u2": triage.CodeUncovered, "": triage.CodeUncovered} {
+		rules, _ := principalRulesOf(t, principalRules, func(d *triage.Directory) { d.Own = own })
+		d := rules.Decide(triage.Evidence{User: entra.RiskyUser{ID: "u1", IsDeleted: &no, IsProcessing: &no, RiskLevel: "low", RiskState: "atRisk"},
+			Detections: []triage.Detection{{ID: "d1", EventType: "unfamiliarFeatures", Level: "low", State: "atRisk"}}}, now)
+		if d.Code != code || !d.NeedsPerson {
+			t.Errorf("%q: %s %v", own, d.Code, d.Reasons)
+		}
+	}
+}

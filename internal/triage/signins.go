@@ -112,7 +112,7 @@ func (r *Rules) signIns(d *Decision, e Evidence, now time.Time) bool {
 	}
 	if remain := remaining(*d, e.Detections); len(remain) > 0 && left <= 0 {
 		d.NeedsPerson = true
-		d.NearMisses = r.nearMisses(e, d.Covered)
+		d.NearMisses = r.nearMisses(userSubject(e.User.ID), e.Detections, d.Covered)
 		d.Reasons = append(d.Reasons, "left to a person: "+Shows(remain))
 	}
 	return true

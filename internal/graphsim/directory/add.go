@@ -57,6 +57,10 @@ type Addition struct {
 	RoleDefinitionID string    `json:"roleDefinitionId"`
 	DirectoryScopeID string    `json:"directoryScopeId"`
 	EndDateTime      time.Time `json:"endDateTime"`
+	// AppRole is an application permission, by value or id, of the application
+	// Resource; Microsoft Graph if none is named.
+	AppRole  string `json:"appRole"`
+	Resource string `json:"resource"`
 	// AccessID is member or owner, in an eligibility for a group.
 	AccessID string `json:"accessId"`
 }
@@ -66,7 +70,7 @@ func (w *Workload) Add(a Addition) (any, error) {
 	add, ok := map[string]func(Addition) (any, error){
 		"user":  w.addUser,
 		"group": w.addGroup, "application": w.addApplication, "agreement": w.addAgreement,
-		"membership": w.addMembership, "roleAssignment": w.addAssignment, "eligibility": w.addEligibility, "ownership": w.addOwnership,
+		"membership": w.addMembership, "roleAssignment": w.addAssignment, "eligibility": w.addEligibility, "ownership": w.addOwnership, "appRoleAssignment": w.addAppRole,
 	}[a.Kind]
 	if !ok {
 		return nil, fmt.Errorf("kind: %q cannot be added; one of %s can", a.Kind, strings.Join(Kinds(), ", "))
@@ -80,7 +84,7 @@ func (w *Workload) Add(a Addition) (any, error) {
 
 // Kinds are what can be added.
 func Kinds() []string {
-	return []string{"user", "group", "application", "agreement", "membership", "roleAssignment", "eligibility", "ownership"}
+	return []string{"user", "group", "application", "agreement", "membership", "roleAssignment", "eligibility", "ownership", "appRoleAssignment"}
 }
 
 // newID gives the id that was asked for, or the next free one.

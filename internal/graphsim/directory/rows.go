@@ -306,7 +306,12 @@ func (w *Workload) principalRow(n int) *row {
 	sp := &w.t.ServicePrincipals[n]
 	return &row{
 		kind: "servicePrincipal", set: w.sets.principals, id: sp.ID, get: func(member string) any { return principalMember(sp, member) },
-		navigation: func(name string) ([]*row, bool) { return w.memberships(name, sp.ID) },
+		navigation: func(name string) ([]*row, bool) {
+			if name == "appRoleAssignments" {
+				return w.appRoleRows(sp.ID), true
+			}
+			return w.memberships(name, sp.ID)
+		},
 	}
 }
 
@@ -325,6 +330,8 @@ func principalMember(sp *generate.ServicePrincipal, member string) any {
 		return sp.Enabled
 	case "appRoleAssignmentRequired":
 		return false
+	case "appRoles":
+		return appRoles(sp)
 	case "appOwnerOrganizationId":
 		if id, err := uuid.Parse(sp.OwnerTenant); err == nil && sp.Type != "ManagedIdentity" {
 			return id

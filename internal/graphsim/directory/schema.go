@@ -24,6 +24,7 @@ type sets struct {
 	users, groups, principals, objects, applications                *set
 	templates, roles, assignments, eligible, instances, definitions *set
 	organization, skus, agreements, defaults                        *set
+	appRoleAssignments                                              *set
 }
 
 func text(names ...string) []odata.Member {
@@ -137,8 +138,10 @@ func newSets() sets {
 		roles:       newSet(small("directoryRole", true), slices.Concat(text("id"), times("deletedDateTime"), text("description", "displayName", "roleTemplateId")), nil),
 		assignments: newSet(odata.Collection{Type: "microsoft.graph.unifiedRoleAssignment", Filterable: true, DefaultTop: 10_000, MaxTop: 999, PageSizeMessage: pageSize, Expandable: []string{"principal", "roleDefinition", "directoryScope", "appScope"}}, text("id", "principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"), text("principalOrganizationId", "condition")),
 		definitions: newSet(small("unifiedRoleDefinition", true), slices.Concat(text("id", "description", "displayName"), flags("isBuiltIn", "isEnabled"), texts("resourceScopes"), text("templateId", "version"), opaque("rolePermissions")), flags("isPrivileged")),
-		eligible:    instance("unifiedRoleEligibilityScheduleInstance", text("memberType", "roleEligibilityScheduleId")),
-		instances:   instance("unifiedRoleAssignmentScheduleInstance", text("assignmentType", "memberType", "roleAssignmentOriginId", "roleAssignmentScheduleId")),
+		appRoleAssignments: newSet(small("appRoleAssignment", true), slices.Concat(text("id"), times("deletedDateTime"), []odata.Member{{Name: "appRoleId", Kind: odata.GUID}}, times("createdDateTime"),
+			text("principalDisplayName"), []odata.Member{{Name: "principalId", Kind: odata.GUID}}, text("principalType", "resourceDisplayName"), []odata.Member{{Name: "resourceId", Kind: odata.GUID}}), nil),
+		eligible:  instance("unifiedRoleEligibilityScheduleInstance", text("memberType", "roleEligibilityScheduleId")),
+		instances: instance("unifiedRoleAssignmentScheduleInstance", text("assignmentType", "memberType", "roleAssignmentOriginId", "roleAssignmentScheduleId")),
 		organization: newSet(small("organization", false), slices.Concat(
 			text("id"), times("deletedDateTime"), texts("businessPhones"), text("city", "country", "countryLetterCode"), times("createdDateTime"), text("defaultUsageLocation", "displayName"),
 			texts("marketingNotificationEmails"), times("onPremisesLastSyncDateTime"), flags("onPremisesSyncEnabled"), text("partnerTenantType", "postalCode", "preferredLanguage"),

@@ -29,7 +29,7 @@ func (w *Workload) Claims(path []string) bool {
 	case "groups":
 		return len(path) <= 2 || at(2, "members", "transitiveMembers", "owners", "memberOf", "transitiveMemberOf") && cast(3) || reference(path)
 	case "servicePrincipals":
-		return len(path) <= 2 || at(2, "memberOf", "transitiveMemberOf") && cast(3)
+		return len(path) <= 2 || at(2, "memberOf", "transitiveMemberOf") && cast(3) || len(path) <= 4 && at(2, "appRoleAssignments")
 	case "directoryRoleTemplates", "organization", "subscribedSkus", "applications":
 		return len(path) <= 2
 	case "directoryRoles":
@@ -266,6 +266,9 @@ func (w *Workload) principals(r *wire.Request) (*wire.Response, *wire.Error) {
 		return nil, notFound(key)
 	}
 	if len(r.Path) > 2 {
+		if r.Path[2] == "appRoleAssignments" {
+			return w.appRoleAssignments(r, w.t.ServicePrincipals[n].ID)
+		}
 		return w.memberOf(r, w.t.ServicePrincipals[n].ID)
 	}
 	return w.one(r, w.principalRow(n), "servicePrincipals")

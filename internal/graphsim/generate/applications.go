@@ -88,9 +88,13 @@ var resources = map[string][]string{
 func applications(t *Tenant, s source, seed uint64) {
 	microsoft := newSource(seed, "first-party applications")
 	for _, w := range wellKnown {
+		var roles []AppRole
+		if w.name == "Microsoft Graph" {
+			roles = graphRoles
+		}
 		t.ServicePrincipals = append(t.ServicePrincipals, ServicePrincipal{
 			ID: microsoft.id(), AppID: w.appID, DisplayName: w.name, OwnerTenant: microsoftTenant, Type: "Application",
-			Enabled: true, CreatedAt: t.CreatedAt, Names: append([]string{w.appID}, resources[w.appID]...),
+			Enabled: true, CreatedAt: t.CreatedAt, Names: append([]string{w.appID}, resources[w.appID]...), AppRoles: roles,
 		})
 	}
 	own := func(name, kind string, urls ...string) {

@@ -35,7 +35,9 @@ type Tenant struct {
 	Roles  Roles    `json:"roles"`
 	// ServicePrincipals include the client's own.
 	ServicePrincipals []ServicePrincipal `json:"servicePrincipals"`
-	Agreements        []Agreement        `json:"agreements"`
+	// AppRoleAssignments are the application permissions that principals hold.
+	AppRoleAssignments []AppRoleAssignment `json:"appRoleAssignments,omitempty"`
+	Agreements         []Agreement         `json:"agreements"`
 	// GroupAccess are the eligible and timed memberships of groups.
 	GroupAccess []GroupAccess `json:"groupAccess,omitempty"`
 	// Contexts are the authentication contexts that were set up.
@@ -165,6 +167,8 @@ type ServicePrincipal struct {
 	Tags      []string `json:"tags,omitempty"`
 	ReplyURLs []string `json:"replyUrls,omitempty"`
 	Names     []string `json:"names,omitempty"`
+	// AppRoles are the permissions that it offers to other applications.
+	AppRoles []AppRole `json:"appRoles,omitempty"`
 	// Attributes are custom security attributes: set, name, values.
 	Attributes map[string]map[string][]string `json:"attributes,omitempty"`
 }

@@ -44,6 +44,9 @@ func User(k gather.Known, u *entra.RiskyUser) (report.UserRow, []plan.Action) {
 		actions = append(actions, a)
 	}
 	if kind := plan.OnVerdict(string(row.Decision.Verdict)); kind != "" {
+		if reasons := row.Decision.Reasons; row.Decision.NeedsPerson && len(reasons) > 1 {
+			a.Reasons = reasons[1:] // the first one is why a person is needed besides: what is open
+		}
 		for _, c := range row.Decision.Close {
 			a.Close = append(a.Close, plan.SignIn(c))
 		}
@@ -114,6 +117,11 @@ func Accounts(actions []plan.Action) []entra.ID {
 // Explain says why triage decides about a user as it does.
 func Explain(k gather.Known, u *entra.RiskyUser) triage.Explanation {
 	return k.Rules.Explain(evidenceOf(k, u, k.Open.Of(u.ID)), k.ServiceNow())
+}
+
+// ExplainServicePrincipal says the same of a service principal.
+func ExplainServicePrincipal(k gather.Known, p *gather.ServicePrincipal) triage.Explanation {
+	return k.Rules.ExplainServicePrincipal(principalEvidence(k, p, k.Open.Of(p.ID)), k.ServiceNow())
 }
 
 // evidenceOf is all that is known of one user.
@@ -191,6 +199,9 @@ func verdictOf(a plan.Action) triage.Verdict {
 
 // mayNotOrder says why even a person's order does not hold for a user.
 func mayNotOrder(k gather.Known, u *entra.RiskyUser) string {
+	if own := k.OwnAccount(); own != "" && own == u.ID {
+		return triage.OwnAccount
+	}
 	if k.Rules != nil {
 		if why := k.Rules.Protected(u.ID); why != "" {
 			return "the user is protected: " + why

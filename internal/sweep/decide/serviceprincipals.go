@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +48,12 @@ func principalEvidence(k gather.Known, p *gather.ServicePrincipal, open []triage
 	u := p.AsUser()
 	ev := triage.PrincipalEvidence{AppID: entra.NewID(p.AppID), Own: ownIdentity(k, p), FirstParty: firstParty(k, p),
 		Evidence: triage.Evidence{User: u, Detections: open, Incomplete: k.PrincipalsIncomplete, HeldBack: k.Held.Why(p.ID)}}
+	if d := p.Directory; d != nil {
+		ev.Permissions = d.Permissions
+		if d.PermissionsUnknown != nil {
+			ev.PermissionsUnknown = d.PermissionsUnknown.Error()
+		}
+	}
 	keep := retentionP2
 	edge := k.ServiceStart.Add(-keep + 24*time.Hour)
 	for _, d := range open {
@@ -119,14 +126,26 @@ func OrderedPrincipal(k gather.Known, kind plan.Kind, reason string, privileged 
 	case firstParty(k, p) != "":
 		unmeant = "counts as a first-party application: " + firstParty(k, p)
 		say(plan.Blocked, unmeant)
-	case k.PrincipalRoles[p.ID] != nil:
-		unmeant = strings.Join(k.PrincipalRoles[p.ID], ", ")
+	case len(privileges(k, p)) > 0:
+		unmeant = strings.Join(privileges(k, p), ", ")
 		say(plan.Blocked, "privileged: the service principal "+unmeant)
+	case p.Directory != nil && p.Directory.PermissionsUnknown != nil:
+		unmeant = "counts as privileged: its application permissions could not be read: " + p.Directory.PermissionsUnknown.Error()
+		say(plan.Blocked, unmeant)
 	case k.RolesUnknown != "":
 		say(plan.Blocked, "whether the service principal holds a directory role could not be read: "+k.RolesUnknown)
 	}
 	row.Decision = triage.Decision{Verdict: verdictOf(a), Code: "order", Rule: "order", Reasons: a.Reasons}
 	return row, a, unmeant
+}
+
+// privileges say why a service principal counts as privileged.
+func privileges(k gather.Known, p *gather.ServicePrincipal) []string {
+	why := slices.Clone(k.PrincipalRoles[p.ID])
+	if p.Directory != nil {
+		why = append(why, triage.PermissionWords(p.Directory.Permissions)...)
+	}
+	return why
 }
 
 // mayNotOrderPrincipal says why even a person's order does not hold for a service

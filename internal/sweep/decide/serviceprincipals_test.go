@@ -52,3 +52,29 @@ func TestTheOwnIdentityIsNeverTouched(t *testing.T) {
 		})
 	}
 }
+
+// A person who is signed in can order nothing about the own account, whatever the
+// kind; a token that does not tell whose it is protects nobody.
+func TestTheOwnAccountIsNeverTouched(t *testing.T) {
+	for _, tt := range []struct {
+		signedIn *entra.SignedIn
+		own      bool
+	}{
+		{&entra.SignedIn{Kind: entra.SignedInUser, ID: "U1"}, true},
+		{&entra.SignedIn{Kind: entra.SignedInUser, ID: "u2"}, false},
+		{&entra.SignedIn{Kind: entra.SignedInUser}, false},
+		{&entra.SignedIn{Kind: entra.SignedInApp, ID: "u1"}, false},
+		{nil, false},
+	} {
+		k := gather.Known{Start: gather.Start{Identity: tt.signedIn}, Open: evidence.NewIndex()}
+		for _, kind := range plan.Kinds() {
+			if !kind.OnUser() {
+				continue
+			}
+			_, a, _ := Ordered(k, kind, "", &entra.RiskyUser{ID: "u1", RiskState: "atRisk"})
+			if is := strings.Contains(strings.Join(a.Reasons, "; "), "works as"); is != tt.own || is && a.Status != plan.Blocked {
+				t.Errorf("%v %s: %s %v", tt.signedIn, kind, a.Status, a.Reasons)
+			}
+		}
+	}
+}

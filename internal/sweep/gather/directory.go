@@ -53,7 +53,7 @@ func (r *reading) readDirectory(ctx context.Context) (err error) {
 		return r.bindExceptions(ctx, nil, "")
 	}
 	dir := triage.Directory{Names: r.directory.names, Members: r.directory.members, MemberErrors: r.directory.errors,
-		BreakGlass: r.BreakGlass, BreakGlassError: r.BreakGlassUnknown, PreviousMembers: r.State.GroupMembers}
+		BreakGlass: r.BreakGlass, BreakGlassError: r.BreakGlassUnknown, PreviousMembers: r.State.GroupMembers, Own: r.OwnAccount()}
 	for _, id := range r.groupIDs(r.Triage.Refs()) {
 		if err := r.readMembers(ctx, id); err != nil {
 			return err

@@ -336,6 +336,15 @@ type Start struct {
 	now      func() time.Time
 }
 
+// OwnAccount is the user that the run works as; empty if it works as an
+// application, or the token does not tell.
+func (s Start) OwnAccount() entra.ID {
+	if s.Identity == nil || s.Identity.Kind != entra.SignedInUser {
+		return ""
+	}
+	return entra.NewID(s.Identity.ID)
+}
+
 // ServiceNow is the service's time, by which ages are told.
 func (s Start) ServiceNow() time.Time { return s.now().Add(s.Ahead) }
 

@@ -124,12 +124,17 @@ func (r *reading) principalDetections(ctx context.Context, ids []entra.ID) error
 			if p := of[d.ServicePrincipalID]; p != nil {
 				p.Detections = append(p.Detections, append([]byte(nil), d.Raw...))
 			}
+			if r.Rows == nil {
+				continue
+			}
 			if err := r.Rows.PrincipalDetection(d); err != nil {
 				return err
 			}
 		}
 	}
-	r.Rows.Count("servicePrincipalDetections", n)
+	if r.Rows != nil {
+		r.Rows.Count("servicePrincipalDetections", n)
+	}
 	return ctx.Err()
 }
 
@@ -213,6 +218,20 @@ func (r *reading) orderPrincipals(ctx context.Context, names []string, roles boo
 		return err
 	}
 	return r.judgePrincipals(ctx, judge)
+}
+
+// OnePrincipal reads one risky service principal; nil if a name stands for none.
+func (s Source) OnePrincipal(ctx context.Context, start Start, rec recovery.Recovered, name string) (Known, *ServicePrincipal, error) {
+	r := s.begin(start, rec)
+	var one *ServicePrincipal
+	err := r.orderPrincipals(ctx, []string{name}, false, func(_ Known, p *ServicePrincipal) error {
+		one = p
+		return nil
+	})
+	if errors.Is(err, entra.ErrPrincipalNotRisky) {
+		err = nil
+	}
+	return r.Known, one, err
 }
 
 // namedPrincipals finds the risky service principals of names: object ids, app

@@ -57,7 +57,7 @@ func (r Recovered) Outcomes() []plan.Outcome {
 type Scope string
 
 // The scopes. A run that writes looks for all; one that does not, for those on
-// users alone, to say who is held back: what else is under way its own run
+// users and service principals alone, to say who is held back: what else is under way its own run
 // looks for. Who only compares policies decides about nobody and looks for none.
 const (
 	All   Scope = "all"
@@ -89,7 +89,7 @@ func Recover(ctx context.Context, o Options, stored Stored) (Recovered, error) {
 		}
 		all := len(intents)
 		intents = slices.DeleteFunc(intents, func(in apply.Intent) bool {
-			return o.Scope == None || o.Scope == Users && !in.Action.Kind.OnUser()
+			return o.Scope == None || o.Scope == Users && !in.Action.Kind.OnUser() && !in.Action.Kind.OnPrincipal()
 		})
 		if o.Scope == None && all > 0 {
 			open = append(open, earlier)
