@@ -21,7 +21,7 @@ type completion = func(cmd *cobra.Command, args []string, begun string) ([]strin
 // outputs are the forms of the commands that have others than text and json.
 var outputs = map[string][]string{
 	"plan": {"text", "wide", "json"}, "apply": {"text", "wide", "json"}, "detections list": {"table", "wide", "json", "jsonl", "csv"}, "users list": {"table", "wide", "json", "jsonl", "csv"},
-	"users history": {"table", "wide", "json", "jsonl", "csv"}, "serviceprincipals list": {"table", "wide", "json", "jsonl", "csv"}, "coverage": {"table", "json", "csv"}, "report history": {"table", "json", "csv"}, "report actions": {"table", "json", "csv"},
+	"users history": {"table", "wide", "json", "jsonl", "csv"}, "serviceprincipals history": {"table", "wide", "json", "jsonl", "csv"}, "serviceprincipals list": {"table", "wide", "json", "jsonl", "csv"}, "coverage": {"table", "json", "csv"}, "report history": {"table", "json", "csv"}, "report actions": {"table", "json", "csv"},
 	"report list": {"table", "json"}, "config show": {"table", "json"}, "config keys": {"table", "wide", "json"}, "doctor": {"table", "json"}, "baseline diff": {"text", "json", "markdown"},
 }
 
@@ -29,7 +29,7 @@ var outputs = map[string][]string{
 // offers by itself.
 func (c *command) arguments() map[string]completion {
 	out := map[string]completion{
-		"report show": c.oneOf(c.runNames), "report diff": c.upTo(2, c.runNames), "users history": c.oneOf(c.userNames), "triage explain": c.oneOf(c.riskyNames),
+		"report show": c.oneOf(c.runNames), "report diff": c.upTo(2, c.runNames), "users history": c.oneOf(c.userNames), "serviceprincipals history": c.oneOf(c.principalNames), "triage explain": c.oneOf(c.riskyNames),
 		"report history": c.oneOf(func(cmd *cobra.Command) []string { return append(c.keyNames(cmd), c.userNames(cmd)...) }),
 		"baseline adopt": c.pairs,
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,11 @@ func (c *command) principalsCommand() *cobra.Command {
 	}
 	list.Flags().StringVar(&level, "level", "", "low, medium or high")
 	list.Flags().StringVar(&state, "state", "", "atRisk, confirmedCompromised, dismissed or none")
-	root.AddCommand(list)
+	history := &cobra.Command{
+		Use: "history NAME", Short: "Show what happened to a service principal's risk, and who did it", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.principalHistory(cmd, args[0]) },
+	}
+	root.AddCommand(list, history)
 	for _, kind := range plan.PrincipalKinds() {
 		root.AddCommand(c.orderCommand(kind))
 	}
@@ -93,6 +98,38 @@ func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error 
 			return nil
 		}
 		return rows.addBySeverity(listed, c.privilegedPrincipals(cmd.Context(), t, listed))
+	})
+}
+
+func (c *command) principalHistory(cmd *cobra.Command, name string) error {
+	rows, err := c.rows(historyHeads...)
+	if err != nil {
+		return err
+	}
+	return c.eachTenant(cmd, rows, func(t reading) error {
+		var found []entra.ID
+		for page, err := range t.client.RiskyServicePrincipals(cmd.Context()) {
+			if err != nil {
+				return err
+			}
+			for _, p := range page.Items {
+				if id := entra.NewID(name); p.ID == id || entra.NewID(p.AppID) == id || strings.EqualFold(p.DisplayName, name) {
+					found = append(found, p.ID)
+				}
+			}
+		}
+		switch len(found) {
+		case 0:
+			return fmt.Errorf("%s: %w", name, entra.ErrPrincipalNotRisky)
+		case 1:
+		default:
+			return fmt.Errorf("%s stands for %d risky service principals; name the object id", name, len(found))
+		}
+		items, err := t.client.ServicePrincipalHistory(cmd.Context(), string(found[0]))
+		if err != nil {
+			return err
+		}
+		return c.printHistory(cmd.Context(), rows, t, items)
 	})
 }
 

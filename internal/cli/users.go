@@ -143,8 +143,10 @@ func tristate(b *bool) string {
 	return fmt.Sprint(*b)
 }
 
+var historyHeads = []string{"riskLastUpdatedDateTime", "riskState", "riskLevel", "riskDetail", "riskEventTypes", "initiatedBy"}
+
 func (c *command) userHistory(cmd *cobra.Command, user string) error {
-	rows, err := c.rows("riskLastUpdatedDateTime", "riskState", "riskLevel", "riskDetail", "riskEventTypes", "initiatedBy")
+	rows, err := c.rows(historyHeads...)
 	if err != nil {
 		return err
 	}
@@ -171,27 +173,32 @@ func (c *command) userHistory(cmd *cobra.Command, user string) error {
 		if err != nil {
 			return err
 		}
-		slices.SortStableFunc(items, func(a, b entra.RiskHistoryItem) int { // the service gives them in no order
-			at, _ := a.RiskLastUpdatedDateTime.Time()
-			bt, _ := b.RiskLastUpdatedDateTime.Time()
-			return at.Compare(bt)
-		})
-		names := map[string]string{}
-		if rows.form == "table" || rows.form == "wide" {
-			names = c.initiators(cmd.Context(), t, items)
-		}
-		for _, h := range items {
-			by := orElse(names[h.InitiatedBy], h.InitiatedBy)
-			if err := rows.add(h.Raw, string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
-				strings.Join(h.RiskEventTypes, " "), by); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.printHistory(cmd.Context(), rows, t, items)
 	})
 }
 
-// initiators names who changed a user's risk; of whom nothing is known the id
+// printHistory prints what happened to somebody's risk, the oldest first.
+func (c *command) printHistory(ctx context.Context, rows *rows, t reading, items []entra.RiskHistoryItem) error {
+	slices.SortStableFunc(items, func(a, b entra.RiskHistoryItem) int { // the service gives them in no order
+		at, _ := a.RiskLastUpdatedDateTime.Time()
+		bt, _ := b.RiskLastUpdatedDateTime.Time()
+		return at.Compare(bt)
+	})
+	names := map[string]string{}
+	if rows.form == "table" || rows.form == "wide" {
+		names = c.initiators(ctx, t, items)
+	}
+	for _, h := range items {
+		by := orElse(names[h.InitiatedBy], h.InitiatedBy)
+		if err := rows.add(h.Raw, string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
+			strings.Join(h.RiskEventTypes, " "), by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// initiators names who changed the risk; of whom nothing is known the id
 // stays.
 func (c *command) initiators(ctx context.Context, t reading, items []entra.RiskHistoryItem) map[string]string {
 	out := map[string]string{}

@@ -160,6 +160,7 @@ func TestEveryRequestThatCanBeSent(t *testing.T) {
 		"ServicePrincipals":          func(ctx context.Context) error { return only(c.ServicePrincipals(ctx, []entra.ID{risky.ID})) },
 		"RiskyUser":                  func(ctx context.Context) error { return only(c.RiskyUser(ctx, user)) },
 		"UserHistory":                func(ctx context.Context) error { return only(c.UserHistory(ctx, user)) },
+		"ServicePrincipalHistory":    func(ctx context.Context) error { return only(c.ServicePrincipalHistory(ctx, principal)) },
 		"Tenant":                     func(ctx context.Context) error { return only(c.Tenant(ctx)) },
 		"Self":                       func(ctx context.Context) error { return only(c.Self(ctx)) },
 		"Accounts":                   func(ctx context.Context) error { return only(c.Accounts(ctx, []entra.ID{risky.ID})) },

@@ -131,6 +131,20 @@ func (c *Client) UserHistory(ctx context.Context, userID string) ([]entra.RiskHi
 	})
 }
 
+// ServicePrincipalHistory is UserHistory of a service principal.
+func (c *Client) ServicePrincipalHistory(ctx context.Context, id string) ([]entra.RiskHistoryItem, error) {
+	if err := c.hasRisk(); err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, errNoID
+	}
+	return all(ctx, c, collection[entra.RiskHistoryItem]{
+		first: pathed(abs.GET, c.protection().RiskyServicePrincipals().ByRiskyServicePrincipalId(id).History().BaseRequestBuilder),
+		row:   decodeHistoryItem, id: func(h *entra.RiskHistoryItem) string { return string(h.ID) },
+	})
+}
+
 var errNoID = fmt.Errorf("graph: no id: %w", entra.ErrNotFound)
 
 // sameID checks that the answer is about what was asked.

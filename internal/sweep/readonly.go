@@ -55,7 +55,7 @@ func (s *Sweeper) Explain(ctx context.Context, name string) (triage.Explanation,
 		switch {
 		case err == nil && p != nil:
 			return decide.ExplainServicePrincipal(known, p), nil
-		case err != nil && !entra.NotOurs(err):
+		case err != nil && !entra.Unavailable(err):
 			return triage.Explanation{}, err
 		}
 		unread, looked = err, err == nil
