@@ -99,7 +99,7 @@ const workloadPrefix = "servicePrincipal:"
 // their risk opens.
 func workloads(r sweep.Result) []notice.Person {
 	var out []notice.Person
-	for _, w := range r.Workloads {
+	for _, w := range report.MostUrgent(r.Workloads) {
 		text := fmt.Sprintf("the service principal %s (%s) needs a person: %s", cmp.Or(w.Name, w.ID), w.RiskLevel, strings.Join(w.Reasons, "; "))
 		out = append(out, notice.Person{ID: workloadPrefix + w.ID, Name: text, Since: w.OpenSince})
 	}

@@ -81,6 +81,14 @@ type servicePrincipalRow struct {
 	ChangedBy      *audit.ChangedBy `json:"changedBy"`
 }
 
+// waits puts a service principal that needs a person before others.
+func waits(p servicePrincipalRow) int {
+	if p.Decision != nil && p.Decision.NeedsPerson {
+		return 0
+	}
+	return 1
+}
+
 // pageData gathers what the page shows of a report.
 func pageData(r Report, x PageDetails, p *page) (*pageModel, error) {
 	m := &pageModel{Report: r, CSS: p.css, JS: p.js, CSSHash: p.cssHash, JSHash: p.jsHash,
@@ -127,6 +135,9 @@ func pageData(r Report, x PageDetails, p *page) (*pageModel, error) {
 			m.ClosedSPs = append(m.ClosedSPs, sp)
 		}
 	}
+	slices.SortStableFunc(m.SPs, func(a, b servicePrincipalRow) int {
+		return cmp.Or(waits(a)-waits(b), levelRank(entra.RiskLevel(b.RiskLevel))-levelRank(entra.RiskLevel(a.RiskLevel)))
+	})
 	if r.Beta != nil {
 		for _, raw := range r.Beta.Agents {
 			var a entra.RiskyAgent
