@@ -102,6 +102,10 @@ func (m *many) prepare() {
 	if len(free) < 4 {
 		m.t.Fatalf("only %v are in the VPN", free)
 	}
+	for _, p := range m.list("/identityProtection/riskyServicePrincipals?$filter=riskState eq 'atRisk'") {
+		m.call("POST", "/identityProtection/riskyServicePrincipals/dismiss", map[string]any{"servicePrincipalIds": []any{p["id"]}})
+	}
+	time.Sleep(time.Minute)
 	out := func(id, user string, until time.Duration) exception.Exception {
 		return exception.Exception{ID: id, Users: []string{user}, Policies: []string{"P1"}, Until: time.Now().Add(until)}
 	}
@@ -127,10 +131,6 @@ func (m *many) prepare() {
 		}
 		m.arrived[id] = time.Now()
 	}
-	for _, p := range m.list("/identityProtection/riskyServicePrincipals?$filter=riskState eq 'atRisk'") {
-		m.call("POST", "/identityProtection/riskyServicePrincipals/dismiss", map[string]any{"servicePrincipalIds": []any{p["id"]}})
-	}
-	time.Sleep(time.Minute)
 	for _, r := range []graphsim.Raised{
 		{ServicePrincipal: "Build Pipeline", RiskEventType: "suspiciousSignins", RiskLevel: "low", IPAddress: "203.0.113.7"},
 		{ServicePrincipal: "Contoso Payroll", RiskEventType: "leakedCredentials", RiskLevel: "high"},
