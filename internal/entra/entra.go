@@ -28,7 +28,7 @@ func (d DateTime) Time() (time.Time, bool) {
 
 // NewDateTime writes t as Graph does.
 func NewDateTime(t time.Time) DateTime {
-	return DateTime(t.UTC().Format("2006-01-02T15:04:05.9999999Z07:00"))
+	return DateTime(t.UTC().Truncate(100 * time.Nanosecond).Format(time.RFC3339Nano))
 }
 
 // Location is a signInLocation.

@@ -123,6 +123,9 @@ func (c *Campaigns) Find() []Campaign {
 		}
 		for _, key := range slices.Sorted(maps.Keys(groups)) {
 			for _, burst := range bursts(groups[key], k.gap) {
+				if len(burst) < k.users {
+					continue
+				}
 				g := c.group(k.kind, key, burst)
 				if g.Total < k.users || g.Addresses < k.ips || k.kind != ByAddress && k.kind != ByNearMiss && allCovered(covered, burst) {
 					continue

@@ -68,8 +68,10 @@ func NewCSV(w io.Writer, columns []string, form CSVForm) *CSV {
 
 // Time gives a time of Graph as a cell holds it; what is no time stays.
 func (f CSVForm) Time(d entra.DateTime) string {
-	if t, ok := d.Time(); ok && f.Excel {
-		return t.UTC().Format(excelTime)
+	if f.Excel {
+		if t, ok := d.Time(); ok {
+			return t.UTC().Format(excelTime)
+		}
 	}
 	return string(d)
 }
@@ -96,16 +98,12 @@ func (c *csvWriter) text(s string) {
 }
 
 func appendCell(b []byte, s string) []byte {
-	quote, ascii := false, true
+	var has uint8
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == ',' || c == '\r' || c == '\n':
-			quote = true
-		case c >= utf8.RuneSelf:
-			ascii = false
-		}
+		has |= cellBytes[s[i]]
 	}
-	if !ascii && !utf8.ValidString(s) {
+	quote := has&cellQuote != 0
+	if has&cellWide != 0 && !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	mark := marked(s)
@@ -117,14 +115,31 @@ func appendCell(b []byte, s string) []byte {
 	if mark {
 		b = append(b, '\'')
 	}
-	for i := range len(s) {
-		if s[i] == '"' {
-			b = append(b, '"')
+	for {
+		at := strings.IndexByte(s, '"')
+		if at < 0 {
+			return append(append(b, s...), '"')
 		}
-		b = append(b, s[i])
+		b = append(append(b, s[:at+1]...), '"')
+		s = s[at+1:]
 	}
-	return append(b, '"')
 }
+
+// cellBytes says of each byte what it means for a cell.
+var cellBytes = func() (is [256]uint8) {
+	for _, c := range []byte("\",\r\n") {
+		is[c] = cellQuote
+	}
+	for c := utf8.RuneSelf; c < len(is); c++ {
+		is[c] = cellWide
+	}
+	return is
+}()
+
+const (
+	cellQuote = 1 << iota // the cell stands in quotes
+	cellWide              // not all of it is ASCII
+)
 
 // maxCell is the most that a cell of a spreadsheet holds, in UTF-16 units; what
 // is longer is cut, or runs over into the cells below.

@@ -18,9 +18,8 @@ import (
 	"strings"
 	"sync"
 
-	fastjson "github.com/go-json-experiment/json"
-
 	"github.com/risksweep/risksweep/internal/access"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/triage"
 )
@@ -71,7 +70,7 @@ func WriteHTML(w io.Writer, r Report, decisions iter.Seq2[Decided, error], x Pag
 	p.put("top", data)
 	if data.Heading == "" {
 		p.put("people", data)
-		rows(p, "waiting", data.waitingRows())
+		p.waiting(data.waitingRows())
 		p.put("changes", data)
 	}
 	p.put("done", data)
@@ -141,7 +140,7 @@ var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 func newTemplate() *template.Template {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": plan.OutcomeStatus.Words, "kind": func(k plan.Kind) string { return k.Words().Title },
-		"word": oneWord, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "testsDue": GlassTestsDue, "rank": levelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": DemandCounts, "because": BecauseText, "show": firstOf,
+		"word": oneWord, "people": peopleHTML, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "testsDue": GlassTestsDue, "rank": levelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": DemandCounts, "because": BecauseText, "show": firstOf,
 		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
@@ -189,6 +188,14 @@ func (p *page) beginRow() {
 	p.inRow++
 }
 
+// endRow writes a row that was collected.
+func (p *page) endRow() {
+	if p.err == nil {
+		_, p.err = p.w.Write(p.rows.Bytes())
+	}
+	p.rows.Reset()
+}
+
 // tableRow is a row and whether it is beyond the first ones.
 type tableRow struct {
 	Row  any
@@ -215,6 +222,19 @@ func rows[T any](p *page, name string, list []T) {
 	p.endRows()
 }
 
+// waiting writes the table of those who wait for a person.
+func (p *page) waiting(list []waitingRow) {
+	if len(list) == 0 {
+		return
+	}
+	for _, row := range list {
+		p.beginRow()
+		waitingHTML(&p.rows, row, p.inRow > firstRows, p.of)
+		p.endRow()
+	}
+	p.endRows()
+}
+
 // decisionRow is one decision as the page shows it.
 type decisionRow struct {
 	Decided
@@ -222,7 +242,6 @@ type decisionRow struct {
 	Detections []coveredDetection
 	More       int
 	Overdue    bool
-	rowUrgency
 }
 
 // rowUrgency is what decisions are sorted by.
@@ -233,24 +252,80 @@ type rowUrgency struct {
 	at               int // among those read
 }
 
-// less reports whether a comes after b on the page: open risk stands first, then
+// compare is negative if a comes after b on the page: open risk stands first, then
 // come the level, those who hold a directory role, and the longest open.
-func (a rowUrgency) less(b rowUrgency) bool {
-	return cmp.Or(first(a.open)-first(b.open), a.level-b.level, first(a.privileged)-first(b.privileged), cmp.Compare(a.age, b.age), b.at-a.at) < 0
+func (a *rowUrgency) compare(b *rowUrgency) int {
+	return cmp.Or(first(a.open)-first(b.open), a.level-b.level, first(a.privileged)-first(b.privileged), cmp.Compare(a.age, b.age), b.at-a.at)
 }
 
-// urgent are the most urgent rows read so far, the least urgent one on top.
-type urgent []decisionRow
+// keptRow is what is kept of a decision until all are read.
+type keptRow struct {
+	rowUrgency
+	verdict, code, rule  string
+	riskLevel            entra.RiskLevel
+	riskState            entra.RiskState
+	openDetections       int32
+	deleted, needsPerson bool
+	reachedBy            []access.Met
+	// text is the user's id and name, the reasons and what is covered, one after
+	// the other; ends is where the first three of them end.
+	text string
+	ends [3]int32
+}
 
-func (h urgent) Len() int           { return len(h) }
-func (h urgent) Less(i, j int) bool { return h[i].less(h[j].rowUrgency) }
-func (h urgent) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *urgent) Push(x any)        { *h = append(*h, x.(decisionRow)) }
-func (h *urgent) Pop() any {
-	last := len(*h) - 1
-	row := (*h)[last]
-	*h = (*h)[:last]
-	return row
+func keep(d *Decided, urgency rowUrgency) *keptRow {
+	k := &keptRow{rowUrgency: urgency, verdict: d.said.verdict, code: d.said.code, rule: d.said.rule, riskLevel: d.RiskLevel, riskState: d.RiskState,
+		openDetections: int32(d.OpenDetections), deleted: d.Deleted, needsPerson: d.said.needsPerson, reachedBy: d.ReachedBy}
+	k.ends[0] = int32(len(d.ID))
+	k.ends[1] = k.ends[0] + int32(len(d.Name))
+	k.ends[2] = k.ends[1] + int32(len(d.said.reasons))
+	var b strings.Builder
+	b.Grow(int(k.ends[2]) + len(d.said.covered))
+	b.WriteString(d.ID)
+	b.WriteString(d.Name)
+	b.Write(d.said.reasons)
+	b.Write(d.said.covered)
+	k.text = b.String()
+	return k
+}
+
+// row is the decision again.
+func (k *keptRow) row() (row decisionRow, err error) {
+	e := k.ends
+	row = decisionRow{Decided: Decided{ID: k.text[:e[0]], Name: k.text[e[0]:e[1]], RiskLevel: k.riskLevel, RiskState: k.riskState, OpenDetections: int(k.openDetections),
+		AgeHours: k.age, Deleted: k.deleted, ReachedBy: k.reachedBy, Privileged: k.privileged}}
+	row.D, err = said{verdict: k.verdict, code: k.code, rule: k.rule, needsPerson: k.needsPerson,
+		reasons: []byte(k.text[e[1]:e[2]]), covered: []byte(k.text[e[2]:])}.decision()
+	return row, err
+}
+
+// urgent are the most urgent rows read so far, the least urgent one on top once
+// there are as many as there is room for.
+type urgent struct {
+	rows []*keptRow
+	most int
+}
+
+func (h *urgent) Len() int           { return len(h.rows) }
+func (h *urgent) Less(i, j int) bool { return h.rows[i].compare(&h.rows[j].rowUrgency) < 0 }
+func (h *urgent) Swap(i, j int)      { h.rows[i], h.rows[j] = h.rows[j], h.rows[i] }
+func (h *urgent) Push(any)           {} // rows are appended, or take the place of the top
+func (h *urgent) Pop() any           { return nil }
+
+// take keeps a decision if it is among the most urgent, and reports whether it or
+// another had to go.
+func (h *urgent) take(d *Decided, u rowUrgency) (left bool) {
+	if len(h.rows) < h.most {
+		if h.rows = append(h.rows, keep(d, u)); len(h.rows) == h.most {
+			heap.Init(h)
+		}
+		return false
+	}
+	if u.compare(&h.rows[0].rowUrgency) > 0 {
+		h.rows[0] = keep(d, u)
+		heap.Fix(h, 0)
+	}
+	return true
 }
 
 // Is names what the row can be chosen by.
@@ -272,31 +347,34 @@ type coveredDetection struct {
 
 // decided writes the table of decisions, the most urgent first, and counts in
 // data what is left out. Until they are sorted it holds the rows that there is
-// room for, without what is to be said of them.
+// room for, packed.
 func (p *page) decided(decisions iter.Seq2[Decided, error], x PageDetails, data *pageModel) error {
-	var open, settled urgent
+	open, settled := urgent{most: maxOpenRows}, urgent{most: maxSettledRows}
+	var m members
 	n := 0
 	for d, err := range decisions {
 		if err != nil {
 			return err
 		}
-		row := decisionRow{Decided: d, rowUrgency: rowUrgency{open: d.RiskState.Open(), level: levelRank(d.RiskLevel), privileged: d.Privileged, age: d.AgeHours, at: n}}
-		n++
-		rows, most := &settled, maxSettledRows
-		if row.open {
-			rows, most = &open, maxOpenRows
+		if d.said.verdict == "" {
+			if d.said, err = m.said(d.Decision); err != nil {
+				return fmt.Errorf("the decision on user %s: %w", d.ID, err)
+			}
 		}
-		if heap.Push(rows, row); rows.Len() > most {
-			heap.Pop(rows)
+		u := rowUrgency{open: d.RiskState.Open(), level: levelRank(d.RiskLevel), privileged: d.Privileged, age: d.AgeHours, at: n}
+		n++
+		rows := &settled
+		if u.open {
+			rows = &open
+		}
+		if rows.take(&d, u) {
 			data.LeftOut++
 		}
 	}
-	for _, rows := range []urgent{open, settled} {
-		slices.SortFunc(rows, func(a, b decisionRow) int {
-			return first(a.less(b.rowUrgency)) - first(b.less(a.rowUrgency))
-		})
-		for _, row := range rows {
-			if err := p.decision(row, x); err != nil {
+	for _, rows := range [][]*keptRow{open.rows, settled.rows} {
+		slices.SortFunc(rows, func(a, b *keptRow) int { return b.compare(&a.rowUrgency) })
+		for _, kept := range rows {
+			if err := p.decision(kept, x); err != nil {
 				return err
 			}
 		}
@@ -305,13 +383,14 @@ func (p *page) decided(decisions iter.Seq2[Decided, error], x PageDetails, data 
 	return p.err
 }
 
-func (p *page) decision(row decisionRow, x PageDetails) error {
-	if err := fastjson.Unmarshal(row.Decision, &row.D, asWritten); err != nil {
+func (p *page) decision(kept *keptRow, x PageDetails) error {
+	row, err := kept.row()
+	if err != nil {
 		return fmt.Errorf("the decision on user %s: %w", row.ID, err)
 	}
 	limit := x.SLA.of(row.RiskLevel)
 	row.Overdue = row.D.NeedsPerson && limit > 0 && row.AgeHours > limit.Hours()
-	if x.Detections != nil && row.open {
+	if x.Detections != nil && kept.open {
 		for _, one := range x.Detections(row.ID) {
 			if len(row.Detections) == maxUserRows {
 				row.More++
@@ -321,8 +400,7 @@ func (p *page) decision(row decisionRow, x PageDetails) error {
 		}
 	}
 	p.beginRow()
-	p.rows.Reset()
 	decisionHTML(&p.rows, row, p.of)
-	p.text(p.rows.String())
-	return nil
+	p.endRow()
+	return p.err
 }

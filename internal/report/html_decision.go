@@ -3,8 +3,12 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"html/template"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/risksweep/risksweep/internal/entra"
 )
 
 // markup collects HTML. What is not our own text goes in by text alone, in the
@@ -16,11 +20,13 @@ func (m *markup) tags(s string) { m.WriteString(s) }
 
 // text writes what anybody may have written, as html/template does.
 func (m *markup) text(s string) {
-	if strings.IndexFunc(s, notPlain) < 0 {
-		m.WriteString(s)
-		return
+	for i := range len(s) {
+		if notPlain[s[i]] {
+			_, _ = escaper.WriteString(m, s) // a buffer takes all
+			return
+		}
 	}
-	_, _ = escaper.WriteString(m, s) // a buffer takes all
+	m.WriteString(s)
 }
 
 // around writes a text between tags, or nothing if it is empty.
@@ -32,7 +38,100 @@ func (m *markup) around(before, s, after string) {
 	}
 }
 
-func notPlain(r rune) bool { return r >= 0x80 || strings.ContainsRune("\x00\"&'+<>", r) }
+// notPlain are the bytes of which a text is looked at.
+var notPlain = func() (is [256]bool) {
+	for _, c := range []byte("\x00\"&'+<>") {
+		is[c] = true
+	}
+	for c := utf8.RuneSelf; c < len(is); c++ {
+		is[c] = true
+	}
+	return is
+}()
+
+// anchor leads to the row of a user on the same page, as html/template writes a
+// fragment.
+func (m *markup) anchor(id, name string) {
+	m.tags(`<a href="#u-`)
+	for i := range len(id) {
+		if c := id[i]; c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("-._~", c) >= 0 {
+			m.WriteByte(c)
+		} else {
+			fmt.Fprintf(m, "%%%02x", c)
+		}
+	}
+	m.tags(`">`)
+	m.text(firstOf(name, id))
+	m.tags(`</a>`)
+}
+
+// peopleHTML writes a list of people of a group, of whom there may be many.
+func peopleHTML(people []UserRef) template.HTML {
+	var m markup
+	for _, u := range people {
+		m.tags(`<li>`)
+		m.anchor(u.ID, u.Name)
+		m.tags(`</li>`)
+	}
+	return template.HTML(m.String()) //nolint:gosec // what anybody may have written went in by text
+}
+
+// waitingHTML writes the row of one who waits for a person.
+func waitingHTML(m *markup, row waitingRow, more bool, of pageOf) {
+	m.tags(`<tr role="row"`)
+	if more {
+		m.tags(` class="more"`)
+	}
+	m.tags(` data-is="`)
+	m.text(row.Is)
+	m.tags(`" data-level="`)
+	m.text(string(row.RiskLevel))
+	m.tags(`"><th scope="row" role="rowheader">`)
+	m.anchor(row.ID, row.Name)
+	m.marks(row.Privileged, row.Deleted)
+	m.tags(`</th>`)
+	m.level(row.RiskLevel)
+	m.tags(`<td role="cell" class="num" data-v="`)
+	m.text(fmt.Sprint(row.AgeHours))
+	m.tags(`">`)
+	if row.Overdue {
+		m.tags(`<span class="tag bad">overdue</span> `)
+	}
+	m.text(ageText(row.AgeHours))
+	m.tags(`</td><td role="cell" class="meta">`)
+	m.text(date(row.OpenSince))
+	m.tags(`</td><td role="cell">`)
+	for _, s := range row.Reasons {
+		m.tags(`<div>`)
+		m.text(s)
+		m.tags(`</div>`)
+	}
+	if next := of.Commands(row.ID, true); len(next) > 0 {
+		m.around(`<code class="cmd">`, next[0], `</code>`)
+	}
+	m.tags("</td></tr>\n")
+}
+
+// marks says what a reader must know of a user before all else.
+func (m *markup) marks(privileged, deleted bool) {
+	if privileged {
+		m.tags(` <span class="tag bad">directory role</span>`)
+	}
+	if deleted {
+		m.tags(` <span class="tag">deleted</span>`)
+	}
+}
+
+// level is the cell of a level.
+func (m *markup) level(l entra.RiskLevel) {
+	m.tags(`<td role="cell" data-v="`)
+	m.tags(strconv.Itoa(levelRank(l)))
+	m.tags(`"><span class="level `)
+	m.text(string(l))
+	m.tags(`">`)
+	m.text(string(l))
+	m.tags(`</span></td>`)
+}
 
 // escaper makes the characters harmless that mean something in HTML, and those
 // that turn the reading order.
@@ -49,17 +148,10 @@ func decisionHTML(m *markup, row decisionRow, of pageOf) {
 	m.text(string(row.RiskLevel))
 	m.tags(`"><th scope="row" role="rowheader">`)
 	m.text(firstOf(row.Name, row.ID))
-	if row.D.Privileged {
-		m.tags(` <span class="tag bad">directory role</span>`)
-	}
-	if row.Deleted {
-		m.tags(` <span class="tag">deleted</span>`)
-	}
-	m.tags(`</th><td role="cell" data-v="` + strconv.Itoa(levelRank(row.RiskLevel)) + `"><span class="level `)
-	m.text(string(row.RiskLevel))
-	m.tags(`">`)
-	m.text(string(row.RiskLevel))
-	m.tags(`</span></td><td role="cell">`)
+	m.marks(row.D.Privileged, row.Deleted)
+	m.tags(`</th>`)
+	m.level(row.RiskLevel)
+	m.tags(`<td role="cell">`)
 	if row.RiskState == "confirmedCompromised" {
 		m.tags(`confirmed<wbr>Compromised`)
 	} else {

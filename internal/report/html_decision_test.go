@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,6 +58,45 @@ func TestDecisionRowIsWhatATemplateMakes(t *testing.T) {
 					t.Errorf("%s (-template +ours): %s", fmt.Sprintf("%q %s %v", w, cloud, full), diff)
 				}
 			}
+		}
+	}
+}
+
+// So are the rows of those who wait, and the lists of people.
+func TestWaitingRowIsWhatATemplateMakes(t *testing.T) {
+	text, err := os.ReadFile("testdata/waiting.tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl, err := newTemplate().Parse(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := func(name string, data any) string {
+		var straight, want bytes.Buffer
+		if err := tmpl.ExecuteTemplate(&straight, name, data); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := directionMarks.WriteString(&want, straight.String()); err != nil {
+			t.Fatal(err)
+		}
+		return want.String()
+	}
+	for i, w := range append(oddTexts, sampleUser, `" onmouseover="x`, "javascript:alert(1)", "a/b?c=d#e+f%20") {
+		row := waitingRow{Waiting{ID: w, Name: w, RiskLevel: entra.RiskLevel(w), AgeHours: float64(i) * 61.37}, w}
+		if i%2 == 0 {
+			row.Name, row.Privileged, row.Deleted, row.Overdue = "", true, true, true
+			row.Reasons, row.OpenSince = []string{w, "<>"}, time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
+		}
+		of := pageOf{Tenant: "contoso"}
+		var got markup
+		waitingHTML(&got, row, i%3 == 0, of)
+		if diff := cmp.Diff(ours("waiting", tableRow{Row: row, More: i%3 == 0, pageOf: of}), got.String()); diff != "" {
+			t.Errorf("%q (-template +ours): %s", w, diff)
+		}
+		people := []UserRef{{ID: w, Name: w}, {ID: "x", Name: w}, {ID: w}}
+		if diff := cmp.Diff(ours("users", people), string(peopleHTML(people))); diff != "" {
+			t.Errorf("%q (-template +ours): %s", w, diff)
 		}
 	}
 }

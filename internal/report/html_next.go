@@ -1,10 +1,6 @@
 package report
 
-import (
-	"regexp"
-
-	"github.com/risksweep/risksweep/internal/entra"
-)
+import "github.com/risksweep/risksweep/internal/entra"
 
 // adminCenters are the addresses of the Entra admin center in the clouds (Entra:
 // frequently asked questions, addresses to allow). DoD shares that of the US
@@ -34,13 +30,23 @@ func (p pageOf) link(path, id string) string {
 	return adminCenters[p.Cloud] + path + id
 }
 
-// plainWord needs no quotes in any shell.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+// plainWord reports whether a word needs no quotes in any shell: letters and
+// digits, after the first also points, lines and hyphens.
+func plainWord(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		case i == 0 || c != '.' && c != '_' && c != '-':
+			return false
+		}
+	}
+	return s != ""
+}
 
 // Commands are what may be run next about a user, the first of them the one to
 // begin with; none if a name would need quotes.
 func (p pageOf) Commands(id string, open bool) []string {
-	if !plainWord.MatchString(id) || !plainWord.MatchString(p.Tenant) {
+	if !plainWord(id) || !plainWord(p.Tenant) {
 		return nil
 	}
 	end := " " + id + " --tenant " + p.Tenant

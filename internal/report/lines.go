@@ -69,36 +69,6 @@ func ReadLines[T any](r io.Reader) iter.Seq2[T, error] {
 	}
 }
 
-// Decisions reads users.jsonl back as the decisions of report.json.
-func Decisions(r io.Reader, now time.Time) iter.Seq2[Decided, error] {
-	return func(yield func(Decided, error) bool) {
-		for u, err := range ReadLines[UserLine](r) {
-			if err != nil {
-				yield(Decided{}, err)
-				return
-			}
-			var head struct {
-				OpenSince  time.Time `json:"openSince"`
-				Privileged bool      `json:"privileged"`
-			}
-			if len(u.Decision) > 0 {
-				if err := fastjson.Unmarshal(u.Decision, &head, asWritten); err != nil {
-					yield(Decided{}, err)
-					return
-				}
-			}
-			d := Decided{ID: u.ID, Name: u.Name, RiskLevel: u.RiskLevel, RiskState: u.RiskState, OpenDetections: u.OpenDetections,
-				Decision: u.Decision, AgeHours: hours(head.OpenSince, now), Deleted: u.IsDeleted, Evidence: u.Evidence, ReachedBy: u.ReachedBy, Privileged: head.Privileged}
-			if d.Decision == nil {
-				d.Decision = json.RawMessage("null")
-			}
-			if !yield(d, nil) {
-				return
-			}
-		}
-	}
-}
-
 // SLA is how long risk of each level may wait for a person.
 type SLA struct{ High, Medium, Low time.Duration }
 
@@ -128,16 +98,20 @@ func (w *Users) Waiting(now time.Time, sla SLA) []Waiting {
 		limit := sla.of(one.RiskLevel)
 		one.Overdue = limit > 0 && one.AgeHours > limit.Hours()
 	}
-	slices.SortFunc(list, func(a, b Waiting) int { return -compareWaiting(a, b) })
+	slices.SortFunc(list, func(a, b Waiting) int { return -compareWaiting(&a, &b) })
 	return list
 }
 
 // wait keeps a user who waits for a person, as the files name the user.
 func (w *Users) wait(u *entra.RiskyUser, d triage.Decision, e *Evidence) {
-	heap.Push(&w.waiting, Waiting{ID: string(u.ID), Name: u.UserPrincipalName, RiskLevel: u.RiskLevel, Code: d.Code, Reasons: d.Reasons, OpenSince: d.OpenSince,
-		Privileged: d.Privileged, Deleted: u.IsDeleted != nil && *u.IsDeleted, Evidence: e})
-	if len(w.waiting) > maxWaiting {
-		heap.Pop(&w.waiting)
+	one := Waiting{ID: string(u.ID), Name: u.UserPrincipalName, RiskLevel: u.RiskLevel, Code: d.Code, Reasons: d.Reasons, OpenSince: d.OpenSince,
+		Privileged: d.Privileged, Deleted: u.IsDeleted != nil && *u.IsDeleted, Evidence: e}
+	switch {
+	case len(w.waiting) < maxWaiting:
+		heap.Push(&w.waiting, one)
+	case compareUrgency(&one, &w.waiting[0]) > 0: // the least urgent goes
+		w.waiting[0] = one
+		heap.Fix(&w.waiting, 0)
 	}
 }
 
@@ -145,7 +119,7 @@ func (w *Users) wait(u *entra.RiskyUser, d triage.Decision, e *Evidence) {
 type waitingHeap []Waiting
 
 func (h waitingHeap) Len() int           { return len(h) }
-func (h waitingHeap) Less(i, j int) bool { return compareUrgency(h[i], h[j]) < 0 }
+func (h waitingHeap) Less(i, j int) bool { return compareUrgency(&h[i], &h[j]) < 0 }
 func (h waitingHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *waitingHeap) Push(w any)        { *h = append(*h, w.(Waiting)) }
 func (h *waitingHeap) Pop() any {
@@ -156,14 +130,14 @@ func (h *waitingHeap) Pop() any {
 }
 
 // compareUrgency orders by level, then by who holds a directory role, then by age.
-func compareUrgency(a, b Waiting) int {
+func compareUrgency(a, b *Waiting) int {
 	return cmp.Or(levelRank(a.RiskLevel)-levelRank(b.RiskLevel), first(a.Privileged)-first(b.Privileged), compareWaiting(a, b))
 }
 
 // compareWaiting orders by level, then by age; one whose age is not known counts as the
 // oldest, for nobody can say that it is not.
-func compareWaiting(a, b Waiting) int {
-	known := func(w Waiting) int {
+func compareWaiting(a, b *Waiting) int {
+	known := func(w *Waiting) int {
 		if w.OpenSince.IsZero() {
 			return 1
 		}

@@ -172,13 +172,15 @@ type Decided struct {
 	Decision       json.RawMessage `json:"decision"`
 	AgeHours       float64         `json:"ageHours"`
 	Deleted        bool            `json:"deleted"`
-	Evidence       *Evidence       `json:"evidence,omitempty"`
+	Evidence       json.RawMessage `json:"evidence,omitempty"`
 	// ReachedBy are the policies that would meet the risk, as users.jsonl has
 	// them; nil if that was not judged.
 	ReachedBy []access.Met `json:"-"`
 	// Privileged says that the user holds a directory role; it stands in the
 	// decision too.
 	Privileged bool `json:"-"`
+
+	said said // of the decision, if it was read
 }
 
 // WriteBoth writes report.json and report.html in one pass over the decisions.
@@ -206,6 +208,7 @@ func WriteBoth(doc, page io.Writer, r Report, decisions iter.Seq2[Decided, error
 type docWriter struct {
 	w   io.Writer
 	sep string
+	buf []byte
 }
 
 // newDoc writes all of a report but its decisions.
@@ -236,12 +239,32 @@ func (w *docWriter) through(decisions iter.Seq2[Decided, error]) iter.Seq2[Decid
 }
 
 func (w *docWriter) decision(d Decided) error {
-	text, err := marshal(d, "")
-	if err != nil {
-		return err
+	o := object{b: append(append(w.buf[:0], w.sep...), '{')}
+	o.text("id", d.ID)
+	o.text("userPrincipalName", d.Name)
+	o.text("riskLevel", string(d.RiskLevel))
+	o.text("riskState", string(d.RiskState))
+	o.number("openDetections", d.OpenDetections)
+	o.raw("decision", d.Decision)
+	o.decimal("ageHours", d.AgeHours)
+	o.flag("deleted", d.Deleted)
+	switch {
+	case len(d.Evidence) == 0:
+	case bytes.IndexByte(d.Evidence, '\\') < 0:
+		o.raw("evidence", d.Evidence)
+	default: // users.jsonl escapes more than report.json does
+		var e Evidence
+		if err := json.Unmarshal(d.Evidence, &e); err != nil {
+			return fmt.Errorf("the evidence of user %s: %w", d.ID, err)
+		}
+		o.any("evidence", e)
 	}
-	_, err = fmt.Fprintf(w.w, "%s%s", w.sep, bytes.TrimSpace(text))
-	w.sep = ",\n  "
+	o.end()
+	w.buf, w.sep = o.b, ",\n  "
+	if o.err != nil {
+		return o.err
+	}
+	_, err := w.w.Write(o.b)
 	return err
 }
 

@@ -203,10 +203,6 @@ func (w *Users) Write(row UserRow) error {
 	if row.Decision.NeedsPerson {
 		w.wait(&u, row.Decision, tail.Evidence)
 	}
-	text, err := json.Marshal(tail)
-	if err != nil {
-		return err
-	}
 	doc := bytes.TrimSpace(raw)
 	if len(doc) < 2 || doc[0] != '{' || doc[len(doc)-1] != '}' {
 		return fmt.Errorf("user %s: the document is no JSON object", u.ID)
@@ -214,11 +210,12 @@ func (w *Users) Write(row UserRow) error {
 	if err := w.lines.raw(doc); err != nil {
 		return err
 	}
-	b := w.lines.buf[:len(w.lines.buf)-1] // open the document again
-	if inner := bytes.TrimRight(b, " \t"); inner[len(inner)-1] != '{' {
-		b = append(b, ',')
+	o := object{b: bytes.TrimRight(w.lines.buf[:len(w.lines.buf)-1], " \t"), html: true} // open the document again
+	tail.members(&o)
+	o.end()
+	if w.lines.buf = o.b; o.err != nil {
+		return o.err
 	}
-	w.lines.buf = append(b, text[1:]...)
 	c := w.csv
 	for _, s := range [...]string{string(u.ID), u.UserPrincipalName, u.UserDisplayName, string(u.RiskLevel), string(u.RiskState), string(u.RiskDetail),
 		c.form.Time(u.RiskLastUpdatedDateTime)} {

@@ -52,7 +52,11 @@ func (t *Tally) Add(d *entra.Detection) {
 	count(t.ByType, maxTypes, d.RiskEventType, open)
 	day := ""
 	if at, ok := d.DetectedDateTime.Time(); ok {
-		day = at.UTC().Format("2006-01-02")
+		if day = string(d.DetectedDateTime); strings.HasSuffix(day, "Z") {
+			day = day[:len("2006-01-02")]
+		} else {
+			day = at.UTC().Format("2006-01-02")
+		}
 	}
 	count(t.ByDay, maxDays, day, open)
 	count(t.ByCountry, maxCountries, d.Location.CountryOrRegion, open)
