@@ -1,27 +1,42 @@
 package entra
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
+	"io"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // UserAgent is the user agent of the sign-in, which additionalInfo holds among
 // its pairs of Key and Value; empty if it does not.
-func (d *Detection) UserAgent() string {
+func (d *Detection) UserAgent() (agent string) {
 	if !strings.Contains(d.AdditionalInfo, "serAgent") {
 		return ""
 	}
-	var pairs []struct {
-		Key   string
-		Value any
-	}
-	if json.Unmarshal([]byte(d.AdditionalInfo), &pairs) != nil {
+	dec := jsontext.NewDecoder(bytes.NewBufferString(d.AdditionalInfo), asRead)
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '[' {
 		return ""
 	}
-	for _, p := range pairs {
-		if s, ok := p.Value.(string); ok && strings.EqualFold(p.Key, "userAgent") {
-			return s
+	for dec.PeekKind() == '{' {
+		pair, err := ReadDocument(dec)
+		if err != nil {
+			return ""
+		}
+		key, value := pair.Text("Key"), pair.Text("Value")
+		if key == "" {
+			key, value = pair.Text("key"), pair.Text("value")
+		}
+		if agent == "" && strings.EqualFold(key, "userAgent") {
+			agent = value
 		}
 	}
-	return ""
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != ']' {
+		return ""
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return ""
+	}
+	return agent
 }

@@ -227,13 +227,14 @@ func decodeRiskyServicePrincipal(r *rowReader, p *entra.RiskyServicePrincipal) (
 
 // decodeDocument reads an item as a lossless document.
 func decodeDocument(r *rowReader, d *entra.Document) error {
-	raw, err := r.raw()
+	if k := r.dec.PeekKind(); k != '{' {
+		return r.wrong("an object", k)
+	}
+	doc, err := entra.ReadDocument(r.dec)
 	if err != nil {
-		return err
+		return r.malformed(err)
 	}
-	if *d, err = entra.ParseDocument(raw); err != nil {
-		return fmt.Errorf("%s: %w: %w", r.place(), entra.ErrMalformed, err)
-	}
+	*d = doc
 	if _, ok := (*d)["id"].(string); !ok {
 		return fmt.Errorf("%s: no id: %w", r.place(), entra.ErrMalformed)
 	}

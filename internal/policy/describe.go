@@ -20,7 +20,7 @@ func Describe(kind entra.ObjectKind, d Canonical, n Names) string {
 	}
 	s := describeGrant(d, n)
 	if ObjectAt(d, PathWorkloads) != nil {
-		s += " for " + listed(d, PathWorkloads+".includeServicePrincipals", map[string]string{WordOwnTenant: "all workload identities of the tenant"}, n)
+		s += " for " + listed(d, PathWorkloads+".includeServicePrincipals", plainWorkloads, n)
 		s += except(d, n, PathWorkloads+".excludeServicePrincipals")
 	} else {
 		s += " for " + describePeople(d, n)
@@ -51,6 +51,21 @@ func describeLocation(d Canonical) string {
 	return s
 }
 
+// The plain words for special ones.
+var (
+	plainControls = map[string]string{"mfa": "MFA", "compliantDevice": "a compliant device", "domainJoinedDevice": "a hybrid joined device",
+		"approvedApplication": "an approved app", "compliantApplication": "an app with a protection policy", "passwordChange": "a password change",
+		"riskRemediation": "risk remediation"}
+	plainUsers        = map[string]string{WordAll: "all users", WordNone: "nobody", WordGuests: "guests"}
+	plainExcepted     = map[string]string{WordGuests: "guests"}
+	plainWorkloads    = map[string]string{WordOwnTenant: "all workload identities of the tenant"}
+	plainApplications = map[string]string{WordAll: "all applications", WordNone: "no application"}
+	plainActions      = map[string]string{"urn:user:registersecurityinfo": "registers security information", "urn:user:registerdevice": "registers a device"}
+	plainPlatforms    = map[string]string{"all": "any", "*": "any"}
+	plainLocations    = map[string]string{WordAll: "anywhere", WordAllTrusted: "trusted locations",
+		LegacyTrustedIPs: "the MFA trusted addresses", CompliantNetwork: "compliant networks", "*": "anywhere"}
+)
+
 // shownNames is how many names a sentence takes before it counts the rest.
 const shownNames = 4
 
@@ -80,7 +95,7 @@ func listed(d map[string]any, path string, plain map[string]string, n Names) str
 func except(d map[string]any, n Names, paths ...string) string {
 	var parts []string
 	for _, p := range paths {
-		if s := listed(d, p, map[string]string{WordGuests: "guests"}, n); s != "" {
+		if s := listed(d, p, plainExcepted, n); s != "" {
 			parts = append(parts, s)
 		}
 	}
@@ -91,12 +106,9 @@ func except(d map[string]any, n Names, paths ...string) string {
 }
 
 func describeGrant(d Canonical, n Names) string {
-	words := map[string]string{"mfa": "MFA", "compliantDevice": "a compliant device", "domainJoinedDevice": "a hybrid joined device",
-		"approvedApplication": "an approved app", "compliantApplication": "an app with a protection policy", "passwordChange": "a password change",
-		"riskRemediation": "risk remediation"}
 	var controls []string
 	for _, c := range Strings(d, PathGrant) {
-		switch w := words[c]; {
+		switch w := plainControls[c]; {
 		case c == "block":
 			return "blocks access"
 		case w != "":
@@ -130,7 +142,7 @@ func describePeople(d Canonical, n Names) string {
 			who = append(who, fmt.Sprintf(format, s))
 		}
 	}
-	add("%s", listed(d, PathUsers+".includeUsers", map[string]string{WordAll: "all users", WordNone: "nobody", WordGuests: "guests"}, n))
+	add("%s", listed(d, PathUsers+".includeUsers", plainUsers, n))
 	add("members of %s", listed(d, PathUsers+".includeGroups", nil, n))
 	if roles := Strings(d, PathUsers+".includeRoles"); len(roles) > shownNames {
 		add("%s", fmt.Sprintf("holders of %d roles", len(roles)))
@@ -150,10 +162,10 @@ func describePeople(d Canonical, n Names) string {
 
 func describeTargets(d Canonical, n Names) string {
 	var what []string
-	if s := listed(d, PathIncludeApplications, map[string]string{WordAll: "all applications", WordNone: "no application"}, n); s != "" {
+	if s := listed(d, PathIncludeApplications, plainApplications, n); s != "" {
 		what = append(what, "to "+s+except(d, n, PathApplications+".excludeApplications"))
 	}
-	if s := listed(d, PathApplications+".includeUserActions", map[string]string{"urn:user:registersecurityinfo": "registers security information", "urn:user:registerdevice": "registers a device"}, n); s != "" {
+	if s := listed(d, PathApplications+".includeUserActions", plainActions, n); s != "" {
 		what = append(what, "who "+s)
 	}
 	if s := listed(d, PathApplications+".includeAuthenticationContextClassReferences", nil, n); s != "" {
@@ -189,6 +201,9 @@ func describeConditions(d Canonical, n Names) (out []string) {
 		add("the client is %s", oneOf(clients))
 	}
 	sides := func(name, what, in, outside string, plain map[string]string) {
+		if ObjectAt(d, "conditions."+name) == nil {
+			return
+		}
 		upper := strings.ToUpper(name[:1]) + name[1:]
 		included := listed(d, "conditions."+name+".include"+upper, plain, n)
 		excluded := listed(d, "conditions."+name+".exclude"+upper, plain, n)
@@ -201,9 +216,8 @@ func describeConditions(d Canonical, n Names) (out []string) {
 			add(what+" "+in+" %s", included+" and "+outside+" "+excluded)
 		}
 	}
-	sides("platforms", "the platform", "is", "is not", map[string]string{"all": "any", "*": "any"})
-	sides("locations", "it comes from", "", "outside", map[string]string{WordAll: "anywhere", WordAllTrusted: "trusted locations",
-		LegacyTrustedIPs: "the MFA trusted addresses", CompliantNetwork: "compliant networks", "*": "anywhere"})
+	sides("platforms", "the platform", "is", "is not", plainPlatforms)
+	sides("locations", "it comes from", "", "outside", plainLocations)
 	switch TextAt(d, "conditions.devices.deviceFilter.mode") {
 	case "":
 	case "exclude":

@@ -9,15 +9,18 @@ import (
 
 // At follows a path of member names, nil if it leads nowhere.
 func At(d map[string]any, path string) any {
-	var v any = d
-	for name := range strings.SplitSeq(path, ".") {
-		m, ok := v.(map[string]any)
-		if !ok {
+	for {
+		name, rest, more := strings.Cut(path, ".")
+		v := d[name]
+		if !more {
+			return v
+		}
+		var is bool
+		if d, is = v.(map[string]any); !is {
 			return nil
 		}
-		v = m[name]
+		path = rest
 	}
-	return v
 }
 
 // Strings are the strings of a list, none if there is none.

@@ -313,7 +313,6 @@ func (p *planner) compare(e *entry) {
 		}
 	}
 	e.State = e.want.Text("state")
-	hash := e.want.HashWithout(e.excepted)
 	switch {
 	case e.wrong:
 		e.Status = Blocked
@@ -326,7 +325,7 @@ func (p *planner) compare(e *entry) {
 		e.Differences = policy.Differences(nil, e.want, p.names)
 	case e.before.Equal(e.want):
 		e.Status = InSync
-	case e.owned.Wanted != "" && e.owned.Wanted == hash && e.owned.Hash == e.before.HashWithout(e.excepted) && p.glass.covered(e.before):
+	case e.owned.Wanted != "" && e.owned.Wanted == e.want.HashWithout(e.excepted) && e.owned.Hash == e.before.HashWithout(e.excepted) && p.glass.covered(e.before):
 		e.Status = InSync
 		e.note("the service keeps it otherwise than it was sent; unchanged since")
 	default:
