@@ -89,6 +89,10 @@ func (e *Index) add(owner entra.ID, d *entra.Detection) (fresh bool) {
 	return fresh
 }
 
+// Done says that all detections were read: which they were is forgotten, what is
+// open stays.
+func (e *Index) Done() { e.seen = keySet{} }
+
 // Knows reports whether a detection was read before.
 func (e *Index) Knows(id string) bool { return e.seen.has(e.hash.key(id)) }
 

@@ -206,6 +206,7 @@ func (r *reading) sweep(ctx context.Context, judge Judge, principal JudgePrincip
 	if err := r.Notes.Timed("servicePrincipals", func() error { return r.readServicePrincipals(ctx) }); err != nil {
 		return fmt.Errorf("reading risky service principals: %w", err)
 	}
+	r.index.Done()
 	if err := r.readBeta(ctx); err != nil {
 		return fmt.Errorf("reading from the beta version: %w", err)
 	}
