@@ -104,16 +104,18 @@ func (s *Set) demanding(r *reach, sure bool) []int {
 func (p *People) demands(classes []*class, name Names) []DemandCoverage {
 	by := map[string]*DemandCoverage{}
 	of := map[string][]int{} // policies that demand it
+	words := map[string]string{}
 	for i := range p.set.policies {
 		if !p.set.enabled.has(i) || !p.set.forUsers.has(i) {
 			continue
 		}
 		for _, d := range p.set.policies[i].controls.demands {
 			of[d.String()] = append(of[d.String()], i)
+			words[d.String()] = p.set.DemandText(d)
 		}
 	}
 	for demand, policies := range of {
-		d := &DemandCoverage{Demand: demand}
+		d := &DemandCoverage{Demand: words[demand]}
 		by[demand] = d
 		because := map[Exclusion]int{}
 		for _, c := range classes {
@@ -196,7 +198,7 @@ func (p *People) groups(classes []*class) []GroupCoverage {
 		seen := map[string]bool{}
 		for _, i := range p.set.demanding(c.reach, true) {
 			for _, d := range p.set.policies[i].controls.demands {
-				seen[d.String()] = true
+				seen[p.set.DemandText(d)] = true
 			}
 		}
 		for d := range seen {
@@ -315,7 +317,7 @@ func (p *People) nearest(c *class, b box, g grid) []Nearest {
 		}
 		for d, a := range g {
 			if !b[d].within(a.must[i]) {
-				lacks = append(lacks, fmt.Sprintf("%s %s", a.name, shortList(a.missing(b[d], i))))
+				lacks = append(lacks, fmt.Sprintf("%s %s", a.name, strings.Join(a.missing(b[d], i), ", ")))
 			}
 		}
 		if len(lacks) > 0 && len(lacks) <= 2 {
@@ -333,13 +335,9 @@ func (p *People) nearest(c *class, b box, g grid) []Nearest {
 // missing are the values of a part of the axis in which the policy does not
 // surely apply.
 func (a axis) missing(part flags, policy int) []string {
-	var out []string
-	for i, c := range a.cells {
-		if part.has(i) && !a.must[policy].has(i) {
-			out = append(out, c.values...)
-		}
-	}
-	return out
+	out := slices.Clone(part)
+	out.without(a.must[policy])
+	return a.words(out)
 }
 
 func shortList(list []string) string { return strings.Join(short(list), ", ") }

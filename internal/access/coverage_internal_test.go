@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -29,35 +30,111 @@ func subset(t *rapid.T, of []string, label string) []any {
 	return out
 }
 
-// anyPolicy draws a policy over the small vocabularies.
-func anyPolicy(t *rapid.T, i int) Policy {
-	maybe := func(label string, m map[string]any, key string, v any) {
-		if rapid.IntRange(0, 3).Draw(t, label) == 0 {
-			m[key] = v
-		}
+// asked are all things that the policies of a tenant may ask of a sign-in. Those
+// of one tenant ask few of them, so that every combination of values is soon judged.
+var asked = []string{"actions", "contexts", "clients", "platforms", "places", "countries", "signInRisk", "userRisk", "insiderRisk", "flow", "device", "strange", "guests", "roles", "workload", "appFilter", "portals"}
+
+const mostAsked = 4
+
+func anyAsked(t *rapid.T) map[string]bool {
+	out := map[string]bool{}
+	for range mostAsked {
+		out[rapid.SampledFrom(asked).Draw(t, "asked")] = true
 	}
+	return out
+}
+
+// anyPolicy draws a policy over the small vocabularies.
+func anyPolicy(t *rapid.T, i int, asks map[string]bool) Policy {
+	chance := func(label string, n int) bool { return rapid.IntRange(1, n).Draw(t, label) == 1 }
 	orAll := func(list []any) []any {
 		if len(list) == 0 {
 			return []any{"All"}
 		}
 		return list
 	}
-	cond := map[string]any{
-		"users": map[string]any{
-			"includeUsers": orAll(subset(t, someUsers, "include users")), "excludeUsers": subset(t, someUsers[:1], "exclude users"),
-			"includeGroups": subset(t, someGroups, "include groups"), "excludeGroups": subset(t, someGroups, "exclude groups"),
+	atLeast := func(list []any, v any) []any {
+		if len(list) == 0 {
+			return []any{v}
+		}
+		return list
+	}
+	words := func(list []any) string {
+		var out []string
+		for _, w := range list {
+			out = append(out, fmt.Sprint(w))
+		}
+		return strings.Join(out, ",")
+	}
+	users := map[string]any{
+		"includeUsers": orAll(subset(t, someUsers, "include users")), "excludeUsers": subset(t, someUsers[:1], "exclude users"),
+		"includeGroups": subset(t, someGroups, "include groups"), "excludeGroups": subset(t, someGroups, "exclude groups"),
+	}
+	apps := map[string]any{"includeApplications": orAll(subset(t, someApps, "include apps")), "excludeApplications": subset(t, someApps, "exclude apps")}
+	cond := map[string]any{"users": users, "applications": apps}
+	filter := func(rules ...string) map[string]any {
+		return map[string]any{"mode": rapid.SampledFrom([]string{"include", "exclude"}).Draw(t, "mode"), "rule": rapid.SampledFrom(rules).Draw(t, "rule")}
+	}
+	add := map[string]func(){
+		"clients": func() {
+			cond["clientAppTypes"] = orAll(subset(t, []string{"browser", "other", "exchangeActiveSync"}, "clients"))
 		},
-		"applications": map[string]any{"includeApplications": orAll(subset(t, someApps, "include apps")), "excludeApplications": subset(t, someApps, "exclude apps")},
+		"platforms": func() {
+			cond["platforms"] = map[string]any{"includePlatforms": orAll(subset(t, []string{"iOS", "linux"}, "platforms")), "excludePlatforms": subset(t, []string{"iOS"}, "not platforms")}
+		},
+		"places": func() {
+			cond["locations"] = map[string]any{"includeLocations": orAll(subset(t, somePlaces, "places")), "excludeLocations": subset(t, somePlaces, "not places")}
+		},
+		"countries": func() {
+			of := []string{"p1", "c1", "c2"}
+			cond["locations"] = map[string]any{"includeLocations": orAll(subset(t, of, "countries")), "excludeLocations": subset(t, of, "not countries")}
+		},
+		"signInRisk": func() { cond["signInRiskLevels"] = subset(t, []string{"low", "medium", "high"}, "risks") },
+		"userRisk":   func() { cond["userRiskLevels"] = subset(t, []string{"low", "medium", "high"}, "user risks") },
+		"insiderRisk": func() {
+			cond["insiderRiskLevels"] = words(atLeast(subset(t, []string{"minor", "moderate"}, "insider risks"), "elevated"))
+		},
+		"flow": func() {
+			cond["authenticationFlows"] = map[string]any{"transferMethods": words(atLeast(subset(t, []string{"deviceCodeFlow"}, "flows"), "authenticationTransfer"))}
+		},
+		"device": func() {
+			cond["devices"] = map[string]any{"deviceFilter": filter(`device.model -eq "x"`, `device.model -ne "x"`, "nonsense")}
+		},
+		"strange":   func() { cond["times"] = map[string]any{"includedRanges": []any{"x"}} },
+		"appFilter": func() { apps["applicationFilter"] = filter(`CustomSecurityAttribute.Ops_Tier -eq "one"`) },
+		"portals":   func() { apps["includeApplications"] = []any{"MicrosoftAdminPortals"} },
+		"actions":   func() { cond["applications"] = map[string]any{"includeUserActions": []any{"urn:user:registerdevice"}} },
+		"contexts": func() {
+			cond["applications"] = map[string]any{"includeAuthenticationContextClassReferences": atLeast(subset(t, []string{"c1", "c2"}, "contexts"), "c1")}
+		},
+		"roles": func() {
+			users["includeUsers"], users["includeRoles"], users["excludeRoles"] = []any{"None"}, []any{"r1"}, subset(t, []string{"r2"}, "exclude roles")
+		},
+		"guests": func() {
+			tenants := map[string]any{"@odata.type": "#microsoft.graph.conditionalAccessAllExternalTenants", "membershipKind": "all"}
+			if chance("one tenant", 2) {
+				tenants = map[string]any{"@odata.type": "#microsoft.graph.conditionalAccessEnumeratedExternalTenants", "membershipKind": "enumerated", "members": []any{"t1"}}
+			}
+			of := map[string]any{"guestOrExternalUserTypes": words(atLeast(subset(t, []string{"internalGuest", "b2bCollaborationMember"}, "guests"), "b2bCollaborationGuest")), "externalTenants": tenants}
+			switch rapid.IntRange(0, 2).Draw(t, "guests") {
+			case 0:
+				users["includeUsers"], users["includeGuestsOrExternalUsers"] = []any{"None"}, of
+			case 1:
+				users["excludeGuestsOrExternalUsers"] = of
+			default:
+				users["includeUsers"] = []any{"GuestsOrExternalUsers"}
+			}
+		},
+		"workload": func() {
+			delete(cond, "users")
+			cond["clientApplications"] = map[string]any{"includeServicePrincipals": []any{"ServicePrincipalsInMyTenant"}}
+		},
 	}
-	if rapid.IntRange(0, 5).Draw(t, "action") == 0 {
-		cond["applications"] = map[string]any{"includeUserActions": []any{"urn:user:registerdevice"}}
+	for _, kind := range asked {
+		if asks[kind] && !chance("leaves out "+kind, 3) {
+			add[kind]()
+		}
 	}
-	maybe("clients", cond, "clientAppTypes", orAll(subset(t, []string{"browser", "other"}, "clients")))
-	maybe("platforms", cond, "platforms", map[string]any{"includePlatforms": orAll(subset(t, []string{"iOS", "linux"}, "platforms")), "excludePlatforms": subset(t, []string{"iOS"}, "not platforms")})
-	maybe("places", cond, "locations", map[string]any{"includeLocations": orAll(subset(t, somePlaces, "places")), "excludeLocations": subset(t, somePlaces, "not places")})
-	maybe("risk", cond, "signInRiskLevels", subset(t, []string{"low", "medium", "high"}, "risks"))
-	maybe("device", cond, "devices", map[string]any{"deviceFilter": map[string]any{"mode": rapid.SampledFrom([]string{"include", "exclude"}).Draw(t, "mode"), "rule": rapid.SampledFrom([]string{`device.model -eq "x"`, `device.model -ne "x"`, "nonsense"}).Draw(t, "rule")}})
-	maybe("strange", cond, "times", map[string]any{"includedRanges": []any{"x"}})
 	controls := rapid.SampledFrom([][]any{{"mfa"}, {"block"}, {"mfa", "compliantDevice"}, nil}).Draw(t, "controls")
 	state := rapid.SampledFrom([]string{"enabled", "enabled", "enabledForReportingButNotEnforced", "disabled"}).Draw(t, "state")
 	return Policy{Document: entra.Document{
@@ -69,11 +146,14 @@ func anyPolicy(t *rapid.T, i int) Policy {
 func anySet(t *rapid.T) *Set {
 	places := []entra.Document{
 		{"@odata.type": "#microsoft.graph.ipNamedLocation", "id": "p1", "isTrusted": true, "ipRanges": []any{map[string]any{"cidrAddress": "198.51.100.0/24"}}},
+		{"@odata.type": "#microsoft.graph.countryNamedLocation", "id": "c1", "countriesAndRegions": []any{"DE", "FR"}},
+		{"@odata.type": "#microsoft.graph.countryNamedLocation", "id": "c2", "countriesAndRegions": []any{"FR"}, "includeUnknownCountriesAndRegions": true},
 		{"@odata.type": "#microsoft.graph.ipNamedLocation", "id": "p2", "ipRanges": []any{map[string]any{"cidrAddress": "198.51.100.128/25"}, map[string]any{"cidrAddress": "192.0.2.0/24"}}},
 	}
+	asks := anyAsked(t)
 	var policies []Policy
 	for i := range rapid.IntRange(0, 6).Draw(t, "policies") {
-		policies = append(policies, anyPolicy(t, i))
+		policies = append(policies, anyPolicy(t, i, asks))
 	}
 	return NewSet(policies, places, nil, MicrosoftAppGroups())
 }
@@ -86,6 +166,22 @@ func TestGapsAreAllOpenSituations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := anySet(t)
 		people := []Person{{ID: "u1", Name: "u1"}, {ID: "u2", Name: "u2"}, {ID: "u3", Name: "u3"}, {ID: "u4", Name: "u4"}}
+		for i := range people {
+			u := &people[i]
+			switch rapid.IntRange(0, 5).Draw(t, "guest") {
+			case 0:
+				u.Guest, u.GuestKind = "internalGuest", Yes
+			case 1:
+				u.Guest, u.HomeTenant, u.GuestKind = "b2bCollaborationGuest", entra.ID(rapid.SampledFrom([]string{"t1", "t2", ""}).Draw(t, "home")), Yes
+			case 2:
+				u.GuestKind = Unknown
+			}
+			for _, role := range []entra.ID{"r1", "r2"} {
+				if rapid.IntRange(0, 2).Draw(t, "role") == 0 {
+					u.Roles = append(u.Roles, role)
+				}
+			}
+		}
 		p := s.NewPeople(people)
 		groups := map[entra.ID][]entra.ID{}
 		for _, g := range someGroups {
@@ -113,11 +209,15 @@ func TestGapsAreAllOpenSituations(t *testing.T) {
 				}))
 			}
 		}
+		alike := map[string]int{} // gap -> how many have it
 		for i, u := range people {
 			reach := &reach{span: p.span(&p.list[i], p.held[i])}
 			gaps, more := g.open(s.demanding(reach, false))
 			if more {
 				t.Fatalf("more gaps than are kept: %d; such small sets must be compared whole", len(gaps))
+			}
+			for _, b := range gaps {
+				alike[b.key()]++
 			}
 			point := make([]int, len(axes))
 			var walk func(d int, in SignIn)
@@ -135,7 +235,7 @@ func TestGapsAreAllOpenSituations(t *testing.T) {
 					}
 					return
 				}
-				in.User = &User{ID: u.ID, Groups: groups[u.ID]}
+				in.User = &User{ID: u.ID, Groups: groups[u.ID], Roles: u.Roles, Guest: u.Guest, GuestUnknown: u.GuestKind == Unknown, HomeTenant: u.HomeTenant}
 				j := s.Judge(in)
 				open := true
 				may := slices.Clone(j.sum.may)
@@ -161,6 +261,14 @@ func TestGapsAreAllOpenSituations(t *testing.T) {
 					}
 				}
 			}
+		}
+		var counted []int
+		for _, gap := range p.Coverage(noNames).Gaps {
+			counted = append(counted, gap.Users)
+		}
+		want := slices.Sorted(maps.Values(alike))
+		if slices.Sort(counted); len(want) <= mostGaps && !slices.Equal(counted, want) {
+			t.Fatalf("gaps of so many users: %v, want %v", counted, want)
 		}
 	})
 }
@@ -200,11 +308,12 @@ func merge(a, b SignIn) SignIn {
 // exactly when an effect says so, and the other way round.
 func TestEffectsAreAllDifferences(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		asks := anyAsked(t)
 		draw := func() State {
 			var s State
 			s.Locations = []entra.Document{{"@odata.type": "#microsoft.graph.ipNamedLocation", "id": "p1", "isTrusted": rapid.Bool().Draw(t, "trusted"), "ipRanges": []any{map[string]any{"cidrAddress": rapid.SampledFrom([]string{"198.51.100.0/24", "192.0.2.0/24"}).Draw(t, "range")}}}}
 			for i := range rapid.IntRange(0, 3).Draw(t, "policies") {
-				s.Policies = append(s.Policies, anyPolicy(t, i))
+				s.Policies = append(s.Policies, anyPolicy(t, i, asks))
 			}
 			return s
 		}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -16,7 +17,9 @@ type Effect struct {
 	Users     int      `json:"users"`
 	Examples  []string `json:"examples"`
 	Situation string   `json:"situation"` // the widest in which it holds
-	AtRisk    int      `json:"atRisk"`    // of the users, those whose risk is open now
+	// Also are the widest of each further policy that changes the same.
+	Also   []string `json:"also,omitempty"`
+	AtRisk int      `json:"atRisk"` // of the users, those whose risk is open now
 }
 
 // State is a set of policies with the objects that it refers to.
@@ -258,10 +261,10 @@ func (c *Change) effects(people *People, from, to flags) []Effect {
 			done[class.reach] = on
 		}
 		for _, e := range on {
-			key := e.change + "\x00" + e.situation
+			key := e.change + "\x00" + strings.Join(e.situations, "\x00")
 			s := byChange[key]
 			if s == nil {
-				s = &sum{Effect{Change: e.change, Situation: e.situation, Examples: []string{}}, e.width}
+				s = &sum{Effect{Change: e.change, Situation: e.situations[0], Also: e.situations[1:], Examples: []string{}}, e.width}
 				byChange[key] = s
 			}
 			s.Users += class.people
@@ -317,8 +320,9 @@ func (c *Change) asks(i int, d Demand) bool {
 
 // effectOn is an effect on all who are reached alike.
 type effectOn struct {
-	change, situation string
-	width             float64
+	change     string
+	situations []string // the widest first
+	width      float64  // of that
 }
 
 // on compares the two states for one reach: where a control is surely demanded
@@ -326,7 +330,7 @@ type effectOn struct {
 func (c *Change) on(r *reach, demands []Demand, from, to flags) []effectOn {
 	var out []effectOn
 	for _, d := range demands {
-		name := strings.ReplaceAll(d.String(), afterPrefix, "")
+		name := strings.ReplaceAll(c.set.DemandText(d), afterPrefix, "")
 		gained, lost := "demands "+name, "no longer demands "+name
 		if name == block {
 			gained, lost = "blocks", "no longer blocks"
@@ -335,17 +339,23 @@ func (c *Change) on(r *reach, demands []Demand, from, to flags) []effectOn {
 			change string
 			of, to flags
 		}{{gained, to, from}, {lost, from, to}} {
-			if b, ok := c.widest(r, d, e.of, e.to); ok {
-				out = append(out, effectOn{e.change, SituationText(c.grid.situation(b)), c.grid.width(b)})
+			if found := c.widest(r, d, e.of, e.to); len(found) > 0 {
+				on := effectOn{change: e.change, width: c.grid.width(found[0])}
+				for _, b := range found {
+					if text := SituationText(c.grid.situation(b)); !slices.Contains(on.situations, text) {
+						on.situations = append(on.situations, text)
+					}
+				}
+				out = append(out, on)
 			}
 		}
 	}
 	return out
 }
 
-// widest is the widest situation in which one state demands d and the other one
-// does not.
-func (c *Change) widest(r *reach, d Demand, of, than flags) (box, bool) {
+// widest are situations in which one state demands d and the other one does not:
+// the widest one of each policy, where none is part of another, the widest first.
+func (c *Change) widest(r *reach, d Demand, of, than flags) []box {
 	var demanding, other []int
 	for i, p := range c.set.policies {
 		if !c.set.enabled.has(i) || p.controls.empty() {
@@ -359,21 +369,20 @@ func (c *Change) widest(r *reach, d Demand, of, than flags) (box, bool) {
 			other = append(other, i)
 		}
 	}
-	var found box
-	width := 0.0
+	var found []box
 	for _, i := range demanding {
 		at := c.grid.where(i)
 		if at == nil {
 			continue
 		}
 		rest, _ := c.grid.subtract([]box{at}, other)
-		for _, b := range rest {
-			if w := c.grid.width(b); w > width {
-				found, width = b, w
-			}
+		if len(rest) > 0 {
+			found = append(found, slices.MaxFunc(rest, func(a, b box) int { return cmp.Compare(c.grid.width(a), c.grid.width(b)) }))
 		}
 	}
-	return found, found != nil
+	found = widest(found, 0)
+	slices.SortStableFunc(found, func(a, b box) int { return cmp.Compare(c.grid.width(b), c.grid.width(a)) })
+	return found
 }
 
 // where is the situation in which the policy surely applies, nil if there is
@@ -405,8 +414,21 @@ func (e Effect) Sentence() string {
 	case "no longer blocks":
 		words = "are no longer blocked"
 	}
-	return words + " " + e.Situation
+	if s, ok := strings.CutPrefix(demand, strengthPrefix); ok && !strings.Contains(demand, " or ") {
+		words = no + "must meet the authentication strength " + s
+	}
+	words += " " + e.Situation
+	for n, s := range e.Also {
+		if n == mostAlso {
+			return words + fmt.Sprintf("; and in %d more situations", len(e.Also)-n)
+		}
+		words += "; also " + s
+	}
+	return words
 }
+
+// mostAlso is how many further situations one line says.
+const mostAlso = 4
 
 var demandWords = map[string]string{
 	"mfa": "pass MFA", "passwordChange": "change the password", "compliantDevice": "use a compliant device", "domainJoinedDevice": "use a hybrid joined device",

@@ -71,6 +71,18 @@ func TestEffectsOfOneChange(t *testing.T) {
 			after:  state(nil, policyDoc(t, "p1", "enabled", "", mfa+`},"sessionControls":{"persistentBrowser":{"isEnabled":true,"mode":"never"}`)),
 			of:     "p1", one: []string{"are held to the session control persistentBrowser: never at every application"}, all: []string{"are held to the session control persistentBrowser: never at every application"},
 		},
+		"in situations of many policies": {
+			before: state(nil, policyDoc(t, "p1", "enabled", `,"signInRiskLevels":["high"]`, mfa)),
+			after: state(nil, policyDoc(t, "p1", "enabled", `,"signInRiskLevels":["high"]`, mfa), policyDoc(t, "p2", "enabled", `,"signInRiskLevels":["medium","high"]`, block),
+				policyDoc(t, "p3", "enabled", `,"authenticationFlows":{"transferMethods":"deviceCodeFlow"}`, block), policyDoc(t, "p4", "enabled", `,"signInRiskLevels":["high"]`, block)),
+			of: "p3", one: []string{"are blocked at every application when the flow is deviceCodeFlow"},
+			all: []string{"are blocked at every application when the sign-in risk is medium or high; also at every application when the flow is deviceCodeFlow"},
+		},
+		"a strength by its name": {
+			before: state(nil),
+			after:  access.State{Policies: []access.Policy{policyDoc(t, "p1", "enabled", "", strength)}, Strengths: []entra.Document{{"id": "s1", "displayName": "Keys alone"}}},
+			of:     "p1", one: []string{"must meet the authentication strength Keys alone at every application"}, all: []string{"must meet the authentication strength Keys alone at every application"},
+		},
 		"each its own": {
 			before: state(nil, policyDoc(t, "p1", "enabled", "", mfa)),
 			after:  state(nil, policyDoc(t, "p2", "enabled", "", mfa)),
@@ -104,8 +116,8 @@ func TestEffectsOfOneChange(t *testing.T) {
 		"what a strength satisfies": {
 			before: access.State{Policies: []access.Policy{policyDoc(t, "p1", "enabled", "", strength)}, Strengths: []entra.Document{{"id": "s1", "requirementsSatisfied": "mfa"}}},
 			after:  access.State{Policies: []access.Policy{policyDoc(t, "p1", "enabled", "", strength)}, Strengths: []entra.Document{{"id": "s1", "requirementsSatisfied": "none"}}},
-			of:     "s1", one: []string{"must meet authenticationStrength:s1 at every application", "no longer must meet authenticationStrength:s1 at every application"}, through: []string{"p1"},
-			all: []string{"must meet authenticationStrength:s1 at every application", "no longer must meet authenticationStrength:s1 at every application"},
+			of:     "s1", one: []string{"must meet the authentication strength s1 at every application", "no longer must meet the authentication strength s1 at every application"}, through: []string{"p1"},
+			all: []string{"must meet the authentication strength s1 at every application", "no longer must meet the authentication strength s1 at every application"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,22 +40,33 @@ func (s *Set) Meets(d, want Demand) bool {
 	return !slices.ContainsFunc(d, func(control string) bool {
 		return !slices.ContainsFunc(want, func(w string) bool {
 			return strings.EqualFold(control, w) || strings.EqualFold(w, "mfa") && s.strengthWithMFA(control) ||
-				strings.HasPrefix(w, "authenticationStrength:") && strings.EqualFold(s.strengthName(control), strings.TrimPrefix(w, "authenticationStrength:"))
+				strings.HasPrefix(w, strengthPrefix) && strings.EqualFold(s.strengthName(control), strings.TrimPrefix(w, strengthPrefix))
 		})
 	})
 }
 
 func (s *Set) strengthWithMFA(control string) bool {
-	id, ok := strings.CutPrefix(control, "authenticationStrength:")
+	id, ok := strings.CutPrefix(control, strengthPrefix)
 	return ok && !strings.EqualFold(s.strengths[entra.NewID(id)].Text("requirementsSatisfied"), "none")
 }
 
 func (s *Set) strengthName(control string) string {
-	id, ok := strings.CutPrefix(control, "authenticationStrength:")
+	id, ok := strings.CutPrefix(control, strengthPrefix)
 	if !ok {
 		return ""
 	}
 	return s.strengths[entra.NewID(id)].DisplayName()
+}
+
+// DemandText says a demand, authentication strengths by their names.
+func (s *Set) DemandText(d Demand) string {
+	words := slices.Clone(d)
+	for i, control := range words {
+		if name := s.strengthName(control); name != "" {
+			words[i] = strengthPrefix + name
+		}
+	}
+	return words.String()
 }
 
 // deviceProperties are those that device filters know, in Microsoft's

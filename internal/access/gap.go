@@ -154,32 +154,51 @@ func (g grid) situation(b box) Situation {
 		if a.full.within(b[d]) {
 			continue
 		}
-		var in, out []string
-		for i, c := range a.cells {
-			if b[d].has(i) {
-				in = append(in, c.values...)
-			} else {
-				out = append(out, c.values...)
-			}
-		}
-		if a.name == axisTarget && !slices.ContainsFunc(out, isApp) && !slices.ContainsFunc(in, func(v string) bool { return !isApp(v) }) {
-			s[a.name] = []string{everyApp}
-			continue
-		}
-		if len(out) < len(in) && a.name != "signInRisk" && a.name != "userRisk" && a.name != "insiderRisk" {
-			s[a.name] = []string{"all but " + shortList(out)}
-			continue
-		}
-		s[a.name] = short(in)
+		s[a.name] = a.words(b[d])
 	}
 	return s
 }
 
-// The axis of what is signed in to, and all applications on it, which user
-// actions and authentication contexts are not.
+// words says a part of an axis: by the values in it, or by those that are not
+// where that is shorter or clearer.
+func (a axis) words(part flags) []string {
+	var in, out []string
+	for i, c := range a.cells {
+		if part.has(i) {
+			in = append(in, c.values...)
+		} else {
+			out = append(out, c.values...)
+		}
+	}
+	allBut := func(list []string) []string { return []string{"all but " + shortList(list)} }
+	switch a.name {
+	case axisTarget:
+		switch other := slices.Contains(in, anyOtherApp); {
+		case !slices.ContainsFunc(out, isApp) && !slices.ContainsFunc(in, func(v string) bool { return !isApp(v) }):
+			return []string{everyApp}
+		case other && (len(out) < len(in) || len(out) <= mostValues): // other than what, nobody would know
+			return allBut(out)
+		}
+		return short(in)
+	case axisLocation:
+		return placeWords(in, out)
+	case "signInRisk", "userRisk", "insiderRisk":
+		return short(in)
+	}
+	if len(out) < len(in) {
+		return allBut(out)
+	}
+	return short(in)
+}
+
+// The axes whose words need care. Targets are applications, and user actions and
+// authentication contexts, which are none.
 const (
 	axisTarget    = "target"
 	everyApp      = "every application"
+	anyOtherApp   = "any other application"
+	axisLocation  = "location"
+	elsewhere     = "anywhere else"
 	actionPrefix  = "urn:user:"
 	contextPrefix = "authentication context "
 )

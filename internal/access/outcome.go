@@ -106,6 +106,9 @@ func within(a, b Demand) bool {
 	return !slices.ContainsFunc(a, func(c string) bool { return !slices.Contains(b, c) })
 }
 
+// strengthPrefix begins an authentication strength among the controls.
+const strengthPrefix = "authenticationStrength:"
+
 const block = "block"
 
 // controls are what a policy demands where it applies.
@@ -132,7 +135,7 @@ func readControls(doc entra.Document) controls {
 		asked = append(asked, "termsOfUse:"+id)
 	}
 	if s := d.child(g, "authenticationStrength"); s != nil && text(s, "id") != "" {
-		asked = append(asked, "authenticationStrength:"+string(entra.NewID(text(s, "id"))))
+		asked = append(asked, strengthPrefix+string(entra.NewID(text(s, "id"))))
 	}
 	slices.Sort(asked)
 	asked = slices.Compact(asked)

@@ -159,7 +159,7 @@ func (s span) key() string {
 // two user actions, and the authentication contexts that policies name.
 func (s *Set) targets(name Names) rawAxis {
 	a := rawAxis{name: axisTarget, of: dimTarget}
-	a.values = append(a.values, value{"any other application", SignIn{Target: Target{App: &App{}}}})
+	a.values = append(a.values, value{anyOtherApp, SignIn{Target: Target{App: &App{}}}})
 	seen := map[entra.ID]bool{}
 	add := func(id entra.ID, known string) {
 		if seen[id] {
@@ -216,7 +216,7 @@ func sortedIDs(m map[entra.ID]flags) []entra.ID {
 // locationValues are addresses and countries, one for every way in which the
 // named locations that policies use overlap.
 func (s *Set) locationValues(name Names) rawAxis {
-	a := rawAxis{name: "location", of: dimLocation}
+	a := rawAxis{name: axisLocation, of: dimLocation}
 	compliant := []bool{false}
 	for _, loc := range s.places.all {
 		if loc.compliant && s.uses(loc.id) {
@@ -233,9 +233,9 @@ func (s *Set) locationValues(name Names) rawAxis {
 						at = append(at, cmp.Or(name(entra.KindLocation, id), string(id)))
 					}
 				})
-				v := value{name: strings.Join(at, " and "), in: in}
+				v := value{name: strings.Join(at, overlap), in: in}
 				if v.name == "" {
-					v.name = "anywhere else"
+					v.name = elsewhere
 				}
 				a.values = append(a.values, v)
 			}

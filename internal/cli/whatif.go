@@ -176,7 +176,7 @@ func (c *command) whatIf(cmd *cobra.Command, f whatIfFlags) error {
 	if form == "json" {
 		err = printJSON(c.data(), answer)
 	} else {
-		c.printAnswer(answer)
+		c.printAnswer(answer, j.set)
 	}
 	if err == nil && answer.Verify != nil && !answer.Verify.Agrees {
 		return exitError{code: ExitPartial}
@@ -250,13 +250,13 @@ func objectsOf(c sweep.Compared) (whatif.Objects, map[entra.ID]string) {
 
 // printAnswer shows the outcome first, then the policies that apply, then the
 // others with the first thing that is not met.
-func (c *command) printAnswer(a whatif.Answer) {
-	fmt.Fprintf(c.Out, "%s, under the %s policies\n", printable(outcomeText(a.Outcome, a.Demands)), a.Policies)
+func (c *command) printAnswer(a whatif.Answer, set *access.Set) {
+	fmt.Fprintf(c.Out, "%s, under the %s policies\n", printable(outcomeText(set, a.Outcome, a.Demands)), a.Policies)
 	if len(a.Session) > 0 {
 		fmt.Fprintf(c.Out, "session: %s\n", printable(strings.Join(a.Session, "; ")))
 	}
 	if a.ReportOnly.Outcome != access.Open {
-		fmt.Fprintf(c.Out, "report-only policies would add: %s\n", printable(outcomeText(a.ReportOnly.Outcome, a.ReportOnly.Demands)))
+		fmt.Fprintf(c.Out, "report-only policies would add: %s\n", printable(outcomeText(set, a.ReportOnly.Outcome, a.ReportOnly.Demands)))
 	}
 	t := newTable("APPLIES", "STATE", "POLICY", "WHY NOT")
 	for _, applies := range []bool{true, false} {
@@ -281,7 +281,7 @@ func (c *command) printAnswer(a whatif.Answer) {
 	}
 }
 
-func outcomeText(result access.Result, demands []access.Demand) string {
+func outcomeText(set *access.Set, result access.Result, demands []access.Demand) string {
 	switch result {
 	case access.Blocked:
 		return "blocked"
@@ -290,7 +290,7 @@ func outcomeText(result access.Result, demands []access.Demand) string {
 	}
 	words := make([]string, len(demands))
 	for i, d := range demands {
-		words[i] = d.String()
+		words[i] = set.DemandText(d)
 		if len(d) > 1 && len(demands) > 1 {
 			words[i] = "(" + words[i] + ")"
 		}

@@ -182,7 +182,9 @@ type Effect struct {
 	Users     int      `json:"users"`
 	Examples  []string `json:"examples"`
 	Situation string   `json:"situation"` // the widest in which it holds
-	AtRisk    int      `json:"atRisk"`    // of the users, those whose risk is open now
+	// Also are the widest of each further policy that changes the same.
+	Also   []string `json:"also,omitempty"`
+	AtRisk int      `json:"atRisk"` // of the users, those whose risk is open now
 }
 
 // Violation is a limit that the plan goes beyond.
