@@ -92,5 +92,8 @@ func (l *loader) promote(n, policyNode *yamldoc.Node, it *Item) {
 			l.Add(n, "state cannot be both unmanaged and promoted: take one of the two out")
 		}
 	}
+	if what := policy.NotInSignInLog(it.Want.Document()); what != "" {
+		l.Add(n, "the policy is for %s: the sign-in log never has evidence of it; take promote out and set its state by hand", what)
+	}
 	it.Promote = &p
 }

@@ -138,10 +138,13 @@ func (c *command) printImpact(r impact.Result) {
 	}
 	t.print(c.Out, c.Width)
 	for _, p := range r.Policies {
-		if len(p.Who) == 0 && len(p.Why) == 0 {
+		if len(p.Who) == 0 && len(p.Why) == 0 && p.Note == "" {
 			continue
 		}
 		fmt.Fprintf(c.Out, "\n%s\n", printable(p.DisplayName))
+		if p.Note != "" {
+			c.paragraph(2, "! %s", p.Note)
+		}
 		for n, w := range p.Who {
 			if n == shown && !c.wide {
 				fmt.Fprintf(c.Out, "  … and %d more; -o json shows all\n", p.Refused.Users-n)

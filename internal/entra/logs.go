@@ -104,8 +104,9 @@ type SignIn struct {
 	ConditionalAccess string // conditionalAccessStatus
 	Device            SignInDevice
 	// Policies are what each policy made of it; PoliciesShown says that the
-	// service told. It does not tell a caller who may not read policies.
-	Policies      []AppliedPolicy
+	// service told. It does not tell a caller who may not read policies. Rows
+	// share what is equal: it is not to be changed.
+	Policies      []*AppliedPolicy
 	PoliciesShown bool
 }
 

@@ -41,8 +41,13 @@ type exchange struct {
 
 	status  int
 	header  http.Header
+	size    int64 // of the body
 	body    []byte
 	bodyErr error
+	// stream takes the body of a success as it comes, instead of body; streamErr
+	// is what it says of it.
+	stream    func(io.Reader) error
+	streamErr error
 }
 
 // mayHaveLeft reports whether something of the request may have reached the
@@ -266,20 +271,25 @@ func (c *Client) count(label string) {
 func (x *exchange) take(resp *http.Response, limit int64) {
 	defer resp.Body.Close()
 	x.status, x.header = resp.StatusCode, resp.Header
-	if resp.StatusCode >= 300 && limit > 1<<20 {
+	streams := x.stream != nil && resp.StatusCode < 300
+	switch {
+	case resp.StatusCode >= 300 && limit > 1<<20:
 		limit = 1 << 20
+	case streams:
+		limit *= maxStream
 	}
 	if resp.ContentLength > limit {
 		x.bodyErr = fmt.Errorf("an answer of %d bytes, more than the %d allowed: %w", resp.ContentLength, limit, entra.ErrMalformed)
 		return
 	}
-	body, err := readBody(io.LimitReader(resp.Body, limit+1))
-	switch {
-	case err != nil:
-		x.bodyErr = fmt.Errorf("reading the answer: %w", err)
-	case int64(len(body)) > limit:
-		x.bodyErr = fmt.Errorf("an answer of more than the %d bytes allowed: %w", limit, entra.ErrMalformed)
-	default:
+	in := &measuredReader{from: io.LimitReader(resp.Body, limit+1)}
+	if streams {
+		x.streamErr = x.stream(in)
+		x.end(in, limit)
+		return
+	}
+	body, _ := readBody(in) // in notes what fails
+	if x.end(in, limit); x.bodyErr == nil {
 		x.body = body
 	}
 }
@@ -314,4 +324,36 @@ func readBody(r io.Reader) ([]byte, error) {
 		body = append(body, p[:]...)
 	}
 	return append(body, full[len(full)-1][:n]...), nil
+}
+
+// end says what became of reading an answer.
+func (x *exchange) end(in *measuredReader, limit int64) {
+	x.size = in.size
+	switch {
+	case in.err != nil:
+		x.bodyErr = fmt.Errorf("reading the answer: %w", in.err)
+	case in.size > limit:
+		x.bodyErr = fmt.Errorf("an answer of more than the %d bytes allowed: %w", limit, entra.ErrMalformed)
+	}
+}
+
+// maxStream is how many times the bytes of an answer that is kept one may have
+// that is not: a page of the sign-in log has a word of every policy in every row.
+const maxStream = 8
+
+// measuredReader counts what is read, and notes what fails.
+type measuredReader struct {
+	from io.Reader
+	size int64
+	err  error
+}
+
+// Read implements io.Reader.
+func (m *measuredReader) Read(p []byte) (int, error) {
+	n, err := m.from.Read(p)
+	m.size += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		m.err = err
+	}
+	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -421,6 +422,27 @@ func TestIDsInChunksAndPages(t *testing.T) {
 		}
 		if d := cmp.Diff([]string{"POST", "GET", "POST"}, asked); d != "" {
 			t.Error(d)
+		}
+	})
+}
+
+// Users, guests and members are read to their last page.
+func TestPagesOfPeople(t *testing.T) {
+	bubble(t, pagesOf(3, nil), Options{}, func(t *testing.T, c *Client) {
+		for name, list := range map[string]iter.Seq2[[]entra.Memberships, error]{"users": c.Users(ctx(t)), "guests": c.Guests(ctx(t))} {
+			n := 0
+			for page, err := range list {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += len(page)
+			}
+			if n != 3 {
+				t.Errorf("%d %s of 3 pages", n, name)
+			}
+		}
+		if members, err := c.Members(ctx(t), "g1"); err != nil || len(members) != 3 {
+			t.Errorf("%d members of 3 pages: %v", len(members), err)
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -167,7 +169,14 @@ func (r *rowReader) integer() (int, error) {
 	return 0, r.wrong("a number", v.Kind())
 }
 
-func decodeSignIn(r *rowReader, s *entra.SignIn) error {
+// signInDecoder gives a decoder of sign-ins. Every row has a word of each policy,
+// nearly always one that came before, and so those are known by their text.
+func signInDecoder() func(*rowReader, *entra.SignIn) error {
+	known := &appliedPolicies{known: map[string]*entra.AppliedPolicy{}}
+	return func(r *rowReader, s *entra.SignIn) error { return decodeSignIn(r, s, known) }
+}
+
+func decodeSignIn(r *rowReader, s *entra.SignIn, known *appliedPolicies) error {
 	return r.object(func(name string) (err error) {
 		switch name {
 		case "id":
@@ -222,7 +231,7 @@ func decodeSignIn(r *rowReader, s *entra.SignIn) error {
 			return decodeSignInDevice(r, &s.Device)
 		case "appliedConditionalAccessPolicies":
 			s.PoliciesShown = r.dec.PeekKind() == '['
-			s.Policies, err = array(r, decodeApplied)
+			s.Policies, err = known.read(r)
 			return err
 		}
 		return r.skip()
@@ -265,6 +274,58 @@ func decodeSignInDevice(r *rowReader, d *entra.SignInDevice) error {
 		}
 		return r.skip()
 	})
+}
+
+// appliedPolicies are those that were read, by their text.
+type appliedPolicies struct {
+	known map[string]*entra.AppliedPolicy
+	size  int // of the last list
+}
+
+// maxApplied bounds them: a tenant has at most some hundred policies, each of few
+// results.
+const maxApplied = 8192
+
+// read reads a list; null gives nil.
+func (a *appliedPolicies) read(r *rowReader) ([]*entra.AppliedPolicy, error) {
+	switch k := r.dec.PeekKind(); k {
+	case 'n':
+		return nil, r.skip()
+	case '[':
+	default:
+		return nil, r.wrong("an array", k)
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return nil, r.malformed(err)
+	}
+	list := make([]*entra.AppliedPolicy, 0, a.size)
+	for k := r.dec.PeekKind(); k != ']'; k = r.dec.PeekKind() {
+		if k != '{' {
+			return nil, r.wrong("an object", k)
+		}
+		v, err := r.dec.ReadValue()
+		if err != nil {
+			return nil, r.malformed(err)
+		}
+		p := a.known[string(v)]
+		if p == nil {
+			p = &entra.AppliedPolicy{}
+			one := newRowReader(bytes.Clone(v), r.intern)
+			one.where, one.row = slices.Clone(r.where), r.row
+			if err := decodeApplied(one, p); err != nil {
+				return nil, err
+			}
+			if len(a.known) < maxApplied && len(v) <= 4096 {
+				a.known[string(v)] = p
+			}
+		}
+		list = append(list, p)
+	}
+	a.size = len(list)
+	if _, err := r.dec.ReadToken(); err != nil {
+		return nil, r.malformed(err)
+	}
+	return list, nil
 }
 
 func decodeApplied(r *rowReader, p *entra.AppliedPolicy) error {

@@ -56,7 +56,7 @@ func (c *Client) SignIns(ctx context.Context, q entra.SignInQuery) iter.Seq2[[]e
 		slice = 31 * day // of a few people there are few
 	}
 	return logRows(ctx, c, logOf[entra.SignIn]{
-		path: "/auditLogs/signIns", date: "createdDateTime", filter: any, row: decodeSignIn, slice: slice,
+		path: "/auditLogs/signIns", date: "createdDateTime", filter: any, row: signInDecoder(), slice: slice,
 		id: func(s *entra.SignIn) string { return s.ID }, at: func(s *entra.SignIn) entra.DateTime { return s.CreatedDateTime },
 	}, q.LogWindow)
 }
@@ -189,7 +189,7 @@ func (r *logReading[T]) walk(begin, end time.Time) *walk[T] {
 	top := int32(logPage)
 	first.query = query{Filter: &filter, Orderby: []string{date + " desc"}, Top: &top}
 	return &walk[T]{
-		client: r.client, of: collection[T]{first: first, row: r.of.row, id: r.of.id, top: logPage}, seed: r.seed,
+		client: r.client, of: collection[T]{first: first, row: r.of.row, id: r.of.id, top: logPage, streams: true}, seed: r.seed,
 		links: map[uint64]struct{}{}, seen: map[uint64]struct{}{}, intern: r.intern, request: first,
 	}
 }

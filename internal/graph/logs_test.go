@@ -3,8 +3,10 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,6 +162,62 @@ func TestLogIsReadOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A day of 200,000 sign-ins costs its pages and at most two requests more, and none
+// of them is more than the service allows: five in ten seconds.
+func TestADayOfSignIns(t *testing.T) {
+	const rows, step = 200_000, 432 * time.Millisecond
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	// at gives the row at a place, newest first.
+	at := func(n int) time.Time { return begin.Add(day - time.Duration(n+1)*step).Truncate(time.Second) }
+	var asked []time.Time
+	over := 0
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		asked = append(asked, now)
+		if n := len(asked); n > 5 && now.Sub(asked[n-6]) < 10*time.Second {
+			over++
+			refuseWith(w, http.StatusTooManyRequests, "TooManyRequests", "Too many requests.")
+			return
+		}
+		q := r.URL.Query()
+		words := strings.Fields(q.Get("$filter"))
+		from, _ := time.Parse(time.RFC3339, words[2])
+		to, _ := time.Parse(time.RFC3339, words[6])
+		first := sort.Search(rows, func(n int) bool { return !at(n).After(to) })
+		last := sort.Search(rows, func(n int) bool { return at(n).Before(from) })
+		skip, _ := strconv.Atoi(q.Get("$skiptoken"))
+		var b strings.Builder
+		b.WriteString(`{"value":[`)
+		end := min(first+skip+logPage, last)
+		for n := first + skip; n < end; n++ {
+			if n > first+skip {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, `{"id":"row-%d","createdDateTime":"%s"}`, n, at(n).Format(time.RFC3339))
+		}
+		b.WriteByte(']')
+		if end < last {
+			q.Set("$skiptoken", strconv.Itoa(skip+logPage))
+			fmt.Fprintf(&b, `,"@odata.nextLink":%q`, testRoot+r.URL.Path[len("/v1.0"):]+"?"+q.Encode())
+		}
+		b.WriteByte('}')
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, b.String())
+	}
+	bubble(t, serve, Options{RequestsPerSecond: 1}, func(t *testing.T, c *Client) {
+		got := 0
+		for page, err := range c.SignIns(t.Context(), entra.SignInQuery{LogWindow: entra.LogWindow{From: begin, To: begin.Add(day)}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += len(page)
+		}
+		if got != rows || len(asked) > rows/logPage+2 || over != 0 {
+			t.Errorf("%d rows in %d requests, %d of them refused", got, len(asked), over)
+		}
+	})
 }
 
 // What the logs refuse is told apart by its cause.

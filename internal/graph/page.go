@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -28,6 +29,9 @@ type collection[T any] struct {
 	id func(*T) string
 	// top is the page size that was asked for, 0 if none.
 	top int
+	// streams says that rows are decoded while their page comes: for pages of any
+	// size, whose rows keep nothing of the body.
+	streams bool
 	// endsInBadRequest is set for riskyUsers: when its last page is full, the
 	// next link that it carries answers 400 with an empty message
 	// (graph-api §1.3).
@@ -122,8 +126,7 @@ func (w *walk[T]) next(ctx context.Context) (entra.Page[T], error) {
 	var page entra.Page[T]
 	var link, print uint64
 	r := w.request
-	r.check = func(a *answer) error {
-		items, next, err := decodePage(a.body, w.intern, w.of.row)
+	take := func(items []T, next string, err error) error {
 		if err != nil {
 			return err
 		}
@@ -152,6 +155,11 @@ func (w *walk[T]) next(ctx context.Context) (entra.Page[T], error) {
 		w.full = next != "" && w.of.top > 0 && size >= w.of.top
 		page = entra.Page[T]{Items: items, Next: next}
 		return nil
+	}
+	if w.of.streams {
+		r.stream = func(in io.Reader) error { return take(decodeRows(newRowStream(in, w.intern), w.of.row)) }
+	} else {
+		r.check = func(a *answer) error { return take(decodePage(a.body, w.intern, w.of.row)) }
 	}
 	if _, err := w.client.do(ctx, r); err != nil {
 		if w.of.endsInBadRequest && w.full && isEmptyBadRequest(err) {

@@ -15,9 +15,11 @@ import (
 
 // rowReader walks once over a body. Strings that it gives are parts of one
 // copy of the body, raw documents are parts of the body itself: nothing is
-// copied row by row.
+// copied row by row. Of a body that it takes as it comes it keeps nothing:
+// strings are copies then, and there are no raw documents.
 type rowReader struct {
 	dec    *jsontext.Decoder
+	stream bool
 	body   []byte
 	text   string // the body again
 	intern *interner
@@ -29,13 +31,20 @@ func newRowReader(body []byte, in *interner) *rowReader {
 	return &rowReader{dec: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body, text: string(body), intern: in, row: -1}
 }
 
+func newRowStream(in io.Reader, words *interner) *rowReader {
+	return &rowReader{dec: jsontext.NewDecoder(in), stream: true, intern: words, row: -1}
+}
+
 // decodePage reads a collection's answer: an object with a value array. Its
 // other members are annotations and are passed over.
 func decodePage[T any](body []byte, in *interner, row func(*rowReader, *T) error) (items []T, next string, err error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, "", fmt.Errorf("an empty answer: %w", entra.ErrMalformed)
 	}
-	r := newRowReader(body, in)
+	return decodeRows(newRowReader(body, in), row)
+}
+
+func decodeRows[T any](r *rowReader, row func(*rowReader, *T) error) (items []T, next string, err error) {
 	found := false
 	err = r.object(func(name string) error {
 		switch name {
@@ -121,7 +130,7 @@ func (r *rowReader) object(member func(name string) error) error {
 		if err != nil {
 			return r.malformed(err)
 		}
-		name, err := r.unquote(v)
+		name, err := r.word(v)
 		if err != nil {
 			return err
 		}
@@ -182,13 +191,31 @@ func (r *rowReader) str() (string, error) {
 
 // name reads a string that is one of few: all that are equal share one copy.
 func (r *rowReader) name() (string, error) {
+	if r.stream && r.dec.PeekKind() == '"' {
+		v, err := r.dec.ReadValue()
+		if err != nil {
+			return "", r.malformed(err)
+		}
+		return r.word(v)
+	}
 	s, err := r.str()
 	return r.intern.get(s), err
+}
+
+// word gives the text of a string that was just read and is one of few.
+func (r *rowReader) word(v jsontext.Value) (string, error) {
+	if r.stream && bytes.IndexByte(v, '\\') < 0 {
+		return r.intern.bytes(v[1 : len(v)-1]), nil
+	}
+	return r.unquote(v)
 }
 
 // unquote gives the text of a string that was just read.
 func (r *rowReader) unquote(v jsontext.Value) (string, error) {
 	if bytes.IndexByte(v, '\\') < 0 {
+		if r.stream {
+			return string(v[1 : len(v)-1]), nil
+		}
 		end := int(r.dec.InputOffset())
 		return r.text[end-len(v)+1 : end-1], nil
 	}
@@ -303,7 +330,11 @@ func kindWord(k jsontext.Kind) string {
 
 func (r *rowReader) malformed(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the answer ends after %d bytes, within %q: %w", len(r.body), r.place(), entra.ErrMalformed)
+		size := int64(len(r.body))
+		if r.stream {
+			size = r.dec.InputOffset()
+		}
+		return fmt.Errorf("the answer ends after %d bytes, within %q: %w", size, r.place(), entra.ErrMalformed)
 	}
 	return fmt.Errorf("%s: %s: %w", r.place(), clip(err.Error()), entra.ErrMalformed)
 }
@@ -313,6 +344,14 @@ func (r *rowReader) malformed(err error) error {
 type interner struct{ m map[string]string }
 
 func newInterner() *interner { return &interner{m: map[string]string{}} }
+
+// bytes is get without a copy of what is known.
+func (in *interner) bytes(b []byte) string {
+	if known, ok := in.m[string(b)]; ok {
+		return known
+	}
+	return in.get(string(b))
+}
 
 func (in *interner) get(s string) string {
 	if len(s) > 128 {

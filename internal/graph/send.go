@@ -42,6 +42,8 @@ type request struct {
 	safe bool
 	// check judges the body of a success; its errors are malformed answers.
 	check func(*answer) error
+	// stream does the same while the body comes, which is kept nowhere then.
+	stream func(io.Reader) error
 }
 
 // answer is a successful call's.
@@ -178,7 +180,7 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, pace *gate,
 	callCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	asked := time.Now()
-	x := &exchange{timer: time.AfterFunc(c.timeout, func() { cancel(errDeadline) })}
+	x := &exchange{stream: r.stream, timer: time.AfterFunc(c.timeout, func() { cancel(errDeadline) })}
 	defer x.timer.Stop()
 	handler := abs.NewRequestHandlerOption()
 	handler.SetResponseHandler(func(response any, _ abs.ErrorMappings) (any, error) {
@@ -253,9 +255,13 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, pace *gate,
 		return nil, pace, e
 	}
 	a = &answer{status: x.status, body: x.body, requestID: x.header.Get("request-id")}
-	if r.check != nil {
-		if err := r.check(a); err != nil {
-			if len(x.body) > 0 && !strings.Contains(contentType(x.header), "json") {
+	if r.check != nil || r.stream != nil {
+		err := x.streamErr
+		if r.check != nil {
+			err = r.check(a)
+		}
+		if err != nil {
+			if x.size > 0 && !strings.Contains(contentType(x.header), "json") {
 				err = fmt.Errorf("an answer of %s: %w", contentType(x.header), err)
 			}
 			return nil, pace, fail(x.status, entra.ErrMalformed, err)
@@ -293,7 +299,7 @@ func (c *Client) finish(ctx context.Context, x *exchange, method string, r reque
 		}
 		c.log.LogAttrs(ctx, slog.LevelDebug, "request", slog.String("method", method), slog.String("call", name),
 			slog.Int("status", x.status), slog.String("requestId", x.header.Get("request-id")),
-			slog.Duration("took", time.Since(begin)-x.waited), slog.Duration("waited", x.waited), slog.Int("bytes", len(x.body)))
+			slog.Duration("took", time.Since(begin)-x.waited), slog.Duration("waited", x.waited), slog.Int64("bytes", x.size))
 	}
 }
 

@@ -50,6 +50,7 @@ func Choose(set *access.Set, live []entra.Document, names []string) (chosen []Po
 		if observed || same && len(names) > 0 && !moved && !strings.EqualFold(state, "disabled") {
 			c.Place, c.Since = -1, LastChange(d)
 		}
+		c.Silent = Silent(p.Document, c.Place >= 0)
 		chosen = append(chosen, c)
 	}
 	slices.SortStableFunc(chosen, func(a, b Policy) int { return strings.Compare(a.DisplayName, b.DisplayName) })

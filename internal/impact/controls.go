@@ -45,7 +45,7 @@ func evidenceOf(row *entra.SignIn, client string) evidence {
 		}
 	}
 	for i := range row.Policies {
-		p := &row.Policies[i]
+		p := row.Policies[i]
 		if !p.MFAAlone {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/policy"
 )
 
 // Note stands beside every result.
@@ -30,6 +31,21 @@ type Policy struct {
 	Place int
 	// Since is from when on sign-ins count: the policy's last change. Zero: all.
 	Since time.Time
+	// Silent says why the log does not show what the policy would do.
+	Silent string
+}
+
+// Silent says why the log does not show what a policy would do, counted by the
+// log's own results or replayed; empty if it does.
+func Silent(d entra.Document, replayed bool) string {
+	what := policy.NotInSignInLog(d)
+	if what == "" && replayed && policy.ForContexts(d) {
+		what = "authentication contexts, which the log does not name"
+	}
+	if what == "" {
+		return ""
+	}
+	return "the sign-in log does not show what it would do: it is for " + what
 }
 
 // By names the two ways.
@@ -143,7 +159,7 @@ func (i *Impact) Add(row *entra.SignIn) {
 			i.hidden++
 		}
 		for n := range row.Policies {
-			a := &row.Policies[n]
+			a := row.Policies[n]
 			if t, ok := i.byID[a.ID]; ok && !at.Before(i.policies[t].Since) {
 				p.note(t, logged[a.Result])
 			}

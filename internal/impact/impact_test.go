@@ -13,7 +13,7 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 func row(id, correlation, user string, ago time.Duration, code int, result string) *entra.SignIn {
 	return &entra.SignIn{ID: id, CorrelationID: correlation, UserID: entra.NewID(user), UserPrincipalName: user + "@contoso.com", CreatedDateTime: entra.NewDateTime(noon.Add(-ago)), ErrorCode: code,
-		AppDisplayName: "Office", ResourceID: "r", ClientApp: "Browser", CountryOrRegion: "DE", PoliciesShown: true, Policies: []entra.AppliedPolicy{{ID: "p", Result: result}, {ID: "other", Result: "success"}}}
+		AppDisplayName: "Office", ResourceID: "r", ClientApp: "Browser", CountryOrRegion: "DE", PoliciesShown: true, Policies: []*entra.AppliedPolicy{{ID: "p", Result: result}, {ID: "other", Result: "success"}}}
 }
 
 // Sign-ins are counted once whatever rows they have, from the policy's last change
@@ -39,7 +39,7 @@ func TestCountedByTheLog(t *testing.T) {
 		len(p.Who) != 1 || p.Who[0].Name != "ada@contoso.com" || p.By != ByLog || r.Days != 14 || !strings.Contains(r.Note, "interactive sign-ins only") {
 		t.Errorf("%+v", r)
 	}
-	if md := Markdown(r); !strings.Contains(md, "| P | log | 4 | 3 | 1 (1 users) | 1 (1 users) | 0 | ada@contoso.com |") {
+	if md := Markdown(r); !strings.Contains(md, "| P | log | 4 | 3 | 1 (1 user) | 1 (1 user) | 0 | ada@contoso.com |") {
 		t.Error(md)
 	}
 }
@@ -91,6 +91,17 @@ func TestReplayKnowsWhatItDoesNotKnow(t *testing.T) {
 	for name, want := range map[string]string{"block": "refused", "risk": "the user risk", "mfa": "how its controls would be met", "either": "fine", "both": "how its controls would be met", "group": "the user's groups or roles"} {
 		if got[name] != want {
 			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+	for _, c := range []struct{ text, log, replay string }{
+		{`{"conditions":{"applications":{"includeUserActions":["urn:user:registerdevice"]}}}`, "user actions", "user actions"},
+		{`{"conditions":{"clientApplications":{"includeServicePrincipals":["ServicePrincipalsInMyTenant"]}}}`, "workload identities", "workload identities"},
+		{`{"conditions":{"applications":{"includeAuthenticationContextClassReferences":["c1"]}}}`, "", "authentication contexts"},
+		{`{"conditions":{` + everybody + `}}`, "", ""},
+	} {
+		d := doc(c.text).Document
+		if log, replay := Silent(d, false), Silent(d, true); (log == "") != (c.log == "") || (replay == "") != (c.replay == "") || !strings.Contains(log, c.log) || !strings.Contains(replay, c.replay) {
+			t.Errorf("%s: %q, %q", c.text, log, replay)
 		}
 	}
 	if _, strange := Choose(set, nil, []string{"nope"}); len(strange) != 1 {

@@ -16,7 +16,7 @@ type Table interface {
 
 // Columns are those of impact.csv.
 var Columns = []string{"key", "id", "displayName", "state", "by", "since", "judged", "applied", "users", "days", "refusedSignIns", "refusedUsers", "askedSignIns", "askedUsers",
-	"unknownSignIns", "applications", "countries", "who"}
+	"unknownSignIns", "applications", "countries", "who", "note"}
 
 // WriteCSV writes one row for each policy.
 func WriteCSV(r Result, begin func(columns []string) Table) error {
@@ -32,11 +32,22 @@ func WriteCSV(r Result, begin func(columns []string) Table) error {
 		}
 		n := strconv.Itoa
 		if err := t.Row([]string{p.Key, p.ID, p.DisplayName, p.State, p.By, since, n(p.Judged), n(p.Applied), n(p.Users), n(p.Days), n(p.Refused.SignIns), n(p.Refused.Users),
-			n(p.Asked.SignIns), n(p.Asked.Users), n(p.Unknown.SignIns), counted(p.Refused.Applications), counted(p.Refused.Countries), strings.Join(who, "; ")}); err != nil {
+			n(p.Asked.SignIns), n(p.Asked.Users), n(p.Unknown.SignIns), counted(p.Refused.Applications), counted(p.Refused.Countries), strings.Join(who, "; "), p.Note}); err != nil {
 			return err
 		}
 	}
 	return t.Flush()
+}
+
+// text says how many sign-ins, and of how many people.
+func (g Group) text() string {
+	switch {
+	case g.SignIns == 0:
+		return "0"
+	case g.Users == 1:
+		return fmt.Sprintf("%d (1 user)", g.SignIns)
+	}
+	return fmt.Sprintf("%d (%d users)", g.SignIns, g.Users)
 }
 
 func counted(list []Counted) string {
@@ -55,6 +66,9 @@ func Markdown(r Result) string {
 	cell := strings.NewReplacer("|", "\\|", "\n", " ", "\r", " ", "`", "'", "<", "&lt;", ">", "&gt;")
 	for _, p := range r.Policies {
 		var who []string
+		if p.Note != "" {
+			who = append(who, p.Note)
+		}
 		for n, w := range p.Who {
 			if n == 10 {
 				who = append(who, fmt.Sprintf("and %d more", p.Refused.Users-n))
@@ -62,8 +76,7 @@ func Markdown(r Result) string {
 			}
 			who = append(who, cmp.Or(w.Name, w.ID))
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d (%d users) | %d (%d users) | %d | %s |\n", cell.Replace(p.DisplayName), p.By, p.Judged, p.Applied,
-			p.Refused.SignIns, p.Refused.Users, p.Asked.SignIns, p.Asked.Users, p.Unknown.SignIns, cell.Replace(strings.Join(who, ", ")))
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s | %s | %d | %s |\n", cell.Replace(p.DisplayName), p.By, p.Judged, p.Applied, p.Refused.text(), p.Asked.text(), p.Unknown.SignIns, cell.Replace(strings.Join(who, ", ")))
 	}
 	return b.String()
 }

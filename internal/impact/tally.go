@@ -168,6 +168,9 @@ type PolicyResult struct {
 	State       string    `json:"state"`
 	By          string    `json:"by"` // log or replay
 	Since       time.Time `json:"since,omitzero"`
+	// Note says that the numbers are none about it, because the log does not show
+	// what it is for.
+	Note string `json:"note,omitempty"`
 	// Judged are the sign-ins it was held against, Applied those it applies to.
 	Judged  int            `json:"judged"`
 	Applied int            `json:"applied"`
@@ -239,7 +242,7 @@ func (i *Impact) Result() Result {
 		ids[n] = id
 	}
 	for _, t := range i.policies {
-		p := PolicyResult{Key: t.Key, ID: string(t.ID), DisplayName: t.DisplayName, State: t.State, By: ByLog, Since: t.Since.UTC(), Judged: t.judged, Applied: t.applied,
+		p := PolicyResult{Key: t.Key, ID: string(t.ID), DisplayName: t.DisplayName, State: t.State, By: ByLog, Since: t.Since.UTC(), Note: t.Silent, Judged: t.judged, Applied: t.applied,
 			Users: t.everybody.len(), Days: len(t.days), Refused: t.refused.result(), Asked: t.asked.result(), Unknown: t.unknowns.result(), Why: t.why, Who: []Person{}}
 		if t.Place >= 0 {
 			p.By = ByReplay

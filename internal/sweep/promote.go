@@ -25,7 +25,7 @@ func (j *job) promote(ctx context.Context, snap gather.Snapshot, d drift.Result)
 		return d, nil, nil
 	}
 	now := snap.ServiceNow()
-	r, why, err := j.evidence(ctx, d.Waiting, now)
+	r, why, err := j.evidence(ctx, snap.Live.Policies, d.Waiting, now)
 	if err != nil {
 		return d, nil, err
 	}
@@ -64,6 +64,9 @@ func promotion(w drift.Waiting, found impact.PolicyResult, now time.Time) *plan.
 		p.Who = append(p.Who, who.Name)
 	}
 	p.Judge()
+	if found.Note != "" { // an empty log is no evidence
+		p.Holds, p.Waits = false, append(p.Waits, found.Note)
+	}
 	return p
 }
 
@@ -79,14 +82,18 @@ func windowOf(w drift.Waiting, now time.Time) time.Time {
 
 // evidence counts the sign-ins of the policies that wait; why says that the log is
 // not ours to read.
-func (j *job) evidence(ctx context.Context, waiting []drift.Waiting, now time.Time) (r impact.Result, why string, err error) {
+func (j *job) evidence(ctx context.Context, live []entra.Document, waiting []drift.Waiting, now time.Time) (r impact.Result, why string, err error) {
 	o := impact.Options{Window: entra.LogWindow{From: now, To: now}}
 	for _, w := range waiting {
 		from := windowOf(w, now)
 		if from.Before(o.Window.From) {
 			o.Window.From = from
 		}
-		o.Policies = append(o.Policies, impact.Policy{Key: w.Key, DisplayName: w.DisplayName, State: policy.StateReportOnly, ID: w.ID, Place: -1, Since: from})
+		p := impact.Policy{Key: w.Key, DisplayName: w.DisplayName, State: policy.StateReportOnly, ID: w.ID, Place: -1, Since: from}
+		if at := slices.IndexFunc(live, func(d entra.Document) bool { return entra.NewID(d.ID()) == w.ID }); at >= 0 {
+			p.Silent = impact.Silent(live[at], false)
+		}
+		o.Policies = append(o.Policies, p)
 	}
 	i := impact.New(o)
 	err = j.notes.Timed("signIns", func() error {
