@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +13,9 @@ import (
 
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/config"
+	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/report"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
 	"github.com/risksweep/risksweep/internal/whatif"
 )
 
@@ -50,18 +54,43 @@ func (c *command) coverage(cmd *cobra.Command, policies string) error {
 	if err != nil {
 		return err
 	}
-	cov := struct {
-		Policies string `json:"policies"`
-		access.Coverage
-	}{j.policies, people.People(j.set, whatif.Everybody).Coverage(names)}
+	cov := people.People(j.set, whatif.Everybody).Coverage(names)
+	reached := report.Reached{Policies: j.policies, Scope: gather.CoverageFull, Coverage: &cov}
+	if reached.Risky, err = atRisk(ctx, j, people, names); err != nil {
+		if ctx.Err() != nil || !entra.NotOurs(err) {
+			return err
+		}
+		c.log.Warn("risky users could not be read: nobody's open risk is judged", "error", err)
+	}
+	reached.Sort()
 	switch form {
 	case "json":
-		return printJSON(c.data(), cov)
+		return report.WriteReached(c.data(), io.Discard, reached, report.CSVForm{})
 	case "csv":
-		return writeCoverageCSV(c, cov.Coverage)
+		return report.WriteReached(io.Discard, c.data(), reached, report.CSVForm{})
 	}
-	c.printCoverage(cov.Policies, cov.Coverage)
+	c.printCoverage(reached)
 	return nil
+}
+
+// atRisk says of each user whose risk is open which policies would meet it.
+func atRisk(ctx context.Context, j judged, people *whatif.Population, names access.Names) (list []report.RiskyReach, err error) {
+	reacher := j.set.NewReacher(names)
+	for page, err := range j.client.RiskyUsers(ctx, entra.RiskyUserQuery{Open: true}) {
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			u := &page.Items[i]
+			if !u.RiskState.Open() || u.IsDeleted != nil && *u.IsDeleted {
+				continue
+			}
+			person := people.Person(u.ID, u.UserPrincipalName)
+			list = append(list, report.RiskyReach{ID: string(u.ID), Name: strings.Clone(u.UserPrincipalName), RiskLevel: u.RiskLevel, Privileged: len(person.Roles) > 0,
+				BreakGlass: people.BreakGlass[u.ID], Reach: reacher.Of(whatif.AtRisk(person, u.RiskLevel, netip.Addr{}, ""))})
+		}
+	}
+	return list, nil
 }
 
 // names gives the display names of what the policies refer to.
@@ -70,8 +99,8 @@ func (j judged) names(ctx context.Context) (access.Names, error) {
 	return whatif.ReadNames(ctx, j.client, objects, j.compared.Result.Actions, slices.Concat(j.set.Groups(), j.set.Apps())...)
 }
 
-func (c *command) printCoverage(policies string, cov access.Coverage) {
-	fmt.Fprintf(c.Out, "%s in %s that the %s policies treat alike\n\n", report.Number(cov.Users, "user"), report.Number(cov.Classes, "group"), policies)
+func (c *command) printCoverage(cov report.Reached) {
+	fmt.Fprintf(c.Out, "%s in %s that the %s policies treat alike\n\n", report.Number(cov.Users, "user"), report.Number(cov.Classes, "group"), cov.Policies)
 	t := newTable("WHO", "USERS", "NOTHING DEMANDED", "DEMANDS")
 	for _, g := range cov.Groups {
 		t.row(g.Group, strconv.Itoa(g.Users), strconv.Itoa(g.Nothing), report.DemandCounts(g.Demands))
@@ -89,6 +118,7 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 	}
 	t.print(c.Out, c.Width)
 	fmt.Fprintln(c.Out)
+	c.printAtRisk(cov)
 	if len(cov.Gaps) == 0 {
 		fmt.Fprintln(c.Out, "no gap: something is demanded in every situation")
 	}
@@ -110,17 +140,31 @@ func (c *command) printCoverage(policies string, cov access.Coverage) {
 	}
 }
 
-// writeCoverageCSV has one row for each gap.
-func writeCoverageCSV(c *command, cov access.Coverage) error {
-	w := report.NewCSV(c.data(), []string{"users", "privileged", "examples", "situation", "nearest"}, report.CSVForm{})
-	for _, g := range cov.Gaps {
-		var nearest []string
-		for _, n := range g.Nearest {
-			nearest = append(nearest, n.DisplayName+": "+n.Lacks)
-		}
-		if err := w.Row([]string{strconv.Itoa(g.Users), strconv.Itoa(g.Privileged), strings.Join(g.Examples, "; "), access.SituationText(g.Situation), strings.Join(nearest, "; ")}); err != nil {
-			return err
+// printAtRisk says of how many the open risk is met, and who is not reached.
+func (c *command) printAtRisk(cov report.Reached) {
+	if len(cov.Risky) == 0 {
+		return
+	}
+	met := 0
+	for _, u := range cov.Risky {
+		if u.Covered() {
+			met++
 		}
 	}
-	return w.Flush()
+	fmt.Fprintf(c.Out, "%s at risk: an enabled policy would meet the risk of %d\n", report.Number(len(cov.Risky), "user"), met)
+	for i, u := range cov.Risky {
+		if u.Covered() {
+			break // those who are not reached come first
+		}
+		if i == 10 {
+			fmt.Fprintf(c.Out, "and %d more; -o json shows all\n", len(cov.Risky)-met-i)
+			break
+		}
+		what := "no enabled policy meets the risk of"
+		if u.Unknown {
+			what = "it is not known whether a policy meets the risk of"
+		}
+		c.paragraph(0, "! %s %s (%s): %s", what, orElse(u.Name, u.ID), u.RiskLevel, orElse(report.UnmetText(u.NotReached), "there is none that asks for it"))
+	}
+	fmt.Fprintln(c.Out)
 }

@@ -1,6 +1,8 @@
 package whatif
 
 import (
+	"net/netip"
+
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
 )
@@ -19,4 +21,18 @@ func (p *Population) UsersByID() func(entra.ID) *access.User {
 		}
 		return p.Person(id, name)
 	}
+}
+
+// AtRisk is the sign-in by which the risk of a user is judged: one that carries it,
+// to an application that no policy names, in a browser, from an address or a
+// country, or without either from nowhere that a policy names.
+func AtRisk(u *access.User, level entra.RiskLevel, ip netip.Addr, country string) access.SignIn {
+	in := access.SignIn{User: u, AsGiven: true, Target: access.Target{App: &access.App{}}, Client: "browser", IP: ip, Country: country}
+	if rank, ok := level.Rank(); ok && rank > 0 {
+		in.UserRisk, in.SignInRisk = string(level), string(level)
+	}
+	if !ip.IsValid() && country == "" {
+		in.Country = access.Anywhere
+	}
+	return in
 }

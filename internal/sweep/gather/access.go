@@ -153,17 +153,12 @@ func (a *Access) Reach(u *entra.RiskyUser, open []triage.Detection) *access.Reac
 		return nil
 	}
 	a.Population.AtRisk[u.ID] = true
-	in := access.SignIn{User: a.Population.Person(u.ID, u.UserPrincipalName), AsGiven: true, Target: access.Target{App: &access.App{}}, Client: "browser"}
-	if rank, ok := u.RiskLevel.Rank(); ok && rank > 0 {
-		in.UserRisk, in.SignInRisk = string(u.RiskLevel), string(u.RiskLevel)
-	}
+	var ip netip.Addr
+	var country string
 	at := slices.IndexFunc(open, func(d triage.Detection) bool { return d.IP != "" || d.Country != "" })
 	if at >= 0 {
-		in.IP, _ = netip.ParseAddr(open[at].IP)
-		in.Country = open[at].Country
+		ip, _ = netip.ParseAddr(open[at].IP)
+		country = open[at].Country
 	}
-	if !in.IP.IsValid() && in.Country == "" {
-		in.Country = access.Anywhere
-	}
-	return a.reacher.Of(in)
+	return a.reacher.Of(whatif.AtRisk(a.Population.Person(u.ID, u.UserPrincipalName), u.RiskLevel, ip, country))
 }
