@@ -32,6 +32,7 @@ func main() {
 	flag.StringVar(&t.account, "account", "", "connection string of the container's account")
 	flag.IntVar(&t.detections, "detections", 100_000, "detections of the comparisons of CPU")
 	flag.IntVar(&usersEach, "each", usersEach, "detections of each risky user")
+	flag.IntVar(&shown, "shown", shown, "policies of which each row of the sign-in log has the result")
 	flag.StringVar(&profile, "profile", "", "write a CPU profile of what the part measures to this file")
 	flag.IntVar(&manyRuns, "runs", manyRuns, "runs of the larger of the compared stores; 100000 take minutes and a million files")
 	flag.BoolVar(&verbose, "v", false, "print each request for storage that is counted")
@@ -68,6 +69,7 @@ var groups = []struct {
 	{"night", night},
 	{"policies", func(row rowFunc, _ int) { twoHundred(row) }},
 	{"access", func(row rowFunc, _ int) { judged(row) }},
+	{"impact", func(row rowFunc, _ int) { replays(row) }},
 	{"pace", func(row rowFunc, _ int) { pace(row) }},
 	{"memory", func(row rowFunc, _ int) {
 		for _, n := range []int{10_000, 100_000, 1_000_000} {

@@ -43,6 +43,9 @@ var parts = map[string]func(task) measured{
 	"judgeAll":    judgeAll,
 	"judgeEach":   judgeEach,
 	"firstWhatIf": firstWhatIf,
+
+	"replay":        replay,
+	"decodeSignIns": decodeSignIns,
 }
 
 // task is what a process of its own is to do.

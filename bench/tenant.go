@@ -26,6 +26,8 @@ type tenant struct {
 	n       int
 	updated time.Time // when every row changed last
 
+	results [][]byte // that rows of the sign-in log have
+
 	mu       sync.Mutex
 	policies []json.RawMessage
 }
@@ -39,7 +41,7 @@ func serve(n int) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // its end is the news
 		os.Exit(0)
 	}()
-	check(http.Serve(l, &tenant{n: n, updated: time.Now().UTC().Add(-6 * 24 * time.Hour).Truncate(time.Second)}))
+	check(http.Serve(l, &tenant{n: n, results: results(), updated: time.Now().UTC().Add(-6 * 24 * time.Hour).Truncate(time.Second)}))
 }
 
 func (t *tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -61,6 +63,8 @@ func (t *tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		} else {
 			body = page(r, t.n/usersEach, 1, t.user)
 		}
+	case path == "/auditLogs/signIns":
+		body = t.signIns(r)
 	case path == "/$batch":
 		body = batch(r)
 	case path == "/identity/conditionalAccess/policies":
