@@ -172,7 +172,8 @@ func TestRulesBesideMistakes(t *testing.T) {
 			`b.yaml:1:36: policies[0].state: "report-only" is not one of enabled, disabled, enabledForReportingButNotEnforced (did you mean "enabledForReportingButNotEnforced"?)
 b.yaml:1:125: policies[0].conditions.applications.includeUserActions: 1012: includeApplications and includeUserActions cannot stand together`},
 		{"promote without a log", "policies: [{displayName: P, state: enabled, promote: {after: 14d}, conditions: {applications: {includeUserActions: ['urn:user:registersecurityinfo']}, users: {includeUsers: [All]}}, grantControls: {operator: OR, builtInControls: [mfa]}}]",
-			`b.yaml:1:60: policies[0].promote: the policy is for user actions, which report-only does not judge: the sign-in log never has evidence of it; take promote out and set its state by hand`},
+			`b.yaml:1:36: warning: policies[0].state: enabling needs at least 2 enabled break-glass accounts; breakGlass names 0, so apply will block every change that leaves a policy enabled
+b.yaml:1:54: policies[0].promote: the policy is for user actions, which report-only does not judge: the sign-in log never has evidence of it; take promote out and set its state by hand`},
 		{"users and 1064", one("applications: {includeApplications: [All]}, users: {includeUser: [All]}, clientAppTypes: []", ""),
 			`b.yaml:3:71: policies[0].conditions.users.includeUser: unknown member (did you mean "includeUsers"?)
 b.yaml:3:108: policies[0].conditions.clientAppTypes: 1064: clientAppTypes must not be an empty list; leave it out for all`},
