@@ -57,7 +57,7 @@ func (c *command) coverage(cmd *cobra.Command, policies string) error {
 	cov := people.People(j.set, whatif.Everybody).Coverage(names)
 	reached := report.Reached{Policies: j.policies, Scope: gather.CoverageFull, Coverage: &cov}
 	if reached.Risky, err = atRisk(ctx, j, people, names); err != nil {
-		if ctx.Err() != nil || !entra.NotOurs(err) {
+		if ctx.Err() != nil || !entra.Unavailable(err) {
 			return err
 		}
 		c.log.Warn("risky users could not be read: nobody's open risk is judged", "error", err)

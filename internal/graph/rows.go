@@ -61,7 +61,7 @@ func decodeRows[T any](r *rowReader, row func(*rowReader, *T) error) (items []T,
 					return r.wrong("an object", k)
 				}
 				if len(items) == cap(items) {
-					items = grow(items, len(body), int(r.dec.InputOffset()))
+					items = grow(items, len(r.body), int(r.dec.InputOffset()))
 				}
 				items = items[:len(items)+1]
 				if err := row(r, &items[len(items)-1]); err != nil {
@@ -90,7 +90,7 @@ func decodeRows[T any](r *rowReader, row func(*rowReader, *T) error) (items []T,
 }
 
 // grow makes room for more rows: for a few at first, then for as many as the rest of
-// the body seems to hold.
+// the body seems to hold, or a quarter more where there is no body yet.
 func grow[T any](items []T, size, read int) []T {
 	room := 32
 	if n := len(items); n > 0 {
