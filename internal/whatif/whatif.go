@@ -59,7 +59,7 @@ func afterPlan(o Objects, keys map[entra.ID]string, actions []plan.Action) (Obje
 		switch {
 		case len(a.Change.Exclusions) > 0: // of the policy as the changes before have left it
 			if at < 0 { // made by this plan
-				at = slices.IndexFunc(*list, func(d entra.Document) bool { return d.ID() == fmt.Sprintf("{{%s:%s}}", a.Change.Kind, a.Change.Key) })
+				at = slices.IndexFunc(*list, func(d entra.Document) bool { return entra.NewID(d.ID()) == planned(a.Change) })
 			}
 			if at >= 0 {
 				doc := a.Excepted(policy.CanonicalOf(a.Change.Kind, (*list)[at])).Document()
