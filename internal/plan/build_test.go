@@ -150,6 +150,47 @@ func TestLimitsOfServicePrincipals(t *testing.T) {
 	}
 }
 
+// The limit of single detections counts detections, not users, and those closed
+// before.
+func TestLimitOfDetections(t *testing.T) {
+	acts := users(DismissDetections, 2)
+	acts[0].Close = []SignIn{{Detections: []string{"d1", "d2"}}, {Detections: []string{"d3"}}}
+	acts[1].Close = []SignIn{{Detections: []string{"d4"}}}
+	limits := Limits{MaxDetectionDismissals: 9, MaxShareOfRiskyUsers: 1}
+	for _, c := range []struct {
+		before int
+		want   []Violation
+	}{
+		{5, nil},
+		{6, []Violation{{DismissDetections, "limits.maxDetectionDismissals", 9, 6, 4, "limits.maxDetectionDismissals allows 9 in 24 h; 6 done, 4 wanted"}}},
+	} {
+		if d := cmp.Diff(c.want, Check(acts, limits, map[Kind]int{Detections: c.before, DismissDetections: 1}, Count(4), Count(0))); d != "" {
+			t.Errorf("%d before: %s", c.before, d)
+		}
+	}
+}
+
+// Each part of the evidence for a promotion is waited for.
+func TestPromotionWaits(t *testing.T) {
+	whole := Promotion{Day: 14, After: 14, SignIns: 100, MinSignIns: 100, RefusedUsers: 1, MaxRefusedUsers: 1, AskedUsers: 5, MaxAskedUsers: 5}
+	for _, c := range []struct {
+		change func(*Promotion)
+		want   []string
+	}{
+		{func(*Promotion) {}, nil},
+		{func(p *Promotion) { p.Day = 13 }, []string{"day 13 of 14"}},
+		{func(p *Promotion) { p.SignIns = 99 }, []string{"99 of 100 sign-ins"}},
+		{func(p *Promotion) { p.RefusedUsers, p.Who = 2, []string{"a", "b"} }, []string{"2 users would be refused, at most 1 may be: a, b"}},
+		{func(p *Promotion) { p.AskedUsers = 6 }, []string{"6 users would be asked, at most 5 may be"}},
+	} {
+		p := whole
+		c.change(&p)
+		if p.Judge(); p.Holds != (c.want == nil) || !slices.Equal(p.Waits, c.want) {
+			t.Errorf("%+v waits for %q, not %q", p, p.Waits, c.want)
+		}
+	}
+}
+
 func seen(acts []Action, state entra.RiskState) []Action {
 	for i := range acts {
 		acts[i].Risk = &Risk{RiskState: state}

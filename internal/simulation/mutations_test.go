@@ -96,7 +96,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"a promotion does not wait for its days", "plan/promotion.go", "if p.Day < p.After {", "if p.Day < p.After && false {"},
 	{"a rollback goes to what its run made", "sweep/rollback.go", "policy.CanonicalOf(c.Kind, c.Before)", "policy.CanonicalOf(c.Kind, c.After)"},
 	{"a rollback puts out whom an exception kept out then", "sweep/rollback.go", "WithoutExcluded(excludedIDs(c.Excepted))}", "WithoutExcluded(nil)}"},
-	{"a rollback deletes what other runs made", "sweep/rollback.go", "settings.Exceptions, settings.Prune, settings.Undo = owned, snap.Exceptions, true, true", "settings.Exceptions, settings.Prune, settings.Undo = rec.State.Owned, snap.Exceptions, true, true"},
+	{"a rollback deletes what other runs made", "sweep/rollback.go", "settings.Exceptions, settings.Prune, settings.Undo = owned, snap.Exceptions, true, true", "settings.Exceptions, settings.Prune, settings.Undo = rec.State.Owned, snap.Exceptions, true, true\n\t_ = owned"},
 	{"what comes back may stand beside another of its name", "sweep/restore.go", "if strings.EqualFold(o.DisplayName(), form.DisplayName()) {", "if strings.EqualFold(o.DisplayName(), form.DisplayName()) && false {"},
 	{"all feedback on sign-ins is one", "graph/write.go", "\t\tverb = \"confirmSafe\"\n", "\t\tverb = \"dismiss\"\n"},
 	{"what was closed before does not count", "plan/build.go", "recent[Detections], detections", "0, detections"},
@@ -153,6 +153,14 @@ var witnesses = map[string][2]string{
 	"the account that the run works as is any other":             {"../triage", "TestTheOwnAccount"},
 	"what another run did is taken for its own":                  {"../apply", "TestALostAnswerWhenTheGateIsShut"},
 	"a rollback believes a run that lost its lease":              {".", "TestARollbackLeavesWhatAnotherRunMade"},
+	"all feedback on sign-ins is one":                            {"../graph", "TestEveryRequestThatCanBeSent"},
+	"what was closed before does not count":                      {"../plan", "TestLimitOfDetections"},
+	"one covered detection is enough":                            {"../triage", "TestDecide"},
+	"one covered detection of a service principal is enough":     {"../triage", "TestServicePrincipalDecisions"},
+	"application permissions are passed over":                    {"../triage", "TestServicePrincipalsWithPermissions"},
+	"a promotion does not wait for its days":                     {"../plan", "TestPromotionWaits"},
+	"a rollback goes to what its run made":                       {"../cli", "TestScripts/rollback"},
+	"what comes back may stand beside another of its name":       {"../sweep", "TestMayReturn"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")
