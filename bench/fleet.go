@@ -28,15 +28,21 @@ const (
 	storedTenants, storedDetections = 52, 90
 )
 
+// product builds the product in a folder of its own, which the caller removes.
+func product() (dir, exe string) {
+	dir, err := os.MkdirTemp("", "bench")
+	check(err)
+	exe = filepath.Join(dir, "risksweep")
+	build(exe, "github.com/risksweep/risksweep/cmd/job", ".")
+	return dir, exe
+}
+
 // ofFleet is a plan over many tenants in one process of the product.
 func ofFleet(row rowFunc) {
 	service, stop := startTenant(fleetDetections, "-each", fmt.Sprint(fleetEach))
 	defer stop()
-	dir, err := os.MkdirTemp("", "bench")
-	check(err)
+	dir, exe := product()
 	defer os.RemoveAll(dir)
-	exe := filepath.Join(dir, "risksweep")
-	build(exe, "github.com/risksweep/risksweep/cmd/job", ".")
 	used := overFleet(exe, service, fleetTenants, fmt.Sprintf("{url: %q}", "file:"+filepath.Join(dir, "store")), "plan")
 	each := time.Duration(used.Utime.Nano()+used.Stime.Nano()) / fleetTenants
 	row(fmt.Sprintf("CPU of one tenant's sweep in a fleet of %d", fleetTenants), ms(each), ms(fleetCPU), ratio(each, fleetCPU), 0, fmt.Sprintf("what is aimed at: %d users, %d detections", fleetDetections/fleetEach, fleetDetections))
@@ -72,11 +78,8 @@ func overFleet(exe, service string, tenants int, store string, args ...string) *
 func ofStorage(row rowFunc) {
 	service, stop := startTenant(storedDetections, "-each", fmt.Sprint(fleetEach))
 	defer stop()
-	dir, err := os.MkdirTemp("", "bench")
-	check(err)
+	dir, exe := product()
 	defer os.RemoveAll(dir)
-	exe := filepath.Join(dir, "risksweep")
-	build(exe, "github.com/risksweep/risksweep/cmd/job", ".")
 	server, err := azuritetest.Start()
 	check(err)
 	counted, err := url.Parse(server.URL)

@@ -116,11 +116,8 @@ func verifyStore(t task) measured {
 func ofManyRuns(row rowFunc) {
 	service, stop := startTenant(0)
 	defer stop()
-	dir, err := os.MkdirTemp("", "bench")
-	check(err)
+	dir, exe := product()
 	defer os.RemoveAll(dir)
-	exe := filepath.Join(dir, "risksweep")
-	build(exe, "github.com/risksweep/risksweep/cmd/job", ".")
 	few, many := filepath.Join(dir, "few"), filepath.Join(dir, "many")
 	oldStore(few, fewRuns())
 	oldStore(many, manyRuns)

@@ -38,17 +38,26 @@ func decodeAudit(r *rowReader, a *entra.Audit) error {
 	})
 }
 
-// array reads a list of objects; null gives nil.
-func array[T any](r *rowReader, one func(*rowReader, *T) error) ([]T, error) {
+// beginArray reads the beginning of an array; false says that null stands there,
+// or an error.
+func (r *rowReader) beginArray() (bool, error) {
 	switch k := r.dec.PeekKind(); k {
 	case 'n':
-		return nil, r.skip()
+		return false, r.skip()
 	case '[':
 	default:
-		return nil, r.wrong("an array", k)
+		return false, r.wrong("an array", k)
 	}
 	if _, err := r.dec.ReadToken(); err != nil {
-		return nil, r.malformed(err)
+		return false, r.malformed(err)
+	}
+	return true, nil
+}
+
+// array reads a list of objects; null gives nil.
+func array[T any](r *rowReader, one func(*rowReader, *T) error) ([]T, error) {
+	if there, err := r.beginArray(); !there {
+		return nil, err
 	}
 	var list []T
 	for r.dec.PeekKind() != ']' {
@@ -288,15 +297,8 @@ const maxApplied = 8192
 
 // read reads a list; null gives nil.
 func (a *appliedPolicies) read(r *rowReader) ([]*entra.AppliedPolicy, error) {
-	switch k := r.dec.PeekKind(); k {
-	case 'n':
-		return nil, r.skip()
-	case '[':
-	default:
-		return nil, r.wrong("an array", k)
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return nil, r.malformed(err)
+	if there, err := r.beginArray(); !there {
+		return nil, err
 	}
 	list := make([]*entra.AppliedPolicy, 0, a.size)
 	for k := r.dec.PeekKind(); k != ']'; k = r.dec.PeekKind() {
