@@ -7,11 +7,10 @@ import (
 
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/blobstore/azuritetest"
-	"github.com/risksweep/risksweep/internal/blobstore/blobstoretest"
 )
 
 func TestDirHoldsTheContract(t *testing.T) {
-	blobstoretest.Run(t, func(t testing.TB) blobstoretest.Opened {
+	holdsContract(t, func(t testing.TB) opened {
 		dir := t.TempDir()
 		open := func() blobstore.Store {
 			s, err := blobstore.OpenDir(dir)
@@ -20,14 +19,14 @@ func TestDirHoldsTheContract(t *testing.T) {
 			}
 			return s
 		}
-		return blobstoretest.Opened{A: open(), B: open(), Vanish: func() error { return os.RemoveAll(dir) }}
+		return opened{A: open(), B: open(), Vanish: func() error { return os.RemoveAll(dir) }}
 	})
 }
 
 func TestMemoryHoldsTheContract(t *testing.T) {
-	blobstoretest.Run(t, func(testing.TB) blobstoretest.Opened {
+	holdsContract(t, func(testing.TB) opened {
 		m := blobstore.NewMemory()
-		return blobstoretest.Opened{A: m, B: m, Vanish: func() error { m.Vanish(); return nil }}
+		return opened{A: m, B: m, Vanish: func() error { m.Vanish(); return nil }}
 	})
 }
 
@@ -48,10 +47,10 @@ func azure(t testing.TB, url string, change func(*blobstore.AzureOptions)) *blob
 func TestAzureHoldsTheContract(t *testing.T) {
 	for name, prefix := range map[string]string{"container": "", "prefix": "/some/where"} {
 		t.Run(name, func(t *testing.T) {
-			blobstoretest.Run(t, func(t testing.TB) blobstoretest.Opened {
+			holdsContract(t, func(t testing.TB) opened {
 				url := azuritetest.Shared(t).Container() + prefix
 				a := azure(t, url, nil)
-				return blobstoretest.Opened{A: a, B: azure(t, url, nil), Vanish: func() error { return a.RemoveContainer(t.Context()) }}
+				return opened{A: a, B: azure(t, url, nil), Vanish: func() error { return a.RemoveContainer(t.Context()) }}
 			})
 		})
 	}
@@ -73,7 +72,7 @@ func TestAzureByToken(t *testing.T) {
 	server := azuritetest.SharedTLS(t)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = tlsConfig(server.Pool)
-	blobstoretest.Run(t, func(t testing.TB) blobstoretest.Opened {
+	holdsContract(t, func(t testing.TB) opened {
 		url := server.Container()
 		open := func() *blobstore.Azure {
 			return azure(t, url, func(o *blobstore.AzureOptions) {
@@ -81,6 +80,6 @@ func TestAzureByToken(t *testing.T) {
 			})
 		}
 		a := open()
-		return blobstoretest.Opened{A: a, B: open(), Vanish: func() error { return a.RemoveContainer(t.Context()) }}
+		return opened{A: a, B: open(), Vanish: func() error { return a.RemoveContainer(t.Context()) }}
 	})
 }

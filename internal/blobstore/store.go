@@ -1,6 +1,6 @@
 // Package blobstore keeps named files: in a folder, in an Azure blob container,
-// or in memory for simulations. All three hold one contract, which the package
-// blobstoretest checks: a file is seen whole or not at all, a conditional write
+// or in memory for simulations. All three hold one contract, which
+// contract_test.go checks: a file is seen whole or not at all, a conditional write
 // wins once, a lease has one holder.
 //
 // It knows nothing of what the files mean, and never shows half a file.

@@ -1,7 +1,4 @@
-// Package blobstoretest checks that a store holds the contract of package
-// blobstore. Every store runs the same suite; what a store cannot do is no
-// option of it.
-package blobstoretest
+package blobstore_test
 
 import (
 	"bytes"
@@ -21,16 +18,19 @@ import (
 	"github.com/risksweep/risksweep/internal/blobstore"
 )
 
-// Opened is one store, opened twice as two processes would. Vanish takes it
+// The contract of package blobstore, as one suite that every store runs. What a
+// store cannot do is no option of it.
+
+// opened is one store, opened twice as two processes would. Vanish takes it
 // away behind their backs.
-type Opened struct {
+type opened struct {
 	A, B   blobstore.Store
 	Vanish func() error
 }
 
-// Run runs the suite; open gives an empty store each time.
-func Run(t *testing.T, open func(testing.TB) Opened) {
-	for name, test := range map[string]func(*testing.T, Opened){
+// holdsContract runs the suite; open gives an empty store each time.
+func holdsContract(t *testing.T, open func(testing.TB) opened) {
+	for name, test := range map[string]func(*testing.T, opened){
 		"Put": testPut, "Missing": testMissing, "PutNew": testPutNew, "PutIf": testPutIf, "PutIfRace": testPutIfRace,
 		"Create": testCreate, "Abort": testAbort, "Cancelled": testCancelled, "Large": testLarge, "Append": testAppend,
 		"List": testList, "ListDirs": testListDirs, "Delete": testDelete, "Names": testNames, "Peek": testPeek, "Lease": testLease, "LeaseRace": testLeaseRace, "Vanished": testVanished,
@@ -73,7 +73,7 @@ func content(t *testing.T, s blobstore.Store, name string) string {
 	return string(data)
 }
 
-func testPut(t *testing.T, o Opened) {
+func testPut(t *testing.T, o opened) {
 	ctx := t.Context()
 	for _, text := range []string{"first", "", "a longer second text"} {
 		must(t, o.A.Put(ctx, "a/b/c.json", []byte(text)))
@@ -86,7 +86,7 @@ func testPut(t *testing.T, o Opened) {
 	}
 }
 
-func testMissing(t *testing.T, o Opened) {
+func testMissing(t *testing.T, o opened) {
 	ctx := t.Context()
 	must(t, o.A.Put(ctx, "folder/file", nil))
 	for _, name := range []string{"none", "folder", "folder/file/deeper", "folder/none"} {
@@ -97,7 +97,7 @@ func testMissing(t *testing.T, o Opened) {
 	}
 }
 
-func testPutNew(t *testing.T, o Opened) {
+func testPutNew(t *testing.T, o opened) {
 	ctx := t.Context()
 	must(t, o.A.PutNew(ctx, "once", []byte("mine")))
 	wants(t, o.B.PutNew(ctx, "once", []byte("theirs")), blobstore.ErrExists)
@@ -106,7 +106,7 @@ func testPutNew(t *testing.T, o Opened) {
 	}
 }
 
-func testPutIf(t *testing.T, o Opened) {
+func testPutIf(t *testing.T, o opened) {
 	ctx := t.Context()
 	_, err := o.A.PutIf(ctx, "state", []byte("0"), "nonsense")
 	wants(t, err, blobstore.ErrChanged)
@@ -131,7 +131,7 @@ func testPutIf(t *testing.T, o Opened) {
 }
 
 // Of several who replace one version, one wins.
-func testPutIfRace(t *testing.T, o Opened) {
+func testPutIfRace(t *testing.T, o opened) {
 	ctx := t.Context()
 	version := ""
 	for round := range 5 {
@@ -160,7 +160,7 @@ func testPutIfRace(t *testing.T, o Opened) {
 	}
 }
 
-func testCreate(t *testing.T, o Opened) {
+func testCreate(t *testing.T, o opened) {
 	ctx := t.Context()
 	must(t, o.A.Put(ctx, "report.csv", []byte("old")))
 	w, err := o.A.Create(ctx, "report.csv")
@@ -181,7 +181,7 @@ func testCreate(t *testing.T, o Opened) {
 	}
 }
 
-func testAbort(t *testing.T, o Opened) {
+func testAbort(t *testing.T, o opened) {
 	ctx := t.Context()
 	w, err := o.A.Create(ctx, "d/aborted")
 	must(t, err)
@@ -191,7 +191,7 @@ func testAbort(t *testing.T, o Opened) {
 	invisible(t, o, "d/aborted")
 }
 
-func testCancelled(t *testing.T, o Opened) {
+func testCancelled(t *testing.T, o opened) {
 	w, err := o.A.Create(t.Context(), "d/cancelled")
 	must(t, err)
 	_, err = io.WriteString(w, "half")
@@ -207,7 +207,7 @@ func testCancelled(t *testing.T, o Opened) {
 	invisible(t, o, "d/cancelled")
 }
 
-func invisible(t *testing.T, o Opened, name string) {
+func invisible(t *testing.T, o opened, name string) {
 	t.Helper()
 	_, _, err := o.B.Get(t.Context(), name)
 	wants(t, err, blobstore.ErrNotFound)
@@ -219,7 +219,7 @@ func invisible(t *testing.T, o Opened, name string) {
 
 // A file of several blocks comes back byte by byte, through a reader that goes
 // on reading what was opened although it is replaced meanwhile or not.
-func testLarge(t *testing.T, o Opened) {
+func testLarge(t *testing.T, o opened) {
 	ctx := t.Context()
 	var want bytes.Buffer
 	w, err := o.A.Create(ctx, "large")
@@ -236,7 +236,7 @@ func testLarge(t *testing.T, o Opened) {
 	}
 }
 
-func testAppend(t *testing.T, o Opened) {
+func testAppend(t *testing.T, o opened) {
 	ctx := t.Context()
 	a, err := o.A.Append(ctx, "run/journal.jsonl")
 	must(t, err)
@@ -258,7 +258,7 @@ func testAppend(t *testing.T, o Opened) {
 	}
 }
 
-func testList(t *testing.T, o Opened) {
+func testList(t *testing.T, o opened) {
 	ctx := t.Context()
 	var want []string
 	for i := range 120 {
@@ -290,7 +290,7 @@ func testList(t *testing.T, o Opened) {
 	}
 }
 
-func testListDirs(t *testing.T, o Opened) {
+func testListDirs(t *testing.T, o opened) {
 	ctx := t.Context()
 	for _, name := range []string{"b/1/x", "a/2/y", "a/2/z", "a/10/y", "a/file", "file", "a-b/x"} {
 		must(t, o.A.Put(ctx, name, []byte("x")))
@@ -304,7 +304,7 @@ func testListDirs(t *testing.T, o Opened) {
 	}
 }
 
-func testDelete(t *testing.T, o Opened) {
+func testDelete(t *testing.T, o opened) {
 	ctx := t.Context()
 	must(t, o.A.Put(ctx, "a/b", []byte("x")))
 	must(t, o.B.Delete(ctx, "a/b"))
@@ -317,7 +317,7 @@ func testDelete(t *testing.T, o Opened) {
 	must(t, o.A.PutNew(ctx, "a/b", []byte("y")))
 }
 
-func testPeek(t *testing.T, o Opened) {
+func testPeek(t *testing.T, o opened) {
 	peek := func(name, want string, wantThere bool) {
 		t.Helper()
 		got, there, err := o.B.Peek(t.Context(), name, 8)
@@ -345,7 +345,7 @@ func testPeek(t *testing.T, o Opened) {
 	}
 }
 
-func testNames(t *testing.T, o Opened) {
+func testNames(t *testing.T, o opened) {
 	ctx := t.Context()
 	odd := []string{"a b", "ä/ö.json", "日本語", "100%", "a+b&c=d?e#f", "'quoted'", "semi;colon,comma", "~tilde", "a%2Fb", strings.Repeat("x", 200)}
 	for i, name := range odd {
@@ -376,125 +376,5 @@ func testNames(t *testing.T, o Opened) {
 		wants(t, err, blobstore.ErrName)
 		_, err = o.A.Lease(ctx, name, blobstore.Holder{})
 		wants(t, err, blobstore.ErrName)
-	}
-}
-
-func testLease(t *testing.T, o Opened) {
-	ctx := t.Context()
-	holder := blobstore.Holder{Run: "20261124T020000Z-0a1b2c", Host: "here", PID: 7, Since: time.Now().UTC().Truncate(time.Second)}
-	leased := func(want bool) {
-		t.Helper()
-		for _, s := range []blobstore.Store{o.A, o.B} {
-			if is, err := s.Leased(ctx, "t/lock"); err != nil || is != want {
-				t.Errorf("leased: %t, %v, want %t", is, err, want)
-			}
-		}
-	}
-	leased(false)
-	_, err := o.A.Leased(ctx, "../lock")
-	wants(t, err, blobstore.ErrName)
-	l, err := o.A.Lease(ctx, "t/lock", holder)
-	must(t, err)
-	leased(true)
-	if l.Context().Err() != nil {
-		t.Errorf("a lease that was just taken is lost: %v", context.Cause(l.Context()))
-	}
-	if at := l.Expires(); !at.IsZero() && time.Until(at) < 5*time.Second {
-		t.Errorf("it ends at %s", at)
-	}
-	_, err = o.B.Lease(ctx, "t/lock", blobstore.Holder{Run: "other"})
-	var held *blobstore.LeaseHeldError
-	if !errors.As(err, &held) || !errors.Is(err, blobstore.ErrLeaseHeld) {
-		t.Fatalf("got %v", err)
-	}
-	if diff := cmp.Diff(holder, held.Holder); diff != "" {
-		t.Errorf("the holder (-want +got)\n%s", diff)
-	}
-	other, err := o.B.Lease(ctx, "t/lock2", holder)
-	must(t, err)
-	must(t, other.Release(ctx))
-	must(t, l.Release(ctx))
-	must(t, l.Release(ctx))
-	leased(false)
-	if l.Context().Err() == nil {
-		t.Error("a lease that was given back goes on")
-	}
-	l, err = o.B.Lease(ctx, "t/lock", blobstore.Holder{Run: "next"})
-	must(t, err)
-	must(t, l.Release(ctx))
-}
-
-// Of several who ask at the same instant, one gets it.
-func testLeaseRace(t *testing.T, o Opened) {
-	for range 10 {
-		var got atomic.Int32
-		var wg sync.WaitGroup
-		leases := make(chan blobstore.Lease, 8)
-		for i := range 8 {
-			s := []blobstore.Store{o.A, o.B}[i%2]
-			wg.Go(func() {
-				l, err := s.Lease(t.Context(), "lock", blobstore.Holder{Run: fmt.Sprint(i)})
-				switch {
-				case err == nil:
-					got.Add(1)
-					leases <- l
-				case !errors.Is(err, blobstore.ErrLeaseHeld):
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		close(leases)
-		if got.Load() != 1 {
-			t.Fatalf("%d got it", got.Load())
-		}
-		for l := range leases {
-			must(t, l.Release(t.Context()))
-		}
-	}
-}
-
-// Of a store that was taken away nothing can be known: what is not found in it
-// is not "not there", and no write to it succeeds.
-func testVanished(t *testing.T, o Opened) {
-	ctx := t.Context()
-	must(t, o.A.Put(ctx, "t/state.json", []byte("{}")))
-	journal, err := o.A.Append(ctx, "t/journal.jsonl")
-	must(t, err)
-	must(t, journal.Append(ctx, []byte("before\n")))
-	file, err := o.A.Create(ctx, "t/report.json")
-	must(t, err)
-	_, err = io.WriteString(file, "{}")
-	must(t, err)
-	must(t, o.Vanish())
-
-	_, _, err = o.A.Get(ctx, "t/HOLD")
-	gone := []error{err}
-	_, _, err = o.A.Peek(ctx, "t/HOLD", 8)
-	gone = append(gone, err)
-	_, _, err = o.A.Open(ctx, "t/HOLD")
-	gone = append(gone, err, o.A.Put(ctx, "t/x", nil), o.A.PutNew(ctx, "t/y", nil))
-	_, err = o.A.PutIf(ctx, "t/z", nil, "")
-	gone = append(gone, err)
-	_, err = o.A.ListDirs(ctx, "t")
-	gone = append(gone, err)
-	for _, err = range o.A.List(ctx, "t/") {
-		gone = append(gone, err)
-	}
-	a, err := o.A.Append(ctx, "t/other.jsonl")
-	if err == nil { // a container says so at the first line
-		err = a.Append(ctx, []byte("x\n"))
-	}
-	gone = append(gone, err)
-	for i, err := range gone {
-		if !errors.Is(err, blobstore.ErrGone) || errors.Is(err, blobstore.ErrNotFound) {
-			t.Errorf("%d: got %v", i, err)
-		}
-	}
-	if err := journal.Append(ctx, []byte("after\n")); err == nil {
-		t.Error("a line went into a journal that is no more")
-	}
-	if err := file.Commit(ctx); err == nil {
-		t.Error("a file was committed into a store that is no more")
 	}
 }
