@@ -1,8 +1,6 @@
 package app
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"io/fs"
 	"os"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/ledger"
+	"github.com/risksweep/risksweep/internal/report"
 )
 
 // used notes a text that steers runs, under its name below the folder of the
@@ -71,14 +70,11 @@ func sortedSettings(cfg *config.Config) settings {
 // tenant, without secrets, in the form of config show -o json.
 func (a *App) settingsOf(tenant string) ledger.InputText {
 	a.sorting.Do(func() { a.settings = sortedSettings(a.Config) })
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(slices.Concat([]setting{}, a.settings.before, a.settings.of[tenant], a.settings.after)); err != nil {
+	text, err := report.Indented(slices.Concat([]setting{}, a.settings.before, a.settings.of[tenant], a.settings.after))
+	if err != nil {
 		panic(err) // texts
 	}
-	return ledger.InputText{Kind: ledger.InputConfiguration, Name: "configuration.json", Text: b.Bytes()}
+	return ledger.InputText{Kind: ledger.InputConfiguration, Name: "configuration.json", Text: text}
 }
 
 // recording is Disk that tells of each file that was read whole.

@@ -20,8 +20,8 @@ func (r *run) change(ctx context.Context, t *task) verdict {
 			return settled
 		}
 		var err error
-		if t.body, err = fill(c.Body, r.ids); err == nil {
-			t.after, err = fill(c.After, r.ids)
+		if t.body, err = Fill(c.Body, r.ids); err == nil {
+			t.after, err = Fill(c.After, r.ids)
 		}
 		if err != nil {
 			r.fail(ctx, a, plan.Failed, "", err.Error())
@@ -44,7 +44,7 @@ func (r *run) change(ctx context.Context, t *task) verdict {
 		return r.remove(ctx, t)
 	case plan.Begin, plan.End:
 		if t.id == "" { // the policy was made by this run
-			t.id = r.ids[keyOf(c)]
+			t.id = r.ids[c.Ref()]
 		}
 	}
 	return r.update(ctx, t)
@@ -135,7 +135,7 @@ func (r *run) stands(t *task, id string) {
 		delete(r.unseen, need)
 	}
 	t.id = id
-	r.ids[keyOf(c)], r.fresh[keyOf(c)] = id, true
+	r.ids[c.Ref()], r.fresh[c.Ref()] = id, true
 	if r.Known == nil {
 		r.Known = map[entra.ObjectKind]map[string]bool{}
 	}
@@ -314,7 +314,7 @@ func (r *run) mayBeLag(c *plan.Change, err error) bool {
 			return true
 		}
 	}
-	return r.fresh[keyOf(c)]
+	return r.fresh[c.Ref()]
 }
 
 // unmoved looks whether the live object is still what the plan saw.

@@ -21,7 +21,7 @@ func (r *run) prepareExclusion(ctx context.Context, t *task) bool {
 	}
 	live, err := r.object(ctx, c.Kind, t.id)
 	switch {
-	case errors.Is(err, entra.ErrNotFound) && r.fresh[keyOf(c)]: // made by this run, and not seen everywhere yet
+	case errors.Is(err, entra.ErrNotFound) && r.fresh[c.Ref()]: // made by this run, and not seen everywhere yet
 	case errors.Is(err, entra.ErrNotFound):
 		r.fail(ctx, t.action, plan.Moved, "", "left alone: the live object is gone, or does not show yet")
 		return false
@@ -50,13 +50,4 @@ func exceptionShows(a plan.Action, live entra.Document) bool {
 		return len(policy.Minus(ids, excluded)) == len(ids)
 	}
 	return policy.Subset(ids, excluded)
-}
-
-// textIDs are ids as documents hold them.
-func textIDs(ids []entra.ID) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = string(id)
-	}
-	return out
 }

@@ -89,8 +89,8 @@ func (r *run) objects(ctx context.Context) {
 // that it needs, or one of the same object.
 func waitsFor(t *task, unfinished []*task) bool {
 	for _, u := range unfinished {
-		key := keyOf(u.action.Change)
-		if key == keyOf(t.action.Change) {
+		key := u.action.Change.Ref()
+		if key == t.action.Change.Ref() {
 			return true
 		}
 		for _, need := range t.action.Change.Needs {
@@ -162,8 +162,6 @@ func (r *run) missing(needs []string) string {
 // fail settles an action that was not carried out, and marks what it was to
 // make as missing.
 func (r *run) fail(ctx context.Context, a plan.Action, status plan.OutcomeStatus, requestID, detail string) {
-	r.failed[keyOf(a.Change)] = true
+	r.failed[a.Change.Ref()] = true
 	r.settle(ctx, a, status, requestID, detail, nil)
 }
-
-func keyOf(c *plan.Change) string { return string(c.Kind) + ":" + c.Key }

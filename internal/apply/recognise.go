@@ -11,10 +11,10 @@ import (
 	"github.com/risksweep/risksweep/internal/policy"
 )
 
-// fill replaces references of the form "{{kind:key}}" by the ids of the
+// Fill replaces references of the form "{{kind:key}}" by the ids of the
 // objects they stand for. One that is not known is an error: it is never left
 // out.
-func fill(d entra.Document, ids map[string]string) (entra.Document, error) {
+func Fill(d entra.Document, ids map[string]string) (entra.Document, error) {
 	if d == nil {
 		return nil, nil
 	}
@@ -25,15 +25,12 @@ func fill(d entra.Document, ids map[string]string) (entra.Document, error) {
 	return entra.Document(v.(map[string]any)), nil
 }
 
-// Fill replaces references of the form "{{kind:key}}" by ids; one that is not
-// known is an error.
-func Fill(d entra.Document, ids map[string]string) (entra.Document, error) { return fill(d, ids) }
-
 func fillValue(v any, ids map[string]string) (any, error) {
 	switch v := v.(type) {
 	case string:
-		key, ok := strings.CutPrefix(v, "{{")
-		if key, ok = cutSuffix(key, "}}", ok); !ok {
+		key, opens := strings.CutPrefix(v, "{{")
+		key, closes := strings.CutSuffix(key, "}}")
+		if !opens || !closes {
 			return v, nil
 		}
 		id := ids[key]
@@ -63,13 +60,6 @@ func fillValue(v any, ids map[string]string) (any, error) {
 		return out, nil
 	}
 	return v, nil
-}
-
-func cutSuffix(s, suffix string, ok bool) (string, bool) {
-	if !ok {
-		return s, false
-	}
-	return strings.CutSuffix(s, suffix)
 }
 
 // find looks in the list for the object that an unanswered create has made: it

@@ -133,7 +133,7 @@ func lookForObjects(ctx context.Context, reader Reader, intents []Intent, out []
 			out[i].Outcome.Subject.ID = entra.NewID(made.ID)
 			owned[made.ID] = true
 			if in.IDs != nil && !made.Deleted {
-				in.IDs[keyOf(c)] = made.ID
+				in.IDs[c.Ref()] = made.ID
 			}
 		}
 		return nil
@@ -165,7 +165,7 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Wr
 			byID = d
 		}
 	}
-	after, err := fill(c.After, in.IDs)
+	after, err := Fill(c.After, in.IDs)
 	if err != nil {
 		return nil, false // what it refers to was never made, so neither was it
 	}
@@ -173,7 +173,7 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Wr
 	case plan.Begin, plan.End:
 		if w.id == "" {
 			for _, d := range live {
-				if d.ID() == in.IDs[keyOf(c)] {
+				if d.ID() == in.IDs[c.Ref()] {
 					byID = d
 				}
 			}
@@ -204,7 +204,7 @@ func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Wr
 		return w.made(found[0]), true
 	}
 	// An exception that began after it in the same run changes nothing of it.
-	if out := textIDs(c.Excepted); byID == nil || policy.CanonicalOf(c.Kind, byID).HashWithout(out) != policy.CanonicalOf(c.Kind, after).HashWithout(out) {
+	if out := entra.Texts(c.Excepted); byID == nil || policy.CanonicalOf(c.Kind, byID).HashWithout(out) != policy.CanonicalOf(c.Kind, after).HashWithout(out) {
 		return nil, false
 	}
 	w.after = after

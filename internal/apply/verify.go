@@ -103,7 +103,7 @@ func (w write) made(live entra.Document) *Written {
 		return m
 	}
 	m.DisplayName = w.after.DisplayName()
-	out := textIDs(c.Excepted)
+	out := entra.Texts(c.Excepted)
 	m.Hash, m.Wanted = policy.CanonicalOf(c.Kind, live).HashWithout(out), policy.CanonicalOf(c.Kind, w.after).HashWithout(out)
 	return m
 }

@@ -86,6 +86,18 @@ func (b *Baseline) Items() []Item {
 	return slices.Concat(b.Locations, b.Strengths, b.Policies)
 }
 
+// Add enters an item among those of its kind.
+func (b *Baseline) Add(it Item) {
+	switch it.Kind {
+	case entra.KindLocation:
+		b.Locations = append(b.Locations, it)
+	case entra.KindStrength:
+		b.Strengths = append(b.Strengths, it)
+	default:
+		b.Policies = append(b.Policies, it)
+	}
+}
+
 // Empty reports whether nothing at all is wanted.
 func (b *Baseline) Empty() bool { return len(b.Locations)+len(b.Strengths)+len(b.Policies) == 0 }
 

@@ -56,14 +56,7 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	if it.Key == "" {
 		it.Key = it.DisplayName()
 	}
-	switch kind {
-	case entra.KindLocation:
-		l.b.Locations = append(l.b.Locations, it)
-	case entra.KindStrength:
-		l.b.Strengths = append(l.b.Strengths, it)
-	default:
-		l.b.Policies = append(l.b.Policies, it)
-	}
+	l.b.Add(it)
 	l.rules(it)
 }
 

@@ -14,6 +14,15 @@ type ID string
 // NewID folds an id. Text of white space alone is no id.
 func NewID(s string) ID { return ID(strings.ToLower(strings.TrimSpace(s))) }
 
+// Texts are ids as documents and requests hold them.
+func Texts(ids []ID) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
+}
+
 // NewIDs folds a list of ids; nil stays nil.
 func NewIDs(list []string) []ID {
 	if list == nil {

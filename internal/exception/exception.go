@@ -17,9 +17,6 @@ import (
 // configuration says nothing.
 const DefaultMaxDuration = 30 * 24 * time.Hour
 
-// Soon is how long before its end an exception is told of.
-const Soon = 3 * 24 * time.Hour
-
 // Exception keeps users out of policies until a time.
 type Exception struct {
 	ID       string

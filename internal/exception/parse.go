@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
@@ -180,7 +181,7 @@ func (p *parser) until(n *yamldoc.Node, id string) time.Time {
 		p.Warn(n, "the exception %q ended at %s; delete it", id, Time(end))
 	case end.Sub(p.Now) > p.MaxDuration:
 		p.Add(n, "the exception %q would end in %s; exceptions.maxDuration allows %s, which is until %s", id, Days(end.Sub(p.Now)), Days(p.MaxDuration), Time(p.Now.Add(p.MaxDuration).Truncate(time.Minute)))
-	case end.Sub(p.Now) <= Soon:
+	case end.Sub(p.Now) <= plan.Soon:
 		p.Warn(n, "the exception %q ends at %s, within 3 days", id, Time(end))
 	}
 	return end

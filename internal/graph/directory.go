@@ -62,14 +62,6 @@ func (c *Client) Members(ctx context.Context, groupID string) ([]entra.Directory
 	return users, nil
 }
 
-func texts(ids []entra.ID) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = string(id)
-	}
-	return out
-}
-
 // maxByIDs is how many ids getByIds takes (graph-api §4).
 const maxByIDs = 1000
 

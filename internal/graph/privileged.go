@@ -153,7 +153,7 @@ func (p *privileges) sort(ctx context.Context, open []reach) ([]entra.ID, error)
 		}
 	}
 	if len(untold) > 0 {
-		objects, err := p.byIDs(ctx, texts(untold))
+		objects, err := p.byIDs(ctx, entra.Texts(untold))
 		if err != nil {
 			return nil, fmt.Errorf("reading whom roles reach: %w", err)
 		}

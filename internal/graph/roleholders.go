@@ -38,7 +38,7 @@ func (c *Client) RoleHolders(ctx context.Context, roles []entra.ID) ([]entra.Rol
 		}
 		principal := a.Principal
 		if principal == nil || principal.Type == "" {
-			found, err := c.byIDs(ctx, texts([]entra.ID{a.PrincipalID}))
+			found, err := c.byIDs(ctx, entra.Texts([]entra.ID{a.PrincipalID}))
 			if err != nil {
 				return nil, fmt.Errorf("reading the holder of a role: %w", err)
 			}

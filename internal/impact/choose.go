@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/risksweep/risksweep/internal/access"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -48,7 +47,7 @@ func Choose(set *access.Set, live []entra.Document, names []string) (chosen []Po
 			c.ID = "" // not made yet
 		}
 		if observed || same && len(names) > 0 && !moved && !strings.EqualFold(state, "disabled") {
-			c.Place, c.Since = -1, LastChange(d)
+			c.Place, c.Since = -1, policy.LastChange(d)
 		}
 		c.Silent = Silent(p.Document, c.Place >= 0)
 		chosen = append(chosen, c)
@@ -65,15 +64,4 @@ func SameButState(a, b entra.Document) bool {
 		delete(d, "id")
 	}
 	return reflect.DeepEqual(x, y)
-}
-
-// LastChange is when a live policy was last changed, or made.
-func LastChange(d entra.Document) time.Time {
-	var last time.Time
-	for _, name := range []string{"createdDateTime", "modifiedDateTime"} {
-		if t, ok := entra.DateTime(d.Text(name)).Time(); ok && t.After(last) {
-			last = t
-		}
-	}
-	return last
 }

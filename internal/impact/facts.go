@@ -49,7 +49,7 @@ func platform(system string) string {
 // anything of which a member is empty.
 func (i *Impact) facts(row *entra.SignIn) *access.SignIn {
 	in := &i.in
-	*in = access.SignIn{User: i.person(row), Target: access.Target{App: i.app(row)}, Platform: i.word(row.Device.OperatingSystem, platform), Client: i.word(row.ClientApp, client), Country: row.CountryOrRegion}
+	*in = access.SignIn{User: i.person(row), Target: access.Target{App: i.app(row)}, Platform: word(i.platforms, row.Device.OperatingSystem, platform), Client: word(i.clients, row.ClientApp, client), Country: row.CountryOrRegion}
 	if ip, err := netip.ParseAddr(row.IPAddress); err == nil {
 		in.IP = ip
 	}
@@ -60,20 +60,17 @@ func (i *Impact) facts(row *entra.SignIn) *access.SignIn {
 	return in
 }
 
-// word remembers what a text of the log comes to.
-func (i *Impact) word(text string, means func(string) string) string {
-	key := text
-	if v, ok := i.words[key]; ok && v.of == text {
-		return v.is
-	}
-	is := means(text)
-	if len(i.words) < 4096 {
-		i.words[strings.Clone(key)] = meaning{of: strings.Clone(text), is: is}
+// word is what a text of the log comes to, remembered for the next row.
+func word(known map[string]string, text string, means func(string) string) string {
+	is, ok := known[text]
+	if !ok {
+		is = means(text)
+		if len(known) < 4096 {
+			known[strings.Clone(text)] = is
+		}
 	}
 	return is
 }
-
-type meaning struct{ of, is string }
 
 // person is who signs in. Of somebody whom the directory no longer has neither
 // groups nor roles are known.

@@ -76,10 +76,11 @@ type Impact struct {
 	replay   *access.Replay
 	filtered bool // a policy asks for properties of devices
 
-	in    access.SignIn
-	words map[string]meaning
-	users map[entra.ID]*access.User
-	apps  map[entra.ID]*access.App
+	in access.SignIn
+	// What texts of the log come to, each sort for itself.
+	platforms, clients map[string]string
+	users              map[entra.ID]*access.User
+	apps               map[entra.ID]*access.App
 
 	signIns, rows int
 	hidden        int // rows without results of policies
@@ -95,7 +96,7 @@ type Impact struct {
 
 // New begins to take rows.
 func New(o Options) *Impact {
-	i := &Impact{window: o.Window, tenant: o.TenantID, set: o.Set, people: o.People, byID: map[entra.ID]int{}, words: map[string]meaning{},
+	i := &Impact{window: o.Window, tenant: o.TenantID, set: o.Set, people: o.People, byID: map[entra.ID]int{}, platforms: map[string]string{}, clients: map[string]string{},
 		users: map[entra.ID]*access.User{}, apps: map[entra.ID]*access.App{}, open: map[uint64]*pending{}, seed: maphash.MakeSeed(), numbers: map[entra.ID]int{}}
 	if i.people == nil {
 		i.people = func(entra.ID) *access.User { return nil }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"sort"
 	"sync"
 	"time"
@@ -282,18 +281,12 @@ func (r *Run) closeJournal(ctx context.Context) error {
 	if err := r.journal.file.Close(); err != nil {
 		return err
 	}
-	in, _, err := r.l.store.Open(ctx, r.dir+"/journal.jsonl")
-	if err != nil {
-		return fmt.Errorf("reading the journal back: %w", err)
-	}
-	defer in.Close()
-	sum := sha256.New()
-	size, err := io.Copy(sum, in)
+	size, sum, err := r.l.sumOf(ctx, r.dir+"/journal.jsonl")
 	if err != nil {
 		return fmt.Errorf("reading the journal back: %w", err)
 	}
 	r.journal = nil
-	r.enter(File{Name: "journal.jsonl", Size: size, SHA256: hex.EncodeToString(sum.Sum(nil))})
+	r.enter(File{Name: "journal.jsonl", Size: size, SHA256: sum})
 	return nil
 }
 

@@ -176,6 +176,16 @@ type Change struct {
 	Through []string `json:"through,omitempty"`
 }
 
+// Ref is how changes name each other: kind:key.
+func Ref(kind entra.ObjectKind, key string) string { return string(kind) + ":" + key }
+
+// Ref is how other changes name the object.
+func (c *Change) Ref() string { return Ref(c.Kind, c.Key) }
+
+// PlannedID stands for the id of what the change creates, until it is known. Documents
+// of the same plan refer to the object in this form.
+func (c *Change) PlannedID() entra.ID { return entra.NewID("{{" + c.Ref() + "}}") }
+
 // Effect is what changes for people.
 type Effect struct {
 	Change    string   `json:"change"` // such as "demands mfa" or "no longer blocks"

@@ -204,7 +204,7 @@ func (p *Plan) blockDependents() {
 		held := map[string]Status{}
 		for _, a := range p.Actions {
 			if a.Change != nil && a.Status != Ready && a.Kind.Verb() == Create {
-				held[string(a.Change.Kind)+":"+a.Change.Key] = a.Status
+				held[a.Change.Ref()] = a.Status
 			}
 		}
 		for i := range p.Actions {

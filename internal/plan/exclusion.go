@@ -90,7 +90,7 @@ type Exempt struct {
 
 // Ending reports whether an exclusion ends soon.
 func (x Exempt) Ending(now time.Time) bool {
-	return x.Status == InForce && x.Until.Sub(now) <= soonEnds
+	return x.Status == InForce && x.Until.Sub(now) <= Soon
 }
 
 // Words say for a person how an exclusion stands.
@@ -105,8 +105,8 @@ func (x Exempt) Words() string {
 	return words
 }
 
-// soonEnds is how long before its end an exception is told of.
-const soonEnds = 3 * 24 * time.Hour
+// Soon is how long before its end an exception is told of.
+const Soon = 3 * 24 * time.Hour
 
 // MostUnexplained is how many members of one group are named.
 const MostUnexplained = 50

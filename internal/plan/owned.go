@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/risksweep/risksweep/internal/entra"
+import (
+	"maps"
+
+	"github.com/risksweep/risksweep/internal/entra"
+)
 
 // Owned is what is recorded of the live object that stands for a key of the
 // baseline.
@@ -21,3 +25,20 @@ type Owned struct {
 
 // OwnedObjects are the recorded objects by kind and key.
 type OwnedObjects = map[entra.ObjectKind]map[string]Owned
+
+// SetOwned records an object for a key.
+func SetOwned(all OwnedObjects, kind entra.ObjectKind, key string, o Owned) {
+	if all[kind] == nil {
+		all[kind] = map[string]Owned{}
+	}
+	all[kind][key] = o
+}
+
+// CloneOwned copies the records, so that the given ones stay as they are.
+func CloneOwned(all OwnedObjects) OwnedObjects {
+	out := make(OwnedObjects, len(all))
+	for kind, byKey := range all {
+		out[kind] = maps.Clone(byKey)
+	}
+	return out
+}

@@ -304,6 +304,9 @@ func nonNil[T any](s *[]T) {
 	}
 }
 
+// Indented is a document as the files of a run hold it.
+func Indented(v any) ([]byte, error) { return marshal(v, " ") }
+
 // marshal is json.Marshal that leaves < and > alone.
 func marshal(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer

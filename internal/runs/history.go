@@ -10,9 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/ledger"
-	"golang.org/x/sync/errgroup"
 )
 
 // lookups is how many tenants are asked at the same time.
@@ -387,7 +388,7 @@ func (b *Book) Prune(ctx context.Context, days int) error {
 	if days <= 0 {
 		return nil
 	}
-	before := b.Now().AddDate(0, 0, -days).UTC().Format("20060102T150405Z")
+	before := b.Now().AddDate(0, 0, -days).UTC().Format(orderTime)
 	for file, err := range b.Store.List(ctx, "_orders/") {
 		if err != nil {
 			return err

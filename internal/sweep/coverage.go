@@ -82,7 +82,7 @@ func (s *Sweeper) order(q Request, found []plan.Action) *report.Order {
 	if len(found) == 0 {
 		for _, name := range q.Order.Users {
 			u := report.UserRef{Name: name}
-			if gather.LooksLikeGUID(name) {
+			if entra.IsID(name) {
 				u = report.UserRef{ID: string(entra.NewID(name))}
 			}
 			if !slices.Contains(o.Users, u) {

@@ -216,7 +216,7 @@ func (f *finder) wrote(ctx context.Context, p Past, run string, is func(Restore)
 		if err != nil {
 			return found, fmt.Errorf("what the run %s has stored of %s: %w", run, r, err)
 		}
-		r.Last = policy.CanonicalOf(c.Kind, filled).WithoutExcluded(excludedIDs(c.Excepted)).Document()
+		r.Last = policy.CanonicalOf(c.Kind, filled).WithoutExcluded(entra.Texts(c.Excepted)).Document()
 		return r, nil
 	}
 	return found, nil

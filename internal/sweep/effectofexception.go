@@ -48,11 +48,7 @@ func (s *Sweeper) effectsOfExceptions(ctx context.Context, snap gather.Snapshot,
 }
 
 func (s *Sweeper) effectOfException(ctx context.Context, snap gather.Snapshot, others []plan.Action, a plan.Action, x plan.Exclusion) (string, error) {
-	keys := map[entra.ID]string{}
-	for key, o := range snap.State.Owned[entra.KindPolicy] {
-		keys[o.ID] = key
-	}
-	objects := whatif.Objects{Policies: snap.Live.Policies, Locations: snap.Live.Locations, Strengths: snap.Live.Strengths}
+	objects, keys := snap.Objects(), snap.PolicyKeys()
 	_, before := whatif.States(objects, keys, others)
 	_, after := whatif.States(objects, keys, append(slices.Clone(others), a))
 	names := drift.NewNamer(snap.Live)

@@ -50,7 +50,7 @@ func EndingText(x plan.Exclusion) string {
 func tellOnce(list []plan.Exclusion, now time.Time) (ending, marked []plan.Exclusion) {
 	marked = slices.Clone(list)
 	for i := range marked {
-		if x := &marked[i]; now.Before(x.Until) && x.Until.Sub(now) <= exception.Soon && !x.Told {
+		if x := &marked[i]; now.Before(x.Until) && x.Until.Sub(now) <= plan.Soon && !x.Told {
 			x.Told = true
 			ending = append(ending, *x)
 		}

@@ -66,22 +66,13 @@ func (j *job) against(ctx context.Context, snap gather.Snapshot, changes []plan.
 
 // brokenBy says which expectations would not hold after the changes.
 func (s *Sweeper) brokenBy(ctx context.Context, snap gather.Snapshot, ready []plan.Action) ([]string, error) {
-	keys := map[entra.ID]string{}
-	for key, o := range snap.State.Owned[entra.KindPolicy] {
-		keys[o.ID] = key
-	}
-	objects := whatif.Objects{Policies: snap.Live.Policies, Locations: snap.Live.Locations, Strengths: snap.Live.Strengths}
-	e := whatif.Expected{Context: ctx, Facts: whatif.NewFacts(s.Access, entra.NewID(snap.Tenant.ID)), Set: whatif.Planned(objects, keys, ready)}
+	e := whatif.Expected{Context: ctx, Facts: whatif.NewFacts(s.Access, entra.NewID(snap.Tenant.ID)), Set: whatif.Planned(snap.Objects(), snap.PolicyKeys(), ready)}
 	var err error
 	if e.Names, err = s.Access.Resolve(ctx, expectation.Refs(s.Expectations)); err != nil {
 		return nil, err
 	}
 	if needs, groups := whatif.NeedsPopulation(s.Expectations, e.Names); needs {
-		breakGlass := map[entra.ID]bool{}
-		for id := range snap.BreakGlass {
-			breakGlass[id] = true
-		}
-		if e.Population, err = whatif.ReadPopulation(ctx, s.Access, breakGlass, groups, e.Set); err != nil {
+		if e.Population, err = whatif.ReadPopulation(ctx, s.Access, snap.BreakGlassIDs(), groups, e.Set); err != nil {
 			return nil, err
 		}
 	}

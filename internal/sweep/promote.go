@@ -3,7 +3,6 @@ package sweep
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -138,17 +137,15 @@ func (r *publisher) putImpact(ctx context.Context) error {
 			}
 		}
 	}
-	var text, table bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(res); err != nil {
+	text, err := report.Indented(res)
+	if err != nil {
 		return err
 	}
+	var table bytes.Buffer
 	if err := impact.WriteCSV(res, func(columns []string) impact.Table { return report.NewCSV(&table, columns, r.Output.CSV) }); err != nil {
 		return err
 	}
-	if err := r.led.PutFile(ctx, "impact.json", text.Bytes()); err != nil {
+	if err := r.led.PutFile(ctx, "impact.json", text); err != nil {
 		return err
 	}
 	return r.led.PutFile(ctx, "impact.csv", table.Bytes())

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -242,14 +241,11 @@ func (r *publisher) saveState(ctx context.Context) error {
 
 // claim stores the plan, and with it makes the run this process's own.
 func (r *job) claim(ctx context.Context, p plan.Plan) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(p); err != nil {
+	text, err := report.Indented(p)
+	if err != nil {
 		return err
 	}
-	return r.led.Claim(ctx, "plan.json", b.Bytes())
+	return r.led.Claim(ctx, "plan.json", text)
 }
 
 // status says how the run ended.

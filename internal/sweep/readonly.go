@@ -115,9 +115,7 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 		return c, err
 	}
 	c.State = snap.State
-	for id := range snap.BreakGlass {
-		c.BreakGlass[id] = true
-	}
+	c.BreakGlass = snap.BreakGlassIDs()
 	if snap, c.Result, err = s.drift(ctx, source, snap); err != nil {
 		return c, err
 	}

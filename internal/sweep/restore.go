@@ -72,15 +72,7 @@ func (j *job) restore(ctx context.Context, start gather.Start, rec recovery.Reco
 	}
 	key := w.named()
 	if form != nil {
-		it := baseline.Item{Kind: w.Kind, Key: key, Want: policy.CanonicalOf(w.Kind, form)}
-		switch w.Kind {
-		case entra.KindLocation:
-			was.Locations = append(was.Locations, it)
-		case entra.KindStrength:
-			was.Strengths = append(was.Strengths, it)
-		default:
-			was.Policies = append(was.Policies, it)
-		}
+		was.Add(baseline.Item{Kind: w.Kind, Key: key, Want: policy.CanonicalOf(w.Kind, form)})
 	}
 	source := j.source
 	source.Baseline, source.Exceptions = was, nil

@@ -102,34 +102,23 @@ func (j *job) before(ctx context.Context, rec recovery.Recovered) (*baseline.Bas
 	entries := exceptionsOf(p, sent)
 	for _, a := range p.Actions {
 		c := a.Change
-		if c == nil || len(c.Exclusions) > 0 || !sent[a.ID] || found[string(c.Kind)+":"+c.Key] {
+		if c == nil || len(c.Exclusions) > 0 || !sent[a.ID] || found[c.Ref()] {
 			continue
 		}
-		found[string(c.Kind)+":"+c.Key] = true
+		found[c.Ref()] = true
 		wrote = append(wrote, c.Key)
 		if len(j.req.Rollback.Keys) > 0 && !slices.Contains(j.req.Rollback.Keys, c.Key) {
 			continue
 		}
 		if o, ok := owned[c.Kind][c.Key]; ok {
-			if ours[c.Kind] == nil {
-				ours[c.Kind] = map[string]plan.Owned{}
-			}
-			ours[c.Kind][c.Key] = o
+			plan.SetOwned(ours, c.Kind, c.Key, o)
 		}
 		if c.Before == nil {
 			continue // the run made it: it is deleted, if it is still ours
 		}
 		// What the run has deleted comes back under another id: who named the old
 		// one means it.
-		it := baseline.Item{Kind: c.Kind, Key: c.Key, OldID: string(a.Subject.ID), Want: policy.CanonicalOf(c.Kind, c.Before).WithoutExcluded(excludedIDs(c.Excepted))}
-		switch c.Kind {
-		case entra.KindLocation:
-			b.Locations = append(b.Locations, it)
-		case entra.KindStrength:
-			b.Strengths = append(b.Strengths, it)
-		default:
-			b.Policies = append(b.Policies, it)
-		}
+		b.Add(baseline.Item{Kind: c.Kind, Key: c.Key, OldID: string(a.Subject.ID), Want: policy.CanonicalOf(c.Kind, c.Before).WithoutExcluded(entra.Texts(c.Excepted))})
 	}
 	if len(wrote) == 0 && len(entries) > 0 {
 		return nil, nil, fmt.Errorf("the run %s only began or ended exceptions, and wrote to no policy otherwise: there is nothing to roll back; %s", run, byFile(entries))
@@ -215,14 +204,6 @@ func (j *job) settledLater(ctx context.Context, run string, sent map[string]bool
 	return slices.DeleteFunc(found, func(o plan.Outcome) bool { return o.Run != run || !sent[o.Action] }), nil
 }
 
-func excludedIDs(ids []entra.ID) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = string(id)
-	}
-	return out
-}
-
 // nextApply says what the next apply of the baseline would make of what is rolled
 // back, so that nobody is surprised.
 func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Recovered, snap gather.Snapshot, actions []plan.Action) ([]string, error) {
@@ -233,30 +214,21 @@ func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Re
 	if err != nil {
 		return nil, err
 	}
-	owned := plan.OwnedObjects{}
-	for kind, byKey := range rec.State.Owned {
-		owned[kind] = maps.Clone(byKey)
-	}
+	owned := plan.CloneOwned(rec.State.Owned)
 	concerned := map[string]bool{}
 	for _, a := range actions {
 		c := a.Change
-		concerned[string(c.Kind)+":"+c.Key] = true
+		concerned[c.Ref()] = true
 		switch a.Kind.Verb() {
 		case plan.Create:
-			if owned[c.Kind] == nil {
-				owned[c.Kind] = map[string]plan.Owned{}
-			}
-			owned[c.Kind][c.Key] = plan.Owned{ID: entra.NewID(fmt.Sprintf("{{%s:%s}}", c.Kind, c.Key))}
+			plan.SetOwned(owned, c.Kind, c.Key, plan.Owned{ID: c.PlannedID()})
 		case plan.Restore:
-			if owned[c.Kind] == nil {
-				owned[c.Kind] = map[string]plan.Owned{}
-			}
-			owned[c.Kind][c.Key] = plan.Owned{ID: a.Subject.ID}
+			plan.SetOwned(owned, c.Kind, c.Key, plan.Owned{ID: a.Subject.ID})
 		case plan.Delete:
 			delete(owned[c.Kind], c.Key)
 		}
 	}
-	_, after := whatif.States(whatif.Objects{Policies: snap.Live.Policies, Locations: snap.Live.Locations, Strengths: snap.Live.Strengths}, nil, actions)
+	_, after := whatif.States(snap.Objects(), nil, actions)
 	live := real.Live
 	live.Policies, live.Locations, live.Strengths = nil, after.Locations, after.Strengths
 	for _, p := range after.Policies {
@@ -264,7 +236,7 @@ func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Re
 	}
 	settings := j.Settings.Baseline
 	settings.Owned, settings.Exceptions = owned, real.Exceptions
-	return nextWords(drift.Compare(j.Baseline, live, settings).Entries, func(e drift.Entry) bool { return concerned[string(e.Kind)+":"+e.Key] }), nil
+	return nextWords(drift.Compare(j.Baseline, live, settings).Entries, func(e drift.Entry) bool { return concerned[plan.Ref(e.Kind, e.Key)] }), nil
 }
 
 // nextWords say of the concerned objects what an apply would make of them: those

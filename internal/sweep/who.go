@@ -115,11 +115,11 @@ func nameChanges(log *audit.Log, d *drift.Result, snap gather.Snapshot) {
 			}
 			e.ChangedBy = who
 		}
-		by[string(e.Kind)+":"+e.Key] = e.ChangedBy
+		by[plan.Ref(e.Kind, e.Key)] = e.ChangedBy
 	}
 	for i := range d.Actions {
 		if a := &d.Actions[i]; a.Change != nil {
-			a.ChangedBy = by[string(a.Change.Kind)+":"+a.Change.Key]
+			a.ChangedBy = by[a.Change.Ref()]
 		}
 	}
 }

@@ -318,13 +318,10 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	if r.repeated(d, e, now) {
 		return true
 	}
-	d.Verdict, d.Code = Dismiss, CodeAllowlisted
-	var ids []string
+	d.Verdict, d.Code, d.Rule = Dismiss, CodeAllowlisted, strings.Join(idsOf(used), ",")
 	for _, entry := range used {
-		ids = append(ids, entry.id)
 		d.Reasons = append(d.Reasons, fmt.Sprintf("covered by %q (%s): %s", entry.id, entry.names(e.User.ID), entry.reason))
 	}
-	d.Rule = strings.Join(ids, ",")
 	return true
 }
 
@@ -362,11 +359,7 @@ func (r *Rules) cover(d *Decision, open []Detection, roles bool, covers func(*bo
 func (r *Rules) uncovered(d *Decision, e Evidence, used []*boundEntry, n int) bool {
 	d.Code, d.NeedsPerson = CodeUncovered, true
 	if len(used) > 0 {
-		var ids []string
-		for _, entry := range used {
-			ids = append(ids, entry.id)
-		}
-		d.Reasons = append(d.Reasons, fmt.Sprintf("%s covers %d of %d open detections", strings.Join(ids, ", "), len(e.Detections)-n, len(e.Detections)))
+		d.Reasons = append(d.Reasons, fmt.Sprintf("%s covers %d of %d open detections", strings.Join(idsOf(used), ", "), len(e.Detections)-n, len(e.Detections)))
 	}
 	r.sayNear(d, userSubject(e.User.ID), e.Detections)
 	return true

@@ -100,13 +100,11 @@ func (r *Rules) signIns(d *Decision, e Evidence, now time.Time) bool {
 			}
 		}
 	}
-	var rules []string
 	for _, entry := range used {
-		rules = append(rules, entry.id)
 		d.Rules = append(d.Rules, entry.used(entry.names(e.User.ID)))
 		d.Reasons = append(d.Reasons, fmt.Sprintf("%s closed by %q (%s): %s", number(count[entry.id], len(e.Detections)), entry.id, entry.names(e.User.ID), entry.reason))
 	}
-	d.Rule = strings.Join(rules, ",")
+	d.Rule = strings.Join(idsOf(used), ",")
 	if left > 0 {
 		d.Reasons = append(d.Reasons, fmt.Sprintf("%d more sign-ins follow in the next run", left))
 	}

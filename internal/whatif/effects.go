@@ -17,11 +17,7 @@ type Namer interface {
 // ReadNames reads the names of groups and applications. Those of locations are
 // in the documents, those of the locations of a plan in its actions.
 func ReadNames(ctx context.Context, r Namer, o Objects, actions []plan.Action, ids ...entra.ID) (access.Names, error) {
-	asked := make([]string, len(ids))
-	for i, id := range ids {
-		asked[i] = string(id)
-	}
-	known, err := r.ObjectNames(ctx, asked)
+	known, err := r.ObjectNames(ctx, entra.Texts(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +31,7 @@ func namesOf(o Objects, actions []plan.Action, known map[string]entra.DirectoryO
 	}
 	for _, a := range actions {
 		if a.Change != nil && a.Change.Kind == entra.KindLocation && a.Change.After != nil {
-			places[planned(a.Change)] = a.Change.After.DisplayName()
+			places[a.Change.PlannedID()] = a.Change.After.DisplayName()
 		}
 	}
 	return func(kind entra.ObjectKind, id entra.ID) string {
@@ -45,9 +41,6 @@ func namesOf(o Objects, actions []plan.Action, known map[string]entra.DirectoryO
 		return known[string(id)].DisplayName
 	}
 }
-
-// planned is the id under which what a plan creates stands in afterPlan.
-func planned(c *plan.Change) entra.ID { return entra.NewID(fmt.Sprintf("{{%s:%s}}", c.Kind, c.Key)) }
 
 // HasChanges reports whether a plan changes an object, blocked changes aside.
 func HasChanges(actions []plan.Action) bool {
@@ -83,7 +76,7 @@ func Explain(ctx context.Context, r interface {
 		}
 		id := a.Subject.ID
 		if id == "" {
-			id = planned(a.Change)
+			id = a.Change.PlannedID()
 		}
 		c := *a.Change
 		list, through := change.EffectsOf(folded, id)

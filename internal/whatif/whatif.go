@@ -59,7 +59,7 @@ func afterPlan(o Objects, keys map[entra.ID]string, actions []plan.Action) (Obje
 		switch {
 		case len(a.Change.Exclusions) > 0: // of the policy as the changes before have left it
 			if at < 0 { // made by this plan
-				at = slices.IndexFunc(*list, func(d entra.Document) bool { return entra.NewID(d.ID()) == planned(a.Change) })
+				at = slices.IndexFunc(*list, func(d entra.Document) bool { return entra.NewID(d.ID()) == a.Change.PlannedID() })
 			}
 			if at >= 0 {
 				doc := a.Excepted(policy.CanonicalOf(a.Change.Kind, (*list)[at])).Document()
@@ -77,7 +77,7 @@ func afterPlan(o Objects, keys map[entra.ID]string, actions []plan.Action) (Obje
 		default:
 			doc := a.Change.After.Clone()
 			// References to what this plan creates stand in this form.
-			id := planned(a.Change)
+			id := a.Change.PlannedID()
 			if a.Kind.Verb() == plan.Restore {
 				id = a.Subject.ID
 			}

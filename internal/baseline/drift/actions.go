@@ -118,7 +118,7 @@ func withUntrust(a plan.Action, before policy.Canonical) []plan.Action {
 	c.Body = c.After.Clone()
 	c.Differences = policy.Differences(before, policy.CanonicalOf(c.Kind, c.After), nil)
 	u.Change = &c
-	a.Change.Needs = append(slices.Clone(a.Change.Needs), string(a.Change.Kind)+":"+a.Change.Key)
+	a.Change.Needs = append(slices.Clone(a.Change.Needs), a.Change.Ref())
 	return []plan.Action{u, a}
 }
 

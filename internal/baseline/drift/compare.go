@@ -75,7 +75,7 @@ func (e *entry) note(format string, args ...any) {
 // its list could not be read, the record counts.
 func (e *entry) exists() bool { return e.live != nil || e.unlisted && e.ID != "" }
 
-func (e *entry) ref() string { return string(e.Kind) + ":" + e.Key }
+func (e *entry) ref() string { return plan.Ref(e.Kind, e.Key) }
 
 // writes reports whether the entry asks for a write at all.
 func (e *entry) writes() bool {
@@ -221,7 +221,7 @@ func (p *planner) adoptHint(e Entry, id string) string {
 	arg := e.Key + "=" + id
 	for _, it := range p.b.Items() {
 		if it.Key == e.Key && it.Kind != e.Kind {
-			arg = string(e.Kind) + ":" + arg
+			arg = plan.Ref(e.Kind, arg)
 			break
 		}
 	}

@@ -97,7 +97,7 @@ func (p *planner) exceptionsWithoutPolicy() {
 		}
 	}
 	for _, w := range p.s.Exceptions.Wanted {
-		if p.find(string(entra.KindPolicy)+":"+w.Key) == nil {
+		if p.find(plan.Ref(entra.KindPolicy, w.Key)) == nil {
 			p.stands(&entry{}, w.Exclusion, plan.NotPut, "the baseline has no policy with this key")
 		}
 	}

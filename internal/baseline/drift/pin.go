@@ -16,7 +16,7 @@ import (
 // knows which object is ours, and each such place is a problem. The records given
 // are not changed.
 func Pin(b *baseline.Baseline, owned plan.OwnedObjects) (plan.OwnedObjects, yamldoc.Problems) {
-	pinned := clone(owned)
+	pinned := plan.CloneOwned(owned)
 	var problems yamldoc.Problems
 	for _, it := range b.Items() {
 		if it.ID == "" {
@@ -47,7 +47,7 @@ func Pin(b *baseline.Baseline, owned plan.OwnedObjects) (plan.OwnedObjects, yaml
 // Confirm completes the records that Pin has taken from the files with what the
 // tenant has. An object that was looked for and is not there is a problem.
 func Confirm(b *baseline.Baseline, live Live, owned plan.OwnedObjects) (plan.OwnedObjects, yamldoc.Problems) {
-	confirmed := clone(owned)
+	confirmed := plan.CloneOwned(owned)
 	var problems yamldoc.Problems
 	for _, it := range b.Items() {
 		o, ok := owned[it.Kind][it.Key]
@@ -70,7 +70,7 @@ func Confirm(b *baseline.Baseline, live Live, owned plan.OwnedObjects) (plan.Own
 // Known are the records to keep: those that were kept before, and those of which more
 // is known by now than what a file says.
 func Known(owned, before plan.OwnedObjects) plan.OwnedObjects {
-	known := clone(owned)
+	known := plan.CloneOwned(owned)
 	for kind, records := range known {
 		maps.DeleteFunc(records, func(key string, o plan.Owned) bool { return o == plan.Owned{ID: o.ID} && o != before[kind][key] })
 	}
@@ -84,14 +84,6 @@ func (l Live) Missing(it baseline.Item) string {
 		return s + "it is among the deleted items: risksweep baseline restore " + it.ID + " brings it back; or take the id out to have a new one made"
 	}
 	return s + "ids are of one tenant: take it out to have a new one made, or put the right one here"
-}
-
-func clone(owned plan.OwnedObjects) plan.OwnedObjects {
-	out := plan.OwnedObjects{}
-	for kind, records := range owned {
-		out[kind] = maps.Clone(records)
-	}
-	return out
 }
 
 // keyOf is the key that an id is recorded for, empty if it is for none.

@@ -64,24 +64,14 @@ func (p *planner) promote(e *entry) {
 
 // lastChange is when the policy, or a location it names, was last changed.
 func (p *planner) lastChange(e *entry) time.Time {
-	last := changed(e.live)
+	last := policy.LastChange(e.live)
 	for _, l := range p.live.Locations {
 		for _, side := range []string{"includeLocations", "excludeLocations"} {
 			if slices.ContainsFunc(policy.Strings(e.before, "conditions.locations."+side), func(id string) bool { return strings.EqualFold(id, l.ID()) }) {
-				if t := changed(l); t.After(last) {
+				if t := policy.LastChange(l); t.After(last) {
 					last = t
 				}
 			}
-		}
-	}
-	return last
-}
-
-func changed(d entra.Document) time.Time {
-	var last time.Time
-	for _, name := range []string{"createdDateTime", "modifiedDateTime"} {
-		if t, ok := entra.DateTime(d.Text(name)).Time(); ok && t.After(last) {
-			last = t
 		}
 	}
 	return last

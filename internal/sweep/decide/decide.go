@@ -3,6 +3,7 @@
 package decide
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -134,18 +135,27 @@ func evidenceOf(k gather.Known, u *entra.RiskyUser, open []triage.Detection) tri
 	case k.Tenant.PlanP1:
 		keep = retentionP1
 	}
-	edge := k.ServiceStart.Add(-keep + 24*time.Hour)
-	for _, d := range open {
-		if t, ok := d.Detected.Time(); ok && t.Before(edge) {
-			ev.Incomplete = fmt.Sprintf("its oldest open detection is about to pass the service's retention of %d days; older ones may be gone", int(keep.Hours()/24))
-		}
-	}
-	if t, ok := u.RiskLastUpdatedDateTime.Time(); ok && t.Before(edge) {
-		ev.Incomplete = fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", int(keep.Hours()/24))
-	}
+	ev.Incomplete = cmp.Or(retained(k, keep, u, open), ev.Incomplete)
 	ev.Dismissals, ev.Confirmations = k.Past(u.ID)
 	ev.Contained, ev.Closed = k.Contained(u.ID), k.Closed(u.ID)
 	return ev
+}
+
+// retained says why evidence may be gone that the service keeps no longer than a
+// time, or nothing.
+func retained(k gather.Known, keep time.Duration, u *entra.RiskyUser, open []triage.Detection) string {
+	edge := k.ServiceStart.Add(-keep + 24*time.Hour)
+	old := func(at entra.DateTime) bool {
+		t, ok := at.Time()
+		return ok && t.Before(edge)
+	}
+	switch days := int(keep.Hours() / 24); {
+	case old(u.RiskLastUpdatedDateTime):
+		return fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", days)
+	case slices.ContainsFunc(open, func(d triage.Detection) bool { return old(d.Detected) }):
+		return fmt.Sprintf("its oldest open detection is about to pass the service's retention of %d days; older ones may be gone", days)
+	}
+	return ""
 }
 
 // Ordered makes the action that a person ordered for a user. Unmeant is how the

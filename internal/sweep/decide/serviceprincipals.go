@@ -1,10 +1,9 @@
 package decide
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/entra"
@@ -54,16 +53,7 @@ func principalEvidence(k gather.Known, p *gather.ServicePrincipal, open []triage
 			ev.PermissionsUnknown = d.PermissionsUnknown.Error()
 		}
 	}
-	keep := retentionP2
-	edge := k.ServiceStart.Add(-keep + 24*time.Hour)
-	for _, d := range open {
-		if t, ok := d.Detected.Time(); ok && t.Before(edge) {
-			ev.Incomplete = fmt.Sprintf("its oldest open detection is about to pass the service's retention of %d days; older ones may be gone", int(keep.Hours()/24))
-		}
-	}
-	if t, ok := u.RiskLastUpdatedDateTime.Time(); ok && t.Before(edge) {
-		ev.Incomplete = fmt.Sprintf("the risk is older than the service's retention of %d days; its detections may be gone", int(keep.Hours()/24))
-	}
+	ev.Incomplete = cmp.Or(retained(k, retentionP2, &u, open), ev.Incomplete)
 	ev.Dismissals, ev.Confirmations = k.Past(p.ID)
 	return ev
 }

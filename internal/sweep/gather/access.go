@@ -86,16 +86,9 @@ func (r *reading) access(ctx context.Context, scope string) (*Access, error) {
 			return nil, fmt.Errorf("judging sign-ins needs every %s: %s", u.Kind.Noun(), u.Reason)
 		}
 	}
-	a := &Access{Scope: scope, Objects: whatif.Objects{Policies: r.Live.Policies, Locations: r.Live.Locations, Strengths: r.Live.Strengths}, Keys: map[entra.ID]string{}}
-	for key, o := range r.State.Owned[entra.KindPolicy] {
-		a.Keys[o.ID] = key
-	}
+	a := &Access{Scope: scope, Objects: r.Objects(), Keys: r.PolicyKeys()}
 	a.Set = whatif.Live(a.Objects, a.Keys)
-	breakGlass := map[entra.ID]bool{}
-	for id := range r.BreakGlass {
-		breakGlass[id] = true
-	}
-	a.Population = whatif.NewPopulation(breakGlass)
+	a.Population = whatif.NewPopulation(r.BreakGlassIDs())
 	for id, members := range r.directory.members {
 		a.Population.Known(id, members)
 	}

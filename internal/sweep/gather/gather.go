@@ -23,6 +23,7 @@ import (
 	"github.com/risksweep/risksweep/internal/sweep/notes"
 	"github.com/risksweep/risksweep/internal/sweep/recovery"
 	"github.com/risksweep/risksweep/internal/triage"
+	"github.com/risksweep/risksweep/internal/whatif"
 )
 
 // Reader is the tenant as a run reads it. Sequences end in an error or cleanly;
@@ -155,6 +156,31 @@ type Snapshot struct {
 
 // Groups are the members of the groups that triage names, for the next run.
 func (s Snapshot) Groups() map[entra.ID][]entra.ID { return s.directory.groups }
+
+// Objects are the tenant's policies and what they refer to, as judging sign-ins takes
+// them.
+func (s Snapshot) Objects() whatif.Objects {
+	return whatif.Objects{Policies: s.Live.Policies, Locations: s.Live.Locations, Strengths: s.Live.Strengths}
+}
+
+// PolicyKeys are the keys of the baseline by the ids of the policies that stand for
+// them.
+func (s Snapshot) PolicyKeys() map[entra.ID]string {
+	keys := map[entra.ID]string{}
+	for key, o := range s.State.Owned[entra.KindPolicy] {
+		keys[o.ID] = key
+	}
+	return keys
+}
+
+// BreakGlassIDs are the break-glass accounts that are known.
+func (s Snapshot) BreakGlassIDs() map[entra.ID]bool {
+	ids := map[entra.ID]bool{}
+	for id := range s.BreakGlass {
+		ids[id] = true
+	}
+	return ids
+}
 
 // Judge is told of each risky user once and says whether an action came of it.
 type Judge func(Known, *entra.RiskyUser) (acts bool, err error)
@@ -364,7 +390,7 @@ func (s Source) Begin(ctx context.Context) (out Start, err error) {
 		return out, err
 	}
 	if out.Identity, err = s.Reader.SignedIn(ctx); err != nil {
-		out.Identity = nil // for the report alone
+		out.Identity = nil // where it is needed, it is said that it is not known
 	}
 	out.now, out.ServiceStart = s.Now, s.Reader.ServerTime().UTC()
 	if out.ServiceStart.IsZero() {
@@ -374,13 +400,8 @@ func (s Source) Begin(ctx context.Context) (out Start, err error) {
 	if err := s.compareClocks(out.ServiceStart); err != nil {
 		return out, err
 	}
-	if s.TenantID != "" && out.Tenant.ID != "" && out.Tenant.ID != s.TenantID && LooksLikeGUID(s.TenantID) {
+	if s.TenantID != "" && out.Tenant.ID != "" && entra.NewID(out.Tenant.ID) != entra.NewID(s.TenantID) && entra.IsID(s.TenantID) {
 		return out, fmt.Errorf("the sign-in leads to tenant %s, but the configuration names %s", out.Tenant.ID, s.TenantID)
 	}
 	return out, nil
-}
-
-// LooksLikeGUID tells an object id from a name.
-func LooksLikeGUID(s string) bool {
-	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
 }

@@ -75,7 +75,7 @@ func (r *reading) orderedUsers(ctx context.Context, names []string) ([]entra.Ris
 	seen := map[entra.ID]bool{}
 	for _, name := range names {
 		q := entra.RiskyUserQuery{UserPrincipalName: name}
-		if LooksLikeGUID(name) {
+		if entra.IsID(name) {
 			q = entra.RiskyUserQuery{IDs: []entra.ID{entra.NewID(name)}}
 		}
 		var found []entra.RiskyUser

@@ -5,6 +5,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,10 +128,8 @@ func Recover(ctx context.Context, o Options, stored Stored) (Recovered, error) {
 // intents.
 func fold(ctx context.Context, l *ledger.Ledger, state *ledger.State, earlier string) ([]apply.Intent, error) {
 	p, err := l.Plan(ctx, earlier)
-	if errors.Is(err, blobstore.ErrNotFound) {
-		return nil, nil // it died before it stored a plan, so before any write
-	}
-	if err != nil {
+	lost := errors.Is(err, blobstore.ErrNotFound)
+	if err != nil && !lost {
 		return nil, err
 	}
 	actions := map[string]plan.Action{}
@@ -163,6 +162,9 @@ func fold(ctx context.Context, l *ledger.Ledger, state *ledger.State, earlier st
 			continue // what that run settled of a still earlier one
 		case entry.Type == ledger.EntryIntent:
 			a, ok := actions[entry.Action]
+			if lost {
+				return nil, fmt.Errorf("plan.json of run %s is gone, and its journal says that it began with %s (%s) of %s: restore the file from a backup; without one, look in the tenant for what became of it, and move the run's folder away", earlier, entry.Action, entry.Kind, cmp.Or(entry.Subject.Name, entry.Subject.Key, string(entry.Subject.ID)))
+			}
 			if !ok {
 				return nil, fmt.Errorf("the journal names action %s, which is not in the plan", entry.Action)
 			}
@@ -173,7 +175,7 @@ func fold(ctx context.Context, l *ledger.Ledger, state *ledger.State, earlier st
 		case entry.Type == ledger.EntryOutcome && entry.Outcome != nil:
 			if more.Made != nil {
 				Own(state, *more.Made, earlier)
-				ids[string(more.Made.Kind)+":"+more.Made.Key] = more.Made.ID
+				ids[plan.Ref(more.Made.Kind, more.Made.Key)] = more.Made.ID
 			}
 			if entry.Outcome.Status != plan.Unknown {
 				intents = slices.DeleteFunc(intents, func(in apply.Intent) bool { return in.Action.ID == entry.Action })

@@ -1,7 +1,6 @@
 package recovery
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -19,12 +18,8 @@ const keepDismissals = 31 * 24 * time.Hour
 // clone copies what the functions here change, so that a state that is handed
 // on stays as it was.
 func clone(s ledger.State) ledger.State {
-	owned := plan.OwnedObjects{}
-	for kind, byKey := range s.Owned {
-		owned[kind] = maps.Clone(byKey)
-	}
 	if s.Owned != nil {
-		s.Owned = owned
+		s.Owned = plan.CloneOwned(s.Owned)
 	}
 	s.Exclusions = slices.Clone(s.Exclusions)
 	s.Dismissals, s.Confirmations, s.Containments = slices.Clone(s.Dismissals), slices.Clone(s.Confirmations), slices.Clone(s.Containments)
@@ -94,12 +89,9 @@ func Own(s *ledger.State, m apply.Written, by string) {
 	if s.Owned == nil {
 		s.Owned = plan.OwnedObjects{}
 	}
-	if s.Owned[m.Kind] == nil {
-		s.Owned[m.Kind] = map[string]plan.Owned{}
-	}
 	was := s.Owned[m.Kind][m.Key]
-	s.Owned[m.Kind][m.Key] = plan.Owned{ID: entra.NewID(m.ID), Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by,
-		Adopted: was.Adopted && was.ID == entra.NewID(m.ID)}
+	plan.SetOwned(s.Owned, m.Kind, m.Key, plan.Owned{ID: entra.NewID(m.ID), Hash: m.Hash, Wanted: m.Wanted, DisplayName: m.DisplayName, Run: by,
+		Adopted: was.Adopted && was.ID == entra.NewID(m.ID)})
 }
 
 // RememberUser enters what became of an action on a user into the state.
@@ -157,7 +149,7 @@ func IDs(s ledger.State) map[string]string {
 	out := map[string]string{}
 	for kind, owned := range s.Owned {
 		for key, o := range owned {
-			out[string(kind)+":"+key] = string(o.ID)
+			out[plan.Ref(kind, key)] = string(o.ID)
 		}
 	}
 	return out
