@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/baseline"
@@ -22,7 +25,6 @@ import (
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
 	"github.com/risksweep/risksweep/internal/yamldoc"
-	"github.com/spf13/cobra"
 )
 
 func (c *command) baselineCommand() *cobra.Command {
@@ -43,13 +45,6 @@ func (c *command) baselineCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.exportBaseline(cmd, out) },
 	}
 	export.Flags().StringVar(&out, "out", "", "file to write, instead of stdout; it must not exist")
-	schema := &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of baseline files, for editors",
-		RunE: func(*cobra.Command, []string) error {
-			_, err := c.Out.Write(append(bytes.TrimSpace(baseline.JSONSchema()), '\n'))
-			return err
-		},
-	}
 	var byName, write, yes bool
 	adoption := &cobra.Command{
 		Use: "adopt [KEY=ID...]", Short: "Take live policies into ownership",
@@ -83,7 +78,7 @@ without them it stays.`,
 	}
 	destroy.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	reasonFlag(destroy, &reason)
-	root.AddCommand(validate, diff, export, schema, adoption, destroy, c.baselineHistoryCommand(), c.rollbackCommand(), c.restoreCommand())
+	root.AddCommand(validate, diff, export, c.schemaCommand("baseline", baseline.JSONSchema), adoption, destroy, c.baselineHistoryCommand(), c.rollbackCommand(), c.restoreCommand())
 	return root
 }
 
@@ -369,7 +364,7 @@ func (c *command) listOwned(compared sweep.Compared) (n destroyed) {
 			n.kept++
 			state += ": stays, " + strings.Join(a.Reasons, "; ")
 		}
-		t.row(policy.KindWords[a.Change.Kind], orElse(nameOf(a.Subject), a.Change.Key), string(a.Subject.ID), printable(state))
+		t.row(policy.KindWords[a.Change.Kind], cmp.Or(nameOf(a.Subject), a.Change.Key), string(a.Subject.ID), printable(state))
 	}
 	t.printRows(c.Err, c.ErrWidth)
 	return n

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -207,9 +208,7 @@ func markUsage(cmd *cobra.Command) {
 			return nil
 		}
 		if cmd.HasSubCommands() && len(a) > 0 {
-			if near := yamldoc.Nearest(a[0], names(cmd)); near != "" {
-				err = fmt.Errorf("%w (did you mean %q?)", err, near)
-			}
+			err = didYouMean(err, a[0], names(cmd))
 		}
 		return syntaxError{usageError{err}}
 	}
@@ -219,6 +218,15 @@ func markUsage(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		markUsage(sub)
 	}
+}
+
+// didYouMean adds to an error the nearest of the words that would have been right, if
+// one is near.
+func didYouMean(err error, word string, right []string) error {
+	if near := yamldoc.Nearest(word, right); near != "" {
+		return fmt.Errorf("%w (did you mean %q?)", err, near)
+	}
+	return err
 }
 
 // wrongArgs says which arguments a command takes instead of those given.
@@ -297,14 +305,10 @@ func (c *command) form(offered ...string) (string, error) {
 	if c.output == "" {
 		return offered[0], nil
 	}
-	for _, o := range offered {
-		if c.output == o {
-			return o, nil
-		}
+	if slices.Contains(offered, c.output) {
+		return c.output, nil
 	}
 	err := fmt.Errorf("-o %q is none of %s", c.output, strings.Join(offered, ", "))
-	if near := yamldoc.Nearest(c.output, offered); near != "" {
-		err = fmt.Errorf("%w (did you mean %q?)", err, near)
-	}
+	err = didYouMean(err, c.output, offered)
 	return "", usageError{err}
 }

@@ -234,14 +234,8 @@ func (c *command) keyNames(cmd *cobra.Command) []string {
 		return nil
 	}
 	keys := map[string]bool{}
-	for _, p := range b.Policies {
-		keys[p.Key] = true
-	}
-	for _, l := range b.Locations {
-		keys[l.Key] = true
-	}
-	for _, s := range b.Strengths {
-		keys[s.Key] = true
+	for _, it := range b.Items() {
+		keys[it.Key] = true
 	}
 	return slices.Sorted(maps.Keys(keys))
 }

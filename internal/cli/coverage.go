@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -164,7 +165,7 @@ func (c *command) printAtRisk(cov report.Reached) {
 		if u.Unknown {
 			what = "it is not known whether a policy meets the risk of"
 		}
-		c.paragraph(0, "! %s %s (%s): %s", what, orElse(u.Name, u.ID), u.RiskLevel, orElse(report.UnmetText(u.NotReached), "there is none that asks for it"))
+		c.paragraph(0, "! %s %s (%s): %s", what, cmp.Or(u.Name, u.ID), u.RiskLevel, cmp.Or(report.UnmetText(u.NotReached), "there is none that asks for it"))
 	}
 	fmt.Fprintln(c.Out)
 }

@@ -95,10 +95,7 @@ func (c *command) doctor(cmd *cobra.Command) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if code != ExitDone {
-		return exitError{code: code}
-	}
-	return nil
+	return exitWith(code)
 }
 
 // doctorsAtWork is how many tenants are looked at side by side.

@@ -1,10 +1,11 @@
 package cli
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -31,14 +32,7 @@ Where the configuration has one tenant, so are files that are named.`,
 		Use: "list", Short: "Show who stays out of which policy until when, and what the next apply would change", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.listExceptions(cmd) },
 	}
-	schema := &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of exceptions files, for editors", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := c.Out.Write(append(bytes.TrimSpace(exception.JSONSchema()), '\n'))
-			return err
-		},
-	}
-	root.AddCommand(validate, list, schema)
+	root.AddCommand(validate, list, c.schemaCommand("exceptions", exception.JSONSchema))
 	return root
 }
 
@@ -72,7 +66,7 @@ func (c *command) validateExceptions(cmd *cobra.Command, files []string) error {
 			b, _ := app.Reading(cfg, app.Options{Now: c.Now}).Baseline(t)
 			_, problems := exception.Parse(name, data, app.KnownToExceptions(cfg, b, c.Now()))
 			for _, p := range problems {
-				if !containsProblem(all, p) {
+				if !slices.Contains(all, p) {
 					all = append(all, p)
 				}
 			}
@@ -86,15 +80,6 @@ func (c *command) validateExceptions(cmd *cobra.Command, files []string) error {
 		}
 		return "", all
 	})
-}
-
-func containsProblem(list yamldoc.Problems, p yamldoc.Problem) bool {
-	for _, o := range list {
-		if o.Error() == p.Error() {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *command) listExceptions(cmd *cobra.Command) error {
@@ -192,7 +177,7 @@ func (c *command) printExceptions(r sweep.Result, overdue bool) {
 			continue
 		}
 		if said++; said <= shown || c.wide {
-			c.line("not put", printable(fmt.Sprintf("%s: %s is not out of %s: %s", x.Exception, orElse(x.Who(), "nobody"), x.Key, x.Why)))
+			c.line("not put", printable(fmt.Sprintf("%s: %s is not out of %s: %s", x.Exception, cmp.Or(x.Who(), "nobody"), x.Key, x.Why)))
 		}
 	}
 	c.printMore(said, min(said, shown), "exceptions in report.json")

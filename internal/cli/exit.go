@@ -64,6 +64,14 @@ func (e exitError) Error() string {
 }
 func (e exitError) Unwrap() error { return e.err }
 
+// exitWith is the error of a command that has said everything; none for ExitDone.
+func exitWith(code int) error {
+	if code == ExitDone {
+		return nil
+	}
+	return exitError{code: code}
+}
+
 // exitCode is the one place that turns an error into a code.
 func exitCode(err error) int {
 	var usage usageError

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -26,16 +25,6 @@ tenants of the configuration have. -o junit and -o md are for pipelines. Exit 5
 if an expectation does not hold under the planned policies (the live ones where
 the tenant has no baseline).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.whatIfTest(cmd, args) },
-	}
-}
-
-func (c *command) whatIfSchemaCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of expectations files, for editors", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := c.Out.Write(append(bytes.TrimSpace(expectation.JSONSchema()), '\n'))
-			return err
-		},
 	}
 }
 

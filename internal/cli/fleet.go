@@ -63,10 +63,7 @@ func (c *command) tenantFailed(tenant string, err error) {
 
 // end is the command's error; code is its exit code as far as no tenant failed.
 func (e *tenantErrors) end(code int) error {
-	if code = worse(code, e.code); code != ExitDone {
-		return exitError{code: code}
-	}
-	return nil
+	return exitWith(worse(code, e.code))
 }
 
 func (c *command) reportFleetCommand() *cobra.Command {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -28,11 +29,9 @@ func (c *command) checkForm(cmd *cobra.Command) error {
 	if cmd.Parent() != nil && cmd.Parent().Name() == "completion" {
 		return usageError{fmt.Errorf("-o: %s takes none: its answer is a script for a shell", cmd.CommandPath())}
 	}
-	for _, p := range onlyJSON {
-		if p == path {
-			_, err := c.form("json")
-			return err
-		}
+	if slices.Contains(onlyJSON, path) {
+		_, err := c.form("json")
+		return err
 	}
 	return nil
 }

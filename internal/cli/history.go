@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/sweep"
-	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 // period are the flags that bound which runs are looked at.
@@ -118,9 +118,7 @@ func (c *command) showHistory(cmd *cobra.Command, of string, p period, audits bo
 		if p.since != "" || p.until != "" {
 			return usageError{fmt.Errorf("%w in that time", err)} // it may well be there in another
 		}
-		if near := yamldoc.Nearest(of, names); near != "" {
-			err = fmt.Errorf("%w (did you mean %q?)", err, near)
-		}
+		err = didYouMean(err, of, names)
 		return usageError{err}
 	}
 	if audits {
@@ -163,11 +161,7 @@ func (c *command) listActions(cmd *cobra.Command, f sweep.ActionFilter, kind str
 	if err != nil {
 		return err
 	}
-	var kinds []string
-	for _, k := range plan.Kinds() {
-		kinds = append(kinds, string(k))
-	}
-	if kind, err = oneOf("--kind", kind, kinds...); err != nil {
+	if kind, err = oneOf("--kind", kind, kindNames()...); err != nil {
 		return err
 	}
 	f.Kind = plan.Kind(kind)
@@ -197,9 +191,7 @@ func knownNames(ctx context.Context, past sweep.Past, tenant string, f sweep.Act
 	past.Period = sweep.Period{}
 	unknown := func(flag, name string, names []string) error {
 		err := fmt.Errorf("no run of tenant %s knows %s %q", tenant, flag, name)
-		if near := yamldoc.Nearest(name, names); near != "" {
-			err = fmt.Errorf("%w (did you mean %q?)", err, near)
-		}
+		err = didYouMean(err, name, names)
 		return usageError{err}
 	}
 	if f.Rule != "" {
@@ -251,7 +243,7 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 		}
 		at := e.At.UTC().Format("2006-01-02 15:04Z")
 		if !one {
-			t.row(at, spaced(e.Kind), orElse(e.Name, orElse(e.Key, e.ID)), plan.OutcomeStatus(e.Is).Words(), e.Rule, e.By, e.Run, whyOf(withoutRule(e)))
+			t.row(at, spaced(e.Kind), cmp.Or(e.Name, e.Key, e.ID), plan.OutcomeStatus(e.Is).Words(), e.Rule, e.By, e.Run, whyOf(withoutRule(e)))
 			continue
 		}
 		what := string(e.What)
@@ -259,7 +251,7 @@ func (c *command) printEvents(events []report.Event, form string, csvForm report
 			what = spaced(e.Kind)
 		}
 		if k := plan.Kind(e.Kind); k == plan.BeginException || k == plan.EndException {
-			what += " of " + orElse(e.Key, e.Name) // which is another than a user who is asked about
+			what += " of " + cmp.Or(e.Key, e.Name) // which is another than a user who is asked about
 		}
 		run := e.Run
 		if same > 1 {
@@ -290,7 +282,7 @@ func sameDecision(a, b report.Event) bool {
 func cameTo(e report.Event) string {
 	switch e.What {
 	case report.EventDecision:
-		return strings.Trim(orElse(e.Is, "no decision")+", "+e.Risk, ", ")
+		return strings.Trim(cmp.Or(e.Is, "no decision")+", "+e.Risk, ", ")
 	case report.EventAction, report.EventSettled:
 		return plan.OutcomeStatus(e.Is).Words()
 	case report.EventAudit:

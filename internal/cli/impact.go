@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,7 +151,7 @@ func (c *command) printImpact(r impact.Result) {
 				fmt.Fprintf(c.Out, "  … and %d more; -o json shows all\n", p.Refused.Users-n)
 				break
 			}
-			c.paragraph(2, "refused: %s, %s, last %s, %s", printable(orElse(w.Name, w.ID)), report.Number(w.SignIns, "sign-in"), w.Last.Format(time.DateOnly), printable(strings.Join(w.Applications, ", ")))
+			c.paragraph(2, "refused: %s, %s, last %s, %s", printable(cmp.Or(w.Name, w.ID)), report.Number(w.SignIns, "sign-in"), w.Last.Format(time.DateOnly), printable(strings.Join(w.Applications, ", ")))
 		}
 		for why, n := range p.Why {
 			c.paragraph(2, "unknown: %s, because the log does not say %s", report.Number(n, "sign-in"), why)

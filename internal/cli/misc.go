@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,7 +29,7 @@ func versionCommit() (v, rev string) {
 	v, rev = version, commit
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return orElse(v, "devel"), orElse(rev, "unknown")
+		return cmp.Or(v, "devel"), cmp.Or(rev, "unknown")
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" && rev == "" {
@@ -37,14 +39,7 @@ func versionCommit() (v, rev string) {
 	if v == "" && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		v = info.Main.Version
 	}
-	return orElse(v, "devel"), orElse(rev, "unknown")
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
+	return cmp.Or(v, "devel"), cmp.Or(rev, "unknown")
 }
 
 func (c *command) versionCommand() *cobra.Command {
@@ -62,6 +57,17 @@ func (c *command) versionCommand() *cobra.Command {
 					"platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
 			_, err = fmt.Fprintf(c.Out, "risksweep %s (commit %s, %s %s/%s)\n", v, rev, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// schemaCommand prints the JSON Schema of one sort of files.
+func (c *command) schemaCommand(files string, schema func() []byte) *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of " + files + " files, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := c.Out.Write(append(bytes.TrimSpace(schema()), '\n'))
 			return err
 		},
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func (c *command) printResults(form string, a *app.App, results []sweep.Result, 
 		all := []answer{}
 		for i, r := range results {
 			one := answer{Result: r, Path: runPath(r)}
-			if err := orErr(errs[i], r.Err); err != nil {
+			if err := cmp.Or(errs[i], r.Err); err != nil {
 				one.Error = err.Error()
 			}
 			all = append(all, one)
@@ -39,13 +40,6 @@ func (c *command) printResults(form string, a *app.App, results []sweep.Result, 
 		c.printResult(a, r)
 	}
 	return nil
-}
-
-func orErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // runPath is the folder of a run in its store.
@@ -96,7 +90,7 @@ func outcomes(r sweep.Result) map[string]plan.Outcome {
 }
 
 func nameOf(s plan.Subject) string {
-	return printable(orElse(s.Name, orElse(s.Key, string(s.ID))))
+	return printable(cmp.Or(s.Name, s.Key, string(s.ID)))
 }
 
 func first(s []string) string {

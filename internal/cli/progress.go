@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -124,7 +125,7 @@ func (s *stage) Done() {
 // words say what is done, how much of it, how fast, and how long the rest will
 // take where the whole is known.
 func (s *stage) words(now time.Time) string {
-	text := orElse(stageNames[s.name], s.name)
+	text := cmp.Or(stageNames[s.name], s.name)
 	if s.total > 0 {
 		text += fmt.Sprintf(" %d of %d", s.n, s.total)
 	} else if s.n > 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"github.com/risksweep/risksweep/internal/fleet"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/report"
-	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 func (c *command) reportCommand() *cobra.Command {
@@ -114,9 +114,7 @@ func findRun(cmd *cobra.Command, l *ledger.Ledger, run string) (string, error) {
 		return "", err
 	}
 	err = fmt.Errorf("there is no run %s in the store: risksweep report list names those there are", run)
-	if near := yamldoc.Nearest(run, ids); near != "" {
-		err = fmt.Errorf("%w (did you mean %q?)", err, near)
-	}
+	err = didYouMean(err, run, ids)
 	return "", usageError{err}
 }
 
@@ -227,9 +225,7 @@ func (c *command) noFile(cmd *cobra.Command, l *ledger.Ledger, run, file string)
 		names = append(names, "inputs/"+i.Name)
 	}
 	err = fmt.Errorf("run %s has no file %s; it has %s", run, file, strings.Join(names, ", "))
-	if near := yamldoc.Nearest(file, names); near != "" {
-		err = fmt.Errorf("%w (did you mean %q?)", err, near)
-	}
+	err = didYouMean(err, file, names)
 	return usageError{err}
 }
 
@@ -282,7 +278,7 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 		for _, id := range v.Incomplete {
 			fmt.Fprintf(c.Out, "%s: run %s is incomplete: it has no manifest\n", t.Name, id)
 		}
-		fmt.Fprintf(c.Out, "%s: %s checked, %s, head %s", t.Name, report.Number(v.Runs, "run"), report.Number(len(v.Problems), "problem"), orElse(v.Head, "none"))
+		fmt.Fprintf(c.Out, "%s: %s checked, %s, head %s", t.Name, report.Number(v.Runs, "run"), report.Number(len(v.Problems), "problem"), cmp.Or(v.Head, "none"))
 		if v.PlanHead != "" {
 			fmt.Fprintf(c.Out, ", head of the plan runs %s", v.PlanHead)
 		}

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/risksweep/risksweep/internal/sweep"
-	"github.com/risksweep/risksweep/internal/yamldoc"
 )
 
 func (c *command) baselineHistoryCommand() *cobra.Command {
@@ -101,9 +100,7 @@ func (c *command) restore(cmd *cobra.Command, what string, yes bool, reason stri
 	found, names, err := s.FindDeleted(cmd.Context(), what)
 	switch {
 	case errors.Is(err, sweep.ErrUnknownObject):
-		if near := yamldoc.Nearest(what, names); near != "" {
-			err = fmt.Errorf("%w (did you mean %q?)", err, near)
-		}
+		err = didYouMean(err, what, names)
 		return usageError{err}
 	case err != nil:
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -173,19 +174,12 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 			c.printFleetResults(a, f, said)
 		}
 	}
-	if asFleet {
-		if code == ExitDone {
-			return nil
+	if !asFleet {
+		if err := c.printResults(form, a, results, errs); err != nil {
+			return err
 		}
-		return exitError{code: code}
 	}
-	if err := c.printResults(form, a, results, errs); err != nil {
-		return err
-	}
-	if code == ExitDone {
-		return nil
-	}
-	return exitError{code: code}
+	return exitWith(code)
 }
 
 // resultCode is the exit code of one finished run.
@@ -212,15 +206,7 @@ func pending(r sweep.Result) bool {
 // worse picks the exit code that a caller must not miss.
 func worse(a, b int) int {
 	order := []int{ExitDone, ExitPending, ExitPartial, ExitLocked, ExitRefused, ExitUsage, ExitAccess, ExitFailed, ExitCancelled}
-	rank := func(code int) int {
-		for i, c := range order {
-			if c == code {
-				return i
-			}
-		}
-		return len(order)
-	}
-	if rank(a) >= rank(b) {
+	if slices.Index(order, a) >= slices.Index(order, b) {
 		return a
 	}
 	return b

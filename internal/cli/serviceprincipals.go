@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -81,7 +82,7 @@ func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error 
 				if level != "" && string(p.RiskLevel) != level || state != "" && string(p.RiskState) != state {
 					continue
 				}
-				cells := []string{orElse(p.DisplayName, string(p.ID)), string(p.RiskLevel), string(p.RiskState), string(p.RiskLastUpdatedDateTime)}
+				cells := []string{cmp.Or(p.DisplayName, string(p.ID)), string(p.RiskLevel), string(p.RiskState), string(p.RiskLastUpdatedDateTime)}
 				if rows.wide {
 					cells = append(cells, string(p.RiskDetail), p.AppID, p.ServicePrincipalType, tristate(p.IsEnabled), tristate(p.IsProcessing), string(p.ID))
 				}

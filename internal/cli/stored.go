@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -155,7 +156,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 			if x.Was == x.Is {
 				how = x.Is + ", changed"
 			}
-			tab.row("  "+orElse(x.Name, x.ID), how+changedWords(x))
+			tab.row("  "+cmp.Or(x.Name, x.ID), how+changedWords(x))
 			for _, m := range x.Members {
 				tab.row("", "  "+m)
 			}
@@ -170,7 +171,7 @@ func (c *command) diffRuns(cmd *cobra.Command, from, to string) error {
 			if e.What == report.EventAction || e.What == report.EventSettled {
 				what = spaced(e.Kind)
 			}
-			tab.row("  "+e.At.UTC().Format("2006-01-02 15:04Z"), what, orElse(e.Name, orElse(e.Key, e.ID)), cameTo(e))
+			tab.row("  "+e.At.UTC().Format("2006-01-02 15:04Z"), what, cmp.Or(e.Name, e.Key, e.ID), cameTo(e))
 		}
 		tab.printRows(c.Out, c.Width)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -454,7 +455,7 @@ func (c *command) printWaiting(list []report.Waiting, all int, everybody string)
 		if n.Overdue {
 			wait += ", overdue"
 		}
-		t.row(printable(orElse(n.Name, n.ID)), string(n.RiskLevel), wait, c.why(n.Reasons))
+		t.row(printable(cmp.Or(n.Name, n.ID)), string(n.RiskLevel), wait, c.why(n.Reasons))
 	}
 	if len(t.rows) > 0 {
 		t.print(c.Out, c.Width)

@@ -47,10 +47,7 @@ func (c *command) eachTenant(cmd *cobra.Command, out *rows, read func(reading) e
 	if err := out.end(); err != nil {
 		return err
 	}
-	if failed != nil {
-		return exitError{code: exitCode(failed)}
-	}
-	return nil
+	return exitWith(exitCode(failed))
 }
 
 // askedCSV is how a list is written as CSV: for a program, as it goes into a
@@ -82,9 +79,7 @@ func oneOf(flag, value string, values ...string) (string, error) {
 		}
 	}
 	err := fmt.Errorf("%s %q is none of %s", flag, value, strings.Join(values, ", "))
-	if near := yamldoc.Nearest(value, values); near != "" {
-		err = fmt.Errorf("%w (did you mean %q?)", err, near)
-	}
+	err = didYouMean(err, value, values)
 	return "", usageError{err}
 }
 

@@ -326,7 +326,7 @@ func (r *rows) addGroup(g *userGroup) error {
 	}
 	var who []string
 	for _, u := range g.Users[:min(len(g.Users), namedInGroup)] {
-		who = append(who, orElse(u.Name, string(u.ID)))
+		who = append(who, cmp.Or(u.Name, string(u.ID)))
 	}
 	if more := len(g.Users) - namedInGroup; more > 0 {
 		who = append(who, fmt.Sprintf("and %d more", more))

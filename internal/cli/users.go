@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,11 +42,8 @@ func (f *riskFilter) check(now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	f.level, f.state = level, state
-	return sinceTime(f.since, now)
+	return timeFlag("--since", f.since, now)
 }
-
-// sinceTime reads the flag --since.
-func sinceTime(text string, now time.Time) (time.Time, error) { return timeFlag("--since", text, now) }
 
 func (c *command) detectionsCommand() *cobra.Command {
 	root := &cobra.Command{Use: "detections", Short: "Read risk detections"}
@@ -91,7 +89,7 @@ func (c *command) listDetections(cmd *cobra.Command, f riskFilter) error {
 			}
 			for i := range page.Items {
 				d := &page.Items[i]
-				cells := []string{string(d.DetectedDateTime), orElse(d.UserPrincipalName, d.UserDisplayName), d.RiskEventType, string(d.RiskLevel),
+				cells := []string{string(d.DetectedDateTime), cmp.Or(d.UserPrincipalName, d.UserDisplayName), d.RiskEventType, string(d.RiskLevel),
 					string(d.RiskState), d.IPAddress, place(d.Location)}
 				if rows.wide {
 					cells = append(cells, d.DetectionTimingType, d.Source, string(d.LastUpdatedDateTime), d.ID)
@@ -189,7 +187,7 @@ func (c *command) printHistory(ctx context.Context, rows *rows, t reading, items
 		names = c.initiators(ctx, t, items)
 	}
 	for _, h := range items {
-		by := orElse(names[h.InitiatedBy], h.InitiatedBy)
+		by := cmp.Or(names[h.InitiatedBy], h.InitiatedBy)
 		if err := rows.add(h.Raw, string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
 			strings.Join(h.RiskEventTypes, " "), by); err != nil {
 			return err
@@ -221,7 +219,7 @@ func (c *command) initiators(ctx context.Context, t reading, items []entra.RiskH
 	}
 	for _, id := range ids {
 		o := names[id]
-		out[id] = orElse(o.UserPrincipalName, o.DisplayName)
+		out[id] = cmp.Or(o.UserPrincipalName, o.DisplayName)
 		if me := entra.NewID(id); me == self.ObjectID || me == self.AppID {
 			out[id] = strings.TrimSpace(out[id] + " (the identity of this command)")
 		} else if o.Kind == entra.KindServicePrincipal {
@@ -377,7 +375,7 @@ var shortHeads = map[string]string{
 func (r *rows) tableHeads() []string {
 	heads := make([]string, len(r.heads))
 	for i, h := range r.heads {
-		heads[i] = orElse(shortHeads[h], h)
+		heads[i] = cmp.Or(shortHeads[h], h)
 	}
 	return heads
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/expectation"
 	"github.com/risksweep/risksweep/internal/graph"
 	"github.com/risksweep/risksweep/internal/sweep"
+	"github.com/risksweep/risksweep/internal/sweep/gather"
 	"github.com/risksweep/risksweep/internal/whatif"
 )
 
@@ -54,7 +56,7 @@ that is not met. A condition for which no flag is given counts as not met.`,
 	fl.StringArrayVar(&f.device, "device", nil, "property of the device, such as isCompliant=true, or registered=false; may be repeated")
 	fl.StringVar(&f.policies, "policies", "", "live, or planned: as after the baseline's writes (default: planned if the tenant has a baseline)")
 	fl.BoolVar(&f.verify, "verify", false, "ask the service's own What If too; exit 3 if it disagrees")
-	cmd.AddCommand(c.whatIfTestCommand(), c.whatIfSchemaCommand())
+	cmd.AddCommand(c.whatIfTestCommand(), c.schemaCommand("expectations", expectation.JSONSchema))
 	return cmd
 }
 
@@ -240,7 +242,7 @@ func wholeLists(c sweep.Compared) error {
 // that it owns.
 func objectsOf(c sweep.Compared) (whatif.Objects, map[entra.ID]string) {
 	keys := map[entra.ID]string{}
-	for _, kind := range []entra.ObjectKind{entra.KindPolicy, entra.KindLocation, entra.KindStrength} {
+	for _, kind := range gather.ObjectKinds {
 		for key, o := range c.State.Owned[kind] {
 			keys[o.ID] = key
 		}
