@@ -63,6 +63,7 @@ func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error 
 			for page, err := range t.client.ServicePrincipalDetections(cmd.Context(), nil) {
 				if err != nil {
 					c.log.Warn("open detections could not be read, so the column why is empty: "+err.Error(), "tenant", t.tenant.Name)
+					clear(open) // a part of them would look like all
 					break
 				}
 				for i := range page.Items {

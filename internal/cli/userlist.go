@@ -64,16 +64,16 @@ func (c *command) listUsers(cmd *cobra.Command, f riskFilter, groupBy string) er
 	rows.heads = append(rows.heads, "why")
 	documents := rows.form == "json" || rows.form == "jsonl" // as Graph sent them
 	return c.eachTenant(cmd, rows, func(t reading) error {
-		found := openDetections{t: t, one: f.user != ""}
+		found, unread := openDetections{t: t, one: f.user != ""}, false
 		var list []listedUser
 		for page, err := range t.client.RiskyUsers(cmd.Context(), q) {
 			if err != nil {
 				return err
 			}
-			if !documents {
+			if !documents && !unread {
 				if err := found.read(cmd.Context(), page.Items); err != nil {
 					c.log.Warn("open detections could not be read, so the column why is empty: "+err.Error(), "tenant", t.tenant.Name)
-					documents = true
+					unread, found.of = true, nil // a part of them would look like all
 				}
 			}
 			for i := range page.Items {
