@@ -91,7 +91,7 @@ func (c *command) listPrincipals(cmd *cobra.Command, level, state string) error 
 					listed = append(listed, listedUser{p.ID, p.RiskState.Open(), p.RiskLevel, cells, triage.Shows(open[p.ID])})
 					continue
 				}
-				if err := rows.add(p.Raw, append(cells, triage.Shows(open[p.ID]))...); err != nil {
+				if err := rows.add([]byte(p.Raw), append(cells, triage.Shows(open[p.ID]))...); err != nil {
 					return err
 				}
 			}

@@ -89,7 +89,7 @@ func (c *command) listUsers(cmd *cobra.Command, f riskFilter, groupBy string) er
 					list = append(list, listedUser{u.ID, u.RiskState.Open(), u.RiskLevel, cells, triage.Shows(found.of[u.ID])})
 					continue
 				}
-				if err := rows.add(u.Raw, append(cells, triage.Shows(found.of[u.ID]))...); err != nil {
+				if err := rows.add([]byte(u.Raw), append(cells, triage.Shows(found.of[u.ID]))...); err != nil {
 					return err
 				}
 			}

@@ -94,7 +94,7 @@ func (c *command) listDetections(cmd *cobra.Command, f riskFilter) error {
 				if rows.wide {
 					cells = append(cells, d.DetectionTimingType, d.Source, string(d.LastUpdatedDateTime), d.ID)
 				}
-				if err := rows.add(d.Raw, cells...); err != nil {
+				if err := rows.add([]byte(d.Raw), cells...); err != nil {
 					return err
 				}
 			}
@@ -188,7 +188,7 @@ func (c *command) printHistory(ctx context.Context, rows *rows, t reading, items
 	}
 	for _, h := range items {
 		by := cmp.Or(names[h.InitiatedBy], h.InitiatedBy)
-		if err := rows.add(h.Raw, string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
+		if err := rows.add([]byte(h.Raw), string(h.RiskLastUpdatedDateTime), string(h.RiskState), string(h.RiskLevel), string(h.RiskDetail),
 			strings.Join(h.RiskEventTypes, " "), by); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@
 package entra
 
 import (
-	"encoding/json"
 	"time"
 )
 
@@ -76,7 +75,7 @@ type Detection struct {
 	ServicePrincipalDisplayName string
 
 	// Raw is the document as Graph sent it.
-	Raw json.RawMessage
+	Raw string
 }
 
 // RiskyUser is a riskyUser. IsDeleted and IsProcessing are nil when null or
@@ -93,7 +92,7 @@ type RiskyUser struct {
 	UserPrincipalName       string
 
 	// Raw is the document as Graph sent it.
-	Raw json.RawMessage
+	Raw string
 }
 
 // RiskHistoryItem is a riskyUserHistoryItem.
@@ -119,7 +118,7 @@ type RiskyServicePrincipal struct {
 	ServicePrincipalType    string
 
 	// Raw is the document as Graph sent it.
-	Raw json.RawMessage
+	Raw string
 }
 
 // Page is one page of a collection. Items and what they point to are valid

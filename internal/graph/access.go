@@ -37,7 +37,7 @@ func (c *Client) Memberships(ctx context.Context, userID string) (entra.Membersh
 	r := get("/users/{id}{?%24select}", map[string]string{"id": userID})
 	r.query = query{Select: strings.Split(signInSelect, ",")}
 	r.check = func(a *answer) error {
-		if err := json.Unmarshal(a.body, &user); err != nil {
+		if err := json.Unmarshal([]byte(a.body), &user); err != nil {
 			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
 		}
 		return nil

@@ -122,7 +122,7 @@ func (c *Client) batch(ctx context.Context, lookups []*lookup) error {
 		var in struct {
 			Responses []batchResponse `json:"responses"`
 		}
-		if err := json.Unmarshal(a.body, &in); err != nil {
+		if err := json.Unmarshal([]byte(a.body), &in); err != nil {
 			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
 		}
 		responses = make([]batchResponse, len(lookups))

@@ -83,7 +83,7 @@ func BenchmarkDetection(b *testing.B) {
 		rows := 0
 		in := newInterner()
 		for b.Loop() {
-			items, _, err := decodePage(body, in, decodeDetection)
+			items, _, err := decodePage(string(body), in, decodeDetection)
 			if err != nil || len(items) != 500 {
 				b.Fatal(err)
 			}

@@ -80,6 +80,6 @@ func decodeKept(r *rowReader, v any, keep *json.RawMessage) error {
 	if err := json.Unmarshal(raw, v); err != nil {
 		return fmt.Errorf("%s: %w: %w", r.place(), entra.ErrMalformed, err)
 	}
-	*keep = append([]byte(nil), raw...)
+	*keep = raw
 	return nil
 }

@@ -42,7 +42,7 @@ type exchange struct {
 	status  int
 	header  http.Header
 	size    int64 // of the body
-	body    []byte
+	body    string
 	bodyErr error
 	// stream takes the body of a success as it comes, instead of body; streamErr
 	// is what it says of it.
@@ -298,7 +298,7 @@ func (x *exchange) take(resp *http.Response, limit int64) {
 var pieces = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // readBody reads to the end, and takes no more memory than what it has read.
-func readBody(r io.Reader) ([]byte, error) {
+func readBody(r io.Reader) (string, error) {
 	var full []*[64 << 10]byte
 	defer func() {
 		for _, p := range full {
@@ -316,14 +316,16 @@ func readBody(r io.Reader) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 	}
-	body := make([]byte, 0, (len(full)-1)*len(full[0])+n)
+	var body strings.Builder
+	body.Grow((len(full)-1)*len(full[0]) + n)
 	for _, p := range full[:len(full)-1] {
-		body = append(body, p[:]...)
+		body.Write(p[:])
 	}
-	return append(body, full[len(full)-1][:n]...), nil
+	body.Write(full[len(full)-1][:n])
+	return body.String(), nil
 }
 
 // end says what became of reading an answer.

@@ -242,7 +242,7 @@ func decodeDocument(r *rowReader, d *entra.Document) error {
 }
 
 // decodeOne reads an answer that is a single object.
-func decodeOne[T any](body []byte, row func(*rowReader, *T) error) (T, error) {
+func decodeOne[T any](body string, row func(*rowReader, *T) error) (T, error) {
 	var v T
 	r := newRowReader(body, newInterner())
 	if err := row(r, &v); err != nil {

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -312,7 +311,7 @@ func (a *appliedPolicies) read(r *rowReader) ([]*entra.AppliedPolicy, error) {
 		p := a.known[string(v)]
 		if p == nil {
 			p = &entra.AppliedPolicy{}
-			one := newRowReader(bytes.Clone(v), r.intern)
+			one := newRowReader(string(v), r.intern)
 			one.where, one.row = slices.Clone(r.where), r.row
 			if err := decodeApplied(one, p); err != nil {
 				return nil, err

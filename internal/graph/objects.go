@@ -136,7 +136,7 @@ func (c *Client) Object(ctx context.Context, kind entra.ObjectKind, id string) (
 func (c *Client) document(ctx context.Context, r request, id string) (entra.Document, error) {
 	var doc entra.Document
 	r.check = func(a *answer) (err error) {
-		if doc, err = entra.ParseDocument(a.body); err != nil {
+		if doc, err = entra.ParseDocument([]byte(a.body)); err != nil {
 			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
 		}
 		return sameID(doc.ID(), id)
@@ -161,7 +161,7 @@ func (c *Client) CreateObject(ctx context.Context, kind entra.ObjectKind, body e
 	}
 	var doc entra.Document
 	r.check = func(a *answer) (err error) {
-		if doc, err = entra.ParseDocument(a.body); err != nil {
+		if doc, err = entra.ParseDocument([]byte(a.body)); err != nil {
 			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
 		}
 		if doc.ID() == "" {

@@ -249,7 +249,7 @@ func listOf[T any](ctx context.Context, c *Client, l *lookup, of collection[T]) 
 	if l.err != nil {
 		return nil, l.err
 	}
-	items, next, err := decodePage(l.body, newInterner(), of.row)
+	items, next, err := decodePage(string(l.body), newInterner(), of.row)
 	if err == nil && next != "" {
 		err = c.follow(next)
 	}

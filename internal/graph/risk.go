@@ -157,7 +157,7 @@ func sameID(got, want string) error {
 
 // DecodeDetections reads a page of riskDetections that was kept as it came.
 func (c *Client) DecodeDetections(body []byte) (entra.Page[entra.Detection], error) {
-	items, next, err := decodePage(body, newInterner(), decodeDetection)
+	items, next, err := decodePage(string(body), newInterner(), decodeDetection)
 	if err != nil {
 		return entra.Page[entra.Detection]{}, err
 	}

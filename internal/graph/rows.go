@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,22 +14,20 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// rowReader walks once over a body. Strings that it gives are parts of one
-// copy of the body, raw documents are parts of the body itself: nothing is
-// copied row by row. Of a body that it takes as it comes it keeps nothing:
-// strings are copies then, and there are no raw documents.
+// rowReader walks once over a body. Strings and documents that it gives are
+// parts of the body: nothing is copied row by row. Of a body that it takes as it
+// comes it keeps nothing: strings are copies then, and there are no documents.
 type rowReader struct {
 	dec    *jsontext.Decoder
 	stream bool
-	body   []byte
-	text   string // the body again
+	body   string
 	intern *interner
 	where  []string // member names, for complaints
 	row    int
 }
 
-func newRowReader(body []byte, in *interner) *rowReader {
-	return &rowReader{dec: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body, text: string(body), intern: in, row: -1}
+func newRowReader(body string, in *interner) *rowReader {
+	return &rowReader{dec: jsontext.NewDecoder(strings.NewReader(body)), body: body, intern: in, row: -1}
 }
 
 func newRowStream(in io.Reader, words *interner) *rowReader {
@@ -37,8 +36,8 @@ func newRowStream(in io.Reader, words *interner) *rowReader {
 
 // decodePage reads a collection's answer: an object with a value array. Its
 // other members are annotations and are passed over.
-func decodePage[T any](body []byte, in *interner, row func(*rowReader, *T) error) (items []T, next string, err error) {
-	if len(bytes.TrimSpace(body)) == 0 {
+func decodePage[T any](body string, in *interner, row func(*rowReader, *T) error) (items []T, next string, err error) {
+	if strings.TrimSpace(body) == "" {
 		return nil, "", fmt.Errorf("an empty answer: %w", entra.ErrMalformed)
 	}
 	return decodeRows(newRowReader(body, in), row)
@@ -143,28 +142,26 @@ func (r *rowReader) object(member func(name string) error) error {
 }
 
 // document reads an object like object does, and gives its text as it came.
-func (r *rowReader) document(member func(name string) error) ([]byte, error) {
+func (r *rowReader) document(member func(name string) error) (string, error) {
 	if k := r.dec.PeekKind(); k != '{' {
-		return nil, r.wrong("an object", k)
+		return "", r.wrong("an object", k)
 	}
 	// Between here and the brace there is at most a comma and white space.
 	start := int(r.dec.InputOffset())
-	start += bytes.IndexByte(r.body[start:], '{')
+	start += strings.IndexByte(r.body[start:], '{')
 	if err := r.object(member); err != nil {
-		return nil, err
+		return "", err
 	}
-	end := int(r.dec.InputOffset())
-	return r.body[start:end:end], nil
+	return r.body[start:r.dec.InputOffset()], nil
 }
 
-// raw reads any value as it came.
+// raw reads any value as it came, and gives a copy.
 func (r *rowReader) raw() ([]byte, error) {
 	v, err := r.dec.ReadValue()
 	if err != nil {
 		return nil, r.malformed(err)
 	}
-	end := int(r.dec.InputOffset())
-	return r.body[end-len(v) : end : end], nil
+	return slices.Clone(v), nil
 }
 
 func (r *rowReader) skip() error {
@@ -217,7 +214,7 @@ func (r *rowReader) unquote(v jsontext.Value) (string, error) {
 			return string(v[1 : len(v)-1]), nil
 		}
 		end := int(r.dec.InputOffset())
-		return r.text[end-len(v)+1 : end-1], nil
+		return r.body[end-len(v)+1 : end-1], nil
 	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	if err != nil {

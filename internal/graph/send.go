@@ -49,7 +49,7 @@ type request struct {
 // answer is a successful call's.
 type answer struct {
 	status    int
-	body      []byte
+	body      string
 	requestID string
 }
 
@@ -247,7 +247,7 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, pace *gate,
 		}
 	}
 	if x.status < 200 || x.status >= 300 {
-		e := refusal(method, where, x.status, x.header, x.body, x.roles, c.now())
+		e := refusal(method, where, x.status, x.header, []byte(x.body), x.roles, c.now())
 		e.asked, e.challenged = asked, x.challenged
 		if write && (x.status < 400 || x.status == http.StatusRequestTimeout || x.status >= 500 && x.status != http.StatusNotImplemented) {
 			e.unknown = true

@@ -106,7 +106,7 @@ func TestSimulatedRiskIsReadWhole(t *testing.T) {
 	ids := map[string]bool{}
 	for _, d := range all {
 		var raw struct{ ID, RiskState, RiskDetail, IPAddress string }
-		if err := json.Unmarshal(d.Raw, &raw); err != nil || raw.ID != d.ID || raw.RiskState != string(d.RiskState) || raw.IPAddress != d.IPAddress {
+		if err := json.Unmarshal([]byte(d.Raw), &raw); err != nil || raw.ID != d.ID || raw.RiskState != string(d.RiskState) || raw.IPAddress != d.IPAddress {
 			t.Fatalf("raw %s of %+v: %v", d.Raw, d, err)
 		}
 		if d.RiskDetail == entra.DetailUnknownFutureValue {

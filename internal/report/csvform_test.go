@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"io"
 	"strings"
 	"testing"
@@ -24,8 +23,8 @@ func TestCSVForms(t *testing.T) {
 		out := map[string]*bytes.Buffer{"detections": {}, "users": {}, "actions": {}, "policies": {}}
 		d, u := NewDetections(io.Discard, out["detections"], Redaction{}, form), NewUsers(io.Discard, out["users"], Redaction{}, form)
 		for _, err := range []error{
-			d.Write(&entra.Detection{ID: "d1", DetectedDateTime: sent, ActivityDateTime: "odd", Raw: json.RawMessage(`{}`)}),
-			u.Write(UserRow{User: entra.RiskyUser{ID: "u1", RiskLastUpdatedDateTime: sent, Raw: json.RawMessage(`{}`)}, Decision: triage.Decision{OpenSince: at}}),
+			d.Write(&entra.Detection{ID: "d1", DetectedDateTime: sent, ActivityDateTime: "odd", Raw: `{}`}),
+			u.Write(UserRow{User: entra.RiskyUser{ID: "u1", RiskLastUpdatedDateTime: sent, Raw: `{}`}, Decision: triage.Decision{OpenSince: at}}),
 			d.Flush(), u.Flush(),
 			WriteActions(out["actions"], plan.Plan{}, nil, []plan.Outcome{{At: at}}, form),
 			WritePolicies(io.Discard, out["policies"], nil, form),

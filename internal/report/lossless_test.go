@@ -67,10 +67,10 @@ func TestEveryDocumentSurvives(t *testing.T) {
 		var detections, users bytes.Buffer
 		d, u := report.NewDetections(&detections, discard{}, report.Redaction{}, report.CSVForm{}), report.NewUsers(&users, discard{}, report.Redaction{}, report.CSVForm{})
 		for _, raw := range docs {
-			if err := d.Write(&entra.Detection{Raw: raw}); err != nil {
+			if err := d.Write(&entra.Detection{Raw: string(raw)}); err != nil {
 				t.Fatal(err)
 			}
-			if err := u.Write(report.UserRow{User: entra.RiskyUser{Raw: raw}, OpenDetections: 3, Decision: triage.Decision{Verdict: triage.Leave}}); err != nil {
+			if err := u.Write(report.UserRow{User: entra.RiskyUser{Raw: string(raw)}, OpenDetections: 3, Decision: triage.Decision{Verdict: triage.Leave}}); err != nil {
 				t.Fatal(err)
 			}
 		}

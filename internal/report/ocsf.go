@@ -336,7 +336,7 @@ func (o *OCSF) add(f *ocsfFinding) error {
 	if err != nil {
 		return err
 	}
-	if err := o.lines.raw(text); err != nil {
+	if err := o.lines.raw(string(text)); err != nil {
 		return err
 	}
 	return o.lines.end()

@@ -125,16 +125,16 @@ var dropped = map[string]bool{"additionalInfo": true, "geoCoordinates": true, "c
 // document redacts a document of Graph, whatever members it has: those that
 // are known to name or place a person, and names, UPNs and addresses within
 // any other text.
-func (r Redaction) document(raw []byte) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
+func (r Redaction) document(raw string) (string, error) {
+	dec := json.NewDecoder(strings.NewReader(raw))
 	dec.UseNumber()
 	var m map[string]any
 	if err := dec.Decode(&m); err != nil {
-		return nil, err
+		return "", err
 	}
 	names := gatherNames(m, nil)
 	out, err := marshal(r.member(m, names), "")
-	return bytes.TrimSpace(out), err
+	return string(bytes.TrimSpace(out)), err
 }
 
 // gatherNames gives the names that a document gives to people.
@@ -411,5 +411,6 @@ func (r Redaction) Document(raw []byte) ([]byte, error) {
 	if !r.active() {
 		return raw, nil
 	}
-	return r.document(raw)
+	hidden, err := r.document(string(raw))
+	return []byte(hidden), err
 }

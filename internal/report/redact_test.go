@@ -119,7 +119,7 @@ func TestRedactionOfUsers(t *testing.T) {
 		var jsonl, out bytes.Buffer
 		w := report.NewUsers(&jsonl, &out, report.NewRedaction(mode, []byte("key")), report.CSVForm{})
 		row := report.UserRow{User: entra.RiskyUser{ID: "u1", UserPrincipalName: secrets[0], UserDisplayName: secrets[1],
-			Raw: json.RawMessage(`{"id":"u1","userPrincipalName":"` + secrets[0] + `","userDisplayName":"` + secrets[1] + `"}`)},
+			Raw: string(`{"id":"u1","userPrincipalName":"` + secrets[0] + `","userDisplayName":"` + secrets[1] + `"}`)},
 			Decision: triage.Decision{Verdict: triage.Leave, Code: triage.CodeUncovered, Reasons: []string{"passwordSpray high from " + secrets[2] + " by " + secrets[1]}}}
 		place := triage.Detection{ID: "d", EventType: "passwordSpray", IP: secrets[2], City: "Musterstadt", Country: "DE", UserAgent: "Musterstadt"}
 		if at == 1 {

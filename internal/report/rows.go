@@ -23,12 +23,12 @@ type lines struct {
 }
 
 // raw adds one document as it came, on one line.
-func (l *lines) raw(doc []byte) error {
-	if bytes.IndexByte(doc, '\n') < 0 && bytes.IndexByte(doc, '\r') < 0 {
+func (l *lines) raw(doc string) error {
+	if strings.IndexByte(doc, '\n') < 0 && strings.IndexByte(doc, '\r') < 0 {
 		l.buf = append(l.buf, doc...)
 	} else {
 		var one bytes.Buffer
-		if err := json.Compact(&one, doc); err != nil {
+		if err := json.Compact(&one, []byte(doc)); err != nil {
 			return err
 		}
 		l.buf = append(l.buf, one.Bytes()...)
@@ -80,7 +80,7 @@ func (w *Detections) Write(d *entra.Detection) error {
 			return err
 		}
 	}
-	raw := []byte(d.Raw)
+	raw := d.Raw
 	if w.redact.active() {
 		hidden := *d
 		w.redact.detection(&hidden)
@@ -184,7 +184,7 @@ func (w *Users) Write(row UserRow) error {
 			return err
 		}
 	}
-	u, raw := row.User, []byte(row.User.Raw)
+	u, raw := row.User, row.User.Raw
 	if w.redact.active() {
 		w.redact.user(&u)
 		var err error
@@ -203,7 +203,7 @@ func (w *Users) Write(row UserRow) error {
 	if row.Decision.NeedsPerson {
 		w.wait(&u, row.Decision, tail.Evidence)
 	}
-	doc := bytes.TrimSpace(raw)
+	doc := strings.TrimSpace(raw)
 	if len(doc) < 2 || doc[0] != '{' || doc[len(doc)-1] != '}' {
 		return fmt.Errorf("user %s: the document is no JSON object", u.ID)
 	}

@@ -77,10 +77,10 @@ var (
 	detection = entra.Detection{ID: "d1", UserID: "u1", UserPrincipalName: "ada@contoso.com", UserDisplayName: "Ada", RiskEventType: "passwordSpray",
 		RiskLevel: "high", RiskState: "atRisk", DetectedDateTime: "2026-11-20T10:00:00.1234567Z", ActivityDateTime: "2026-11-20T09:59:00Z",
 		LastUpdatedDateTime: "2026-11-20T11:00:00Z", IPAddress: "203.0.113.7", Location: entra.Location{City: "Kiel", CountryOrRegion: "DE"}, RequestID: "r",
-		Raw: json.RawMessage(`{"id":"d1","userId":"u1","riskLevel":"brandNew","riskState":"atRisk","ipAddress":null,"detectedDateTime":"2026-11-20T10:00:00.1234567Z","location":{"city":"Kiel","state":null,"geoCoordinates":{"latitude":-1.5}},"future":[1]}`)}
-	bare = entra.Detection{ID: "d2", Raw: json.RawMessage(`{"id":"d2"}`)}
+		Raw: `{"id":"d1","userId":"u1","riskLevel":"brandNew","riskState":"atRisk","ipAddress":null,"detectedDateTime":"2026-11-20T10:00:00.1234567Z","location":{"city":"Kiel","state":null,"geoCoordinates":{"latitude":-1.5}},"future":[1]}`}
+	bare = entra.Detection{ID: "d2", Raw: `{"id":"d2"}`}
 	user = entra.RiskyUser{ID: "u1", RiskLevel: "high", RiskState: "atRisk", UserPrincipalName: "ada@contoso.com", RiskLastUpdatedDateTime: "2026-11-20T11:00:00Z",
-		Raw: json.RawMessage(`{"id":"u1","isDeleted":false,"isProcessing":null,"riskLevel":"high","riskState":"atRisk","riskLastUpdatedDateTime":"2026-11-20T11:00:00Z","userPrincipalName":"ada@contoso.com"}`)}
+		Raw: `{"id":"u1","isDeleted":false,"isProcessing":null,"riskLevel":"high","riskState":"atRisk","riskLastUpdatedDateTime":"2026-11-20T11:00:00Z","userPrincipalName":"ada@contoso.com"}`}
 	decision = triage.Decision{Verdict: triage.Leave, Code: triage.CodeUncovered, Reasons: []string{"1 of 1 open detections is not covered"}, NeedsPerson: true,
 		Covered: map[string]string{"d1": "vpn"}, OpenSince: at.Add(-88 * time.Hour)}
 	policyRow = PolicyRow{Kind: entra.KindPolicy, Key: "CA010", ID: "p1", DisplayName: "CA010", State: "enabled", Status: "update", Reasons: []string{"drifted"},
@@ -119,7 +119,7 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 		d, u, o := NewDetections(&detections, io.Discard, red, CSVForm{}), NewUsers(&users, io.Discard, red, CSVForm{}), NewOCSF(&finding, OCSFSource{Run: "r1", TenantID: "t", At: at}, red)
 		closed := detection
 		closed.RiskState, closed.RiskLevel = entra.StateRemediated, "brandNew"
-		for _, det := range []entra.Detection{detection, bare, closed, {ID: "s1", ServicePrincipalID: "sp", ServicePrincipalDisplayName: "Backup", RiskState: "brandNew", Raw: json.RawMessage(`{"id":"s1"}`)}} {
+		for _, det := range []entra.Detection{detection, bare, closed, {ID: "s1", ServicePrincipalID: "sp", ServicePrincipalDisplayName: "Backup", RiskState: "brandNew", Raw: `{"id":"s1"}`}} {
 			if err := d.Write(&det); err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +127,7 @@ func TestOutputsMeetTheSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, row := range []UserRow{{User: user, Decision: decision, OpenDetections: 1, Reach: wholeCoverage().Risky[0].Reach}, {User: entra.RiskyUser{ID: "u2", Raw: json.RawMessage(`{"id":"u2"}`)}},
+		for _, row := range []UserRow{{User: user, Decision: decision, OpenDetections: 1, Reach: wholeCoverage().Risky[0].Reach}, {User: entra.RiskyUser{ID: "u2", Raw: `{"id":"u2"}`}},
 			{User: user, Decision: triage.Decision{Verdict: triage.Dismiss, Code: triage.CodeAllowlisted, Rule: "vpn", Reasons: []string{"covered"}}}} {
 			if err := u.Write(row); err != nil {
 				t.Fatal(err)

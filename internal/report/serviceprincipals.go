@@ -85,7 +85,7 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 			return err
 		}
 	}
-	p, raw := row.Risk, []byte(row.Risk.Raw)
+	p, raw := row.Risk, row.Risk.Raw
 	detections := row.Detections
 	if w.redact.active() {
 		p.DisplayName = w.redact.Text(p.DisplayName)
@@ -95,9 +95,11 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 		}
 		detections = make([]json.RawMessage, len(row.Detections))
 		for i, d := range row.Detections {
-			if detections[i], err = w.redact.document(d); err != nil {
+			hidden, err := w.redact.document(string(d))
+			if err != nil {
 				return err
 			}
+			detections[i] = json.RawMessage(hidden)
 		}
 		row.Decision = w.redact.Decision(row.Decision, row.Open, row.Risk.DisplayName)
 	}
@@ -124,7 +126,7 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 	if err != nil {
 		return err
 	}
-	if err := w.lines.raw(line); err != nil {
+	if err := w.lines.raw(string(line)); err != nil {
 		return err
 	}
 	w.cells(p, row, tail)
@@ -168,13 +170,13 @@ func (w *ServicePrincipals) cells(p entra.RiskyServicePrincipal, row ServicePrin
 }
 
 // joined is a document of Graph with members of ours at its end.
-func joined(raw []byte, tail any) ([]byte, error) {
+func joined(raw string, tail any) ([]byte, error) {
 	text, err := json.Marshal(tail)
 	if err != nil {
 		return nil, err
 	}
 	var doc bytes.Buffer
-	if err := json.Compact(&doc, raw); err != nil {
+	if err := json.Compact(&doc, []byte(raw)); err != nil {
 		return nil, err
 	}
 	b := doc.Bytes()

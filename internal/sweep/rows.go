@@ -128,7 +128,7 @@ func (r *rows) principal(row report.ServicePrincipalRow, acts bool, at time.Time
 		}
 	}
 	if acts {
-		row.Risk.Raw = slices.Clone(row.Risk.Raw)
+		row.Risk.Raw = strings.Clone(row.Risk.Raw)
 		r.heldPrincipals = append(r.heldPrincipals, heldRow[report.ServicePrincipalRow]{row, at})
 		return nil
 	}
@@ -183,7 +183,7 @@ func (r *rows) user(row report.UserRow, acts bool, at time.Time) error {
 		r.risky = append(r.risky, report.RiskyReach{ID: string(u.ID), Name: strings.Clone(u.UserPrincipalName), RiskLevel: u.RiskLevel, Privileged: d.Privileged, Reach: row.Reach})
 	}
 	if acts {
-		row.User.Raw = slices.Clone(row.User.Raw) // the page that it is part of goes
+		row.User.Raw = strings.Clone(row.User.Raw) // the page that it is part of goes
 		r.held = append(r.held, heldRow[report.UserRow]{row, at})
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -238,9 +239,9 @@ func (r *reading) keepPage(ctx context.Context, c *checkpoint, link string, page
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if raw := page.Items[i].Raw; bytes.IndexByte(raw, '\n') < 0 {
-			b.Write(raw)
-		} else if err := json.Compact(b, raw); err != nil {
+		if raw := page.Items[i].Raw; strings.IndexByte(raw, '\n') < 0 {
+			b.WriteString(raw)
+		} else if err := json.Compact(b, []byte(raw)); err != nil {
 			return err
 		}
 	}

@@ -106,7 +106,7 @@ func (r *reading) orderedUsers(ctx context.Context, names []string) ([]entra.Ris
 			return nil, fmt.Errorf("%s stands for %d risky users; name the object id", name, len(found))
 		case !seen[found[0].ID]:
 			seen[found[0].ID] = true
-			found[0].Raw = append([]byte(nil), found[0].Raw...)
+			found[0].Raw = strings.Clone(found[0].Raw)
 			out = append(out, found[0])
 		}
 	}
@@ -130,7 +130,8 @@ func (r *reading) atNoRisk(ctx context.Context, name string) (entra.RiskyUser, e
 	no := false
 	u := entra.RiskyUser{ID: o.ID, UserPrincipalName: cmp.Or(o.UserPrincipalName, name), UserDisplayName: o.DisplayName, IsDeleted: &no, IsProcessing: &no,
 		RiskLevel: entra.LevelNone, RiskState: entra.StateNone}
-	u.Raw, err = json.Marshal(map[string]any{"id": u.ID, "userPrincipalName": u.UserPrincipalName, "userDisplayName": u.UserDisplayName,
+	raw, err := json.Marshal(map[string]any{"id": u.ID, "userPrincipalName": u.UserPrincipalName, "userDisplayName": u.UserDisplayName,
 		"isDeleted": false, "isProcessing": false, "riskLevel": u.RiskLevel, "riskState": u.RiskState})
+	u.Raw = string(raw)
 	return u, err
 }

@@ -73,7 +73,7 @@ func (r *reading) listPrincipals(ctx context.Context) error {
 			if sp.ID == "" {
 				return fmt.Errorf("a risky service principal without id: %w", entra.ErrMalformed)
 			}
-			sp.Raw = append([]byte(nil), sp.Raw...)
+			sp.Raw = strings.Clone(sp.Raw)
 			if at, again := place[sp.ID]; again {
 				r.Snapshot.ServicePrincipals[at].RiskyServicePrincipal = sp
 			} else {
@@ -122,7 +122,7 @@ func (r *reading) principalDetections(ctx context.Context, ids []entra.ID) error
 			}
 			n++
 			if p := of[d.ServicePrincipalID]; p != nil {
-				p.Detections = append(p.Detections, append([]byte(nil), d.Raw...))
+				p.Detections = append(p.Detections, []byte(d.Raw))
 			}
 			if r.Rows == nil {
 				continue
