@@ -158,12 +158,8 @@ func (a *App) Graph(t config.Tenant) (*graph.Client, error) {
 			a.carrier = Transport(a.Config)
 		}
 	}
-	endpoint := t.GraphEndpoint
-	if endpoint == "" {
-		endpoint = azcred.GraphEndpoint(t.Cloud)
-	}
 	c, err := graph.New(graph.Options{
-		Credential: cred, Endpoint: endpoint, Scope: a.graphScope(t), Cloud: t.Cloud, Beta: a.Config.Sweep.Beta,
+		Credential: cred, Endpoint: cmp.Or(t.GraphEndpoint, azcred.GraphEndpoint(t.Cloud)), Scope: azcred.GraphScope(t.Cloud), Cloud: t.Cloud, Beta: a.Config.Sweep.Beta,
 		RequestsPerSecond: a.Config.Sweep.RequestsPerSecond, Timeout: a.Config.Sweep.RequestTimeout,
 		Transport: a.carrier, Now: a.opt.Now, Logger: a.opt.Log.With("tenant", t.Name),
 		UserAgent: "risksweep/" + a.opt.Version, TenantID: t.TenantID,
@@ -188,15 +184,24 @@ func (a *App) httpClient() *http.Client {
 	return &http.Client{Transport: a.opt.Transport}
 }
 
-// graphScope is what tokens are asked for: an endpoint of its own is its own
-// resource.
-func (a *App) graphScope(t config.Tenant) string {
-	return azcred.GraphScope(t.Cloud)
-}
-
 // Ledger gives the tenant's ledger.
 func (a *App) Ledger(tenant string) *ledger.Ledger {
 	return ledger.New(a.Store, tenant, ledger.Options{Now: a.opt.Now, KeepDays: a.Config.Store.KeepDays, ImmutableDays: a.Config.Store.ImmutableDays})
+}
+
+// readFile reads a file of a tenant and notes its text among those used.
+func (a *App) readFile(kind, path string, used *[]ledger.InputText) ([]byte, yamldoc.Problems) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, yamldoc.Problems{Unreadable(Relative(path), err)}
+	}
+	a.used(used, kind, path, data)
+	return data, nil
+}
+
+// Unreadable says that a file cannot be read.
+func Unreadable(file string, err error) yamldoc.Problem {
+	return yamldoc.Problem{File: file, Message: "cannot be read: " + err.Error()}
 }
 
 // Triage reads the tenant's triage file; nil if it has none.
@@ -209,11 +214,10 @@ func (a *App) readTriage(t config.Tenant, used *[]ledger.InputText) (*triage.Pol
 	if t.Triage == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(t.Triage)
-	if err != nil {
-		return nil, yamldoc.Problems{{File: Relative(t.Triage), Message: "cannot be read: " + err.Error()}}
+	data, problems := a.readFile(ledger.InputTriage, t.Triage, used)
+	if problems != nil {
+		return nil, problems
 	}
-	a.used(used, ledger.InputTriage, t.Triage, data)
 	return triage.Parse(Relative(t.Triage), data, a.opt.Now())
 }
 
@@ -230,21 +234,15 @@ func (a *App) readBaseline(t config.Tenant, used *[]ledger.InputText) (*baseline
 	return baseline.Load(recording{func(name string, data []byte) { a.used(used, ledger.InputBaseline, name, data) }}, Relative(t.Baseline))
 }
 
-// Expectations reads the tenant's file of expectations; none if it has none.
-func (a *App) Expectations(t config.Tenant) ([]expectation.Expectation, yamldoc.Problems) {
-	return a.readExpectations(t, nil)
-}
-
-// readExpectations is Expectations that notes the text that it used.
+// readExpectations reads the tenant's file of expectations; none if it has none.
 func (a *App) readExpectations(t config.Tenant, used *[]ledger.InputText) ([]expectation.Expectation, yamldoc.Problems) {
 	if t.Expectations == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(t.Expectations)
-	if err != nil {
-		return nil, yamldoc.Problems{{File: Relative(t.Expectations), Message: "cannot be read: " + err.Error()}}
+	data, problems := a.readFile(ledger.InputExpectations, t.Expectations, used)
+	if problems != nil {
+		return nil, problems
 	}
-	a.used(used, ledger.InputExpectations, t.Expectations, data)
 	return expectation.Parse(Relative(t.Expectations), data)
 }
 
@@ -254,11 +252,10 @@ func (a *App) readExceptions(t config.Tenant, b *baseline.Baseline, used *[]ledg
 	if t.Exceptions == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(t.Exceptions)
-	if err != nil {
-		return nil, yamldoc.Problems{{File: Relative(t.Exceptions), Message: "cannot be read: " + err.Error()}}
+	data, problems := a.readFile(ledger.InputExceptions, t.Exceptions, used)
+	if problems != nil {
+		return nil, problems
 	}
-	a.used(used, ledger.InputExceptions, t.Exceptions, data)
 	return exception.Parse(Relative(t.Exceptions), data, KnownToExceptions(a.Config, b, a.opt.Now()))
 }
 
@@ -386,10 +383,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 		return nil, err
 	}
 	cfg := a.Config
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
+	here := blobstore.NewHolder("", a.opt.Now())
 	var progress sweep.Progress
 	if a.opt.Progress != nil {
 		progress = a.opt.Progress(t.Name)
@@ -398,7 +392,7 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 	if cfg.Sweep.Logs != "off" {
 		logs = client
 	}
-	redaction := report.NewRedaction(cfg.Report.Redact, []byte(t.TenantID))
+	redaction := a.Redaction(t)
 	return &sweep.Sweeper{
 		Notify: a.notifier(t, redaction),
 		Name:   t.Name, TenantID: t.TenantID, Cloud: t.Cloud,
@@ -415,6 +409,6 @@ func (a *App) Sweeper(t config.Tenant) (*sweep.Sweeper, error) {
 			WriteTimeout: min(cfg.Sweep.RequestTimeout, writeTimeout), ReadBack: a.opt.ReadBack, Visibility: min(a.opt.Visibility, cfg.Sweep.Settle),
 		},
 		Output:  sweep.Output{Redaction: redaction, Formats: cfg.Report.Formats, SLA: report.SLA(cfg.Report.SLA), CSV: report.CSVForm{BOM: cfg.Report.CSV.BOM, Excel: cfg.Report.CSV.Times == "excel"}, ExitCode: a.opt.ExitCode},
-		Version: a.opt.Version, Host: host, PID: os.Getpid(), Now: a.opt.Now, Log: a.opt.Log, Progress: progress,
+		Version: a.opt.Version, Host: here.Host, PID: here.PID, Now: a.opt.Now, Log: a.opt.Log, Progress: progress,
 	}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -20,11 +19,7 @@ import (
 
 // Names are the tenants of the configuration.
 func (a *App) Names() []string {
-	names := make([]string, len(a.Config.Tenants))
-	for i, t := range a.Config.Tenants {
-		names[i] = t.Name
-	}
-	return names
+	return names(a.Config.Tenants)
 }
 
 // Book keeps the runs that are ordered through the API, the schedule and the
@@ -135,11 +130,8 @@ const signIns = 16
 
 // ProbeStore writes, reads and deletes a file of the store.
 func (a *App) ProbeStore(ctx context.Context) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	name := fmt.Sprintf("_probe/%s-%d", host, os.Getpid())
+	here := blobstore.NewHolder("", a.opt.Now())
+	name := fmt.Sprintf("_probe/%s-%d", here.Host, here.PID)
 	want := []byte(a.opt.Now().UTC().Format(time.RFC3339Nano) + "\n")
 	if err := a.Store.Put(ctx, name, want); err != nil {
 		return fmt.Errorf("writing to the store: %w", err)

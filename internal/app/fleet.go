@@ -202,7 +202,7 @@ func (a *App) publishInTurn(ctx context.Context, log *slog.Logger) error {
 
 // Failed keeps for the fleet that no run over a tenant came to be.
 func (a *App) Failed(ctx context.Context, t config.Tenant, mode sweep.Mode, err error) {
-	a.remember(ctx, t.Name, sweep.Result{Tenant: t.Name, Mode: mode}, err, report.NewRedaction(a.Config.Report.Redact, []byte(t.TenantID)))
+	a.remember(ctx, t.Name, sweep.Result{Tenant: t.Name, Mode: mode}, err, a.Redaction(t))
 }
 
 // FleetOf writes the page of the fleet, and gives these tenants of it.

@@ -9,16 +9,18 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/entra"
+	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/notice"
 	"github.com/risksweep/risksweep/internal/report"
 	"github.com/risksweep/risksweep/internal/runs"
 	"github.com/risksweep/risksweep/internal/sweep"
-	"golang.org/x/sync/errgroup"
 )
 
 // notifier keeps what came of a tenant's runs for the fleet, and tells the
@@ -38,7 +40,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 		e := event(t.Name, r, err, red)
 		e.At = a.opt.Now().UTC()
 		if r.Run != "" {
-			e.Report = strings.Join([]string{strings.TrimSuffix(a.Store.URL(), "/"), t.Name, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run, "report.html"}, "/")
+			e.Report = strings.TrimSuffix(a.Store.URL(), "/") + "/" + ledger.RunPath(t.Name, r.Run) + "/report.html"
 		}
 		open := slices.Concat(e.People, uncovered(r), untested(r), workloads(r), groups(r))
 		fresh, err := notice.New(ctx, a.Store, t.Name, open, r.Complete)

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"time"
 
@@ -42,11 +41,7 @@ func dueOf(ctx context.Context) (time.Time, bool) {
 }
 
 func (a *App) round(due time.Time) notice.Round {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	r := notice.Round{Store: a.Store, Laggards: &a.laggards, Due: due, Wait: RoundWait, Now: a.opt.Now, Holder: blobstore.Holder{Run: "notices", Host: host, PID: os.Getpid(), Since: a.opt.Now().UTC()}}
+	r := notice.Round{Store: a.Store, Laggards: &a.laggards, Due: due, Wait: RoundWait, Now: a.opt.Now, Holder: blobstore.NewHolder("notices", a.opt.Now())}
 	for _, t := range a.Config.Tenants {
 		if a.hears(t.Name) {
 			r.Tenants = append(r.Tenants, t.Name)
@@ -101,7 +96,7 @@ func (a *App) gaveUp(ctx context.Context, o runs.Order, err error) {
 	if !ok || o.Source != runs.Schedule || errors.As(err, new(errTold)) || !a.hears(t.Name) {
 		return
 	}
-	e := event(t.Name, sweep.Result{Tenant: t.Name, Mode: sweep.Mode(o.Mode)}, err, a.redaction(t))
+	e := event(t.Name, sweep.Result{Tenant: t.Name, Mode: sweep.Mode(o.Mode)}, err, a.Redaction(t))
 	e.At = a.opt.Now().UTC()
 	if due, ok := dueOf(a.inRound(ctx, o)); ok {
 		a.gatherRound(ctx, due, e)
@@ -110,7 +105,8 @@ func (a *App) gaveUp(ctx context.Context, o runs.Order, err error) {
 	a.send(ctx, e)
 }
 
-func (a *App) redaction(t config.Tenant) report.Redaction {
+// Redaction is how the reports of a tenant hide names.
+func (a *App) Redaction(t config.Tenant) report.Redaction {
 	return report.NewRedaction(a.Config.Report.Redact, []byte(t.TenantID))
 }
 

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -101,6 +102,15 @@ type Holder struct {
 	Host  string    `json:"host"`
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
+}
+
+// NewHolder is this process, which takes a lease for a run or for what else is said.
+func NewHolder(run string, since time.Time) Holder {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return Holder{Run: run, Host: host, PID: os.Getpid(), Since: since.UTC()}
 }
 
 func (h Holder) String() string {

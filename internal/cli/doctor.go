@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -237,13 +236,9 @@ func (c *command) checkStore(ctx context.Context, a *app.App) []doctor.Check {
 		return []doctor.Check{{Name: "store", Status: doctor.Fail, Detail: err.Error(), Fix: storeFix(a.Config, err)}}
 	}
 	checks := []doctor.Check{{Name: "store", Status: doctor.OK, Detail: "a file was written, read and deleted in " + a.Store.URL()}}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
 	for _, t := range a.Config.Tenants {
 		k := doctor.Check{Tenant: t.Name, Name: "lease", Status: doctor.OK, Detail: "it is free"}
-		err := tryLease(ctx, a.Ledger(t.Name), blobstore.Holder{Run: "doctor", Host: host, PID: os.Getpid(), Since: c.Now().UTC()})
+		err := tryLease(ctx, a.Ledger(t.Name), blobstore.NewHolder("doctor", c.Now()))
 		switch {
 		case errors.Is(err, blobstore.ErrLeaseHeld):
 			k.Status, k.Detail, k.Fix = doctor.Warn, err.Error(), "wait for that run; the lease of a process that died ends within a minute"

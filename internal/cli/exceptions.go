@@ -53,7 +53,7 @@ func (c *command) validateExceptions(cmd *cobra.Command, files []string) error {
 	return c.validate(cmd, files, "file of exceptions", func(t config.Tenant) string { return t.Exceptions }, func(name string) (string, yamldoc.Problems) {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return "", yamldoc.Problems{{File: name, Message: "cannot be read: " + err.Error()}}
+			return "", yamldoc.Problems{app.Unreadable(name, err)}
 		}
 		var all yamldoc.Problems
 		known := app.KnownToExceptions(cfg, nil, c.Now())

@@ -84,7 +84,7 @@ func (c *command) expected(ctx context.Context, a *app.App, t config.Tenant, fil
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			all = append(all, yamldoc.Problem{File: file, Message: "cannot be read: " + err.Error()})
+			all = append(all, app.Unreadable(file, err))
 			continue
 		}
 		read, problems := expectation.Parse(file, data)

@@ -94,7 +94,7 @@ func (c *command) past(cmd *cobra.Command, p period) (past sweep.Past, tenant st
 		return past, "", form, err
 	}
 	past.Ledger = a.Ledger(t.Name)
-	past.Redacted = report.NewRedaction(a.Config.Report.Redact, []byte(t.TenantID)).Text
+	past.Redacted = a.Redaction(t).Text
 	return past, t.Name, askedCSV(a.Config), nil
 }
 

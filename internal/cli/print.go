@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/risksweep/risksweep/internal/app"
+	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/sweep"
 )
@@ -22,7 +23,7 @@ func (c *command) printResults(form string, a *app.App, results []sweep.Result, 
 		}
 		all := []answer{}
 		for i, r := range results {
-			one := answer{Result: r, Path: runPath(r)}
+			one := answer{Result: r, Path: ledger.RunPath(r.Tenant, r.Run)}
 			if err := cmp.Or(errs[i], r.Err); err != nil {
 				one.Error = err.Error()
 			}
@@ -40,14 +41,6 @@ func (c *command) printResults(form string, a *app.App, results []sweep.Result, 
 		c.printResult(a, r)
 	}
 	return nil
-}
-
-// runPath is the folder of a run in its store.
-func runPath(r sweep.Result) string {
-	if r.Run == "" {
-		return ""
-	}
-	return strings.Join([]string{r.Tenant, "runs", r.Run[0:4], r.Run[4:6], r.Run[6:8], r.Run}, "/")
 }
 
 // The colours of a terminal.

@@ -54,7 +54,7 @@ func (c *command) printStored(ctx context.Context, l *ledger.Ledger, run string)
 	for _, s := range r.Warnings {
 		c.line("warning", printable(s))
 	}
-	c.printSummary(where+runPath(res)+"/report.html", res)
+	c.printSummary(where+ledger.RunPath(res.Tenant, res.Run)+"/report.html", res)
 	return nil
 }
 

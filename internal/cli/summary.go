@@ -47,7 +47,7 @@ func (c *command) printResult(a *app.App, r sweep.Result) {
 			c.line("to do", a.Do)
 		}
 	}
-	c.printSummary(strings.TrimSuffix(a.Store.URL(), "/")+"/"+runPath(r)+"/report.html", r)
+	c.printSummary(strings.TrimSuffix(a.Store.URL(), "/")+"/"+ledger.RunPath(r.Tenant, r.Run)+"/report.html", r)
 }
 
 // missed says behind the head line what of an order did not come about.

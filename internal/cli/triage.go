@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/risksweep/risksweep/internal/app"
 	"github.com/risksweep/risksweep/internal/config"
 	"github.com/risksweep/risksweep/internal/triage"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -31,7 +32,7 @@ func (c *command) validateTriage(cmd *cobra.Command, files []string) error {
 	return c.validate(cmd, files, "triage file", func(t config.Tenant) string { return t.Triage }, func(name string) (string, yamldoc.Problems) {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return "", yamldoc.Problems{{File: name, Message: "cannot be read: " + err.Error()}}
+			return "", yamldoc.Problems{app.Unreadable(name, err)}
 		}
 		_, problems := triage.Parse(name, data, c.Now())
 		return "", problems

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +50,7 @@ func enum[T any](name, preset, doc string, at func(*T) *string, values ...string
 	return field[T]{name: name, typ: strings.Join(values, " | "), preset: preset, doc: doc, text: true,
 		get: func(of *T) string { return *at(of) },
 		set: func(r *reader, n *yamldoc.Node, to *T) {
-			if n.Kind == yamldoc.Bool && contains(values, strings.ToLower(n.Value)) {
+			if n.Kind == yamldoc.Bool && slices.Contains(values, strings.ToLower(n.Value)) {
 				*at(to) = strings.ToLower(n.Value) // auto | true | false
 				return
 			}
@@ -157,7 +158,7 @@ func list[T any](name, doc string, at func(*T) *[]string, values ...string) fiel
 				}
 				switch {
 				case !ok:
-				case contains(all, s):
+				case slices.Contains(all, s):
 					r.Add(it, "%q is listed twice", s)
 				default:
 					all = append(all, s)
@@ -191,15 +192,6 @@ func hidden[T any](name, doc string, optional bool, at func(*T) *Secret) field[T
 	return field[T]{name: name, typ: "secret", doc: doc, secret: true, text: true,
 		get: func(of *T) string { return at(of).String() },
 		set: func(r *reader, n *yamldoc.Node, to *T) { *at(to) = r.secret(n, optional) }}
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 // node makes the node of a field from the text of a variable, flag or default.

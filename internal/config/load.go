@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -302,7 +303,7 @@ func (r *reader) misspeltVariables() {
 	}
 	for _, e := range r.opts.Environ {
 		name, _, _ := strings.Cut(e, "=")
-		if strings.HasPrefix(name, "RISKSWEEP_") && !contains(known, name) && !r.named[name] {
+		if strings.HasPrefix(name, "RISKSWEEP_") && !slices.Contains(known, name) && !r.named[name] {
 			r.AddProblem(yamldoc.Problem{File: name, Warning: true, Message: "nothing reads this variable", Offending: name, Suggestion: yamldoc.Nearest(name, known)})
 		}
 	}

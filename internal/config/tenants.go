@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -31,7 +33,7 @@ func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setti
 			name = v.Value
 		}
 		names = append(names, name)
-		selected := len(r.opts.Tenants) == 0 || contains(r.opts.Tenants, name)
+		selected := len(r.opts.Tenants) == 0 || slices.Contains(r.opts.Tenants, name)
 		r.unswept, r.absent = !selected || r.opts.Use == ToRead, false
 		t, given := readTenant(r, n)
 		t.Credential.Absent = r.absent
@@ -60,7 +62,7 @@ func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setti
 	}
 	r.unswept = false
 	for _, wanted := range r.opts.Tenants {
-		if !contains(names, wanted) {
+		if !slices.Contains(names, wanted) {
 			r.AddProblem(yamldoc.Problem{File: "--tenant", Message: fmt.Sprintf("there is no tenant %q in the configuration", wanted), Offending: wanted, Suggestion: yamldoc.Nearest(wanted, names)})
 		}
 	}
@@ -97,7 +99,7 @@ func readTenant(r *reader, n *yamldoc.Node) (Tenant, map[string]*yamldoc.Node) {
 	if t.Cloud == "china" && t.Triage != "" {
 		r.Add(given["triage"], "the China cloud has no ID Protection: a triage file cannot be used there")
 	}
-	members := credentialMembers{of: "credential.", given: given, kind: t.Credential.Kind, at: firstOf(given["credential.kind"], n)}
+	members := credentialMembers{of: "credential.", given: given, kind: t.Credential.Kind, at: cmp.Or(given["credential.kind"], n)}
 	r.credential(members, t.Credential)
 	if t.Credential.Kind == KindStatic {
 		if t.GraphEndpoint == "" || !loopbackURL(t.GraphEndpoint) {
@@ -150,7 +152,7 @@ func (r *reader) credential(m credentialMembers, c Credential) {
 	}
 	for _, name := range []string{"clientId", "resourceId", "objectId", "clientSecret", "certificatePath", "certificatePassword", "sendCertificateChain", "tokenFile", "token", "connectionString", "sas"} {
 		n := m.given[m.of+name]
-		required := contains(taken, name+"!")
+		required := slices.Contains(taken, name+"!")
 		switch {
 		case n == nil && required && r.opts.Use == ToCheck && strings.HasPrefix(m.of, "store."):
 			r.absent = true // a variable of its own may give it where the job runs
@@ -159,7 +161,7 @@ func (r *reader) credential(m credentialMembers, c Credential) {
 			r.Add(m.at, "kind %s needs %s", m.kind, name)
 		case n != nil && required && n.Kind == yamldoc.String && n.Value == "":
 			r.Add(n, "must not be empty")
-		case n != nil && !required && !contains(taken, name):
+		case n != nil && !required && !slices.Contains(taken, name):
 			bare := *n
 			bare.Value = "" // may be a secret
 			r.Add(&bare, "does not belong to a credential of kind %s", m.kind)
@@ -178,15 +180,6 @@ func (r *reader) credential(m credentialMembers, c Credential) {
 	}
 	r.exists(m.given[m.of+"certificatePath"], c.CertificatePath, "file", r.missing)
 	r.exists(m.given[m.of+"tokenFile"], c.TokenFile, "file", r.missing)
-}
-
-func firstOf(nodes ...*yamldoc.Node) *yamldoc.Node {
-	for _, n := range nodes {
-		if n != nil {
-			return n
-		}
-	}
-	return nil
 }
 
 // notices reads the list of webhooks and returns their settings.
@@ -225,7 +218,7 @@ func (r *reader) notices(cfg *Config, list, tenants *yamldoc.Node) []Setting {
 		}
 		if v := given["tenants"]; v != nil {
 			for _, it := range v.Items {
-				if it.Kind == yamldoc.String && !contains(names, it.Value) {
+				if it.Kind == yamldoc.String && !slices.Contains(names, it.Value) {
 					r.Suggest(it, it.Value, names, "there is no tenant %q in the configuration", it.Value)
 				}
 			}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -207,7 +208,7 @@ func (r *reader) crossCheck(cfg *Config, given map[string]*yamldoc.Node) {
 		}
 	}
 	if rest, ok := strings.CutPrefix(cfg.Store.URL, "file:"); ok {
-		n := firstOf(given["store.url"], &yamldoc.Node{File: "default"})
+		n := cmp.Or(given["store.url"], &yamldoc.Node{File: "default"})
 		cfg.Store.URL = "file:" + r.absolute(n, filePath(rest))
 		for i := range cfg.settings {
 			if cfg.settings[i].Key == "store.url" {
@@ -222,19 +223,19 @@ func (r *reader) crossCheck(cfg *Config, given map[string]*yamldoc.Node) {
 		r.Add(given["store.immutableDays"], "must not exceed store.keepDays (%d): what is immutable cannot be deleted", cfg.Store.KeepDays)
 	}
 	if at := given["sweep.overlap"]; cfg.Sweep.Overlap >= cfg.Sweep.Lookback && cfg.Sweep.Lookback > 0 {
-		r.Add(firstOf(at, given["sweep.lookback"]), "sweep.overlap (%s) must be shorter than sweep.lookback (%s)", shortDuration(cfg.Sweep.Overlap), shortDuration(cfg.Sweep.Lookback))
+		r.Add(cmp.Or(at, given["sweep.lookback"]), "sweep.overlap (%s) must be shorter than sweep.lookback (%s)", shortDuration(cfg.Sweep.Overlap), shortDuration(cfg.Sweep.Lookback))
 	} else if at != nil && cfg.Sweep.Overlap < 48*time.Hour {
 		r.Warn(at, "offline detections come up to 48 hours late; a shorter overlap may miss them until the next full sweep")
 	}
 	if cfg.HTTP.Issuer != "" || cfg.HTTP.Audience != "" || cfg.HTTP.Role != "" {
 		for _, key := range []string{"http.issuer", "http.audience", "http.role"} {
 			if n := given[key]; n == nil || n.Value == "" {
-				r.Add(firstOf(given["http.issuer"], given["http.audience"], given["http.role"]), "%s is missing: issuer, audience and role go together", key)
+				r.Add(cmp.Or(given["http.issuer"], given["http.audience"], given["http.role"]), "%s is missing: issuer, audience and role go together", key)
 			}
 		}
 	}
 	cred := cfg.Store.Credential
-	m := credentialMembers{of: "store.credential.", given: given, kind: cred.Kind, at: firstOf(given["store.credential.kind"], given["store.url"], &yamldoc.Node{File: r.opts.File, Path: "store.credential"})}
+	m := credentialMembers{of: "store.credential.", given: given, kind: cred.Kind, at: cmp.Or(given["store.credential.kind"], given["store.url"], &yamldoc.Node{File: r.opts.File, Path: "store.credential"})}
 	r.absent = cred.Absent
 	r.credential(m, cred.Credential)
 	cfg.Store.Credential.Absent = r.absent

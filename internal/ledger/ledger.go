@@ -94,11 +94,19 @@ func StartOf(id string) (time.Time, error) {
 
 // runDir is the folder of a run below the tenant's.
 func (l *Ledger) runDir(id string) (string, error) {
-	t, err := StartOf(id)
-	if err != nil {
+	if _, err := StartOf(id); err != nil {
 		return "", err
 	}
-	return l.name("runs", t.Format("2006/01/02"), id), nil
+	return RunPath(l.tenant, id), nil
+}
+
+// RunPath is the folder of a run in its store; empty for what is no run id.
+func RunPath(tenant, run string) string {
+	start, err := StartOf(run)
+	if err != nil {
+		return ""
+	}
+	return strings.Join([]string{tenant, "runs", start.Format("2006/01/02"), run}, "/")
 }
 
 // Open opens a file of a run.

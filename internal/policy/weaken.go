@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -213,7 +214,7 @@ func narrowerLists(path string, b, w map[string]any, isBreakGlass func(id string
 			continue
 		}
 		p, bl, wl := Join(path, name), Strings(b, name), Strings(w, name)
-		_, isList := firstOf(b[name], w[name]).([]any)
+		_, isList := cmp.Or(b[name], w[name]).([]any)
 		switch {
 		case strings.HasPrefix(name, "include") && isList:
 			all := slices.ContainsFunc(wl, func(v string) bool { return slices.Contains(wide, v) })
@@ -238,13 +239,6 @@ func narrowerLists(path string, b, w map[string]any, isBreakGlass func(id string
 		}
 	}
 	return out
-}
-
-func firstOf(a, b any) any {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // guestsWithin reports whether the guests of a are surely among those of b.

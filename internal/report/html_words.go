@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -85,12 +86,7 @@ func levelRank(l entra.RiskLevel) int {
 
 // firstOf is the first text that is not empty.
 func firstOf(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
-	}
-	return "–"
+	return cmp.Or(cmp.Or(texts...), "–")
 }
 
 // doneText says in one sentence what the run did, or would do.

@@ -16,7 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -173,17 +173,13 @@ func (b *Book) Ordered(tenant, mode, by, reason string) (Order, error) {
 // Check says whether an order may be carried out at all: whoever can write to
 // the queue may not do more than the configuration allows.
 func (b *Book) Check(o Order) error {
-	known := false
-	for _, t := range b.Tenants {
-		known = known || t == o.Tenant
-	}
 	invalid := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 	}
 	switch {
 	case o.SchemaVersion < 1 || o.SchemaVersion > OrderVersion:
 		return invalid("it has schema version %d, this program knows %d", o.SchemaVersion, OrderVersion)
-	case !known:
+	case !slices.Contains(b.Tenants, o.Tenant):
 		return invalid("there is no tenant %.80q in the configuration", o.Tenant)
 	case o.Mode != "plan" && o.Mode != "apply":
 		return invalid("mode %.80q is neither plan nor apply", o.Mode)
@@ -264,11 +260,3 @@ func (b *Book) Busy(ctx context.Context, tenant string) (bool, error) {
 
 // sweeping is the lease of whoever carries out an order for a tenant.
 func sweeping(tenant string) string { return tenant + "/sweeping" }
-
-func (b *Book) holder(run string) blobstore.Holder {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return blobstore.Holder{Run: run, Host: host, PID: os.Getpid(), Since: b.Now().UTC()}
-}

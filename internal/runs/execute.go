@@ -136,7 +136,7 @@ func (b *Book) complete(ctx context.Context, o Order) (bool, error) {
 }
 
 func (b *Book) lease(ctx context.Context, o Order) (blobstore.Lease, error) {
-	l, err := b.Store.Lease(ctx, sweeping(o.Tenant), b.holder(o.Run))
+	l, err := b.Store.Lease(ctx, sweeping(o.Tenant), blobstore.NewHolder(o.Run, b.Now()))
 	var held *blobstore.LeaseHeldError
 	switch {
 	case errors.As(err, &held) && held.Holder.Run == o.Run:

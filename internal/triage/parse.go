@@ -74,10 +74,7 @@ func (p *parser) names(n *yamldoc.Node, look func(*yamldoc.Node, string)) []stri
 	list, _ := p.Strings(n)
 	seen := map[string]bool{}
 	for i, s := range list {
-		at := n
-		if n.Kind == yamldoc.Sequence && i < len(n.Items) {
-			at = n.Items[i]
-		}
+		at := itemAt(n, i)
 		switch {
 		case strings.TrimSpace(s) == "":
 			p.Add(at, "a name cannot be empty")
@@ -255,15 +252,21 @@ func (p *parser) expiry(e *allowEntry, n *yamldoc.Node) {
 	}
 }
 
+// itemAt is the node of an element of a list; a list of one may stand as the element
+// itself.
+func itemAt(n *yamldoc.Node, i int) *yamldoc.Node {
+	if i < len(n.Items) {
+		return n.Items[i]
+	}
+	return n
+}
+
 // principals reads a list of service principals; All stands for none of them.
 func (p *parser) principals(n *yamldoc.Node) []string {
 	list := p.names(n, nil)
 	for i, s := range list {
 		if s == AllPrincipals {
-			at := n
-			if i < len(n.Items) {
-				at = n.Items[i]
-			}
+			at := itemAt(n, i)
 			p.Add(at, "All is for an escalation: an entry, and what is protected, names each service principal")
 		}
 	}
@@ -291,10 +294,7 @@ func (p *parser) eventTypes(n *yamldoc.Node, allow bool, known []string) []strin
 		p.Add(n, "riskEventTypes cannot be empty")
 	}
 	for i, t := range list {
-		at := n
-		if i < len(n.Items) {
-			at = n.Items[i]
-		}
+		at := itemAt(n, i)
 		switch {
 		case allow && entra.NeverAllowed(t):
 			p.Add(at, "%s cannot be allow-listed: what it says is not a matter of where somebody signed in from", t)
@@ -319,10 +319,7 @@ func (p *parser) unknownTypes(leave, types *yamldoc.Node, list, known []string) 
 			continue
 		}
 		found = true
-		at := types
-		if i < len(types.Items) {
-			at = types.Items[i]
-		}
+		at := itemAt(types, i)
 		hint := ""
 		if near := yamldoc.Nearest(t, known); near != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", near)
@@ -353,10 +350,7 @@ func (p *parser) ranges(n *yamldoc.Node) []netip.Prefix {
 	}
 	var out []netip.Prefix
 	for i, s := range list {
-		at := n
-		if i < len(n.Items) {
-			at = n.Items[i]
-		}
+		at := itemAt(n, i)
 		prefix, err := parsePrefix(s)
 		if err != nil {
 			p.Add(at, "%s", err)
@@ -401,10 +395,7 @@ func (p *parser) countries(n *yamldoc.Node) []string {
 		p.Add(n, "countries cannot be empty; leave it out to take any country")
 	}
 	for i, c := range list {
-		at := n
-		if i < len(n.Items) {
-			at = n.Items[i]
-		}
+		at := itemAt(n, i)
 		if known, meant := entra.Country(c); !known {
 			problem := yamldoc.Problem{File: at.File, Line: at.Line, Column: at.Column, Path: at.Path, Offending: c, Suggestion: meant,
 				Message: fmt.Sprintf("%q is no country code of two letters (ISO 3166-1: US, DE)", c)}
