@@ -159,6 +159,9 @@ func (l *Ledger) State(ctx context.Context) (State, string, error) {
 
 // ParseState reads state.json.
 func ParseState(data []byte) (State, error) {
+	if s, err := strictly(data); err == nil && s.SchemaVersion == StateVersion {
+		return s, nil // as nearly always; what else it is, is found out below
+	}
 	var head struct {
 		SchemaVersion *int `json:"schemaVersion"`
 	}
@@ -175,14 +178,22 @@ func ParseState(data []byte) (State, error) {
 			return State{}, fmt.Errorf("bringing the state from version %d to %d: %w", v, v+1, err)
 		}
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	var s State
-	if err := dec.Decode(&s); err != nil {
+	s, err := strictly(data)
+	if err != nil {
 		return State{}, fmt.Errorf("the state %w and is not read (%v); %s", errCorrupt, err, mend)
 	}
+	return s, nil
+}
+
+// strictly decodes a state in which nothing is unknown and after which nothing stands.
+func strictly(data []byte) (s State, err error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return s, err
+	}
 	if _, err := dec.Token(); err != io.EOF {
-		return State{}, fmt.Errorf("the state %w and is not read (data after the end); %s", errCorrupt, mend)
+		return s, errors.New("data after the end")
 	}
 	return s, nil
 }

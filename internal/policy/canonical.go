@@ -148,6 +148,12 @@ func (m *Member) set(items []any) any {
 		text  string
 		value any
 	}
+	if len(items) == 1 { // as most are
+		if c := m.single(items[0]); c != nil {
+			return []any{c}
+		}
+		return nil
+	}
 	list := make([]item, 0, len(items))
 	for _, it := range items {
 		if c := m.single(it); c != nil {

@@ -82,13 +82,19 @@ func oneOf(names []string) string { return strings.Join(names, " or ") }
 // listed names what a list holds, special words in plain ones.
 func listed(d map[string]any, path string, plain map[string]string, n Names) string {
 	var out []string
-	for _, s := range Strings(d, path) {
+	for _, v := range ListAt(d, path) {
+		s, is := v.(string)
+		if !is {
+			continue
+		}
 		if w, ok := plain[s]; ok {
 			s = w
 		}
 		out = append(out, n.Name(s))
 	}
-	slices.SortFunc(out, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	if len(out) > 1 {
+		slices.SortFunc(out, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	}
 	return ShortList(out)
 }
 

@@ -71,16 +71,17 @@ func EachRef(m *Member, v any, visit func(*Member, string)) {
 	}
 }
 
-// MapRefs gives a copy in which every such value is replaced.
+// MapRefs gives a copy, of all that is in it, in which every such value is replaced.
 func MapRefs(m *Member, v any, replace func(*Member, string) string) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			if sub := m.Lookup(k); sub != nil {
-				e = MapRefs(sub, e, replace)
+			sub := m.Lookup(k)
+			if sub == nil {
+				sub = &Member{} // in which nothing is named
 			}
-			out[k] = e
+			out[k] = MapRefs(sub, e, replace)
 		}
 		return out
 	case []any:

@@ -62,7 +62,7 @@ func (p *planner) resolve(e *entry) (want entra.Document, needs, problems []stri
 	})
 	d, _ := v.(map[string]any)
 	slices.Sort(needs)
-	return entra.Document(policy.CanonicalOf(it.Kind, d)), needs, problems // a copy of its own
+	return d, needs, problems
 }
 
 // isLiveWord reports whether a text that is no id and no name that was found
