@@ -20,13 +20,9 @@ func (d *Detection) UserAgent() (agent string) {
 		return ""
 	}
 	for dec.PeekKind() == '{' {
-		pair, err := ReadDocument(dec)
+		key, value, err := readPair(dec)
 		if err != nil {
 			return ""
-		}
-		key, value := pair.Text("Key"), pair.Text("Value")
-		if key == "" {
-			key, value = pair.Text("key"), pair.Text("value")
 		}
 		if agent == "" && strings.EqualFold(key, "userAgent") {
 			agent = value
@@ -39,4 +35,48 @@ func (d *Detection) UserAgent() (agent string) {
 		return ""
 	}
 	return agent
+}
+
+// readPair reads an object with a key and a value, which either spells as it does.
+// A value that is no text counts as empty.
+func readPair(dec *jsontext.Decoder) (key, value string, err error) {
+	var lower [2]string
+	if _, err := dec.ReadToken(); err != nil {
+		return "", "", err
+	}
+	for dec.PeekKind() != '}' {
+		t, err := dec.ReadToken()
+		if err != nil {
+			return "", "", err
+		}
+		var into *string
+		switch t.String() {
+		case "Key":
+			into = &key
+		case "Value":
+			into = &value
+		case "key":
+			into = &lower[0]
+		case "value":
+			into = &lower[1]
+		}
+		if into == nil || dec.PeekKind() != '"' {
+			if into != nil {
+				*into = ""
+			}
+			err = dec.SkipValue()
+		} else if t, err = dec.ReadToken(); err == nil {
+			*into = t.String()
+		}
+		if err != nil {
+			return "", "", err
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return "", "", err
+	}
+	if key == "" {
+		key, value = lower[0], lower[1]
+	}
+	return key, value, nil
 }

@@ -56,8 +56,8 @@ func EachRef(m *Member, v any, visit func(*Member, string)) {
 		EachRef(m, map[string]any(v), visit)
 	case map[string]any:
 		for i := range m.Members {
-			if e, ok := v[m.Members[i].Name]; ok {
-				EachRef(&m.Members[i], e, visit)
+			if sub := &m.Members[i]; sub.refers {
+				EachRef(sub, v[sub.Name], visit)
 			}
 		}
 	case []any:

@@ -56,6 +56,19 @@ type Member struct {
 	// Members are those of an object.
 	Members []Member
 	Doc     string
+
+	refers bool // an object may be named in the value, or below it
+}
+
+// complete is a schema of which each member knows whether an object may be named
+// below it.
+func complete(m Member) Member {
+	m.refers = m.Ref != ""
+	for i := range m.Members {
+		m.Members[i] = complete(m.Members[i])
+		m.refers = m.refers || m.Members[i].refers
+	}
+	return m
 }
 
 // Concrete is one type that an abstract value can have. Its members are told

@@ -1,7 +1,7 @@
 package policy
 
 // locationSchema is graph namedLocation with its two kinds, v1.0.
-var locationSchema = Member{Name: "namedLocation", Shape: Object, Types: []Concrete{
+var locationSchema = complete(Member{Name: "namedLocation", Shape: Object, Types: []Concrete{
 	{Type: TypeIPLocation, Members: members([]Member{
 		{Name: "ipRanges", Shape: Object, List: true, Required: true, Doc: "address ranges", Types: []Concrete{
 			{Type: typeIPv4, Members: cidrMembers}, {Type: typeIPv6, Members: cidrMembers},
@@ -14,7 +14,7 @@ var locationSchema = Member{Name: "namedLocation", Shape: Object, Types: []Concr
 		{Name: "countryLookupMethod", Shape: Enum, Values: []string{"clientIpAddress", "authenticatorAppGps"}, Default: "clientIpAddress", Doc: "by address (default) or by GPS"},
 		{Name: "includeUnknownCountriesAndRegions", Shape: Bool, Default: false, Doc: "whether addresses of no known country belong to it; false by default"},
 	}, locationMembers)},
-}}
+}})
 
 var locationMembers = members([]Member{
 	{Name: "displayName", Shape: Text, Required: true, Doc: "name of the location, unique within the baseline"},
@@ -30,14 +30,14 @@ var fromToMembers = []Member{
 // strengthSchema is graph authenticationStrengthPolicy, v1.0. Its
 // combinationConfigurations are a navigation property with requests of their
 // own and no part of the language.
-var strengthSchema = Member{Name: "authenticationStrengthPolicy", Shape: Object, Members: members([]Member{
+var strengthSchema = complete(Member{Name: "authenticationStrengthPolicy", Shape: Object, Members: members([]Member{
 	{Name: "displayName", Shape: Text, Required: true, Doc: "name of the strength, unique within the baseline"},
 	{Name: "description", Shape: Text, Nullable: true, Doc: "free text"},
 	{Name: "allowedCombinations", Shape: Flags, List: true, Required: true, Doc: "each a combination of methods, joined by commas", Values: []string{
 		"password", "voice", "hardwareOath", "softwareOath", "sms", "fido2", "windowsHelloForBusiness", "microsoftAuthenticatorPush",
 		"deviceBasedPush", "temporaryAccessPassOneTime", "temporaryAccessPassMultiUse", "email", "x509CertificateSingleFactor",
 		"x509CertificateMultiFactor", "federatedSingleFactor", "federatedMultiFactor", "qrCodePin"}},
-}, readOnly("id", "createdDateTime", "modifiedDateTime", "policyType", "requirementsSatisfied", "combinationConfigurations"))}
+}, readOnly("id", "createdDateTime", "modifiedDateTime", "policyType", "requirementsSatisfied", "combinationConfigurations"))})
 
 // The built-in authentication strengths, from the weakest to the strongest.
 const (

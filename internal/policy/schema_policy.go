@@ -3,7 +3,7 @@ package policy
 import "github.com/risksweep/risksweep/internal/entra"
 
 // policySchema is graph conditionalAccessPolicy, v1.0.
-var policySchema = Member{Name: "conditionalAccessPolicy", Shape: Object, Members: members(
+var policySchema = complete(Member{Name: "conditionalAccessPolicy", Shape: Object, Members: members(
 	readOnly("id", "templateId", "createdDateTime", "modifiedDateTime", "deletedDateTime"),
 	beta("partialEnablementStrategy"),
 	[]Member{
@@ -15,7 +15,7 @@ var policySchema = Member{Name: "conditionalAccessPolicy", Shape: Object, Member
 		{Name: "grantControls", Shape: Object, Nullable: true, Members: grantMembers, Doc: "what a sign-in must fulfil, or block"},
 		{Name: "sessionControls", Shape: Object, Nullable: true, Members: sessionMembers, Doc: "what holds during the session; a control that is not enabled counts as absent"},
 	},
-)}
+)})
 
 var riskLevels = []string{"low", "medium", "high", "none", "hidden"}
 
