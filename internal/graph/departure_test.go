@@ -95,8 +95,26 @@ func TestDepartureIsAfterTheTurn(t *testing.T) {
 }
 
 // The combinations of a strength go in a request of their own. Once the first
-// half is done, holding the second back leaves the change half made.
+// half is done, holding the second back leaves the change half made, and so
+// does its being refused.
 func TestHalfAnUpdateIsUnknown(t *testing.T) {
+	bubble(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			refuseWith(w, 400, "BadRequest", "No such combination.")
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}, Options{}, func(t *testing.T, c *Client) {
+		for _, body := range []entra.Document{
+			{"displayName": "s", "allowedCombinations": []any{"none"}},
+			{"allowedCombinations": []any{"none"}},
+		} {
+			_, err := c.UpdateObject(ctx(t), entra.KindStrength, "s1", body)
+			if half := len(body) > 1; !errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrUnknownOutcome) != half {
+				t.Errorf("half %v: error %v", half, err)
+			}
+		}
+	})
 	bubble(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, Options{}, func(t *testing.T, c *Client) {
 		n := 0
 		_, err := c.UpdateObject(entra.WithWriteCheck(ctx(t), func(context.Context) error {

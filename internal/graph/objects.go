@@ -214,8 +214,8 @@ func (c *Client) UpdateObject(ctx context.Context, kind entra.ObjectKind, id str
 			return "", err
 		}
 		a, err := c.do(ctx, r)
-		if e, ok := asError(err); ok && e.unsent && len(rest) > 0 {
-			err = errors.Join(err, entra.ErrUnknownOutcome) // the first half stands
+		if err != nil && len(rest) > 0 && !errors.Is(err, entra.ErrUnknownOutcome) {
+			err = fmt.Errorf("%w; the rest of the update was made (%w)", err, entra.ErrUnknownOutcome)
 		}
 		return requestIDOf(a, err), err
 	}
