@@ -27,7 +27,7 @@ func openStore(ctx context.Context, cfg *config.Config, opt Options) (blobstore.
 	case config.KindSAS:
 		o.SAS, o.Reread = c.SAS.Reveal(), c.SAS.Reveal
 	default:
-		cred, err := azcred.Store(c, azcred.Options{AuthorityHost: c.AuthorityHost, Now: opt.Now})
+		cred, err := azcred.Store(cfg.Store, azcred.Options{Now: opt.Now})
 		if err != nil {
 			return nil, err
 		}

@@ -69,9 +69,12 @@ func New(c config.Credential, opts Options) (azcore.TokenCredential, error) {
 	return newCached(r, opts.Now), nil
 }
 
-// Store makes the credential of a store. The kinds connectionString and sas
+// Store makes the credential of a store, which signs in at the cloud of the
+// store's address unless told otherwise. The kinds connectionString and sas
 // need no token: asking for one is an error.
-func Store(c config.StoreCredential, opts Options) (azcore.TokenCredential, error) {
+func Store(s config.Store, opts Options) (azcore.TokenCredential, error) {
+	c := s.Credential
+	opts.Cloud = StoreCloud(s.URL)
 	switch c.Kind {
 	case config.KindConnectionString, config.KindSAS, config.KindStatic:
 		return nil, fmt.Errorf("credential of kind %s signs in to the store without a token", c.Kind)

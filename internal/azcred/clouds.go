@@ -16,10 +16,6 @@ var clouds = map[string]cloud{
 	"china":    {"https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn", "blob.core.chinacloudapi.cn"},
 }
 
-// StorageScope is the scope of tokens for blob storage, the same in every
-// cloud.
-const StorageScope = "https://storage.azure.com/.default"
-
 func lookup(name string) cloud {
 	if c, ok := clouds[name]; ok {
 		return c

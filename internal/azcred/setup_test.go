@@ -6,8 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"net/http"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"software.sslmate.com/src/go-pkcs12"
@@ -119,20 +122,40 @@ func TestBadCertificates(t *testing.T) {
 	}
 }
 
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func TestStore(t *testing.T) {
 	for _, kind := range []string{"connectionString", "sas", "static"} {
-		if _, err := Store(config.StoreCredential{Credential: config.Credential{Kind: kind}}, Options{}); err == nil {
+		if _, err := Store(config.Store{Credential: config.StoreCredential{Credential: config.Credential{Kind: kind}}}, Options{}); err == nil {
 			t.Errorf("%s gave a token credential", kind)
 		}
 	}
 	s := newSignIn(t, nil)
-	c, err := Store(config.StoreCredential{Credential: config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret(secret)},
-		TenantID: tenantID, AuthorityHost: s.tls.URL}, Options{Transport: s.tls.Client()})
+	credential := config.StoreCredential{TenantID: tenantID, AuthorityHost: s.tls.URL,
+		Credential: config.Credential{Kind: "clientSecret", ClientID: clientID, ClientSecret: config.NewSecret(secret)}}
+	c, err := Store(config.Store{Credential: credential}, Options{Transport: s.tls.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ask(c, GraphScope("global")); err != nil {
 		t.Error(err)
+	}
+
+	// A container of another cloud is signed in to there.
+	var host string
+	credential.AuthorityHost = ""
+	c, err = Store(config.Store{URL: "https://a.blob.core.usgovcloudapi.net/c", Credential: credential}, Options{
+		RetryDelay: time.Millisecond, Transport: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			host = r.URL.Host
+			return nil, errors.New("this is as far as it goes")
+		})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(c, "https://storage.azure.com/.default"); err == nil || host != "login.microsoftonline.us" {
+		t.Errorf("asked at %s: %v", host, err)
 	}
 }
 

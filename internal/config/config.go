@@ -108,7 +108,7 @@ type Store struct {
 type StoreCredential struct {
 	Credential
 	// TenantID and AuthorityHost are of the directory that guards the storage
-	// account; empty means that of the environment.
+	// account; empty means the environment's tenant and the address's cloud.
 	TenantID, AuthorityHost string
 	ConnectionString, SAS   Secret
 }
