@@ -70,7 +70,6 @@ type Handler struct {
 
 	mu      sync.Mutex
 	backend *Backend
-	running sync.WaitGroup
 }
 
 // Names are the functions, as their folders and routes are called.
@@ -227,9 +226,7 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request, handle func(*call) 
 		err error
 	}
 	done := make(chan result, 1)
-	c.running.Add(1)
 	go func() {
-		defer c.running.Done()
 		defer cancel()
 		var res result
 		defer func() {
@@ -279,9 +276,6 @@ func clip(s string) string {
 	}
 	return s
 }
-
-// Idle waits until nothing runs any more, for tests and for a clean end.
-func (h *Handler) Idle() { h.running.Wait() }
 
 // backendFor opens the backend for a call.
 func (c *call) backendFor() (*Backend, error) {

@@ -49,9 +49,3 @@ var PrincipalEventTypes = []string{
 	"adminConfirmedServicePrincipalCompromised", "anomalousServicePrincipalActivity", "generic", "investigationsThreatIntelligence",
 	"leakedCredentials", "maliciousApplication", "suspiciousApplication", "suspiciousSignins",
 }
-
-// KnownPrincipalEventType reports whether this version knows an event type of
-// service principals.
-func KnownPrincipalEventType(eventType string) bool {
-	return slices.ContainsFunc(PrincipalEventTypes, func(known string) bool { return strings.EqualFold(known, eventType) })
-}

@@ -112,7 +112,7 @@ func (c *Client) users(ctx context.Context, filter string) iter.Seq2[[]entra.Mem
 // name or application id; entra.ErrNotFound if there is none.
 func (c *Client) Application(ctx context.Context, name string) ([]entra.Application, error) {
 	member := "displayName"
-	if isID(name) {
+	if entra.IsID(name) {
 		member = "appId"
 	}
 	filter := member + " eq " + literal(name)

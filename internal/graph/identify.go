@@ -25,7 +25,7 @@ func (c *Client) Identify(ctx context.Context, refs []entra.Ref) (entra.Names, e
 	names := entra.Names{}
 	var objects, apps []entra.Ref
 	for _, ref := range refs {
-		if _, again := names[ref]; again || !isID(ref.Name) {
+		if _, again := names[ref]; again || !entra.IsID(ref.Name) {
 			continue
 		}
 		names[ref] = entra.Resolution{Ref: ref, Objects: []entra.DirectoryObject{}}
@@ -211,7 +211,7 @@ func (c *Client) ObjectNames(ctx context.Context, ids []string) (map[string]entr
 	asked := map[string][]string{} // lower-case id -> as given
 	var unique []string
 	for _, id := range ids {
-		if !isID(id) {
+		if !entra.IsID(id) {
 			continue
 		}
 		key := strings.ToLower(id)

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/google/uuid"
 	abs "github.com/microsoft/kiota-abstractions-go"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -64,12 +63,6 @@ func kindOfType(t string) entra.ObjectKind {
 		return entra.KindRegistration
 	}
 	return ""
-}
-
-// isID recognises the form of an object id.
-func isID(s string) bool {
-	_, err := uuid.Parse(s)
-	return err == nil && len(s) == 36
 }
 
 // Resolve finds the objects that names stand for: none, one or several for
@@ -195,7 +188,7 @@ func lookupPath(ref entra.Ref) (string, error) {
 	switch ref.Kind {
 	case entra.KindUser:
 		switch {
-		case isID(ref.Name):
+		case entra.IsID(ref.Name):
 			return byID("/users", userSelect), nil
 		case strings.Contains(ref.Name, "@") && strings.HasPrefix(ref.Name, "$"):
 			return "/users(" + url.PathEscape(literal(ref.Name)) + ")?$select=" + userSelect, nil
@@ -211,7 +204,7 @@ func lookupPath(ref entra.Ref) (string, error) {
 		switch {
 		case ref.Name == "":
 			return "", nil
-		case isID(ref.Name):
+		case entra.IsID(ref.Name):
 			return byID(set, fields), nil
 		}
 		return byName(set, fields), nil
@@ -219,7 +212,7 @@ func lookupPath(ref entra.Ref) (string, error) {
 		switch {
 		case ref.Name == "":
 			return "", nil
-		case isID(ref.Name):
+		case entra.IsID(ref.Name):
 			return "/servicePrincipals?$filter=" + url.QueryEscape("appId eq "+literal(ref.Name)) + "&$select=" + spSelect, nil
 		}
 		return byName("/servicePrincipals", spSelect), nil

@@ -124,7 +124,7 @@ func (c *Client) Self(ctx context.Context) (entra.DirectoryObject, error) {
 	kind := entra.KindServicePrincipal
 	var l *lookup
 	switch {
-	case t.Scopes != "" && isID(t.ObjectID):
+	case t.Scopes != "" && entra.IsID(t.ObjectID):
 		kind = entra.KindUser
 		l = &lookup{url: "/users/" + t.ObjectID + "?$select=" + userSelect}
 	case t.AppID != "":

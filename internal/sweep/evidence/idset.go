@@ -49,14 +49,6 @@ func (s *keySet) add(k key) bool { return s.shard[k.hi%shards].add(k) }
 // has reports whether a key is in the set.
 func (s *keySet) has(k key) bool { return s.shard[k.hi%shards].has(k) }
 
-func (s *keySet) len() int {
-	n := 0
-	for i := range s.shard {
-		n += s.shard[i].n
-	}
-	return n
-}
-
 func (s *keyShard) add(k key) bool {
 	if 4*(s.n+1) > 3*len(s.slots) {
 		s.grow()
