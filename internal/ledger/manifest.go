@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json/v1"
+
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/plan"
 )
@@ -123,7 +125,7 @@ func (l *Ledger) Manifest(ctx context.Context, run string) (Manifest, error) {
 // ParseManifest reads manifest.json.
 func ParseManifest(data []byte) (Manifest, error) {
 	var m Manifest
-	dec := json.NewDecoder(bytes.NewReader(data))
+	dec := fastjson.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(&m); err != nil {
 		return m, corrupt("manifest.json", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json/v1"
+
 	"github.com/risksweep/risksweep/internal/blobstore"
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -187,7 +189,7 @@ func ParseState(data []byte) (State, error) {
 
 // strictly decodes a state in which nothing is unknown and after which nothing stands.
 func strictly(data []byte) (s State, err error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
+	dec := fastjson.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil {
 		return s, err

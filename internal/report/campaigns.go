@@ -79,7 +79,7 @@ func (c *Campaigns) Add(id, name string, open []triage.Detection, near []triage.
 	if len(open) == 0 || len(c.sightings)+len(open) > maxSightings {
 		return
 	}
-	c.users = append(c.users, UserRef{ID: id, Name: strings.Clone(c.redact.Text(name))})
+	c.users = append(c.users, UserRef{ID: strings.Clone(id), Name: strings.Clone(c.redact.Text(name))}) // not parts of the page that was read
 	for _, d := range open {
 		s := sighting{user: int32(len(c.users) - 1), eventType: d.EventType, correlation: strings.ToLower(d.CorrelationID)}
 		if t, ok := d.Detected.Time(); ok {
@@ -115,12 +115,7 @@ func (c *Campaigns) Find() []Campaign {
 		{ByType, func(s sighting) string { return s.eventType }, typeUsers, 0, typeGap},
 		{ByNearMiss, func(s sighting) string { return s.near }, addressUsers, 0, nearGap},
 	} {
-		groups := map[string][]sighting{}
-		for _, s := range c.sightings {
-			if key := k.key(s); key != "" {
-				groups[key] = append(groups[key], s)
-			}
-		}
+		groups := grouped(c.sightings, k.key, k.users)
 		for _, key := range slices.Sorted(maps.Keys(groups)) {
 			for _, burst := range bursts(groups[key], k.gap) {
 				if len(burst) < k.users {
@@ -151,6 +146,27 @@ func (c *Campaigns) Find() []Campaign {
 		out[i].ID = fmt.Sprintf("c%d", i+1)
 	}
 	return out
+}
+
+// grouped gives the sightings that have a key in common, where they are at least so
+// many: most have none.
+func grouped(list []sighting, keyOf func(sighting) string, least int) map[string][]sighting {
+	keys, count := make([]string, len(list)), map[string]int{}
+	for i, s := range list {
+		if keys[i] = keyOf(s); keys[i] != "" {
+			count[keys[i]]++
+		}
+	}
+	groups := map[string][]sighting{}
+	for i, key := range keys {
+		if n := count[key]; n >= least {
+			if groups[key] == nil {
+				groups[key] = make([]sighting, 0, n)
+			}
+			groups[key] = append(groups[key], list[i])
+		}
+	}
+	return groups
 }
 
 // Seen is an address that open detections came from, and of how many users.

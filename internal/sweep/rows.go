@@ -128,7 +128,6 @@ func (r *rows) principal(row report.ServicePrincipalRow, acts bool, at time.Time
 		}
 	}
 	if acts {
-		row.Risk.Raw = strings.Clone(row.Risk.Raw)
 		r.heldPrincipals = append(r.heldPrincipals, heldRow[report.ServicePrincipalRow]{row, at})
 		return nil
 	}
@@ -180,10 +179,9 @@ func (r *rows) user(row report.UserRow, acts bool, at time.Time) error {
 		}
 	}
 	if row.Reach != nil {
-		r.risky = append(r.risky, report.RiskyReach{ID: string(u.ID), Name: strings.Clone(u.UserPrincipalName), RiskLevel: u.RiskLevel, Privileged: d.Privileged, Reach: row.Reach})
+		r.risky = append(r.risky, report.RiskyReach{ID: strings.Clone(string(u.ID)), Name: strings.Clone(u.UserPrincipalName), RiskLevel: u.RiskLevel, Privileged: d.Privileged, Reach: row.Reach})
 	}
 	if acts {
-		row.User.Raw = strings.Clone(row.User.Raw) // the page that it is part of goes
 		r.held = append(r.held, heldRow[report.UserRow]{row, at})
 		return nil
 	}

@@ -106,7 +106,6 @@ func (r *reading) orderedUsers(ctx context.Context, names []string) ([]entra.Ris
 			return nil, fmt.Errorf("%s stands for %d risky users; name the object id", name, len(found))
 		case !seen[found[0].ID]:
 			seen[found[0].ID] = true
-			found[0].Raw = strings.Clone(found[0].Raw)
 			out = append(out, found[0])
 		}
 	}

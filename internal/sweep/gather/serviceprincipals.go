@@ -73,7 +73,6 @@ func (r *reading) listPrincipals(ctx context.Context) error {
 			if sp.ID == "" {
 				return fmt.Errorf("a risky service principal without id: %w", entra.ErrMalformed)
 			}
-			sp.Raw = strings.Clone(sp.Raw)
 			if at, again := place[sp.ID]; again {
 				r.Snapshot.ServicePrincipals[at].RiskyServicePrincipal = sp
 			} else {
