@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -407,81 +406,4 @@ func (c *command) printBad(r sweep.Result) {
 		fmt.Fprintln(c.Out, "  "+wrap(fmt.Sprintf("%s %s %s: %s", c.paint(red, spaced(string(o.Status))), spaced(string(o.Kind)), nameOf(o.Subject), printable(o.Detail)), c.Width, 4))
 	}
 	c.printMore(n, printed, "actions.csv")
-}
-
-// printWaiting says who needs a person, the most urgent first; all is their number,
-// also of those that a report does not list, and everybody says where they are.
-func (c *command) printWaiting(list []report.Waiting, all int, everybody string) {
-	all = max(all, len(list))
-	if all == 0 {
-		return
-	}
-	overdue, oldest := 0, 0.0
-	for _, n := range list {
-		oldest = max(oldest, n.AgeHours)
-		if n.Overdue {
-			overdue++
-		}
-	}
-	text := fmt.Sprintf("%d risky users need a person", all)
-	if all == 1 {
-		text = "1 risky user needs a person"
-	}
-	if overdue > 0 {
-		more := ""
-		if all > len(list) {
-			more = "at least "
-		}
-		text += c.paint(red, fmt.Sprintf(", %s%d beyond the SLA", more, overdue))
-	}
-	if oldest > 0 {
-		text += ", the oldest open for " + age(oldest)
-	}
-	if n := report.PrivilegedOf(list); n > 0 {
-		verb := "hold"
-		if n == 1 {
-			verb = "holds"
-		}
-		text += fmt.Sprintf("; %d of them %s a directory role", n, verb)
-	}
-	fmt.Fprintln(c.Out, "\n  "+wrap(text, c.Width, 2))
-	t := newTable("USER", "LEVEL", "OPEN FOR", "WHY")
-	t.indent = 2
-	for i, n := range report.MostUrgent(list) {
-		if i == shownPeople && !c.wide {
-			break
-		}
-		wait := age(n.AgeHours)
-		if n.Overdue {
-			wait += ", overdue"
-		}
-		t.row(printable(cmp.Or(n.Name, n.ID)), string(n.RiskLevel), wait, c.why(n.Reasons))
-	}
-	if len(t.rows) > 0 {
-		t.print(c.Out, c.Width)
-	}
-	where := "report.html"
-	if all > len(list) { // the page lists no more than this
-		where = everybody
-	}
-	c.printMore(all, len(t.rows), where)
-}
-
-// why is the first reason, what the open detections show, or with -o wide all.
-func (c *command) why(reasons []string) string {
-	if c.wide {
-		return printable(strings.Join(reasons, "; "))
-	}
-	return first(reasons)
-}
-
-// age says how long something waits.
-func age(hours float64) string {
-	switch {
-	case hours >= 48:
-		return fmt.Sprintf("%.0f days", hours/24)
-	case hours >= 1:
-		return fmt.Sprintf("%.0f h", hours)
-	}
-	return fmt.Sprintf("%d min", max(1, int(hours*60+0.5)))
 }

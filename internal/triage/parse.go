@@ -3,7 +3,6 @@ package triage
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -405,53 +404,7 @@ func (p *parser) countries(n *yamldoc.Node) []string {
 	return list
 }
 
-// Refs are the names that must be resolved.
-func (p *Policy) Refs() []entra.Ref {
-	out := p.ProtectedRefs()
-	for _, e := range p.allowlist {
-		out = addRefs(addRefs(out, entra.KindUser, e.users), entra.KindGroup, e.groups)
-		out = principalRefs(out, e.principals)
-	}
-	for _, e := range p.escalations {
-		out = principalRefs(out, slices.DeleteFunc(slices.Clone(e.principals), func(n string) bool { return n == AllPrincipals }))
-	}
-	return out
-}
-
-// ProtectedRefs are those of them without which no rule may decide.
-func (p *Policy) ProtectedRefs() []entra.Ref {
-	return principalRefs(addRefs(addRefs(nil, entra.KindUser, p.protected.users), entra.KindGroup, p.protected.groups), p.protected.principals)
-}
-
-// principalRefs are names of service principals; an id may be that of the object
-// or of the application.
-func principalRefs(out []entra.Ref, names []string) []entra.Ref {
-	out = addRefs(out, entra.KindServicePrincipal, names)
-	return addRefs(out, entra.KindApplication, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !entra.IsID(n) }))
-}
-
-func addRefs(out []entra.Ref, kind entra.ObjectKind, names []string) []entra.Ref {
-	for _, n := range names {
-		if r := (entra.Ref{Kind: kind, Name: n}); !slices.Contains(out, r) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
 func (p *parser) items(n *yamldoc.Node) []*yamldoc.Node {
 	items, _ := p.Items(n)
 	return items
-}
-
-// IDs are the ids of all entries of the allowlist and of all escalations.
-func (p *Policy) IDs() []string {
-	var ids []string
-	for i := range p.allowlist {
-		ids = append(ids, p.allowlist[i].id)
-	}
-	for i := range p.escalations {
-		ids = append(ids, p.escalations[i].id)
-	}
-	return ids
 }

@@ -61,3 +61,15 @@ func (e *escalation) used() UsedRule {
 	}
 	return u
 }
+
+// IDs are the ids of all entries of the allowlist and of all escalations.
+func (p *Policy) IDs() []string {
+	var ids []string
+	for i := range p.allowlist {
+		ids = append(ids, p.allowlist[i].id)
+	}
+	for i := range p.escalations {
+		ids = append(ids, p.escalations[i].id)
+	}
+	return ids
+}
