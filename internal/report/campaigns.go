@@ -105,15 +105,15 @@ func (c *Campaigns) Find() []Campaign {
 	covered := map[string]map[int32]bool{} // type -> users of the groups so far
 	for _, k := range []struct {
 		kind       string
-		key        func(sighting) string
+		key        func(*sighting) string
 		users, ips int
 		gap        time.Duration
 	}{
-		{ByAddress, func(s sighting) string { return addressText(s.address) }, addressUsers, 1, placeGap},
-		{ByNetwork, func(s sighting) string { return network(s.address) }, networkUsers, 2, placeGap},
-		{ByCorrelation, func(s sighting) string { return s.correlation }, addressUsers, 0, placeGap},
-		{ByType, func(s sighting) string { return s.eventType }, typeUsers, 0, typeGap},
-		{ByNearMiss, func(s sighting) string { return s.near }, addressUsers, 0, nearGap},
+		{ByAddress, func(s *sighting) string { return addressText(s.address) }, addressUsers, 1, placeGap},
+		{ByNetwork, func(s *sighting) string { return network(s.address) }, networkUsers, 2, placeGap},
+		{ByCorrelation, func(s *sighting) string { return s.correlation }, addressUsers, 0, placeGap},
+		{ByType, func(s *sighting) string { return s.eventType }, typeUsers, 0, typeGap},
+		{ByNearMiss, func(s *sighting) string { return s.near }, addressUsers, 0, nearGap},
 	} {
 		groups := grouped(c.sightings, k.key, k.users)
 		for _, key := range slices.Sorted(maps.Keys(groups)) {
@@ -150,20 +150,20 @@ func (c *Campaigns) Find() []Campaign {
 
 // grouped gives the sightings that have a key in common, where they are at least so
 // many: most have none.
-func grouped(list []sighting, keyOf func(sighting) string, least int) map[string][]sighting {
+func grouped(list []sighting, keyOf func(*sighting) string, least int) map[string][]*sighting {
 	keys, count := make([]string, len(list)), map[string]int{}
-	for i, s := range list {
-		if keys[i] = keyOf(s); keys[i] != "" {
+	for i := range list {
+		if keys[i] = keyOf(&list[i]); keys[i] != "" {
 			count[keys[i]]++
 		}
 	}
-	groups := map[string][]sighting{}
+	groups := map[string][]*sighting{}
 	for i, key := range keys {
 		if n := count[key]; n >= least {
 			if groups[key] == nil {
-				groups[key] = make([]sighting, 0, n)
+				groups[key] = make([]*sighting, 0, n)
 			}
-			groups[key] = append(groups[key], list[i])
+			groups[key] = append(groups[key], &list[i])
 		}
 	}
 	return groups
@@ -200,8 +200,8 @@ func (c *Campaigns) Addresses(most int) []Seen {
 
 // bursts splits sightings where nothing happened for longer than the gap.
 // Those whose time is not known are a part of their own.
-func bursts(list []sighting, gap time.Duration) (out [][]sighting) {
-	slices.SortStableFunc(list, func(a, b sighting) int { return cmp.Compare(a.at, b.at) })
+func bursts(list []*sighting, gap time.Duration) (out [][]*sighting) {
+	slices.SortStableFunc(list, func(a, b *sighting) int { return cmp.Compare(a.at, b.at) })
 	begin := 0
 	for i := 1; i <= len(list); i++ {
 		if i == len(list) || list[i].at-list[i-1].at > int64(gap.Seconds()) {
@@ -212,12 +212,12 @@ func bursts(list []sighting, gap time.Duration) (out [][]sighting) {
 	return out
 }
 
-func allCovered(covered map[string]map[int32]bool, burst []sighting) bool {
-	return !slices.ContainsFunc(burst, func(s sighting) bool { return !covered[s.eventType][s.user] })
+func allCovered(covered map[string]map[int32]bool, burst []*sighting) bool {
+	return !slices.ContainsFunc(burst, func(s *sighting) bool { return !covered[s.eventType][s.user] })
 }
 
 // group describes one burst.
-func (c *Campaigns) group(kind, key string, burst []sighting) Campaign {
+func (c *Campaigns) group(kind, key string, burst []*sighting) Campaign {
 	g := Campaign{Kind: kind, Of: key, Types: []string{}, Users: []UserRef{}}
 	users, types, addresses := map[int32]bool{}, map[string]int{}, map[netip.Addr]bool{}
 	for _, s := range burst {
