@@ -149,13 +149,15 @@ func expectationRows(sets []expectation.SetVerdicts) []expectationRow {
 
 func (c *command) printExpectations(sets []expectation.SetVerdicts) {
 	for _, s := range sets {
-		held := 0
+		held, nobody := 0, 0
 		for _, v := range s.Verdicts {
-			if v.Holds {
+			switch {
+			case v.Nobody: // proves nothing
+				nobody++
+				c.paragraph(0, "about nobody, %s: %s (%s:%d)", s.Policies, v.Name, v.File, v.Line)
+				continue
+			case v.Holds:
 				held++
-				if v.Nobody {
-					c.paragraph(0, "holds for nobody, %s: %s", s.Policies, v.Name)
-				}
 				continue
 			}
 			c.paragraph(0, "broken, %s: %s (%s:%d)", s.Policies, v.Name, v.File, v.Line)
@@ -163,6 +165,10 @@ func (c *command) printExpectations(sets []expectation.SetVerdicts) {
 				c.paragraph(2, "%s", f)
 			}
 		}
-		c.paragraph(0, "%s, %s policies: %d of %s hold", s.Tenant, s.Policies, held, report.Number(len(s.Verdicts), "expectation"))
+		text := fmt.Sprintf("%s, %s policies: %d of %s hold", s.Tenant, s.Policies, held, report.Number(len(s.Verdicts), "expectation"))
+		if nobody > 0 {
+			text += fmt.Sprintf(", %d about nobody", nobody)
+		}
+		c.paragraph(0, "%s", text)
 	}
 }

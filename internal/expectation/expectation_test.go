@@ -119,6 +119,7 @@ func TestOutput(t *testing.T) {
 	sets := []expectation.SetVerdicts{{Tenant: "contoso", Policies: "planned", Verdicts: []expectation.Verdict{
 		{Expectation: expectation.Expectation{Name: "a | b", File: "e.yaml", Line: 2}, Holds: true},
 		{Expectation: expectation.Expectation{Name: "c", File: "e.yaml", Line: 9}, Failures: []string{"ada: <blocked>", "bob: blocked"}},
+		{Expectation: expectation.Expectation{Name: "d", File: "e.yaml", Line: 12}, Holds: true, Nobody: true},
 	}}}
 	var b bytes.Buffer
 	if err := expectation.WriteJUnit(&b, sets); err != nil {
@@ -127,6 +128,7 @@ func TestOutput(t *testing.T) {
 	var read struct {
 		Suite struct {
 			Failures int `xml:"failures,attr"`
+			Skipped  int `xml:"skipped,attr"`
 			Case     []struct {
 				Name    string `xml:"name,attr"`
 				Failure struct {
@@ -135,14 +137,14 @@ func TestOutput(t *testing.T) {
 			} `xml:"testcase"`
 		} `xml:"testsuite"`
 	}
-	if err := xml.Unmarshal(b.Bytes(), &read); err != nil || read.Suite.Failures != 1 || read.Suite.Case[1].Failure.Message != "ada: <blocked>" {
+	if err := xml.Unmarshal(b.Bytes(), &read); err != nil || read.Suite.Failures != 1 || read.Suite.Skipped != 1 || read.Suite.Case[1].Failure.Message != "ada: <blocked>" {
 		t.Errorf("%v: %s", err, b.String())
 	}
 	b.Reset()
 	if err := expectation.WriteMarkdown(&b, sets); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(b.String(), `| holds | a \| b (e.yaml:2) |`) || !strings.Contains(b.String(), "&lt;blocked&gt;; bob: blocked") {
+	if !strings.Contains(b.String(), `| holds | a \| b (e.yaml:2) |`) || !strings.Contains(b.String(), "&lt;blocked&gt;; bob: blocked") || !strings.Contains(b.String(), "| about nobody | d (e.yaml:12) |") {
 		t.Errorf("%s", b.String())
 	}
 }

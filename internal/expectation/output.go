@@ -18,6 +18,7 @@ type junitSuite struct {
 	Name     string      `xml:"name,attr"`
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
@@ -27,12 +28,21 @@ type junitCase struct {
 	File      string        `xml:"file,attr"`
 	Line      int           `xml:"line,attr"`
 	Failure   *junitFailure `xml:"failure"`
+	Skipped   *junitSkipped `xml:"skipped"`
 }
 
 type junitFailure struct {
 	Message string `xml:"message,attr"`
 	Text    string `xml:",chardata"`
 }
+
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
+}
+
+// aboutNobody is said of an expectation that nobody is meant by: that nothing
+// breaks it proves nothing.
+const aboutNobody = "there is nobody whom it is about"
 
 // WriteJUnit writes the verdicts as a JUnit report with one suite for each set
 // of policies.
@@ -42,9 +52,13 @@ func WriteJUnit(w io.Writer, sets []SetVerdicts) error {
 		suite := junitSuite{Name: s.Tenant + " " + s.Policies, Tests: len(s.Verdicts)}
 		for _, v := range s.Verdicts {
 			c := junitCase{Name: v.Name, ClassName: s.Tenant + "." + s.Policies, File: v.File, Line: v.Line}
-			if !v.Holds {
+			switch {
+			case !v.Holds:
 				suite.Failures++
 				c.Failure = &junitFailure{Message: v.Failures[0], Text: strings.Join(v.Failures, "\n")}
+			case v.Nobody:
+				suite.Skipped++
+				c.Skipped = &junitSkipped{Message: aboutNobody}
 			}
 			suite.Cases = append(suite.Cases, c)
 		}
@@ -75,11 +89,14 @@ func WriteMarkdown(w io.Writer, sets []SetVerdicts) error {
 	for _, s := range sets {
 		fmt.Fprintf(&b, "### %s: %s policies\n\n| | expectation | what is not as expected |\n|---|---|---|\n", cell(s.Tenant), s.Policies)
 		for _, v := range s.Verdicts {
-			mark := "holds"
-			if !v.Holds {
+			mark, why := "holds", strings.Join(v.Failures, "; ")
+			switch {
+			case !v.Holds:
 				mark = "**broken**"
+			case v.Nobody:
+				mark, why = "about nobody", aboutNobody
 			}
-			fmt.Fprintf(&b, "| %s | %s (%s:%d) | %s |\n", mark, cell(v.Name), cell(v.File), v.Line, cell(strings.Join(v.Failures, "; ")))
+			fmt.Fprintf(&b, "| %s | %s (%s:%d) | %s |\n", mark, cell(v.Name), cell(v.File), v.Line, cell(why))
 		}
 		b.WriteString("\n")
 	}
