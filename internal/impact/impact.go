@@ -128,6 +128,7 @@ type pending struct {
 	app, client string
 	country     string
 	verdicts    []verdict
+	applies     []bool // of which policies it is known that they apply
 	early       bool
 	why         map[int]string // of those that are unknown
 }
@@ -162,7 +163,9 @@ func (i *Impact) Add(row *entra.SignIn) {
 		for n := range row.Policies {
 			a := row.Policies[n]
 			if t, ok := i.byID[a.ID]; ok && !at.Before(i.policies[t].Since) {
-				p.note(t, logged[a.Result])
+				v := logged[a.Result]
+				p.note(t, v)
+				p.applies[t] = p.applies[t] || v >= satisfied
 			}
 		}
 	}
@@ -178,9 +181,10 @@ func (i *Impact) begin(key uint64, at time.Time, row *entra.SignIn) *pending {
 	if n := len(i.free); n > 0 {
 		p, i.free = i.free[n-1], i.free[:n-1]
 		clear(p.verdicts)
+		clear(p.applies)
 		p.why = nil
 	} else {
-		p = &pending{verdicts: make([]verdict, len(i.policies))}
+		p = &pending{verdicts: make([]verdict, len(i.policies)), applies: make([]bool, len(i.policies))}
 	}
 	p.correlation, p.at, p.early, p.user = key, at, true, i.number(row)
 	p.app, p.client, p.country = row.AppDisplayName, row.ClientApp, row.CountryOrRegion
@@ -219,6 +223,7 @@ func (i *Impact) judge(p *pending, at time.Time, row *entra.SignIn) {
 			v = unknown
 		}
 		p.note(n, v)
+		p.applies[n] = p.applies[n] || t == access.Yes
 		if v == unknown && p.why[n] == "" {
 			if p.why == nil {
 				p.why = map[int]string{}
@@ -254,7 +259,7 @@ func (i *Impact) count(p *pending) {
 	}
 	for n, v := range p.verdicts {
 		if v != notJudged {
-			i.policies[n].count(p, v, p.why[n])
+			i.policies[n].count(p, v, p.applies[n], p.why[n])
 		}
 	}
 }

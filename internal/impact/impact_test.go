@@ -75,6 +75,9 @@ func TestReplayKnowsWhatItDoesNotKnow(t *testing.T) {
 	i.Add(r)
 	got := map[string]string{}
 	for _, p := range i.Result().Policies {
+		if want := map[bool]int{true: 1}[p.DisplayName != "risk" && p.DisplayName != "group"]; p.Applied != want {
+			t.Errorf("%s applies to %d sign-ins, want %d", p.DisplayName, p.Applied, want)
+		}
 		switch {
 		case p.Refused.SignIns > 0:
 			got[p.DisplayName] = "refused"

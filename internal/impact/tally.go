@@ -107,12 +107,12 @@ func (g *group) count(p *pending, day string) {
 	}
 }
 
-func (t *tally) count(p *pending, v verdict, why string) {
+func (t *tally) count(p *pending, v verdict, applies bool, why string) {
 	t.judged++
 	t.everybody.add(p.user)
 	day := p.at.UTC().Format(time.DateOnly)
 	t.days[day] = true
-	if v >= satisfied {
+	if applies {
 		t.applied++
 	}
 	switch v {
@@ -171,7 +171,8 @@ type PolicyResult struct {
 	// Note says that the numbers are none about it, because the log does not show
 	// what it is for.
 	Note string `json:"note,omitempty"`
-	// Judged are the sign-ins it was held against, Applied those it applies to.
+	// Judged are the sign-ins it was held against, Applied those of which
+	// it is known that it applies to them.
 	Judged  int            `json:"judged"`
 	Applied int            `json:"applied"`
 	Users   int            `json:"users"`
