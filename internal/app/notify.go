@@ -130,6 +130,9 @@ func name(e *notice.Event, fresh []notice.Person) {
 			e.NewGroups++
 			continue
 		}
+		if strings.HasPrefix(p.ID, workloadPrefix) {
+			e.ServicePrincipals++
+		}
 		if strings.HasPrefix(p.ID, untestedPrefix) || strings.HasPrefix(p.ID, workloadPrefix) {
 			e.Facts = append(e.Facts, p.Name)
 			continue

@@ -41,3 +41,12 @@ func TestNewlyUncoveredAreToldOnce(t *testing.T) {
 		}
 	}
 }
+
+// A notice counts the service principals that it names.
+func TestServicePrincipalsAreCounted(t *testing.T) {
+	e := event("contoso", sweep.Result{}, nil, report.Redaction{})
+	name(&e, []notice.Person{{ID: workloadPrefix + "a", Name: "a needs a person"}, {ID: workloadPrefix + "b", Name: "b needs a person"}, {ID: untestedPrefix + "c", Name: "test c"}})
+	if e.ServicePrincipals != 2 || len(e.Facts) != 3 {
+		t.Errorf("%+v", e)
+	}
+}

@@ -26,11 +26,8 @@ func Digest(events []Event) Event {
 		if e.Status != "succeeded" && (len(e.Facts) == 0 || !strings.HasPrefix(e.Facts[0], e.Status+": ")) {
 			said = append(said, e.Status)
 		}
-		switch n := len(e.People); {
-		case n == 1:
-			said = append(said, "one more user needs a person")
-		case n > 1:
-			said = append(said, fmt.Sprintf("%d more users need a person", n))
+		if who := e.who("more "); who != "" {
+			said = append(said, who)
 		}
 		if len(e.Facts) > 0 {
 			said = append(said, e.Facts[0])

@@ -46,6 +46,9 @@ type Event struct {
 	// People are users that need a person and were not named in an earlier
 	// notice of the same risk episode.
 	People []Person `json:"people"`
+	// ServicePrincipals is how many of them need a person and were not named in
+	// an earlier notice; the facts name them.
+	ServicePrincipals int `json:"servicePrincipals,omitempty"`
 	// More is how many of both are left out.
 	More int `json:"more,omitempty"`
 }
@@ -131,12 +134,34 @@ func (e Event) title() string {
 	case e.Mode != "":
 		what = e.Mode + " " + e.Status
 	}
-	if n := len(e.People); n == 1 {
-		what += ", one user needs a person"
-	} else if n > 1 {
-		what += fmt.Sprintf(", %d users need a person", n)
+	if who := e.who(""); who != "" {
+		what += ", " + who
 	}
 	return clip("risksweep, " + e.Tenant + ": " + what)
+}
+
+// who says how many users and service principals need a person, more being a
+// word before their names; empty if none does.
+func (e Event) who(more string) string {
+	var said []string
+	for _, k := range [...]struct {
+		n    int
+		name string
+	}{{len(e.People), "user"}, {e.ServicePrincipals, "service principal"}} {
+		switch {
+		case k.n == 1:
+			said = append(said, "one "+more+k.name)
+		case k.n > 1:
+			said = append(said, fmt.Sprintf("%d %s%ss", k.n, more, k.name))
+		}
+	}
+	switch n := len(e.People) + e.ServicePrincipals; n {
+	case 0:
+		return ""
+	case 1:
+		return said[0] + " needs a person"
+	}
+	return strings.Join(said, " and ") + " need a person"
 }
 
 // lines are what a notice says below its title.

@@ -26,6 +26,22 @@ func sample(n int, name string) Event {
 	return e
 }
 
+// A title counts everybody who needs a person.
+func TestTitle(t *testing.T) {
+	for want, e := range map[string]Event{
+		"risksweep, contoso: plan succeeded":                                                   {},
+		"risksweep, contoso: plan succeeded, one user needs a person":                          {People: make([]Person, 1)},
+		"risksweep, contoso: plan succeeded, one service principal needs a person":             {ServicePrincipals: 1},
+		"risksweep, contoso: plan succeeded, one user and one service principal need a person": {People: make([]Person, 1), ServicePrincipals: 1},
+		"risksweep, contoso: plan succeeded, 2 users and 3 service principals need a person":   {People: make([]Person, 2), ServicePrincipals: 3},
+	} {
+		e.Tenant, e.Mode, e.Status = "contoso", "plan", "succeeded"
+		if got := e.title(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // Whatever names hold, every form is JSON within its receiver's bounds, and
 // nothing of a name is markup.
 func TestForms(t *testing.T) {
