@@ -69,7 +69,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"an exception never ends", "baseline/drift/except.go", "\t\t\te.ends = append(e.ends, was)\n", ""},
 	{"whom an exception has put out is forgotten", "sweep/recovery/exception.go", "\t\t\ts.Exclusions = append(s.Exclusions, x)\n", ""},
 	{"who is excluded by hand passes for an exception", "baseline/drift/except.go", "\t\twanted[w.UserID] = true\n", "\t\twanted[w.UserID] = true\n\t\te.excepted = append(e.excepted, here...)\n"},
-	{"an exception writes over what the run has written", "apply/exception.go", "\tbefore := r.wroteDoc[t.id]\n", "\tvar before policy.Canonical\n"},
+	{"an exception writes over what the run has written", "apply/exception.go", "\tif before == nil {\n\t\tbefore = policy", "\tif before == nil || live != nil {\n\t\tbefore = policy"},
 	{"a promotion needs no evidence", "plan/promotion.go", "p.Holds = len(p.Waits) == 0", "p.Holds = true"},
 	{"what breaks an expectation is written all the same", "sweep/expect.go", "	if len(ready) > 0 {\n", "	if len(ready) < 0 {\n"},
 	{"expectations that cannot be judged count as fulfilled", "sweep/expect.go", "	if err != nil {\n		return []string{", "	if err != nil && false {\n		return []string{"},
@@ -95,7 +95,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"service principals have no number of their own", "plan/kinds.go", "func(l Limits) int { return l.MaxServicePrincipals }", "func(l Limits) int { return 1 << 30 }"},
 	{"a promotion does not wait for its days", "plan/promotion.go", "if p.Day < p.After {", "if p.Day < p.After && false {"},
 	{"a rollback goes to what its run made", "sweep/rollback.go", "policy.CanonicalOf(c.Kind, c.Before)", "policy.CanonicalOf(c.Kind, c.After)"},
-	{"a rollback puts out whom an exception kept out then", "sweep/rollback.go", "WithoutExcluded(entra.Texts(c.Excepted))}", "WithoutExcluded(nil)}"},
+	{"a rollback puts out whom an exception kept out then", "sweep/rollback.go", "WithoutExcluded(entra.Texts(c.Excepted))}", "WithoutExcluded(entra.Texts(c.Excepted)[:0])}"},
 	{"a rollback deletes what other runs made", "sweep/rollback.go", "settings.Exceptions, settings.Prune, settings.Undo = owned, snap.Exceptions, true, true", "settings.Exceptions, settings.Prune, settings.Undo = rec.State.Owned, snap.Exceptions, true, true\n\t_ = owned"},
 	{"what comes back may stand beside another of its name", "sweep/restore.go", "if strings.EqualFold(o.DisplayName(), form.DisplayName()) {", "if strings.EqualFold(o.DisplayName(), form.DisplayName()) && false {"},
 	{"all feedback on sign-ins is one", "graph/write.go", "\t\tverb = \"confirmSafe\"\n", "\t\tverb = \"dismiss\"\n"},
@@ -164,6 +164,8 @@ var witnesses = map[string][2]string{
 	"a promotion does not wait for its days":                     {"../plan", "TestPromotionWaits"},
 	"a rollback goes to what its run made":                       {"../cli", "TestScripts/rollback"},
 	"what comes back may stand beside another of its name":       {"../sweep", "TestMayReturn"},
+	"a rollback puts out whom an exception kept out then":        {"../cli", "TestScripts/exceptions"},
+	"an exception writes over what the run has written":          {"../cli", "TestScripts/exceptions"},
 }
 
 var mutate = flag.Bool("mutations", false, "show that every mutation is caught; takes minutes")
