@@ -29,9 +29,6 @@ type Reader interface {
 	AgentDetections(context.Context) ([]entra.AgentDetection, error)
 	BetaPolicies(context.Context) ([]entra.PolicyName, error)
 	Privileged(context.Context) (*entra.Privileged, error)
-	Policies(context.Context) ([]entra.Document, error)
-	Locations(context.Context) ([]entra.Document, error)
-	Strengths(context.Context) ([]entra.Document, error)
 	Objects(context.Context, entra.ObjectKind) ([]entra.Document, error)
 	Resolve(context.Context, []entra.Ref) (entra.Names, error)
 	Members(ctx context.Context, groupID string) ([]entra.DirectoryObject, error)
@@ -207,6 +204,9 @@ func (e *examination) licence(ctx context.Context) {
 
 // endpoints tries each endpoint that the parts use, once.
 func (e *examination) endpoints(ctx context.Context) {
+	objects := func(kind entra.ObjectKind) func() error {
+		return func() error { _, err := e.Reader.Objects(ctx, kind); return err }
+	}
 	type endpoint struct {
 		name string
 		part Part
@@ -223,10 +223,10 @@ func (e *examination) endpoints(ctx context.Context) {
 		{"detections of agents (beta)", Agents, func() error { _, err := e.Reader.AgentDetections(ctx); return err }, "agents at risk"},
 		{"policies that v1.0 hides (beta)", Agents, func() error { _, err := e.Reader.BetaPolicies(ctx); return err }, "the policies that v1.0 hides"},
 		{"directory roles", Triage, func() error { _, err := e.Reader.Privileged(ctx); return err }, ""},
-		{"Conditional Access policies", Baseline, func() error { _, err := e.Reader.Policies(ctx); return err }, ""},
-		{"named locations", Baseline, func() error { _, err := e.Reader.Locations(ctx); return err }, ""},
-		{"authentication strengths", Baseline, func() error { _, err := e.Reader.Strengths(ctx); return err }, ""},
-		{"terms of use", TermsOfUse, func() error { _, err := e.Reader.Objects(ctx, entra.KindAgreement); return err }, ""},
+		{"Conditional Access policies", Baseline, objects(entra.KindPolicy), ""},
+		{"named locations", Baseline, objects(entra.KindLocation), ""},
+		{"authentication strengths", Baseline, objects(entra.KindStrength), ""},
+		{"terms of use", TermsOfUse, objects(entra.KindAgreement), ""},
 	} {
 		if !e.uses(t.part) {
 			continue

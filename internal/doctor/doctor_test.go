@@ -62,11 +62,8 @@ func (f fake) RiskyServicePrincipals(context.Context) iter.Seq2[entra.Page[entra
 func (f fake) Privileged(context.Context) (*entra.Privileged, error) {
 	return &entra.Privileged{}, f.errs["privileged"]
 }
-func (f fake) Policies(context.Context) ([]entra.Document, error)  { return nil, f.errs["policies"] }
-func (f fake) Locations(context.Context) ([]entra.Document, error) { return nil, f.errs["locations"] }
-func (f fake) Strengths(context.Context) ([]entra.Document, error) { return nil, f.errs["strengths"] }
-func (f fake) Objects(context.Context, entra.ObjectKind) ([]entra.Document, error) {
-	return nil, f.errs["agreements"]
+func (f fake) Objects(_ context.Context, kind entra.ObjectKind) ([]entra.Document, error) {
+	return nil, f.errs[string(kind)]
 }
 func (f fake) Resolve(context.Context, []entra.Ref) (entra.Names, error) {
 	return f.names, f.errs["resolve"]
@@ -163,7 +160,7 @@ func TestWhatTheDoctorFinds(t *testing.T) {
 		"security defaults": {func(f *fake, _ *Patient) { yes := true; f.tenant.SecurityDefaults = &yes }, []string{"warn security defaults"}, "cannot be enabled", false},
 		"a slow clock":      {func(f *fake, _ *Patient) { f.time = now.Add(10 * time.Minute) }, []string{"fail clock"}, "-10m0s off", false},
 		"no clock":          {func(f *fake, _ *Patient) { f.time = time.Time{} }, []string{"skipped clock"}, "", false},
-		"a server error":    {func(f *fake, _ *Patient) { f.errs["strengths"] = errors.New("503") }, []string{"fail reading authentication strengths"}, "try again", false},
+		"a server error":    {func(f *fake, _ *Patient) { f.errs[string(entra.KindStrength)] = errors.New("503") }, []string{"fail reading authentication strengths"}, "try again", false},
 		"nobody in an emergency": {func(_ *fake, p *Patient) { p.BreakGlass = &BreakGlass{} },
 			[]string{"warn break-glass"}, "breakGlass.users", false},
 		"one in an emergency": {func(_ *fake, p *Patient) { p.BreakGlass.Users = p.BreakGlass.Users[:1] }, []string{"fail break-glass"}, "1 enabled accounts", false},

@@ -173,7 +173,7 @@ func TestResolve(t *testing.T) {
 		}
 		// The list is handed over once, and not after a write.
 		for _, n := range []int{3, 4} {
-			if docs, err := c.Locations(ctx(t)); err != nil || len(docs) != 1 || docs[0].Text("x") != "" || docs[0]["x"] != json.Number("1") {
+			if docs, err := c.Objects(ctx(t), entra.KindLocation); err != nil || len(docs) != 1 || docs[0].Text("x") != "" || docs[0]["x"] != json.Number("1") {
 				t.Errorf("locations %v, %v", docs, err)
 			}
 			if len(s.single) != n {
@@ -183,7 +183,7 @@ func TestResolve(t *testing.T) {
 		if _, err := c.DeleteObject(ctx(t), entra.KindPolicy, "x"); !errors.Is(err, entra.ErrNotFound) {
 			t.Errorf("delete: %v", err)
 		}
-		if _, err := c.Strengths(ctx(t)); err != nil || s.single[len(s.single)-1] != strengths {
+		if _, err := c.Objects(ctx(t), entra.KindStrength); err != nil || s.single[len(s.single)-1] != strengths {
 			t.Errorf("after a write the list is stale: %v, %q", err, s.single)
 		}
 	})

@@ -163,7 +163,7 @@ func TestThrottleHoldsTheLine(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 5 {
 			wg.Go(func() {
-				if _, err := c.Policies(ctx(t)); err != nil {
+				if _, err := c.Objects(ctx(t), entra.KindPolicy); err != nil {
 					t.Error(err)
 				}
 			})
@@ -196,7 +196,7 @@ func TestTransportsOwnRepeatIsPaced(t *testing.T) {
 	}
 	bubble(t, handler, Options{RequestsPerSecond: 1}, func(t *testing.T, c *Client) {
 		for range 3 {
-			if _, err := c.Policies(ctx(t)); err != nil {
+			if _, err := c.Objects(ctx(t), entra.KindPolicy); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -220,7 +220,7 @@ func TestTransportDoesNotRepeatWrites(t *testing.T) {
 	for name, call := range map[string]func(context.Context, *Client) error{"dismiss": dismissUser, "update": updatePolicy, "delete": deletePolicy} {
 		n = 0
 		bubble(t, handler, Options{RequestsPerSecond: 1}, func(t *testing.T, c *Client) {
-			if _, err := c.Policies(ctx(t)); err != nil {
+			if _, err := c.Objects(ctx(t), entra.KindPolicy); err != nil {
 				t.Fatal(err)
 			}
 			if err := call(ctx(t), c); !errors.Is(err, entra.ErrUnknownOutcome) || n != 1 {

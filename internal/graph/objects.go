@@ -107,21 +107,6 @@ func (c *Client) forgetLists() {
 	clear(c.handover)
 }
 
-// Policies lists the Conditional Access policies; see Objects.
-func (c *Client) Policies(ctx context.Context) ([]entra.Document, error) {
-	return c.Objects(ctx, entra.KindPolicy)
-}
-
-// Locations lists the named locations; see Objects.
-func (c *Client) Locations(ctx context.Context) ([]entra.Document, error) {
-	return c.Objects(ctx, entra.KindLocation)
-}
-
-// Strengths lists the authentication strengths; see Objects.
-func (c *Client) Strengths(ctx context.Context) ([]entra.Document, error) {
-	return c.Objects(ctx, entra.KindStrength)
-}
-
 // Object reads one object by id; entra.ErrNotFound if it is not there, or not
 // there yet: a fresh one may take a while to show (graph-api §3.7).
 func (c *Client) Object(ctx context.Context, kind entra.ObjectKind, id string) (entra.Document, error) {

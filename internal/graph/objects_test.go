@@ -122,11 +122,11 @@ func TestObjectLists(t *testing.T) {
 		}
 	}
 	bubble(t, rec.ServeHTTP, Options{}, func(t *testing.T, c *Client) {
-		docs, err := c.Policies(ctx(t))
+		docs, err := c.Objects(ctx(t), entra.KindPolicy)
 		if err != nil || len(docs) != 2 || docs[0]["conditions"].(map[string]any)["newer"].(interface{ String() string }).String() != "12345678901234567890" {
 			t.Errorf("policies %v, %v", docs, err)
 		}
-		if _, err := c.Locations(ctx(t)); !errors.Is(err, entra.ErrMalformed) {
+		if _, err := c.Objects(ctx(t), entra.KindLocation); !errors.Is(err, entra.ErrMalformed) {
 			t.Errorf("location without id: %v", err)
 		}
 		if doc, err := c.Object(ctx(t), entra.KindPolicy, "1"); err != nil || doc.Text("state") != "enabled" {

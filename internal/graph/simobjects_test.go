@@ -36,7 +36,7 @@ func mfaPolicy(name string) entra.Document {
 // nothing that the service keeps of them is lost on the way.
 func TestSimulatedObjects(t *testing.T) {
 	sim, c, root := tenant(t, graphsim.Options{Seed: 5, Users: 10, Policies: 7})
-	policies, err := c.Policies(t.Context())
+	policies, err := c.Objects(t.Context(), entra.KindPolicy)
 	if err != nil || len(policies) != 7 {
 		t.Fatalf("%d policies, %v", len(policies), err)
 	}
@@ -226,7 +226,7 @@ func TestTheStockSDKReadsTheBaseline(t *testing.T) {
 	if live.Tenant, err = c.Tenant(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if live.Strengths, err = c.Strengths(t.Context()); err != nil {
+	if live.Strengths, err = c.Objects(t.Context(), entra.KindStrength); err != nil {
 		t.Fatal(err)
 	}
 	ids := map[string]string{}
