@@ -80,6 +80,7 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 	if !r.req.ordered() {
 		rep.Campaigns = r.rows.campaigns.Find()
 		r.res.Addresses = r.rows.campaigns.Addresses(keptAddresses)
+		r.rows.campaigns = nil // what it has gathered would stay beside the page
 	}
 	r.res.Campaigns = rep.Campaigns
 	rep.BreakGlass = r.Output.Redaction.Glass(r.glass)
