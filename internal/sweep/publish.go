@@ -59,6 +59,9 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 	if r.res.Outcomes == nil && len(f.plan.Actions) > 0 {
 		r.res.Outcomes = notAttempted(f.plan, j.Now(), "the run ended before")
 	}
+	if j.req.Mode == Apply {
+		r.res.Next = nextAfter(r.res.Next, r.res.Outcomes)
+	}
 	settled := j.rows.settle(r.res.Outcomes)
 	r.counts()
 	r.reached = r.reach()

@@ -239,6 +239,24 @@ func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Re
 	return nextWords(drift.Compare(j.Baseline, live, settings).Entries, func(e drift.Entry) bool { return concerned[plan.Ref(e.Kind, e.Key)] }), nil
 }
 
+// onceDone begins what is said of the next apply before it is known what becomes of
+// the actions.
+const onceDone = "once it is carried out: "
+
+// nextAfter is what is true of next, which supposes that all actions are carried
+// out, when some were not.
+func nextAfter(next []string, outcomes []plan.Outcome) []string {
+	met, all := plan.Met(outcomes)
+	switch {
+	case len(next) == 0 || met == all:
+		return next
+	case met == 0:
+		return []string{"nothing of it is known to be carried out: risksweep plan says what the next apply of the baseline would change"}
+	}
+	out := []string{"not all of it is known to be carried out, and what follows supposes that: risksweep plan says what the next apply of the baseline would change"}
+	return append(out, next...)
+}
+
 // nextWords say of the concerned objects what an apply would make of them: those
 // that differ are changed, and those that wait for their promotion are as the
 // baseline has them, and still do not stay so.
