@@ -123,8 +123,9 @@ func asked(res *http.Response) (time.Duration, bool) {
 	return max(at.Sub(now), time.Second), true
 }
 
-// outliving gives a context that lasts some time longer than the given one.
-func outliving(ctx context.Context, longer time.Duration) (context.Context, context.CancelFunc) {
+// Outliving gives a context that lasts some time longer than the given one: what
+// is begun in the store is brought to an end.
+func Outliving(ctx context.Context, longer time.Duration) (context.Context, context.CancelFunc) {
 	c, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		t := time.AfterFunc(longer, cancel)

@@ -43,7 +43,7 @@ func (w *azureWriter) Write(p []byte) (n int, err error) {
 	for len(p) > 0 && w.err == nil {
 		if len(w.buf) == blockSize {
 			// A run that is cancelled still ends its files.
-			c, cancel := outliving(w.ctx, w.a.timeout)
+			c, cancel := Outliving(w.ctx, w.a.timeout)
 			w.err = w.stage(c)
 			cancel()
 			continue

@@ -41,7 +41,7 @@ type publisher struct {
 // publish writes the report whatever became of the run, then the manifest, the
 // state and latest.json. What fails here fails the run.
 func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
-	ctx, cancel := outliving(ctx, finishWithin)
+	ctx, cancel := blobstore.Outliving(ctx, finishWithin)
 	defer cancel()
 	if errors.Is(runErr, context.Canceled) || errors.Is(runErr, context.DeadlineExceeded) {
 		j.log.Warn("the run is cut short; its report is written")
@@ -273,14 +273,4 @@ func (r *publisher) status(err error) Status {
 		return Partial
 	}
 	return Succeeded
-}
-
-// outliving gives a context that lasts some time longer than the given one.
-func outliving(ctx context.Context, longer time.Duration) (context.Context, context.CancelFunc) {
-	c, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		t := time.AfterFunc(longer, cancel)
-		context.AfterFunc(c, func() { t.Stop() })
-	})
-	return c, func() { stop(); cancel() }
 }
