@@ -36,16 +36,12 @@ func (j *job) decide(ctx context.Context, start gather.Start, rec recovery.Recov
 		if err = j.notes.Timed("baseline", func() (err error) { snap, d, err = j.rollback(ctx, start, rec); return err }); err != nil {
 			return snap, nil, d, fmt.Errorf("planning the way back: %w", err)
 		}
-		for _, next := range d.Next {
-			j.notes.Warn(onceDone + next)
-		}
+		j.sayNext(d.Next)
 	case j.req.Restore != nil:
 		if err = j.notes.Timed("baseline", func() (err error) { snap, d, err = j.restore(ctx, start, rec); return err }); err != nil {
 			return snap, nil, d, fmt.Errorf("planning the restore: %w", err)
 		}
-		for _, next := range d.Next {
-			j.notes.Warn(onceDone + next)
-		}
+		j.sayNext(d.Next)
 	default:
 		snap, err = j.source.Sweep(ctx, start, rec, func(k gather.Known, u *entra.RiskyUser) (bool, error) {
 			row, actions := decide.User(k, u)

@@ -62,6 +62,10 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 	if j.req.Mode == Apply {
 		r.res.Next = nextAfter(r.res.Next, r.res.Outcomes)
 	}
+	for _, next := range r.res.Next {
+		j.notes.Warn(next)
+	}
+	r.res.Findings = j.notes.Warnings
 	settled := j.rows.settle(r.res.Outcomes)
 	r.counts()
 	r.reached = r.reach()

@@ -239,9 +239,15 @@ func (j *job) nextApply(ctx context.Context, start gather.Start, rec recovery.Re
 	return nextWords(drift.Compare(j.Baseline, live, settings).Entries, func(e drift.Entry) bool { return concerned[plan.Ref(e.Kind, e.Key)] }), nil
 }
 
-// onceDone begins what is said of the next apply before it is known what becomes of
-// the actions.
-const onceDone = "once it is carried out: "
+// sayNext says before anything is sent what the next apply of the baseline would make
+// of it; what holds afterwards is a warning of the report.
+func (j *job) sayNext(next []string) {
+	for _, text := range next {
+		if j.req.Mode == Apply {
+			j.log.Warn("once it is carried out: " + text)
+		}
+	}
+}
 
 // nextAfter is what is true of next, which supposes that all actions are carried
 // out, when some were not.
