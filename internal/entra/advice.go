@@ -38,6 +38,8 @@ var Advices = []Advice{
 	{Name: "1104", number: "1104", Lasting: true, Means: "a sign-in frequency that is timeBased goes with primaryAndSecondaryAuthentication alone", Do: "change authenticationType, or frequencyInterval to everyTime"},
 	{Name: "licence", kind: ErrUnlicensed, Means: "the tenant has no licence for what was asked: risk needs Microsoft Entra ID P2, risky workload identities Workload Identities Premium",
 		Do: "assign the licence, or leave that part out (triage, sweep.servicePrincipals); doctor says which there are"},
+	{Name: "persons only", kind: ErrPersonsOnly, Means: "the service lets no application do this, whatever its permissions; or the token lacks an app role",
+		Do: "let a person with the role that the message names send the command that it prints; if that is refused as well, run doctor"},
 	{Name: "permission", kind: ErrForbidden, Means: "the token lacks an app role, or nobody has consented to it", Do: "run doctor: it names the role and the command that grants it; a token issued before keeps its old roles"},
 	{Name: "sign-in", kind: ErrUnauthorized, Means: "the sign-in was refused, or its token expired or belongs to another tenant", Do: "check tenantId, cloud and the credential with config show, then run doctor"},
 	{Name: "throttling", kind: ErrThrottled, Means: "the tenant's quota is used up: one request a second on risk and Conditional Access, for all applications together",

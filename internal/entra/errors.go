@@ -13,9 +13,12 @@ var (
 	ErrBadRequest        = errors.New("refused as a bad request")
 	ErrUnauthorized      = errors.New("sign-in refused")
 	ErrForbidden         = errors.New("permission missing")
-	ErrUnlicensed        = errors.New("licence missing")
-	ErrThrottled         = errors.New("throttled")
-	ErrUnavailable       = errors.New("service unavailable")
+	// ErrPersonsOnly goes with ErrForbidden where the service may let no application
+	// do what was asked.
+	ErrPersonsOnly = errors.New("the service may let only persons do this")
+	ErrUnlicensed  = errors.New("licence missing")
+	ErrThrottled   = errors.New("throttled")
+	ErrUnavailable = errors.New("service unavailable")
 	// ErrPrivileged is an order for a user who holds a directory role, given without
 	// saying that such users are meant.
 	ErrPrivileged = errors.New("privileged")

@@ -48,8 +48,8 @@ func (c *Client) DeletedObjects(ctx context.Context, kind entra.ObjectKind) ([]e
 func forPersons(err error, method, url string) error {
 	if e, ok := asError(err); ok && e.Status == http.StatusForbidden {
 		e.kind = entra.ErrForbidden // whatever the text says elsewhere: no licence mends it
-		return fmt.Errorf("%w; the service may let only persons do this: one who holds the role Conditional Access Administrator can send: az rest --method %s --url %s",
-			err, strings.ToLower(method), url)
+		return fmt.Errorf("%w; %w: one who holds the role Conditional Access Administrator can send: az rest --method %s --url %s",
+			err, entra.ErrPersonsOnly, strings.ToLower(method), url)
 	}
 	return err
 }
