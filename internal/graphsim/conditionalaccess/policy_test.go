@@ -154,6 +154,7 @@ func TestRefusedPolicies(t *testing.T) {
 		{"a password change alone", badPasswordChange, []string{"grantControls.builtInControls", `["passwordChange"]`, "conditions.userRiskLevels", `["high"]`}},
 		{"a password change without risk", badPasswordChange, []string{"grantControls.builtInControls", `["passwordChange","mfa"]`, "grantControls.operator", `"AND"`}},
 		{"a password change for some applications", badPasswordChange, []string{"grantControls.builtInControls", `["passwordChange","mfa"]`, "grantControls.operator", `"AND"`, "conditions.userRiskLevels", `["high"]`, "conditions.applications.includeApplications", `["Office365"]`}},
+		{"a password change for workload identities", badPasswordChange, []string{"grantControls.builtInControls", `["passwordChange","mfa"]`, "grantControls.operator", `"AND"`, "conditions.userRiskLevels", `["high"]`, "conditions.users", "", "conditions.clientApplications", `{"includeServicePrincipals": ["ServicePrincipalsInMyTenant"]}`}},
 		{"a password change with another condition", badPasswordChange, []string{"grantControls.builtInControls", `["passwordChange","mfa"]`, "grantControls.operator", `"AND"`, "conditions.userRiskLevels", `["high"]`, "conditions.signInRiskLevels", `["high"]`}},
 		{"the registration of devices", badUserAction, []string{"conditions.applications", `{"includeUserActions":["urn:user:registerdevice"]}`, "grantControls.builtInControls", `["compliantDevice"]`}},
 		{"another user action", badUserAction, []string{"conditions.applications", `{"includeUserActions":["urn:user:dance"]}`}},

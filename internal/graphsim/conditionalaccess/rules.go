@@ -226,7 +226,7 @@ func (w *Workload) checkPasswordChange(d, _ document, _ *wire.Request) *refused 
 		return refuse(badPasswordChange, "The 'passwordChange' grant control needs the condition 'userRiskLevels'")
 	case !slices.Equal(apps.list("includeApplications"), []string{"All"}) || len(apps.list("excludeApplications")) > 0:
 		return refuse(badPasswordChange, "The 'passwordChange' grant control needs all applications without exclusions")
-	case !slices.Equal(c.list("clientAppTypes"), []string{"all"}), len(c.list("signInRiskLevels")) > 0, len(c.list("servicePrincipalRiskLevels")) > 0, c["insiderRiskLevels"] != nil, c["platforms"] != nil, c["locations"] != nil, c["devices"] != nil, c["authenticationFlows"] != nil:
+	case !slices.Equal(c.list("clientAppTypes"), []string{"all"}), len(c.list("signInRiskLevels")) > 0, len(c.list("servicePrincipalRiskLevels")) > 0, c["insiderRiskLevels"] != nil, c["platforms"] != nil, c["locations"] != nil, c["devices"] != nil, c["authenticationFlows"] != nil, c["clientApplications"] != nil:
 		return refuse(badPasswordChange, "The 'passwordChange' grant control takes no condition but 'userRiskLevels'")
 	}
 	return nil
