@@ -152,9 +152,10 @@ func azureClient(at azureURL, o AzureOptions, s *signing) (*container.Client, er
 		attempt = time.Minute
 	}
 	opt := container.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport:       o.Transport,
-		PerCallPolicies: []policy.Policy{patience{attempt: attempt, told: o.Throttled}},
-		Retry:           policy.RetryOptions{MaxRetries: 3, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: soon, TryTimeout: 30 * time.Second},
+		Transport:        o.Transport,
+		PerCallPolicies:  []policy.Policy{patience{attempt: attempt, told: o.Throttled}},
+		PerRetryPolicies: []policy.Policy{oneTry{}},
+		Retry:            policy.RetryOptions{MaxRetries: 3, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: soon, TryTimeout: 30 * time.Second},
 	}}
 	if s != nil {
 		opt.PerCallPolicies = append(opt.PerCallPolicies, s)
