@@ -206,7 +206,13 @@ func pending(r sweep.Result) bool {
 // worse picks the exit code that a caller must not miss.
 func worse(a, b int) int {
 	order := []int{ExitDone, ExitPending, ExitPartial, ExitLocked, ExitRefused, ExitUsage, ExitAccess, ExitFailed, ExitCancelled}
-	if slices.Index(order, a) >= slices.Index(order, b) {
+	rank := func(code int) int {
+		if i := slices.Index(order, code); i >= 0 {
+			return i
+		}
+		return len(order) // what is not known is worse than all
+	}
+	if rank(a) >= rank(b) {
 		return a
 	}
 	return b
