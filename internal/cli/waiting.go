@@ -34,7 +34,7 @@ func (c *command) printWaiting(list []report.Waiting, all int, everybody string)
 		text += c.paint(red, fmt.Sprintf(", %s%d beyond the SLA", more, overdue))
 	}
 	if oldest > 0 {
-		text += ", the oldest open for " + age(oldest)
+		text += ", the oldest open for " + report.Age(oldest)
 	}
 	if n := report.PrivilegedOf(list); n > 0 {
 		verb := "hold"
@@ -50,7 +50,7 @@ func (c *command) printWaiting(list []report.Waiting, all int, everybody string)
 		if i == shownPeople && !c.wide {
 			break
 		}
-		wait := age(n.AgeHours)
+		wait := report.Age(n.AgeHours)
 		if n.Overdue {
 			wait += ", overdue"
 		}
@@ -72,15 +72,4 @@ func (c *command) why(reasons []string) string {
 		return printable(strings.Join(reasons, "; "))
 	}
 	return first(reasons)
-}
-
-// age says how long something waits.
-func age(hours float64) string {
-	switch {
-	case hours >= 48:
-		return fmt.Sprintf("%.0f days", hours/24)
-	case hours >= 1:
-		return fmt.Sprintf("%.0f h", hours)
-	}
-	return fmt.Sprintf("%d min", max(1, int(hours*60+0.5)))
 }

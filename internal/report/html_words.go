@@ -44,16 +44,23 @@ func moment(d entra.DateTime) string {
 	return string(d)
 }
 
-func ageText(hours float64) string {
+// Age says how long something waits, in hours; a minute at least.
+func Age(hours float64) string {
 	switch {
 	case hours >= 48:
 		return fmt.Sprintf("%.0f days", hours/24)
 	case hours >= 1:
 		return fmt.Sprintf("%.0f h", hours)
-	case hours > 0:
-		return fmt.Sprintf("%d min", max(1, int(hours*60+0.5)))
 	}
-	return ""
+	return fmt.Sprintf("%d min", max(1, int(hours*60+0.5)))
+}
+
+// ageText is Age, and nothing where no time is known.
+func ageText(hours float64) string {
+	if hours <= 0 {
+		return ""
+	}
+	return Age(hours)
 }
 
 // slaText says how long each level may wait.
