@@ -56,6 +56,9 @@ type Writer interface {
 // would survive a crash.
 type Journal interface {
 	Intent(ctx context.Context, kind plan.Kind, actions []plan.Action) error
+	// Made keeps the id that a create was answered with: the outcome comes only
+	// after the object was read back.
+	Made(ctx context.Context, a plan.Action, id string) error
 	Outcome(ctx context.Context, o plan.Outcome, made *Written) error
 }
 
@@ -185,12 +188,18 @@ func (r *run) call(ctx context.Context) (context.Context, context.CancelFunc) {
 func (r *run) intend(ctx context.Context, kind plan.Kind, actions []plan.Action) bool {
 	c, cancel := r.call(ctx)
 	defer cancel()
-	if err := r.Journal.Intent(c, kind, actions); err != nil {
+	return r.journaled(r.Journal.Intent(c, kind, actions))
+}
+
+// journaled takes in whether a line was written. What was sent before it stands in
+// the tenant, where the next run finds it by the lines before; without a journal
+// nothing more may be sent.
+func (r *run) journaled(err error) bool {
+	if err != nil {
 		r.journalErr = errors.Join(r.journalErr, fmt.Errorf("writing the journal: %w", err))
 		r.stop(r.journalErr)
-		return false
 	}
-	return true
+	return err == nil
 }
 
 // settle gives an action its outcome.
@@ -207,12 +216,7 @@ func (r *run) settle(ctx context.Context, a plan.Action, status plan.OutcomeStat
 	r.outcomes[a.ID] = o
 	c, cancel := r.call(ctx)
 	defer cancel()
-	if err := r.Journal.Outcome(c, o, made); err != nil {
-		// The effect stands in the tenant; the intent in the journal lets the
-		// next run find it. Nothing more may be sent without a journal.
-		r.journalErr = errors.Join(r.journalErr, fmt.Errorf("writing the journal: %w", err))
-		r.stop(r.journalErr)
-	}
+	r.journaled(r.Journal.Outcome(c, o, made))
 	if r.Progress != nil {
 		r.Progress(len(r.outcomes), r.total)
 	}

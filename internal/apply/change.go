@@ -92,7 +92,7 @@ func (r *run) answered(ctx context.Context, t *task, v verdict, err error, id st
 	case err != nil:
 		return r.refused(ctx, t, err)
 	}
-	r.stands(t, id)
+	r.stands(ctx, t, id)
 	return accepted
 }
 
@@ -106,7 +106,7 @@ func (r *run) lookFor(ctx context.Context, t *task) verdict {
 	switch {
 	case err == nil:
 		t.detail = "the answer was lost; found in the tenant"
-		r.stands(t, id)
+		r.stands(ctx, t, id)
 		return accepted
 	case r.again(t):
 		return waiting
@@ -129,7 +129,7 @@ func (r *run) notAlone(ctx context.Context) error {
 }
 
 // stands takes in that an object was made for its key.
-func (r *run) stands(t *task, id string) {
+func (r *run) stands(ctx context.Context, t *task, id string) {
 	c := t.action.Change
 	for _, need := range c.Needs {
 		delete(r.unseen, need)
@@ -144,6 +144,12 @@ func (r *run) stands(t *task, id string) {
 	}
 	r.Known[c.Kind][t.id] = true
 	r.remember(t)
+	if t.action.Kind.Verb() == plan.Restore {
+		return // the plan knows its id
+	}
+	cc, cancel := r.call(ctx)
+	defer cancel()
+	r.journaled(r.Journal.Made(cc, t.action, id))
 }
 
 // update changes an object after a look that it is still what the plan saw. A

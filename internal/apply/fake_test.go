@@ -321,6 +321,10 @@ func (j *diary) Intent(_ context.Context, kind plan.Kind, actions []plan.Action)
 	return j.write("intent " + string(kind) + ids)
 }
 
+func (j *diary) Made(_ context.Context, a plan.Action, id string) error {
+	return j.write("made " + a.ID + " " + id)
+}
+
 func (j *diary) Outcome(_ context.Context, o plan.Outcome, _ *apply.Written) error {
 	return j.write("outcome " + o.Action + " " + string(o.Status))
 }

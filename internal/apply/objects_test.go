@@ -283,6 +283,23 @@ func TestSettle(t *testing.T) {
 	})
 }
 
+// What a create was answered with stands for its key, whatever somebody has made of
+// it since; without the answer nothing tells it from what others have made.
+func TestSettleAnAnsweredCreate(t *testing.T) {
+	for answered, want := range map[string]plan.OutcomeStatus{"new-1": plan.SettledTaken, "": plan.SettledNotTaken, "new-2": plan.SettledNotTaken} {
+		x := newTenant()
+		made := create("a1", plan.CreatePolicy, entra.KindPolicy, "P", policyDoc("P", "All"))
+		if _, _, err := x.CreateObject(t.Context(), entra.KindPolicy, policyDoc("edited", "None")); err != nil {
+			t.Fatal(err)
+		}
+		got, err := apply.Settle(t.Context(), x, []apply.Intent{{Run: "r0", ServiceTime: time.Now(), Action: made, Made: answered}},
+			apply.Patience{Pending: time.Minute, Visibility: time.Minute, Now: time.Now}, map[string]bool{})
+		if err != nil || got[0].Outcome.Status != want {
+			t.Errorf("answered with %q: %+v, %v", answered, got, err)
+		}
+	}
+}
+
 // What an earlier run may have made is waited for, not made again.
 func TestSettleWaitsForWhatShowsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package apply
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -18,6 +20,8 @@ type Intent struct {
 	// alone what a create made is told from what others did.
 	ServiceTime time.Time
 	Action      plan.Action
+	// Made is the id that a create was answered with, if it was.
+	Made string
 	// IDs are the ids by "kind:key" that the run knew, to fill in references.
 	IDs map[string]string
 	// Known are the ids that were listed before the run's first write.
@@ -156,57 +160,51 @@ func settledUser(in Intent, live *Live) bool {
 	return done
 }
 
+// settledObject reports whether the effect of a change shows in a list of its kind.
 func settledObject(in Intent, live []entra.Document, owned map[string]bool) (*Written, bool) {
-	c := in.Action.Change
-	w := write{action: in.Action, id: string(in.Action.Subject.ID)}
-	var byID entra.Document
-	for _, d := range live {
-		if w.id != "" && d.ID() == w.id {
-			byID = d
-		}
-	}
+	c, verb := in.Action.Change, in.Action.Kind.Verb()
 	after, err := Fill(c.After, in.IDs)
 	if err != nil {
 		return nil, false // what it refers to was never made, so neither was it
 	}
-	switch in.Action.Kind.Verb() {
-	case plan.Begin, plan.End:
-		if w.id == "" {
-			for _, d := range live {
-				if d.ID() == in.IDs[c.Ref()] {
-					byID = d
-				}
-			}
-		}
-		return nil, byID != nil && exceptionShows(in.Action, byID)
-	case plan.Delete:
-		return w.made(nil), byID == nil
-	case plan.Restore: // it is back, whoever has edited it since
-		if byID == nil {
-			return nil, false
-		}
-		w.after = after
-		return w.made(byID), true
-	case plan.Create:
-		known := map[string]bool{}
-		for id := range in.Known[c.Kind] {
-			known[id] = true
-		}
-		for id := range owned {
-			known[id] = true
-		}
-		w.after = after
-		found := Recognise(c.Kind, live, after, in.ServiceTime, known)
-		if len(found) != 1 {
-			return nil, false
-		}
-		w.id = found[0].ID()
-		return w.made(found[0]), true
+	w := write{action: in.Action, id: cmp.Or(string(in.Action.Subject.ID), in.Made), after: after}
+	switch {
+	case w.id != "":
+	case verb == plan.Create:
+		w.id = recognised(in, live, after, owned)
+	default: // the run itself has made it
+		w.id = in.IDs[c.Ref()]
 	}
+	var there entra.Document
+	for _, d := range live {
+		if w.id != "" && d.ID() == w.id {
+			there = d
+		}
+	}
+	switch out := entra.Texts(c.Excepted); {
+	case verb == plan.Delete:
+		return w.made(nil), there == nil
+	case there == nil:
+		return nil, false
+	case verb == plan.Begin, verb == plan.End:
+		return nil, exceptionShows(in.Action, there)
+	case verb == plan.Create, verb == plan.Restore: // whoever has edited it since
 	// An exception that began after it in the same run changes nothing of it.
-	if out := entra.Texts(c.Excepted); byID == nil || policy.CanonicalOf(c.Kind, byID).HashWithout(out) != policy.CanonicalOf(c.Kind, after).HashWithout(out) {
+	case policy.CanonicalOf(c.Kind, there).HashWithout(out) != policy.CanonicalOf(c.Kind, after).HashWithout(out):
 		return nil, false
 	}
-	w.after = after
-	return w.made(byID), true
+	return w.made(there), true
+}
+
+// recognised is the id of what a create has made whose answer nobody has, or
+// nothing.
+func recognised(in Intent, live []entra.Document, after entra.Document, owned map[string]bool) string {
+	known := map[string]bool{}
+	maps.Copy(known, in.Known[in.Action.Change.Kind])
+	maps.Copy(known, owned)
+	found := Recognise(in.Action.Change.Kind, live, after, in.ServiceTime, known)
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0].ID()
 }

@@ -67,6 +67,7 @@ var mutations = []struct{ name, file, old, new string }{
 	{"what was closed besides is not noticed", "apply/detections.go", "if len(over) > 0 {", "if len(over) > len(closes)+100 {"},
 	{"any write may leave", "graph/carrier.go", "if err := c.allowed(req); err != nil {", "if err := c.allowed(req); err != nil && false {"},
 	{"an exception never ends", "baseline/drift/except.go", "\t\t\te.ends = append(e.ends, was)\n", ""},
+	{"what a create was answered with is forgotten", "sweep/recovery/settle.go", "\t\t\t\t\tintents[i].Made = more.ID\n", "\t\t\t\t\t_ = i\n"},
 	{"whom an exception has put out is forgotten", "sweep/recovery/exception.go", "\t\t\ts.Exclusions = append(s.Exclusions, x)\n", ""},
 	{"who is excluded by hand passes for an exception", "baseline/drift/except.go", "\t\twanted[w.UserID] = true\n", "\t\twanted[w.UserID] = true\n\t\te.excepted = append(e.excepted, here...)\n"},
 	{"an exception writes over what the run has written", "apply/exception.go", "\tif before == nil {\n\t\tbefore = policy", "\tif before == nil || live != nil {\n\t\tbefore = policy"},
@@ -106,6 +107,7 @@ var mutations = []struct{ name, file, old, new string }{
 // witnesses are the tests that must see a mutation where seeds are not the
 // right ones to: a package and a pattern of its tests.
 var witnesses = map[string][2]string{
+	"what a create was answered with is forgotten":               {".", "TestAnAnsweredCreateThatWasEditedSince"},
 	"an old look is as good as a new one":                        {".", "TestAnAppendThatTakesLong"},
 	"nothing is asked at the departure":                          {".", "TestAnAppendThatTakesLong"},
 	"ids are compared as they came":                              {".", "TestNoOrderReachesWhoIsProtected"},

@@ -200,11 +200,13 @@ func TestALostDismissalThatNeverCameAbout(t *testing.T) {
 }
 
 // diesAfterItsCreates lets a run die once its three objects stand in the
-// tenant, before any of them has an outcome.
-func diesAfterItsCreates(t *testing.T, w *world, skew time.Duration) {
+// tenant, before any of them has an outcome: at the request of the last create,
+// which then is never answered, or for 0 after the answer.
+func diesAfterItsCreates(t *testing.T, w *world, skew time.Duration, lastCreate int) {
 	t.Helper()
 	p := w.process("dies", 10)
 	p.skew.Store(int64(skew))
+	p.dieAt, p.dieLate = lastCreate, true
 	p.between = func(int) {
 		if len(w.ours) == 3 {
 			p.mu.Lock()
@@ -218,11 +220,29 @@ func diesAfterItsCreates(t *testing.T, w *world, skew time.Duration) {
 	}
 }
 
+// lastCreate is which request of a run in a calm world makes the last of its
+// three objects.
+func lastCreate(t *testing.T) int {
+	t.Helper()
+	n := 0
+	calm(t, func(w *world) {
+		p := w.process("whole", 10)
+		p.between = func(next int) {
+			if len(w.ours) < 3 {
+				n = next
+			}
+		}
+		w.run(t, p, 0)
+	})
+	return n
+}
+
 // A policy whose create was never answered was made anew if it referred to a
 // location whose create was not answered either.
 func TestALostCreateThatRefersToAnother(t *testing.T) {
+	last := lastCreate(t)
 	calm(t, func(w *world) {
-		diesAfterItsCreates(t, w, 0)
+		diesAfterItsCreates(t, w, 0, last)
 		time.Sleep(settle + time.Minute)
 		w.run(t, w.process("next", 20), 0)
 		w.settled(t, 0)
@@ -235,8 +255,9 @@ func TestALostCreateThatRefersToAnother(t *testing.T) {
 // What a machine has made whose clock runs ahead was taken for older than its
 // intent, and so for somebody else's.
 func TestALostCreateByAClockThatIsAhead(t *testing.T) {
+	last := lastCreate(t)
 	calm(t, func(w *world) {
-		diesAfterItsCreates(t, w, 3*time.Hour)
+		diesAfterItsCreates(t, w, 3*time.Hour, last)
 		time.Sleep(settle + time.Minute)
 		w.run(t, w.process("next", 20), 0)
 		w.settled(t, 0)
@@ -248,12 +269,33 @@ func TestALostCreateByAClockThatIsAhead(t *testing.T) {
 
 // A lost create that somebody edits before anybody looks is one all the same.
 func TestALostCreateThatWasEditedSince(t *testing.T) {
+	last := lastCreate(t)
 	calm(t, func(w *world) {
-		diesAfterItsCreates(t, w, 0)
+		diesAfterItsCreates(t, w, 0, last)
 		time.Sleep(time.Minute)
 		for id, name := range w.ours {
 			if strings.HasPrefix(name, "P") {
 				w.call("PATCH", "/identity/conditionalAccess/policies/"+id, map[string]any{"displayName": "renamed " + name})
+			}
+		}
+		time.Sleep(settle)
+		w.run(t, w.process("next", 20), 0)
+		w.settled(t, 0)
+		if len(w.ours) != 3 {
+			t.Errorf("%d objects are there", len(w.ours))
+		}
+	})
+}
+
+// What a run has made, and knows the id of, was made again once somebody had
+// edited it in more than one member.
+func TestAnAnsweredCreateThatWasEditedSince(t *testing.T) {
+	calm(t, func(w *world) {
+		diesAfterItsCreates(t, w, 0, 0)
+		time.Sleep(time.Minute)
+		for id, name := range w.ours {
+			if strings.HasPrefix(name, "P") {
+				w.call("PATCH", "/identity/conditionalAccess/policies/"+id, map[string]any{"displayName": "renamed " + name, "state": "disabled"})
 			}
 		}
 		time.Sleep(settle)

@@ -13,10 +13,11 @@ import (
 )
 
 // detail is what a journal line carries besides: the ids that were known before
-// the first write, the service's time of its last answer before an intent, or
-// what a write made.
+// the first write, the service's time of its last answer before an intent, the id
+// that a create was answered with, or what a write made.
 type detail struct {
 	Known map[entra.ObjectKind][]string `json:"known,omitempty"`
+	ID    string                        `json:"id,omitempty"`
 	Made  *apply.Written                `json:"made,omitempty"`
 	// Requested says who asked for the run.
 	Requested *plan.Requested `json:"requested,omitempty"`
@@ -52,6 +53,15 @@ func (j Journal) Intent(ctx context.Context, kind plan.Kind, actions []plan.Acti
 		}
 	}
 	return j.Run.Journal().Append(ctx, entries...)
+}
+
+// Made writes down the id that a create was answered with.
+func (j Journal) Made(ctx context.Context, a plan.Action, id string) error {
+	data, err := json.Marshal(detail{ID: id})
+	if err != nil {
+		return err
+	}
+	return j.Run.Journal().Append(ctx, ledger.Entry{Type: ledger.EntryNote, At: j.Now().UTC(), Run: j.Run.ID(), Action: a.ID, Kind: a.Kind, Detail: data})
 }
 
 // Outcome writes down what became of an action, of this run or an earlier one.

@@ -172,6 +172,13 @@ func fold(ctx context.Context, l *ledger.Ledger, state *ledger.State, earlier st
 			intents = append(intents, apply.Intent{Run: earlier, At: entry.At, ServiceTime: more.ServiceTime, Action: a, IDs: ids, Known: known})
 		case slices.Contains(state.SettledActions, earlier+"/"+entry.Action):
 			continue // a later run has settled it, and what it knows is newer
+		case entry.Type == ledger.EntryNote && more.ID != "":
+			for i, in := range intents {
+				if in.Action.ID == entry.Action {
+					intents[i].Made = more.ID
+					ids[in.Action.Change.Ref()] = more.ID
+				}
+			}
 		case entry.Type == ledger.EntryOutcome && entry.Outcome != nil:
 			if more.Made != nil {
 				Own(state, *more.Made, earlier)
