@@ -112,21 +112,26 @@ func (w *world) onRestore(p *process, path string) func(int, []byte) {
 				delete(w.ours, id)
 			}
 		}
-		w.checkNames()
+		w.checkName(id)
 		w.checkBreakGlass(p, id)
 	}
 }
 
-// checkNames looks that no two policies have one name: nobody could tell them
-// apart.
-func (w *world) checkNames() {
-	seen := map[string]bool{}
+// checkName looks that no other policy has the name of the one that came back:
+// nobody could tell them apart. Two others may have one name, once a person has
+// changed that of one and the job has put it back.
+func (w *world) checkName(id string) {
+	with := map[string][]string{}
+	back := ""
 	for _, o := range w.list("/identity/conditionalAccess/policies") {
 		name := strings.ToLower(o["displayName"].(string))
-		if seen[name] {
-			w.breaks("nothing comes back beside another of its name", "%s", name)
+		with[name] = append(with[name], o["id"].(string))
+		if o["id"] == id {
+			back = name
 		}
-		seen[name] = true
+	}
+	if len(with[back]) > 1 {
+		w.breaks("nothing comes back beside another of its name", "%q: %v", back, with[back])
 	}
 }
 
