@@ -19,8 +19,9 @@ ARG GOSUMDB
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/cache/mod GOMODCACHE=/cache/mod go mod download
 COPY . .
-ARG TARGETOS=linux
-ARG TARGETARCH=amd64
+# What the image is built for. The builder knows; a default would hold instead.
+ARG TARGETOS
+ARG TARGETARCH
 ARG VERSION=devel
 ARG COMMIT=unknown
 # Without paths, build id and version control the same source gives the same

@@ -85,6 +85,7 @@ func TestGrantRolesScript(t *testing.T) {
 	bin, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
 	az := `#!/bin/sh
 case "$*" in
+  "cloud show"*) echo https://graph.microsoft.us/ ;;
   "ad sp show"*) echo the-graph ;;
   *"--method GET"*) echo dc5007c0-2d7d-4c42-879c-2dab87571379 ;;
   *) printf '%s\n' "$*" >> "` + log + `" ;;
@@ -108,6 +109,11 @@ esac
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	posts := strings.Split(strings.TrimSpace(read(t, log)), "\n")
+	for _, p := range posts {
+		if !strings.Contains(p, "https://graph.microsoft.us/v1.0/servicePrincipals/the-identity/appRoleAssignments ") {
+			t.Errorf("not to the cloud that az is signed in to: %s", p)
+		}
+	}
 	if len(posts) != 3 || !strings.Contains(posts[2], `{"principalId":"the-identity","resourceId":"the-graph","appRoleId":"656f6061-f9fe-4807-9708-6a2e0934df76"}`) {
 		t.Errorf("requests %q", posts)
 	}
@@ -127,6 +133,16 @@ func TestTemplateOfTheFunctionApp(t *testing.T) {
 	for _, pair := range []string{"{}", "[]", "()"} {
 		if a, b := strings.Count(text, pair[:1]), strings.Count(text, pair[1:]); a != b {
 			t.Errorf("%d %s and %d %s", a, pair[:1], b, pair[1:])
+		}
+	}
+	// Parameters, variables, resources and modules share their names; what is declared twice does not compile.
+	for _, name := range []string{"main.bicep", "graph.bicep"} {
+		declared := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(?m)^(?:param|var|resource|module|func|type|extension) (\w+)`).FindAllStringSubmatch(read(t, "azure/"+name), -1) {
+			if declared[m[1]] {
+				t.Errorf("%s declares %s twice", name, m[1])
+			}
+			declared[m[1]] = true
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?m)^(?:param|var) (\w+)`).FindAllStringSubmatch(text, -1) {

@@ -232,6 +232,10 @@ func TestImage(t *testing.T) {
 	if strings.Contains(text, "/root") {
 		t.Error("a path of the build image's user stands in it")
 	}
+	// The builder says for what machine it builds; a default here would hold instead.
+	if m := regexp.MustCompile(`(?m)^ARG (?:TARGET|BUILD)(?:OS|ARCH|PLATFORM|VARIANT)=.*$`).FindString(text); m != "" {
+		t.Errorf("%s: the image of another machine would hold a binary of this one", m)
+	}
 	// Every base image can be replaced by a local one.
 	stages := regexp.MustCompile(`(?m)^FROM (\S+) AS (\w+)$`).FindAllStringSubmatch(text, -1)
 	if len(stages) != 4 || stages[len(stages)-1][2] != "serve" {

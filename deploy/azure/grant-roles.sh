@@ -46,8 +46,11 @@ for part in "$@"; do
   esac
 done
 
+# In the cloud that az is signed in to: az cloud set --name AzureUSGovernment, say.
+graph=$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)
+graph=${graph%/}
 resource=$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id --output tsv)
-have=$(az rest --method GET --url "https://graph.microsoft.com/v1.0/servicePrincipals/$principal/appRoleAssignments" --query 'value[].appRoleId' --output tsv)
+have=$(az rest --method GET --url "$graph/v1.0/servicePrincipals/$principal/appRoleAssignments" --query 'value[].appRoleId' --output tsv)
 while read -r role id parts; do
   [ -n "$role" ] || continue
   wanted=false
@@ -56,7 +59,7 @@ while read -r role id parts; do
   done
   [ "$wanted" = true ] || continue
   case $have in *"$id"*) echo "$role: there already"; continue ;; esac
-  az rest --method POST --url "https://graph.microsoft.com/v1.0/servicePrincipals/$principal/appRoleAssignments" --output none \
+  az rest --method POST --url "$graph/v1.0/servicePrincipals/$principal/appRoleAssignments" --output none \
     --body "{\"principalId\":\"$principal\",\"resourceId\":\"$resource\",\"appRoleId\":\"$id\"}" </dev/null
   echo "$role: granted"
 done <<<"$roles"
