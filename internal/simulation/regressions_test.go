@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/graphsim"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
@@ -304,6 +305,36 @@ func TestAnAnsweredCreateThatWasEditedSince(t *testing.T) {
 		if len(w.ours) != 3 {
 			t.Errorf("%d objects are there", len(w.ours))
 		}
+	})
+}
+
+// A plan after a run that died said of what that had made that it is not ours.
+func TestAPlanKnowsWhatADeadRunMade(t *testing.T) {
+	calm(t, func(w *world) {
+		diesAfterItsCreates(t, w, 0, 0)
+		time.Sleep(time.Minute)
+		s, err := w.process("plan", 20).sweeper(w.bases[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Run(context.Background(), sweep.Request{Mode: sweep.Plan})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inSync := 0
+		for _, e := range res.Entries {
+			if w.ours[string(e.ID)] != "" && e.Status == drift.InSync {
+				inSync++
+			} else if e.Key != "" {
+				t.Errorf("%s is %s: %v", e.Key, e.Status, e.Reasons)
+			}
+		}
+		if inSync != 3 {
+			t.Errorf("%d of 3 are in sync", inSync)
+		}
+		time.Sleep(settle)
+		w.run(t, w.process("next", 30), 0)
+		w.settled(t, 0)
 	})
 }
 

@@ -174,9 +174,11 @@ func fold(ctx context.Context, l *ledger.Ledger, state *ledger.State, earlier st
 			continue // a later run has settled it, and what it knows is newer
 		case entry.Type == ledger.EntryNote && more.ID != "":
 			for i, in := range intents {
-				if in.Action.ID == entry.Action {
+				if c := in.Action.Change; in.Action.ID == entry.Action {
 					intents[i].Made = more.ID
-					ids[in.Action.Change.Ref()] = more.ID
+					ids[c.Ref()] = more.ID
+					// Who looks for no intents knows it as ours all the same.
+					Own(state, apply.Written{Kind: c.Kind, Key: c.Key, ID: more.ID, DisplayName: c.After.DisplayName()}, earlier)
 				}
 			}
 		case entry.Type == ledger.EntryOutcome && entry.Outcome != nil:
