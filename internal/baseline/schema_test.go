@@ -246,6 +246,7 @@ func TestSchemaKnowsEveryMember(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	for _, s := range []string{one("", ""), exportedPolicy, "[" + exportedPolicy + "]", `{"value":[]}`, "policies:\n- conditions: []\n", "breakGlass: {users: 5}\n",
 		"namedLocations: [{ipRanges: [{lowerAddress: a}]}]\n", "policies: [{key: '{{x}}'}]\n", one("", "allowUnknown: [conditions, '', state]"),
+		`{"a": {"b": {"displayName": "A", "allowedCombinations": ["fido2"]}}}`,
 		"breakGlass: {users: [bg1@contoso.com], testEvery: 90d}\n" + one("", "promote: {after: 14d, minSignIns: 200, maxRefusedUsers: 0, maxAskedUsers: 25}"),
 		"breakGlass: {testEvery: 99999999999999999999d}\n" + one("", "promote: {after: -1d, minSignIns: 1e99, maxRefusedUsers: [], maxAskedUsers: .inf}")} {
 		f.Add([]byte(s))
@@ -259,7 +260,9 @@ func FuzzLoad(f *testing.F) {
 		if b == nil {
 			return
 		}
-		if n, _ := yamldoc.Parse("f", data); n != nil {
+		// The schema is of our own files, not of those out of which one object is taken.
+		foreign := slices.ContainsFunc(problems.Warnings(), func(p yamldoc.Problem) bool { return strings.Contains(p.Message, "another tool's") })
+		if n, _ := yamldoc.Parse("f", data); n != nil && !foreign {
 			if err := schema.Validate(n.JSON()); err != nil {
 				t.Fatalf("validation accepts, the schema does not: %v", err)
 			}
