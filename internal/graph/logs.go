@@ -69,8 +69,8 @@ func either(a, b string) string {
 }
 
 // Identity says whom the token stands for, so that the product's own writes can
-// be told from others' in the audit log. It sends nothing; a token that does not
-// show it is an error that wraps entra.ErrOpaqueToken.
+// be told from others' in the audit log. It sends nothing to the service; a token
+// that cannot be read is an error that wraps entra.ErrOpaqueToken.
 func (c *Client) Identity(ctx context.Context) (entra.Identity, error) {
 	t, err := c.claims(ctx)
 	if err != nil {
@@ -143,6 +143,7 @@ func logRows[T any](ctx context.Context, c *Client, of logOf[T], w entra.LogWind
 type sliced struct {
 	left   bool // the consumer wants no more
 	cut    bool // the slice ended at oldest, before its begin
+	mixed  bool // a row was newer than one before it: what is older than oldest may be missing
 	oldest time.Time
 	pages  int
 }
@@ -152,7 +153,7 @@ func (r *logReading[T]) slice(ctx context.Context, begin, end time.Time, w entra
 	for rows := 0; ; {
 		page, err := walk.next(ctx)
 		if err != nil {
-			if s.pages > 0 && s.oldest.Before(end) && forgotten(err) {
+			if s.pages > 0 && s.oldest.Before(end) && !s.mixed && forgotten(err) {
 				s.cut = true
 				return s, nil
 			}
@@ -171,7 +172,7 @@ func (r *logReading[T]) slice(ctx context.Context, begin, end time.Time, w entra
 		switch {
 		case page.Next == "":
 			return s, nil
-		case rows >= sliceRows && s.oldest.Before(end):
+		case rows >= sliceRows && s.oldest.Before(end) && !s.mixed:
 			s.cut = true
 			return s, nil
 		}
@@ -206,11 +207,14 @@ func (r *logReading[T]) fresh(items []T, w entra.LogWindow, s *sliced) ([]T, err
 		if !ok {
 			return nil, fmt.Errorf("value[%d].%s: no date: %w", i, r.of.date, entra.ErrMalformed)
 		}
+		id := maphash.String(r.seed, r.of.id(&items[i]))
+		_, again := r.seen[id]
 		if s.oldest.IsZero() || t.Before(s.oldest) {
 			s.oldest = t
+		} else if !again && t.After(s.oldest.Add(time.Second)) {
+			s.mixed = true
 		}
-		id := maphash.String(r.seed, r.of.id(&items[i]))
-		if _, again := r.seen[id]; again || t.Before(w.From) || t.After(w.To) {
+		if again || t.Before(w.From) || t.After(w.To) {
 			continue
 		}
 		r.seen[id] = t

@@ -221,6 +221,37 @@ func TestADayOfSignIns(t *testing.T) {
 }
 
 // What the logs refuse is told apart by its cause.
+// Of a log whose rows do not come newest first nothing is known of what was not read:
+// a slice of it that breaks off is an error, and is never taken for whole.
+func TestALogWithoutOrder(t *testing.T) {
+	at := func(minute int) string {
+		return time.Date(2026, 11, 20, 12, minute, 0, 0, time.UTC).Format(time.RFC3339)
+	}
+	w := entra.LogWindow{From: time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 20, 23, 0, 0, 0, time.UTC)}
+	row := func(id string, minute int) string {
+		return fmt.Sprintf(`{"id":%q,"createdDateTime":%q}`, id, at(minute))
+	}
+	for _, tc := range []struct {
+		minutes []int
+		whole   bool
+	}{{[]int{30, 20}, true}, {[]int{20, 30}, false}} {
+		bubble(t, func(w http.ResponseWriter, r *http.Request) {
+			switch q := r.URL.Query(); {
+			case q.Get("$skiptoken") != "":
+				refuseWith(w, http.StatusBadRequest, "BadRequest", "Skip token is unknown.")
+			case strings.Contains(q.Get("$filter"), "le 2026-11-20T23:00:00Z"):
+				answerJSON(w, http.StatusOK, list(testRoot+"/auditLogs/signIns?$skiptoken=1", row("a", tc.minutes[0]), row("b", tc.minutes[1])))
+			default:
+				answerJSON(w, http.StatusOK, list(""))
+			}
+		}, Options{}, func(t *testing.T, c *Client) {
+			if ids, err := readLog(t, c, w); (err == nil) != tc.whole || len(ids) != 2 {
+				t.Errorf("rows at minutes %v: %v, %v", tc.minutes, ids, err)
+			}
+		})
+	}
+}
+
 func TestLogRefusals(t *testing.T) {
 	for _, tc := range []struct {
 		code, message string
