@@ -27,6 +27,7 @@ var errDeadline = fmt.Errorf("no answer within the deadline: %w", context.Deadli
 // back. It travels in the request's context.
 type exchange struct {
 	timer *time.Timer // ends the request; stopped while it waits its turn
+	end   func(error) // ends it at once
 
 	signIn error    // the credential's failure
 	guard  error    // why the carrier refused to send
@@ -103,10 +104,14 @@ func (m *carrier) Intercept(pipeline kiota.Pipeline, index int, req *http.Reques
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) {
 			if x.honest.Swap(true) && x.headers.Load() {
-				// net/http sends a read again by itself when a kept
-				// connection turns out dead. That one waits its turn too;
-				// if that fails, so does the connection.
-				_ = out.next(req.Context())
+				// net/http sends a request again by itself: a read when a
+				// kept connection turns out dead, a write too when the other
+				// side says by HTTP/2 that it has not begun with it. That one
+				// waits its turn and is judged like the first.
+				if err := out.next(req.Context()); err != nil {
+					x.guard = err
+					x.end(err)
+				}
 			}
 		},
 		WroteHeaders: func() { x.headers.Store(true) },
@@ -285,11 +290,11 @@ func (x *exchange) take(resp *http.Response, limit int64) {
 	in := &measuredReader{from: io.LimitReader(resp.Body, limit+1)}
 	if streams {
 		x.streamErr = x.stream(in)
-		x.end(in, limit)
+		x.ended(in, limit)
 		return
 	}
 	body, _ := readBody(in) // in notes what fails
-	if x.end(in, limit); x.bodyErr == nil {
+	if x.ended(in, limit); x.bodyErr == nil {
 		x.body = body
 	}
 }
@@ -328,8 +333,8 @@ func readBody(r io.Reader) (string, error) {
 	return body.String(), nil
 }
 
-// end says what became of reading an answer.
-func (x *exchange) end(in *measuredReader, limit int64) {
+// ended says what became of reading an answer.
+func (x *exchange) ended(in *measuredReader, limit int64) {
 	x.size = in.size
 	switch {
 	case in.err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -94,37 +95,38 @@ func TestDepartureIsAfterTheTurn(t *testing.T) {
 	})
 }
 
-// The combinations of a strength go in a request of their own. Once the first
-// half is done, holding the second back leaves the change half made, and so
-// does its being refused.
-func TestHalfAnUpdateIsUnknown(t *testing.T) {
-	bubble(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			refuseWith(w, 400, "BadRequest", "No such combination.")
-			return
+// twice is a transport that sends each request twice, as HTTP/2 does with one that the
+// other side has not begun with.
+type twice struct{ sent int }
+
+func (t *twice) RoundTrip(req *http.Request) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(req.Context())
+	for range 2 {
+		trace.GetConn(req.URL.Host)
+		if err := context.Cause(req.Context()); err != nil {
+			return nil, err
 		}
-		w.WriteHeader(http.StatusNoContent)
-	}, Options{}, func(t *testing.T, c *Client) {
-		for _, body := range []entra.Document{
-			{"displayName": "s", "allowedCombinations": []any{"none"}},
-			{"allowedCombinations": []any{"none"}},
-		} {
-			_, err := c.UpdateObject(ctx(t), entra.KindStrength, "s1", body)
-			if half := len(body) > 1; !errors.Is(err, entra.ErrBadRequest) || errors.Is(err, entra.ErrUnknownOutcome) != half {
-				t.Errorf("half %v: error %v", half, err)
-			}
-		}
-	})
-	bubble(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, Options{}, func(t *testing.T, c *Client) {
-		n := 0
-		_, err := c.UpdateObject(entra.WithWriteCheck(ctx(t), func(context.Context) error {
-			if n++; n > 1 {
+		trace.WroteHeaders()
+		trace.WroteRequest(httptrace.WroteRequestInfo{})
+		t.sent++
+	}
+	return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+}
+
+// What net/http sends again by itself is judged again: a write that is held back by
+// then does not leave a second time.
+func TestWhatIsSentAgainIsJudgedAgain(t *testing.T) {
+	transport := &twice{}
+	bubble(t, nil, Options{Transport: transport}, func(t *testing.T, c *Client) {
+		asked := 0
+		err := dismissUser(entra.WithWriteCheck(ctx(t), func(context.Context) error {
+			if asked++; asked > 1 {
 				return errHeld
 			}
 			return nil
-		}), entra.KindStrength, "s1", entra.Document{"displayName": "s", "allowedCombinations": []any{"fido2"}})
-		if !errors.Is(err, entra.ErrUnknownOutcome) || !errors.Is(err, errHeld) {
-			t.Errorf("error %v, want an unknown outcome", err)
+		}), c)
+		if !errors.Is(err, errHeld) || !errors.Is(err, entra.ErrUnknownOutcome) || transport.sent != 1 {
+			t.Errorf("error %v, sent %d times", err, transport.sent)
 		}
 	})
 }

@@ -2,10 +2,7 @@ package graph
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"strings"
 	"time"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
@@ -164,47 +161,27 @@ func (c *Client) CreateObject(ctx context.Context, kind entra.ObjectKind, body e
 
 // UpdateObject sends the members of a document that are to change, null
 // included, and gives the service's request id; see CreateObject for failures.
-// The combinations of a strength have an action of their own and are sent
-// after the rest.
+// The combinations of a strength have an action of their own, which takes nothing
+// else: it is one request, so that no update can be half made.
 func (c *Client) UpdateObject(ctx context.Context, kind entra.ObjectKind, id string, body entra.Document) (string, error) {
+	method, action := abs.PATCH, ""
+	if _, combinations := body["allowedCombinations"]; combinations && kind == entra.KindStrength {
+		if len(body) > 1 {
+			return "", fmt.Errorf("graph: allowedCombinations and other members in one update: %w", entra.ErrBadRequest)
+		}
+		method, action = abs.POST, "/updateAllowedCombinations"
+	}
+	r, err := c.itemOf(method, kind, id)
+	if err != nil {
+		return "", err
+	}
+	r.template += action
+	if r, err = r.with(body); err != nil {
+		return "", err
+	}
 	defer c.forgetLists()
-	rest := body
-	combinations, split := body["allowedCombinations"]
-	split = split && kind == entra.KindStrength
-	if split {
-		rest = maps.Clone(body)
-		delete(rest, "allowedCombinations")
-	}
-	var requestID string
-	if len(rest) > 0 || !split {
-		r, err := c.itemOf(abs.PATCH, kind, id)
-		if err != nil {
-			return "", err
-		}
-		if r, err = r.with(rest); err != nil {
-			return "", err
-		}
-		a, err := c.do(ctx, r)
-		if requestID = requestIDOf(a, err); err != nil {
-			return requestID, err
-		}
-	}
-	if split {
-		r, err := c.itemOf(abs.POST, kind, id)
-		if err != nil {
-			return "", err
-		}
-		r.template += "/updateAllowedCombinations"
-		if r, err = r.with(map[string]any{"allowedCombinations": combinations}); err != nil {
-			return "", err
-		}
-		a, err := c.do(ctx, r)
-		if err != nil && len(rest) > 0 && !errors.Is(err, entra.ErrUnknownOutcome) {
-			err = fmt.Errorf("%w; the rest of the update was made (%w)", err, entra.ErrUnknownOutcome)
-		}
-		return requestIDOf(a, err), err
-	}
-	return requestID, nil
+	a, err := c.do(ctx, r)
+	return requestIDOf(a, err), err
 }
 
 // DeleteObject deletes an object and gives the service's request id; see
@@ -219,6 +196,3 @@ func (c *Client) DeleteObject(ctx context.Context, kind entra.ObjectKind, id str
 	a, err := c.do(ctx, r)
 	return requestIDOf(a, err), err
 }
-
-// equalID compares object ids, which are the same in either case.
-func equalID(a, b string) bool { return strings.EqualFold(a, b) }

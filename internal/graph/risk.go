@@ -149,7 +149,7 @@ var errNoID = fmt.Errorf("graph: no id: %w", entra.ErrNotFound)
 
 // sameID checks that the answer is about what was asked.
 func sameID(got, want string) error {
-	if !equalID(got, want) {
+	if !strings.EqualFold(got, want) {
 		return fmt.Errorf("id: %q in the answer to a call for %q: %w", clip(got), clip(want), entra.ErrMalformed)
 	}
 	return nil

@@ -63,7 +63,7 @@ func get(template string, params map[string]string) request {
 	return request{method: abs.GET, template: "{+baseurl}" + template, params: params, safe: true}
 }
 
-// post describes a call with a JSON body.
+// with adds a JSON body.
 func (r request) with(body any) (request, error) {
 	var err error
 	if r.body, err = json.Marshal(body); err != nil {
@@ -180,7 +180,7 @@ func (c *Client) attempt(ctx context.Context, r request) (a *answer, pace *gate,
 	callCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	asked := time.Now()
-	x := &exchange{stream: r.stream, timer: time.AfterFunc(c.timeout, func() { cancel(errDeadline) })}
+	x := &exchange{stream: r.stream, end: cancel, timer: time.AfterFunc(c.timeout, func() { cancel(errDeadline) })}
 	defer x.timer.Stop()
 	handler := abs.NewRequestHandlerOption()
 	handler.SetResponseHandler(func(response any, _ abs.ErrorMappings) (any, error) {
