@@ -303,7 +303,7 @@ func TestTenantAndSelf(t *testing.T) {
 	}{
 		{"P2", "null", "[" + plan(planP2, "Enabled") + "]", `{"isEnabled":false}`, entra.Tenant{PlanP1: true, PlanP2: true, SecurityDefaults: &off}},
 		{"P1, synced", "true", "[" + plan(planP1, "Warning") + "," + plan(planP2, "Deleted") + "]", `{"isEnabled":true}`, entra.Tenant{PlanP1: true, OnPremisesSynced: true, SecurityDefaults: &on}},
-		{"workload", "false", "[" + plan(planWorkloadP2, "Enabled") + "]", `403 {"error":{"code":"AccessDenied","message":"x"}}`, entra.Tenant{WorkloadPremium: true}},
+		{"workload", "false", "[" + plan(strings.ToUpper(planWorkloadP2), "Enabled") + "]", `403 {"error":{"code":"AccessDenied","message":"x"}}`, entra.Tenant{WorkloadPremium: true}},
 		{"free", "null", "[]", `{"isEnabled":true}`, entra.Tenant{SecurityDefaults: &on}},
 		{"unknown", "null", "null", `{"isEnabled":null}`, entra.Tenant{PlansUnknown: true}},
 	} {

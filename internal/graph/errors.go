@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -186,21 +187,19 @@ func kindOf(method, path string, e *Error, roles []string) error {
 }
 
 // forbiddenKind tells a missing licence from a missing consent. Both are 403
-// with the same code; with the app role in the token it can only be the
-// licence.
+// with the same code; for an application with the app role in its token it can
+// only be the licence.
 func forbiddenKind(method, path, message string, roles []string) error {
 	need := rolesFor(method, path)
 	switch {
 	case len(need) > 0 && roles != nil:
 		for _, have := range roles {
-			for _, n := range need {
-				if strings.EqualFold(have, n) {
-					return entra.ErrUnlicensed
-				}
+			if slices.ContainsFunc(need, func(n string) bool { return strings.EqualFold(have, n) }) {
+				return entra.ErrUnlicensed
 			}
 		}
 		return entra.ErrForbidden
-	case strings.Contains(message, "not licensed"), strings.Contains(message, "license"):
+	case strings.Contains(message, "license"):
 		return entra.ErrUnlicensed
 	}
 	return entra.ErrForbidden
@@ -221,9 +220,7 @@ func rolesFor(method, path string) []string {
 		return []string{name + ".ReadWrite.All"}
 	}
 	switch strings.ToLower(seg[0] + "/" + seg[1]) {
-	case "identityprotection/riskdetections", "identityprotection/serviceprincipalriskdetections":
-		return either("IdentityRiskEvent")
-	case "identityprotection/agentriskdetections":
+	case "identityprotection/riskdetections", "identityprotection/serviceprincipalriskdetections", "identityprotection/agentriskdetections":
 		return either("IdentityRiskEvent")
 	case "identityprotection/riskyagents":
 		return either("IdentityRiskyAgent")

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -72,6 +73,10 @@ func TestForeignErrorBody(t *testing.T) {
 }
 
 // The roles that decide are those of the token that was sent.
+// personsToken is of a person who has consented, and may lack the directory role that the
+// service asks for besides.
+var personsToken = "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"appid":"11111111-1111-1111-1111-111111111111","scp":"IdentityRiskyUser.Read.All User.Read"}`)) + ".sig"
+
 func TestTokenRolesDecideOn403(t *testing.T) {
 	handler := func(w http.ResponseWriter, _ *http.Request) {
 		refuseWith(w, 403, "Forbidden", "You cannot perform the requested operation.")
@@ -84,6 +89,7 @@ func TestTokenRolesDecideOn403(t *testing.T) {
 		{jwt("Policy.Read.All"), entra.ErrForbidden},
 		{jwt(), entra.ErrForbidden},
 		{"opaque", entra.ErrForbidden},
+		{personsToken, entra.ErrForbidden},
 	} {
 		bubble(t, handler, Options{Credential: fixedToken{token: tc.token}}, func(t *testing.T, c *Client) {
 			if _, err := readUsers(t, c); !errors.Is(err, tc.want) {

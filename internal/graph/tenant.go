@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/risksweep/risksweep/internal/entra"
 )
@@ -30,8 +29,8 @@ type organization struct {
 		IsDefault bool   `json:"isDefault"`
 	} `json:"verifiedDomains"`
 	AssignedPlans *[]struct {
-		CapabilityStatus string `json:"capabilityStatus"`
-		ServicePlanID    string `json:"servicePlanId"`
+		CapabilityStatus string   `json:"capabilityStatus"`
+		ServicePlanID    entra.ID `json:"servicePlanId"`
 	} `json:"assignedPlans"`
 }
 
@@ -128,7 +127,7 @@ func (c *Client) Self(ctx context.Context) (entra.DirectoryObject, error) {
 		kind = entra.KindUser
 		l = &lookup{url: "/users/" + t.ObjectID + "?$select=" + userSelect}
 	case t.AppID != "":
-		l = &lookup{url: "/servicePrincipals?$filter=" + url.QueryEscape("appId eq "+literal(t.AppID)) + "&$select=" + spSelect}
+		l = &lookup{url: byAppID(t.AppID)}
 	default:
 		return entra.DirectoryObject{}, fmt.Errorf("reading the access token: %w", entra.ErrOpaqueToken)
 	}

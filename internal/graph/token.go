@@ -24,7 +24,6 @@ type claims struct {
 	AppID    string   `json:"appid"`
 	AZP      string   `json:"azp"`
 	ObjectID string   `json:"oid"`
-	TenantID string   `json:"tid"`
 	Roles    []string `json:"roles"`
 	Scopes   string   `json:"scp"`
 	// The names of the application and of the person, by the version of the token.
@@ -57,6 +56,15 @@ func parseClaims(token string) (claims, bool) {
 // permissions are the app roles, or a person's delegated scopes.
 func (c claims) permissions() []string {
 	return append(append([]string{}, c.Roles...), strings.Fields(c.Scopes)...)
+}
+
+// appRoles are what the token says of an application's permissions; nil for that of
+// a person, of whom the service asks for a directory role besides.
+func (c claims) appRoles() []string {
+	if c.Scopes != "" {
+		return nil
+	}
+	return append([]string{}, c.Roles...)
 }
 
 func (c *Client) claims(ctx context.Context) (claims, error) {
@@ -154,7 +162,7 @@ func (n noting) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azc
 		if err != nil {
 			x.signIn = err
 		} else if parsed, ok := parseClaims(t.Token); ok {
-			x.roles = parsed.permissions()
+			x.roles = parsed.appRoles()
 		}
 	}
 	return t, err
