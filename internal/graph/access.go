@@ -28,7 +28,7 @@ func (i userItem) memberships() entra.Memberships {
 	return entra.Memberships{ID: i.ID, UserPrincipalName: i.UserPrincipalName, Guest: kind, GuestUnknown: !known}
 }
 
-// Memberships reads what Conditional Access asks of who a user is.
+// Memberships reads what Conditional Access asks of who a user is, by object id.
 func (c *Client) Memberships(ctx context.Context, userID string) (entra.Memberships, error) {
 	if userID == "" {
 		return entra.Memberships{}, errNoID
@@ -40,7 +40,7 @@ func (c *Client) Memberships(ctx context.Context, userID string) (entra.Membersh
 		if err := json.Unmarshal([]byte(a.body), &user); err != nil {
 			return fmt.Errorf("%w: %w", entra.ErrMalformed, err)
 		}
-		return nil
+		return sameID(string(user.ID), userID)
 	}
 	if _, err := c.do(ctx, r); err != nil {
 		return entra.Memberships{}, fmt.Errorf("reading user %s: %w", userID, err)
@@ -108,8 +108,8 @@ func (c *Client) users(ctx context.Context, filter string) iter.Seq2[[]entra.Mem
 	}
 }
 
-// Application finds the service principal of an application by its display
-// name or application id; entra.ErrNotFound if there is none.
+// Application finds the service principals of an application by its display
+// name or application id; none is no error.
 func (c *Client) Application(ctx context.Context, name string) ([]entra.Application, error) {
 	member := "displayName"
 	if entra.IsID(name) {
@@ -136,11 +136,9 @@ func (c *Client) Evaluate(ctx context.Context, body entra.Document) ([]entra.Doc
 // users and groups, by the role's template id. A role of a smaller scope does
 // not count for Conditional Access.
 func (c *Client) ActiveRoles(ctx context.Context) (entra.ActiveRoles, error) {
-	r := get("/roleManagement/directory/roleAssignments{?%24expand}", nil)
-	r.query = query{Expand: []string{"principal"}}
-	list, err := all(ctx, c, collection[assignment]{first: r, row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }})
+	list, err := c.assignments(ctx, heldRoles, "role assignments")
 	if err != nil {
-		return entra.ActiveRoles{}, fmt.Errorf("reading role assignments: %w", naming(err, "RoleManagement.Read.Directory"))
+		return entra.ActiveRoles{}, err
 	}
 	out := entra.ActiveRoles{Holders: map[entra.ID][]entra.ID{}}
 	for _, a := range list {

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -57,29 +56,16 @@ func fromBeta[T any](ctx context.Context, c *Client, path string, row func(*rowR
 
 // Agents reads the agents at risk. Only the beta version has them.
 func (c *Client) Agents(ctx context.Context) ([]entra.RiskyAgent, error) {
-	return fromBeta(ctx, c, betaReads[0], func(r *rowReader, a *entra.RiskyAgent) error { return decodeKept(r, a, &a.Raw) }, func(a *entra.RiskyAgent) string { return string(a.ID) })
+	return fromBeta(ctx, c, betaReads[0], func(r *rowReader, a *entra.RiskyAgent) (err error) { a.Raw, err = decodeKept(r, a); return err }, func(a *entra.RiskyAgent) string { return string(a.ID) })
 }
 
 // AgentDetections reads what was detected of agents.
 func (c *Client) AgentDetections(ctx context.Context) ([]entra.AgentDetection, error) {
-	return fromBeta(ctx, c, betaReads[1], func(r *rowReader, d *entra.AgentDetection) error { return decodeKept(r, d, &d.Raw) }, func(d *entra.AgentDetection) string { return d.ID })
+	return fromBeta(ctx, c, betaReads[1], func(r *rowReader, d *entra.AgentDetection) (err error) { d.Raw, err = decodeKept(r, d); return err }, func(d *entra.AgentDetection) string { return d.ID })
 }
 
 // BetaPolicies reads the names of the Conditional Access policies as the beta
 // version lists them, those that v1.0 leaves out among them.
 func (c *Client) BetaPolicies(ctx context.Context) ([]entra.PolicyName, error) {
 	return fromBeta(ctx, c, betaReads[2], decodeJSON[entra.PolicyName], func(p *entra.PolicyName) string { return string(p.ID) })
-}
-
-// decodeKept reads an item that keeps its document.
-func decodeKept(r *rowReader, v any, keep *json.RawMessage) error {
-	raw, err := r.raw()
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return fmt.Errorf("%s: %w: %w", r.place(), entra.ErrMalformed, err)
-	}
-	*keep = raw
-	return nil
 }

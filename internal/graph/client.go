@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -232,10 +233,7 @@ func (c *Client) Stats() entra.RequestStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
-	s.ByPath = make(map[string]int, len(c.stats.ByPath))
-	for k, v := range c.stats.ByPath {
-		s.ByPath[k] = v
-	}
+	s.ByPath = maps.Clone(c.stats.ByPath)
 	return s
 }
 
@@ -246,7 +244,7 @@ func (c *Client) ServerTime() time.Time {
 	return c.serverTime
 }
 
-// hasRisk says whether this cloud has ID Protection; China has no ID Protection at all (graph-api §6).
+// hasRisk is an error in a cloud without ID Protection: China has none (graph-api §6).
 func (c *Client) hasRisk() error {
 	if c.cloud == "china" {
 		return fmt.Errorf("ID Protection: %w", entra.ErrUnsupported)

@@ -20,7 +20,7 @@ func ident(r *rowReader, dst *entra.ID) error {
 	return err
 }
 
-// word does the same for an enum, of which equal values share one copy.
+// word puts an enum, of which equal values share one copy, where it belongs.
 func word[S ~string](r *rowReader, dst *S) error {
 	s, err := r.name()
 	*dst = S(s)

@@ -12,21 +12,26 @@ import (
 )
 
 // directory describes a collection of directory objects.
-func (c *Client) directory(first request) collection[directoryItem] {
+func directory(first request) collection[directoryItem] {
 	return collection[directoryItem]{first: first, row: decodeJSON[directoryItem], id: func(i *directoryItem) string { return string(i.ID) }}
 }
 
 // decodeJSON reads an item by encoding/json: for the small lists of the
 // directory, where speed does not matter.
 func decodeJSON[T any](r *rowReader, v *T) error {
+	_, err := decodeKept(r, v)
+	return err
+}
+
+// decodeKept does the same and gives the document.
+func decodeKept[T any](r *rowReader, v *T) (json.RawMessage, error) {
 	raw, err := r.raw()
-	if err != nil {
-		return err
+	if err == nil {
+		if err = json.Unmarshal(raw, v); err != nil {
+			err = fmt.Errorf("%s: %w: %w", r.place(), entra.ErrMalformed, err)
+		}
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return fmt.Errorf("%s: %w: %w", r.place(), entra.ErrMalformed, err)
-	}
-	return nil
+	return raw, err
 }
 
 // directoryPage is the largest page of directory collections (graph-api §4).
@@ -44,7 +49,7 @@ func (c *Client) Members(ctx context.Context, groupID string) ([]entra.Directory
 	top := int32(directoryPage)
 	r.query = query{Select: strings.Split(userSelect, ","), Top: &top}
 	users := []entra.DirectoryObject{}
-	for page, err := range pages(ctx, c, c.directory(r)) {
+	for page, err := range pages(ctx, c, directory(r)) {
 		if err != nil {
 			return nil, fmt.Errorf("members of group %s: %w", groupID, err)
 		}
@@ -79,7 +84,7 @@ func (c *Client) byIDs(ctx context.Context, ids []string, types ...string) ([]di
 		if err != nil {
 			return nil, err
 		}
-		found, err := all(ctx, c, c.directory(r))
+		found, err := all(ctx, c, directory(r))
 		if err != nil {
 			return nil, err
 		}

@@ -23,6 +23,25 @@ type assignment struct {
 	DirectoryScopeID string         `json:"directoryScopeId"`
 }
 
+// heldRoles is the list of the roles that are held now.
+const heldRoles = "roleAssignments"
+
+// assignments reads a list of role assignments, with whom each is for.
+func (c *Client) assignments(ctx context.Context, list, what string) ([]assignment, error) {
+	r := get("/roleManagement/directory/"+list+"{?%24expand}", nil)
+	r.query = query{Expand: []string{"principal"}}
+	rows, err := all(ctx, c, collection[assignment]{first: r, row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }})
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, naming(err, "RoleManagement.Read.Directory"))
+	}
+	for _, a := range rows {
+		if a.PrincipalID == "" || a.RoleDefinitionID == "" {
+			return nil, fmt.Errorf("role assignment %q without principal or role: %w", a.ID, entra.ErrMalformed)
+		}
+	}
+	return rows, nil
+}
+
 // access lets a principal be, or become, a member or owner of a group.
 type access struct {
 	ID          string   `json:"id"`
@@ -58,9 +77,9 @@ type privileges struct {
 // Privileged reads whom a directory role reaches, active or eligible, whatever
 // the role and its scope: who holds it, and who is a member or an owner of a
 // group that does, also through groups within groups, or may become one
-// (PIM for Groups). An owner counts since owners change who is a member.
-// What cannot be read is an error, also where
-// the service says that the licence is missing: who is not known may be there.
+// (PIM for Groups). An owner counts since owners change who is a member. What
+// cannot be read is an error, also where the service says that the licence is
+// missing: whoever is not known may be among them.
 func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 	p := &privileges{Client: c, users: map[entra.ID][]string{}, principals: map[entra.ID][]string{}, kinds: map[entra.ID]entra.ObjectKind{}, names: map[entra.ID]string{}, done: map[entra.ID]bool{}}
 	open, err := p.holders(ctx)
@@ -85,24 +104,19 @@ func (c *Client) Privileged(ctx context.Context) (*entra.Privileged, error) {
 func (p *privileges) holders(ctx context.Context) ([]reach, error) {
 	var out []reach
 	roles := p.roleNames(ctx)
-	for _, of := range []struct{ path, what, how, role string }{
-		{"/roleManagement/directory/roleAssignments", "role assignments", "holds the directory role ", "RoleManagement.Read.Directory"},
-		{"/roleManagement/directory/roleEligibilityScheduleInstances", "eligible roles", "is eligible for the directory role ", "RoleManagement.Read.Directory"},
+	for _, of := range []struct{ list, what, how string }{
+		{heldRoles, "role assignments", "holds the directory role "},
+		{"roleEligibilityScheduleInstances", "eligible roles", "is eligible for the directory role "},
 	} {
-		r := get(of.path+"{?%24expand}", nil)
-		r.query = query{Expand: []string{"principal"}}
-		rows, err := all(ctx, p.Client, collection[assignment]{first: r, row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }})
+		rows, err := p.assignments(ctx, of.list, of.what)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", of.what, naming(err, of.role))
+			return nil, err
 		}
 		for _, a := range rows {
-			if a.PrincipalID == "" || a.RoleDefinitionID == "" {
-				return nil, fmt.Errorf("role assignment %q without principal or role: %w", a.ID, entra.ErrMalformed)
-			}
 			if a.Principal != nil && a.Principal.Type != "" {
 				p.note(a.PrincipalID, a.Principal)
 			}
-			out = append(out, reach{a.PrincipalID, of.how + cmp.Or(roles[entra.NewID(string(a.RoleDefinitionID))], string(a.RoleDefinitionID))})
+			out = append(out, reach{a.PrincipalID, of.how + cmp.Or(roles[a.RoleDefinitionID], string(a.RoleDefinitionID))})
 		}
 	}
 	return out, nil
@@ -212,7 +226,7 @@ func (p *privileges) within(ctx context.Context, groups []entra.ID) ([]reach, er
 			through = fmt.Sprintf("the privileged group %q (%s)", name, g)
 		}
 		for j, of := range objects {
-			rows, err := listOf(ctx, p.Client, listed[i*len(objects)+j], p.directory(request{}))
+			rows, err := listOf(ctx, p.Client, listed[i*len(objects)+j], directory(request{}))
 			if err != nil {
 				return nil, fmt.Errorf("reading the %s of %s: %w", of.what, through, naming(err, "GroupMember.Read.All"))
 			}

@@ -213,7 +213,7 @@ func lookupPath(ref entra.Ref) (string, error) {
 		case ref.Name == "":
 			return "", nil
 		case entra.IsID(ref.Name):
-			return "/servicePrincipals?$filter=" + url.QueryEscape("appId eq "+literal(ref.Name)) + "&$select=" + spSelect, nil
+			return byAppID(ref.Name), nil
 		}
 		return byName("/servicePrincipals", spSelect), nil
 	case entra.KindRole, entra.KindAgreement, entra.KindLocation, entra.KindStrength, entra.KindPolicy, entra.KindContext:
@@ -253,7 +253,7 @@ func (c *Client) found(ctx context.Context, kind entra.ObjectKind, l *lookup) ([
 		if err := c.follow(answer.Next); err != nil {
 			return nil, bad(err)
 		}
-		more, err := all(ctx, c, c.directory(request{method: abs.GET, link: answer.Next, safe: true}))
+		more, err := all(ctx, c, directory(request{method: abs.GET, link: answer.Next, safe: true}))
 		if err != nil {
 			return nil, err
 		}

@@ -12,11 +12,9 @@ import (
 // RoleHolders reads the users who hold one of the roles now, whatever the
 // scope, also as members of a group that does, and the groups that they are in.
 func (c *Client) RoleHolders(ctx context.Context, roles []entra.ID) ([]entra.RoleHolder, error) {
-	r := get("/roleManagement/directory/roleAssignments{?%24expand}", nil)
-	r.query = query{Expand: []string{"principal"}}
-	rows, err := all(ctx, c, collection[assignment]{first: r, row: decodeJSON[assignment], id: func(a *assignment) string { return a.ID }})
+	rows, err := c.assignments(ctx, heldRoles, "role assignments")
 	if err != nil {
-		return nil, fmt.Errorf("reading role assignments: %w", naming(err, "RoleManagement.Read.Directory"))
+		return nil, err
 	}
 	var holders []entra.RoleHolder
 	holds := func(id entra.ID, name string, role entra.ID) {
@@ -30,15 +28,12 @@ func (c *Client) RoleHolders(ctx context.Context, roles []entra.ID) ([]entra.Rol
 		}
 	}
 	for _, a := range rows {
-		switch {
-		case a.PrincipalID == "" || a.RoleDefinitionID == "":
-			return nil, fmt.Errorf("role assignment %q without principal or role: %w", a.ID, entra.ErrMalformed)
-		case !slices.Contains(roles, a.RoleDefinitionID):
+		if !slices.Contains(roles, a.RoleDefinitionID) {
 			continue
 		}
 		principal := a.Principal
 		if principal == nil || principal.Type == "" {
-			found, err := c.byIDs(ctx, entra.Texts([]entra.ID{a.PrincipalID}))
+			found, err := c.byIDs(ctx, []string{string(a.PrincipalID)})
 			if err != nil {
 				return nil, fmt.Errorf("reading the holder of a role: %w", err)
 			}
@@ -73,7 +68,7 @@ func (c *Client) groupsOf(ctx context.Context, holders []entra.RoleHolder) error
 		return fmt.Errorf("reading the groups of role holders: %w", err)
 	}
 	for i, l := range lookups {
-		rows, err := listOf(ctx, c, l, c.directory(request{}))
+		rows, err := listOf(ctx, c, l, directory(request{}))
 		if err != nil {
 			return fmt.Errorf("reading the groups of role holders: %w", naming(err, "GroupMember.Read.All"))
 		}

@@ -260,15 +260,8 @@ func (r *rowReader) number() (*float64, error) {
 
 // strs reads an array of strings; null gives nil.
 func (r *rowReader) strs() ([]string, error) {
-	switch k := r.dec.PeekKind(); k {
-	case 'n':
-		return nil, r.skip()
-	case '[':
-	default:
-		return nil, r.wrong("an array of strings", k)
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return nil, r.malformed(err)
+	if there, err := r.beginArray(); !there {
+		return nil, err
 	}
 	list := []string{}
 	for r.dec.PeekKind() != ']' {
