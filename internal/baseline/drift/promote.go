@@ -3,7 +3,6 @@ package drift
 import (
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/baseline"
@@ -18,8 +17,8 @@ type Waiting struct {
 	Key, DisplayName string
 	ID               entra.ID
 	Promote          baseline.Promote
-	// Since is its last change, or that of a location it names: older evidence
-	// does not count.
+	// Since is its last change, or that of a location or authentication strength
+	// that it uses: older evidence does not count.
 	Since time.Time
 }
 
@@ -37,6 +36,10 @@ func (p *planner) promote(e *entry) {
 		e.Promotion.Waits = []string{"it is not report-only as the baseline has it yet"}
 		return
 	}
+	if why := p.live.Unreadable(entra.KindLocation); why != "" && usesTrusted(e.before) {
+		e.Promotion.Waits = []string{why}
+		return
+	}
 	w := Waiting{Key: e.Key, DisplayName: e.DisplayName, ID: entra.NewID(e.ID), Promote: *e.item.Promote, Since: p.lastChange(e)}
 	p.waiting = append(p.waiting, w)
 	found := p.s.Evidence[e.Key]
@@ -49,12 +52,12 @@ func (p *planner) promote(e *entry) {
 		e.Promotion.Waits = []string{"it changed while its evidence was read"}
 		return
 	}
-	e.Promotion = found
+	shown := *found
+	e.Promotion = &shown
 	switch {
 	case !found.Holds:
 	case p.promoted >= p.s.Promotions:
-		found.Waits = []string{"another policy is promoted first: limits.maxPromotions a day"}
-		found.Holds = false
+		shown.Waits, shown.Holds = []string{"another policy is promoted first: limits.maxPromotions a day"}, false
 	default:
 		p.promoted++
 		e.want = enabled
@@ -62,19 +65,23 @@ func (p *planner) promote(e *entry) {
 	}
 }
 
-// lastChange is when the policy, or a location it names, was last changed.
+// lastChange is when the policy, or a location or authentication strength that it
+// uses, was last changed. A policy for all trusted locations uses every one with
+// addresses: one that is not trusted may have been until its last change.
 func (p *planner) lastChange(e *entry) time.Time {
-	last := policy.LastChange(e.live)
-	for _, l := range p.live.Locations {
-		for _, side := range []string{"includeLocations", "excludeLocations"} {
-			if slices.ContainsFunc(policy.Strings(e.before, "conditions.locations."+side), func(id string) bool { return strings.EqualFold(id, l.ID()) }) {
-				if t := policy.LastChange(l); t.After(last) {
-					last = t
-				}
-			}
+	last, trusted := policy.LastChange(e.live), usesTrusted(e.before)
+	for _, d := range slices.Concat(p.live.Locations, p.live.Strengths) {
+		if t := policy.LastChange(d); t.After(last) && (policy.RefersTo(e.before, d.ID()) || trusted && d["ipRanges"] != nil) {
+			last = t
 		}
 	}
 	return last
+}
+
+// usesTrusted reports whether a policy includes or excludes all trusted locations.
+func usesTrusted(d policy.Canonical) bool {
+	return slices.Contains(policy.Strings(d, "conditions.locations.includeLocations"), policy.WordAllTrusted) ||
+		slices.Contains(policy.Strings(d, "conditions.locations.excludeLocations"), policy.WordAllTrusted)
 }
 
 // onlyState reports whether nothing but the state changes.
