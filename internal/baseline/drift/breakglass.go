@@ -112,10 +112,9 @@ func (s *breakGlass) force(d entra.Document) {
 
 // covered reports whether a policy excludes everything that force would add.
 func (s *breakGlass) covered(d policy.Canonical) bool {
-	if !policy.ForPeople(d) {
-		return true
-	}
-	return policy.Subset(s.users, policy.Strings(d, pathExcludedUsers)) && policy.Subset(s.groups, policy.Strings(d, pathExcludedGroups))
+	forced := d.Document()
+	s.force(forced)
+	return policy.CanonicalOf(entra.KindPolicy, forced).Equal(d)
 }
 
 // asItIs is what is wanted of a policy with the break-glass exclusions that it has: a
