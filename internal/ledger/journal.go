@@ -3,6 +3,7 @@ package ledger
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,39 +104,34 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// ReadJournal yields the entries of a run's journal; none if it has none.
+// ReadJournal yields the entries of a run's journal; none if it has none. It is
+// compared with the run's manifest while it is read: who decides by it takes no
+// entry before all were read without an error. One that the manifest names and
+// that is gone is an error too.
 func (l *Ledger) ReadJournal(ctx context.Context, run string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		file, _, err := l.Open(ctx, run, "journal.jsonl")
+		fail := func(err error) { yield(Entry{}, fmt.Errorf("journal.jsonl of run %s: %w", run, err)) }
+		file, _, err := l.openHashed(ctx, run, "journal.jsonl")
 		if errors.Is(err, blobstore.ErrNotFound) {
+			if want, e := l.recorded(ctx, run, "journal.jsonl"); e != nil || want != "" { // retention deletes the manifest first
+				fail(cmp.Or(e, err))
+			}
 			return
 		}
 		if err != nil {
-			yield(Entry{}, err)
+			fail(err)
 			return
 		}
 		defer file.Close()
 		for e, err := range ParseJournal(file) {
 			if err != nil {
-				err = fmt.Errorf("run %s: %w", run, err)
+				fail(err)
+				return
 			}
-			if !yield(e, err) {
+			if !yield(e, nil) {
 				return
 			}
 		}
-	}
-}
-
-// ReadProvedJournal is ReadJournal for who decides by what a run says of itself:
-// first the journal is compared with the run's manifest. One that the manifest
-// names and that is gone is an error too.
-func (l *Ledger) ReadProvedJournal(ctx context.Context, run string) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		if _, err := l.Proved(ctx, run, "journal.jsonl"); err != nil {
-			yield(Entry{}, fmt.Errorf("journal.jsonl of run %s: %w", run, err))
-			return
-		}
-		l.ReadJournal(ctx, run)(yield)
 	}
 }
 

@@ -69,6 +69,8 @@ type Manifest struct {
 	// Requested says who asked for the run. Versions that did not know did not
 	// write it.
 	Requested *plan.Requested `json:"requested,omitempty"`
+	// CutShort are earlier runs that began to write and have no manifest.
+	CutShort []CutShort `json:"cutShort,omitempty"`
 	// Previous is the manifest before this one in the chain of apply runs.
 	Previous *Link `json:"previous"`
 	// PlanHead is, in a plan run, the head of the chain of plan runs before it;

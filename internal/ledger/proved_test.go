@@ -54,13 +54,13 @@ func TestAChangedJournalIsNotRead(t *testing.T) {
 			}
 			var found error
 			n := 0
-			for _, err := range w.ReadProvedJournal(t.Context(), r.ID()) {
+			for _, err := range w.ReadJournal(t.Context(), r.ID()) {
 				if found = err; err == nil {
 					n++
 				}
 			}
 			refused := ended && name != "as it was"
-			if (found != nil) != refused || refused && name != "gone" && !errors.Is(found, ledger.ErrChanged) || refused && n > 0 {
+			if (found != nil) != refused || refused && name != "gone" && !errors.Is(found, ledger.ErrChanged) {
 				t.Errorf("%s, ended %t: %d entries, %v", name, ended, n, found)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/risksweep/risksweep/internal/blobstore"
@@ -24,6 +25,9 @@ type Verification struct {
 	Chained      int `json:"chained"`
 	PlansChained int `json:"plansChained"`
 	Alone        int `json:"alone"`
+	// CutShort are the incomplete runs for which the manifest of a later run
+	// speaks.
+	CutShort int `json:"cutShort"`
 	// HeadGiven and StateRecords say what the newest manifest of the chain was
 	// found to agree with: a head that was given, and that of the state.
 	HeadGiven    bool `json:"headGiven"`
@@ -57,6 +61,7 @@ func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, err
 		return v, err
 	}
 	runs, inputs := make(verified, 0, len(ids)), map[string]string{}
+	cut := map[string]foundCut{} // by the run that was cut short
 	err = inOrder(ctx, ids, l.checkRun, func(id string, c checked) error {
 		switch {
 		case c.damaged != nil:
@@ -77,6 +82,9 @@ func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, err
 		}
 		runs = append(runs, r)
 		v.Problems = append(v.Problems, problems...)
+		for _, was := range c.CutShort {
+			cut[was.Run] = foundCut{was, id} // the newest first: who found it first stays
+		}
 		problems, err := l.verifyInputs(ctx, c.Manifest, inputs)
 		v.Problems = append(v.Problems, problems...)
 		return err
@@ -90,7 +98,22 @@ func (l *Ledger) Verify(ctx context.Context, heads ...string) (Verification, err
 		return v, err
 	}
 	verifyChain(&v, runs, pruned)
-	l.verifyState(ctx, &v)
+	for _, run := range slices.Sorted(maps.Keys(cut)) {
+		if _, deleted := pruned[run]; deleted {
+			continue
+		}
+		if slices.Contains(v.Incomplete, run) {
+			v.CutShort++
+		}
+		problems, err := l.verifyCutShort(ctx, cut[run])
+		v.Problems = append(v.Problems, problems...)
+		if err != nil {
+			return v, err
+		}
+	}
+	if s, ok := l.verifyState(ctx, &v); ok {
+		l.verifyWriters(&v, s, ids, pruned)
+	}
 	planHeads, err := l.verifyPlans(ctx, &v, runs, pruned)
 	if err != nil {
 		return v, err
@@ -232,11 +255,11 @@ func (v verified) since(head digest) (n int, run string) {
 
 // verifyState compares the newest manifest with the head that the state has
 // recorded.
-func (l *Ledger) verifyState(ctx context.Context, v *Verification) {
+func (l *Ledger) verifyState(ctx context.Context, v *Verification) (State, bool) {
 	s, _, err := l.State(ctx)
 	if err != nil {
 		v.Problems = append(v.Problems, err.Error())
-		return
+		return s, false
 	}
 	v.StateRecords = s.Head != ""
 	if s.Head == "" && v.HeadRun != "" {
@@ -248,7 +271,7 @@ func (l *Ledger) verifyState(ctx context.Context, v *Verification) {
 		} else if _, err := l.LatestRun(ctx); !errors.Is(err, blobstore.ErrNotFound) {
 			v.Problems = append(v.Problems, fmt.Sprintf("%s is missing or records no head, though run %s had written it", l.name("state.json"), v.HeadRun))
 		}
-		return
+		return s, true
 	}
 	// A run that died between its manifest and its state is ahead of the state.
 	if s.Head != "" && s.Head != v.Head {
@@ -257,6 +280,7 @@ func (l *Ledger) verifyState(ctx context.Context, v *Verification) {
 			v.Problems = append(v.Problems, fmt.Sprintf("the state records the head %s (run %s), the store ends at %s", s.Head, s.HeadRun, orNone(v.Head)))
 		}
 	}
+	return s, true
 }
 
 func orNone(s string) string {

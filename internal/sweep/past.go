@@ -267,7 +267,7 @@ func (p Past) journaled(ctx context.Context, run string) (own, settled []plan.Ou
 		return nil, nil, err
 	}
 	open := map[string]int{}
-	for e, err := range p.Ledger.ReadProvedJournal(ctx, run) {
+	for e, err := range p.Ledger.ReadJournal(ctx, run) {
 		if err != nil {
 			return nil, nil, err
 		}

@@ -165,6 +165,9 @@ func (r *publisher) store(ctx context.Context) error {
 		r.res.Head, err = r.led.Finish(ctx, m, "", "") // in the chain of plan runs
 		return err
 	}
+	if m.CutShort, err = r.Ledger.CutShort(ctx, r.recovered.Found); err != nil {
+		return err
+	}
 	if err := r.join(ctx, m); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (j *job) before(ctx context.Context, rec recovery.Recovered) (*baseline.Bas
 		return nil, nil, fmt.Errorf("reading the plan of the run %s: %w", run, err)
 	}
 	sent := map[string]bool{}
-	for e, err := range j.Ledger.ReadProvedJournal(ctx, run) {
+	for e, err := range j.Ledger.ReadJournal(ctx, run) {
 		if err != nil {
 			return nil, nil, err
 		}

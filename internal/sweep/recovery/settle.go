@@ -37,6 +37,7 @@ type Recovered struct {
 	Stored
 	Held    HeldBack
 	Settled []apply.Settled // what became of open intents, still pending or not
+	Found   []string        // the runs that had begun to write and were still open
 }
 
 // Decided are the settled intents whose outcome is known now.
@@ -79,15 +80,17 @@ type Options struct {
 // What is still undecided stays open, and its users are held back. Nothing is
 // written. With an error, the value is what was taken in until then.
 func Recover(ctx context.Context, o Options, stored Stored) (Recovered, error) {
-	r := Recovered{Stored: stored}
+	r := Recovered{Stored: stored, Found: stored.State.OpenRuns}
 	r.State = clone(stored.State)
 	held := map[entra.ID]apply.Settled{}
 	var open []string
 	for _, earlier := range r.State.OpenRuns {
-		intents, err := fold(ctx, o.Ledger, &r.State, earlier)
+		state := clone(r.State) // half a journal changes nothing
+		intents, err := fold(ctx, o.Ledger, &state, earlier)
 		if err != nil {
 			return r, fmt.Errorf("run %s: %w", earlier, err)
 		}
+		r.State = state
 		all := len(intents)
 		intents = slices.DeleteFunc(intents, func(in apply.Intent) bool {
 			return o.Scope == None || o.Scope == Users && !in.Action.Kind.OnUser() && !in.Action.Kind.OnPrincipal()
