@@ -265,7 +265,7 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	}
 	for _, x := range r.Exceptions {
 		if x.Overdue {
-			e.Facts = append([]string{red.Sentence(sweep.OverdueText(x.Exclusion), x.Name)}, e.Facts...)
+			e.Facts = append([]string{red.Sentence(sweep.StillOutText(x.Exclusion), x.Name)}, e.Facts...)
 		}
 	}
 	for _, v := range r.Plan.Violations {

@@ -173,7 +173,7 @@ func checkOverdue(ctx context.Context, a *app.App, t config.Tenant) (checks []do
 		fix += " --enforcement-exceptions"
 	}
 	for _, x := range list {
-		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "exception " + x.Exception, Status: doctor.Fail, Detail: sweep.OverdueText(x), Fix: fix})
+		checks = append(checks, doctor.Check{Tenant: t.Name, Name: "exception " + x.Exception, Status: doctor.Fail, Detail: sweep.StillOutText(x), Fix: fix})
 	}
 	return checks
 }

@@ -154,8 +154,8 @@ func (c *command) printExceptions(r sweep.Result, overdue bool) {
 	for _, x := range r.Exceptions {
 		counts[x.Status]++
 		all++
-		if overdue && x.Overdue {
-			c.line("overdue", c.paint(red, printable(strings.TrimPrefix(sweep.OverdueText(x.Exclusion), "overdue: "))))
+		if text := sweep.OverdueText(x); overdue && text != "" {
+			c.line("overdue", c.paint(red, printable(strings.TrimPrefix(text, "overdue: "))))
 		}
 	}
 	if overdue || all == 0 {

@@ -81,11 +81,14 @@ type Exempt struct {
 	Policy string       `json:"policy,omitempty"` // displayName
 	Status ExemptStatus `json:"status"`
 	// Overdue says that the end has passed and the user is still out.
-	Overdue bool   `json:"overdue,omitempty"`
-	Why     string `json:"why,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	Owner   string `json:"owner,omitempty"`
-	Ticket  string `json:"ticket,omitempty"`
+	Overdue bool `json:"overdue,omitempty"`
+	// EndedLate says that it was so when the run began, which has taken the user
+	// back.
+	EndedLate bool   `json:"endedLate,omitempty"`
+	Why       string `json:"why,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	Owner     string `json:"owner,omitempty"`
+	Ticket    string `json:"ticket,omitempty"`
 }
 
 // Ending reports whether an exclusion ends soon.

@@ -12,8 +12,7 @@ import (
 	"github.com/risksweep/risksweep/internal/sweep/gather"
 )
 
-// tellExceptions says what of the exceptions a person must know. What is overdue
-// comes before all else.
+// tellExceptions says what of the exceptions a person must know.
 func (j *job) tellExceptions(snap gather.Snapshot, d drift.Result) {
 	if snap.Exceptions == nil {
 		return
@@ -22,21 +21,40 @@ func (j *job) tellExceptions(snap gather.Snapshot, d drift.Result) {
 		j.notes.Warn(p.Text)
 		j.notes.Fail(errors.New(p.Text))
 	}
-	var overdue []string
 	for _, x := range d.Exceptions {
-		switch {
-		case x.Overdue:
-			overdue = append(overdue, OverdueText(x.Exclusion))
-		case x.Ending(snap.ServiceNow()):
+		if x.Ending(snap.ServiceNow()) {
 			j.notes.Warn(EndingText(x.Exclusion))
 		}
 	}
-	j.notes.Warnings = slices.Concat(overdue, j.notes.Warnings)
+}
+
+// tellOverdue says which exceptions the run has found over and still in force,
+// before all other warnings and as the run has left them.
+func (r *publisher) tellOverdue() {
+	var overdue []string
+	for _, x := range r.res.Exceptions {
+		if text := OverdueText(x); text != "" {
+			r.log.Warn(text)
+			overdue = append(overdue, text)
+		}
+	}
+	r.notes.Warnings = slices.Concat(overdue, r.notes.Warnings)
 }
 
 // OverdueText says that the end of an exception has passed and nothing has taken
-// its user back.
-func OverdueText(x plan.Exclusion) string {
+// its user back, or nothing before this run; it is empty for all others.
+func OverdueText(x plan.Exempt) string {
+	switch {
+	case x.Overdue:
+		return StillOutText(x.Exclusion)
+	case x.EndedLate:
+		return fmt.Sprintf("overdue: %s was still out of %s when this run began, though the exception %s ended at %s; this run has taken the user back", x.Who(), x.Key, x.Exception, exception.Time(x.Until))
+	}
+	return ""
+}
+
+// StillOutText says that nothing has taken the user of an exception back.
+func StillOutText(x plan.Exclusion) string {
 	return fmt.Sprintf("overdue: %s is still out of %s, though the exception %s ended at %s", x.Who(), x.Key, x.Exception, exception.Time(x.Until))
 }
 
@@ -79,7 +97,7 @@ func exceptionsAfter(rows []plan.Exempt, p plan.Plan, outcomes []plan.Outcome) [
 				case rows[i].Status == plan.ToBegin && a.Kind == plan.BeginException:
 					rows[i].Status = plan.InForce
 				case rows[i].Status == plan.ToEnd && a.Kind == plan.EndException:
-					rows[i].Status, rows[i].Overdue = plan.Ended, false
+					rows[i].Status, rows[i].Overdue, rows[i].EndedLate = plan.Ended, false, rows[i].Overdue
 				}
 			}
 		}

@@ -55,6 +55,7 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 		Order: j.order(j.req, f.users), Unread: r.unread(), Stats: r.stats(), Err: runErr}
 	r.res.Requested = j.requested(j.req, f.snapshot.Start, f.users)
 	r.res.Exceptions = exceptionsAfter(r.res.Exceptions, f.plan, r.res.Outcomes)
+	r.tellOverdue()
 	r.res.Status = r.status(runErr)
 	if r.res.Outcomes == nil && len(f.plan.Actions) > 0 {
 		r.res.Outcomes = notAttempted(f.plan, j.Now(), "the run ended before")
