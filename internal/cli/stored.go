@@ -93,6 +93,9 @@ func storedResult(ctx context.Context, l *ledger.Ledger, r report.Report) (sweep
 		Started: r.StartedAt, Finished: r.FinishedAt, Exceptions: r.Exceptions}
 	res.Stats.Total, res.Stats.Throttled, res.Stats.Retried = r.Requests.Total, r.Requests.Throttled, r.Requests.Retried
 	var err error
+	if res.Workloads, err = report.PrincipalsWaiting(r.ServicePrincipals); err != nil {
+		return res, fmt.Errorf("report.json of run %s: %w", r.Run, err)
+	}
 	if res.Plan, err = l.Plan(ctx, r.Run); err != nil && !errors.Is(err, blobstore.ErrNotFound) {
 		return res, err
 	}

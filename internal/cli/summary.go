@@ -81,7 +81,8 @@ func (c *command) printSummary(page string, r sweep.Result) {
 		c.line("to do", "this is a plan, of which --yes would carry out nothing as things stand; the reasons are above")
 	}
 	c.printBad(r)
-	c.printWaiting(r.NeedsPerson, r.Counts["needsPerson"], fmt.Sprintf("users.csv: risksweep report show %s --file users.csv --tenant %s", r.Run, r.Tenant))
+	c.printWaiting(waitingUsers, r.NeedsPerson, r.Counts["needsPerson"], fmt.Sprintf("users.csv: risksweep report show %s --file users.csv --tenant %s", r.Run, r.Tenant))
+	c.printWaiting(waitingPrincipals, r.Workloads, len(r.Workloads), "report.html")
 	c.printCampaigns(r.Campaigns)
 	// Not wrapped: they are there to be copied.
 	fmt.Fprintf(w, "\n  report   %s\n", page)

@@ -8,9 +8,17 @@ import (
 	"github.com/risksweep/risksweep/internal/report"
 )
 
+// waitingWords are how those who need a person are called.
+type waitingWords struct{ head, one, many, privileged string }
+
+var (
+	waitingUsers      = waitingWords{"USER", "1 risky user needs a person", "%d risky users need a person", "hold a directory role"}
+	waitingPrincipals = waitingWords{"SERVICE PRINCIPAL", "1 service principal needs a person", "%d service principals need a person", "are privileged"}
+)
+
 // printWaiting says who needs a person, the most urgent first; all is their number,
 // also of those that a report does not list, and everybody says where they are.
-func (c *command) printWaiting(list []report.Waiting, all int, everybody string) {
+func (c *command) printWaiting(words waitingWords, list []report.Waiting, all int, everybody string) {
 	all = max(all, len(list))
 	if all == 0 {
 		return
@@ -22,9 +30,9 @@ func (c *command) printWaiting(list []report.Waiting, all int, everybody string)
 			overdue++
 		}
 	}
-	text := fmt.Sprintf("%d risky users need a person", all)
-	if all == 1 {
-		text = "1 risky user needs a person"
+	text := words.one
+	if all > 1 {
+		text = fmt.Sprintf(words.many, all)
 	}
 	if overdue > 0 {
 		more := ""
@@ -37,14 +45,14 @@ func (c *command) printWaiting(list []report.Waiting, all int, everybody string)
 		text += ", the oldest open for " + report.Age(oldest)
 	}
 	if n := report.PrivilegedOf(list); n > 0 {
-		verb := "hold"
+		verb := words.privileged
 		if n == 1 {
-			verb = "holds"
+			verb = strings.NewReplacer("hold ", "holds ", "are ", "is ").Replace(verb)
 		}
-		text += fmt.Sprintf("; %d of them %s a directory role", n, verb)
+		text += fmt.Sprintf("; %d of them %s", n, verb)
 	}
 	fmt.Fprintln(c.Out, "\n  "+wrap(text, c.Width, 2))
-	t := newTable("USER", "LEVEL", "OPEN FOR", "WHY")
+	t := newTable(words.head, "LEVEL", "OPEN FOR", "WHY")
 	t.indent = 2
 	for i, n := range report.MostUrgent(list) {
 		if i == shownPeople && !c.wide {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -103,9 +104,8 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 		}
 		row.Decision = w.redact.Decision(row.Decision, row.Open, row.Risk.DisplayName)
 	}
-	if d := row.Decision; d.NeedsPerson {
-		w.wait = append(w.wait, Waiting{ID: string(p.ID), Name: p.DisplayName, RiskLevel: p.RiskLevel, Code: d.Code, Reasons: d.Reasons, OpenSince: d.OpenSince,
-			AgeHours: row.AgeHours, Overdue: row.Overdue, Privileged: d.Privileged})
+	if row.Decision.NeedsPerson {
+		w.wait = append(w.wait, principalWaits(p, row.Decision, row.AgeHours, row.Overdue))
 	}
 	tail := principalTail{OpenDetections: row.OpenDetections, OwnIdentity: row.Own, FirstParty: row.FirstParty, Evidence: w.redact.evidenceOf(row.Open), ChangedBy: w.redact.ChangedBy(row.ChangedBy), Overdue: row.Overdue}
 	if row.Decision.Verdict != "" {
@@ -134,6 +134,31 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 		return err
 	}
 	return w.csv.err
+}
+
+func principalWaits(p entra.RiskyServicePrincipal, d triage.Decision, age float64, overdue bool) Waiting {
+	return Waiting{ID: string(p.ID), Name: p.DisplayName, RiskLevel: p.RiskLevel, Code: d.Code, Reasons: d.Reasons, OpenSince: d.OpenSince,
+		AgeHours: age, Overdue: overdue, Privileged: d.Privileged}
+}
+
+// PrincipalsWaiting are those of the rows of report.json that wait for a person.
+func PrincipalsWaiting(rows []json.RawMessage) ([]Waiting, error) {
+	var out []Waiting
+	for _, raw := range rows {
+		var p entra.RiskyServicePrincipal
+		var t principalTail
+		if err := errors.Join(json.Unmarshal(raw, &p), json.Unmarshal(raw, &t)); err != nil {
+			return nil, err
+		}
+		if t.Decision != nil && t.Decision.NeedsPerson {
+			age := 0.0
+			if t.AgeHours != nil {
+				age = *t.AgeHours
+			}
+			out = append(out, principalWaits(p, *t.Decision, age, t.Overdue))
+		}
+	}
+	return out, nil
 }
 
 // cells adds the line of the CSV file.

@@ -171,12 +171,12 @@ func (r *Rules) escalated(d *Decision, e Evidence) bool {
 	return false
 }
 
-// unknownLevel says why nothing can be decided by a user's level, or nothing.
-func unknownLevel(l entra.RiskLevel) string {
+// unknownLevel says why nothing can be decided by the level of somebody, or nothing.
+func unknownLevel(whose string, l entra.RiskLevel) string {
 	if _, ok := l.Rank(); ok {
 		return ""
 	}
-	return fmt.Sprintf("the user's riskLevel is %s, which is not low, medium or high", orUnknown(string(l)))
+	return fmt.Sprintf("the riskLevel of the %s is %s, which is not low, medium or high", whose, orUnknown(string(l)))
 }
 
 // due are the steps of an escalation that were not taken for a detection yet.
@@ -253,7 +253,7 @@ func (r *Rules) mayNotEscalate(e Evidence, rule *escalation) *obstacle {
 	if code, why := r.untouchable(e.User.ID); code != "" {
 		return &obstacle{code, why}
 	}
-	if why := unknownLevel(e.User.RiskLevel); why != "" {
+	if why := unknownLevel("user", e.User.RiskLevel); why != "" {
 		return &obstacle{CodeUnknownLevel, why}
 	}
 	if e.Incomplete != "" {
@@ -296,7 +296,7 @@ func (r *Rules) allowed(d *Decision, e Evidence, now time.Time) bool {
 	if uncovered > 0 {
 		return r.uncovered(d, e, used, uncovered)
 	}
-	if why := unknownLevel(e.User.RiskLevel); why != "" {
+	if why := unknownLevel("user", e.User.RiskLevel); why != "" {
 		return d.leave(CodeUnknownLevel, true, "%s", why)
 	}
 	highest := 0

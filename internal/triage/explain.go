@@ -63,7 +63,7 @@ func (r *Rules) Explain(e Evidence, now time.Time) Explanation {
 			x.Guards = append(x.Guards, d.Reasons...)
 		}
 	}
-	if why := unknownLevel(e.User.RiskLevel); why != "" {
+	if why := unknownLevel("user", e.User.RiskLevel); why != "" {
 		x.Guards = append(x.Guards, why)
 	}
 	if _, why := r.untouchable(e.User.ID); why != "" {
@@ -136,7 +136,7 @@ func (r *Rules) ExplainServicePrincipal(p PrincipalEvidence, now time.Time) Expl
 		}
 	}
 	for _, g := range []struct{ head, why string }{
-		{"", p.Own}, {"", p.FirstParty}, {"", unknownLevel(p.User.RiskLevel)},
+		{"", p.Own}, {"", p.FirstParty}, {"", unknownLevel("service principal", p.User.RiskLevel)},
 		{"the service principal is protected: ", r.ProtectedPrincipal(p.User.ID, p.AppID)},
 		{"privileged: the service principal ", r.principalPrivileged(&p)},
 		{"", r.principalUnknown(&p)}, {"the evidence is not complete: ", p.Incomplete},

@@ -137,12 +137,13 @@ func (r *reading) principalDetections(ctx context.Context, ids []entra.ID) error
 	return ctx.Err()
 }
 
-// readOwners reads whose applications the open service principals are. Where that
-// may not be read, nothing is done to any of them.
+// readOwners reads whose applications the open service principals are, and those
+// that an order or a question names. Where that may not be read, nothing is done
+// to any of them.
 func (r *reading) readOwners(ctx context.Context) error {
 	var ids []entra.ID
 	for _, p := range r.Snapshot.ServicePrincipals {
-		if p.RiskState.Open() && entra.IsID(string(p.ID)) {
+		if (p.RiskState.Open() || r.ordered) && entra.IsID(string(p.ID)) {
 			ids = append(ids, p.ID)
 		}
 	}
