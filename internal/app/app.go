@@ -282,8 +282,9 @@ func KnownToExceptions(cfg *config.Config, b *baseline.Baseline, now time.Time) 
 	if b == nil {
 		return k
 	}
-	k.Policies, k.BreakGlass = map[string]bool{}, b.BreakGlass.Users
+	k.Policies, k.Named, k.BreakGlass = map[string]bool{}, map[string]string{}, b.BreakGlass.Users
 	for _, it := range b.Policies {
+		k.Named[it.DisplayName()] = it.Key
 		k.Policies[it.Key] = !it.NoExceptions
 	}
 	for _, ref := range b.Refs() {

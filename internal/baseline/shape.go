@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/policy"
@@ -29,8 +30,8 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	}
 	it := Item{Kind: kind, node: n}
 	if k, ok := l.String(n.Get("key")); ok {
-		if it.Key = k; strings.TrimSpace(k) == "" || strings.ContainsAny(k, "{}=\n") {
-			l.Add(n.Get("key"), "must be a name without braces or =")
+		if it.Key = k; strings.TrimSpace(k) == "" || strings.ContainsAny(k, "{}=") || strings.ContainsFunc(k, unicode.IsControl) {
+			l.Add(n.Get("key"), "must be a name without braces, = and control characters")
 		}
 	}
 	if a, ok := l.Bool(n.Get("acceptLockout")); ok && kind == entra.KindPolicy {
@@ -204,7 +205,7 @@ func (c *checker) object(n *yamldoc.Node, m *policy.Member, path string) {
 			if r.Ref == entra.KindStrength && n.Get("displayName") != nil {
 				continue
 			}
-			c.Add(n, "%s is missing", r.Name)
+			c.Missing(n, r.Name)
 		}
 	}
 }
@@ -403,6 +404,10 @@ func (c *checker) single(n *yamldoc.Node, m *policy.Member, path string) {
 	case policy.Whole:
 		c.Int(n)
 	case policy.Enum:
+		if n.Kind == yamldoc.Bool || n.Kind == yamldoc.Number {
+			c.enum(n, n.Value, m.Values) // quotes would not mend it
+			return
+		}
 		if s, ok := c.String(n); ok && !slices.Contains(m.Values, s) && !isAll(s, m.Values) && !c.allowed(path) {
 			c.enum(n, s, m.Values)
 		}

@@ -71,6 +71,7 @@ type command struct {
 	status                                  *statusLine // nil without a terminal
 	log                                     *slog.Logger
 	input                                   *bufio.Reader // of In, once a question was asked
+	warned                                  map[string]bool
 }
 
 // Main runs one command line and returns its exit code.

@@ -73,7 +73,13 @@ func (c *command) loadConfig(cmd *cobra.Command, use config.Use) (*config.Config
 		return nil, err
 	}
 	for _, w := range problems.Warnings() {
-		c.log.Warn(w.Error())
+		if text := w.Error(); !c.warned[text] { // a command may read the configuration twice
+			if c.warned == nil {
+				c.warned = map[string]bool{}
+			}
+			c.warned[text] = true
+			c.log.Warn(text)
+		}
 	}
 	return cfg, nil
 }

@@ -103,10 +103,14 @@ func (f *whatIfFlags) question() error {
 		}
 		in.IP = ip
 	}
-	if f.country != "" && (len(f.country) != 2 || strings.Trim(strings.ToUpper(f.country), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
-		return usageError{fmt.Errorf("--country %q is not a country code of two letters", f.country)}
+	if known, meant := entra.Country(f.country); f.country != "" && !known {
+		hint := ""
+		if meant != "" {
+			hint = fmt.Sprintf(" (did you mean %q?)", meant)
+		}
+		return usageError{fmt.Errorf("--country %q is no country code of two letters (ISO 3166-1: US, DE)%s", f.country, hint)}
 	}
-	in.Country = strings.ToUpper(f.country)
+	in.Country = strings.ToUpper(strings.TrimSpace(f.country))
 	return f.readDevice()
 }
 

@@ -78,7 +78,7 @@ func Load(opts LoadOptions) (*Config, yamldoc.Problems) {
 
 	tenants := r.list("tenants", EnvTenants, root)
 	notices := r.list("notices", EnvNotices, root)
-	cfg.settings = append(cfg.settings, r.tenants(cfg, tenants, root != nil && r.text(EnvTenants) == "")...)
+	cfg.settings = append(cfg.settings, r.tenants(cfg, tenants, root)...)
 	cfg.settings = append(cfg.settings, r.settings(cfg, given)...)
 	cfg.settings = append(cfg.settings, r.notices(cfg, notices, tenants)...)
 	r.crossCheck(cfg, given)

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,7 +25,8 @@ func TestProblems(t *testing.T) {
 		"file of the variable missing": {world{environ: []string{"RISKSWEEP_CONFIG=/etc/x.yaml"}}, []string{"/etc/x.yaml: there is no such file"}},
 		"empty file":                   {file(""), []string{"risksweep.yaml:1:1: tenants is missing: the list of the tenants to sweep"}},
 		"no tenants":                   {file("tenants: []"), []string{"risksweep.yaml:1:10: tenants: must name at least one tenant"}},
-		"a list":                       {file("- a\n"), []string{"risksweep.yaml:1:1: must be a mapping, not a list", "risksweep.yaml:1:1: tenants is missing: the list of the tenants to sweep"}},
+		"a list":                       {file("- a\n"), []string{"risksweep.yaml:1:1: must be a mapping, not a list"}},
+		"tenants misspelt":             {file("tennants: []\n"), []string{`risksweep.yaml:1:1: tennants: unknown key (did you mean "tenants"?)`}},
 		"misspelt": {file(oneTenant + "limits:\n  maxDismisals: 5\nsweeep: {}\nreport: {sla: {hihg: 1h}}\n"), []string{
 			`risksweep.yaml:3:3: limits.maxDismisals: unknown key (did you mean "maxDismissals"?)`,
 			`risksweep.yaml:4:1: sweeep: unknown key (did you mean "sweep"?)`,
@@ -78,7 +81,6 @@ store: {url: "file:x", keepDays: 5, immutableDays: 10}
 			`risksweep.yaml:3:76: tenants[1].cloud: must be global, usgov, usgovdod or china, not "globl" (did you mean "global"?)`,
 			`risksweep.yaml:4:12: tenants[2].name: "../x" cannot be a path segment in the store: use letters, digits, - _ and single dots inside, at most 63`,
 			`risksweep.yaml:4:28: tenants[2].tenantId: must be the GUID of the tenant or one of its verified domains, not "common"`,
-			`risksweep.yaml:5:5: tenants[3]: tenantId is missing`,
 			`risksweep.yaml:5:12: tenants[3].name: "NUL" cannot be a path segment in the store: use letters, digits, - _ and single dots inside, at most 63`,
 			`risksweep.yaml:5:17: tenants[3].tenantid: unknown key (did you mean "tenantId"?)`,
 			`risksweep.yaml:6:5: tenants[4]: name is missing`,
@@ -152,6 +154,22 @@ store: {url: "file:x", keepDays: 5, immutableDays: 10}
 				t.Error("a secret stands in a message")
 			}
 		})
+	}
+}
+
+func TestFolderForAFile(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"risksweep.yaml": "tenants: [{name: a, tenantId: 11111111-2222-3333-4444-555555555555, triage: rules/}]\n", "rules/a.yaml": "allowlist: []\n"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil { //nolint:gosec // a test's own folder
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, problems := Load(LoadOptions{WorkDir: dir})
+	if got := problems.Error(); !strings.Contains(got, "risksweep.yaml:1:77: tenants[0].triage: ") || !strings.Contains(got, "is no file that can be read") {
+		t.Error(got)
 	}
 }
 

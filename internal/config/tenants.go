@@ -13,10 +13,10 @@ import (
 
 // tenants reads the list of tenants, keeps the selected ones in cfg, and
 // returns their settings.
-func (r *reader) tenants(cfg *Config, list *yamldoc.Node, haveFile bool) []Setting {
+func (r *reader) tenants(cfg *Config, list, root *yamldoc.Node) []Setting {
 	if list == nil {
-		if haveFile {
-			r.AddProblem(yamldoc.Problem{File: r.opts.File, Line: 1, Column: 1, Message: "tenants is missing: the list of the tenants to sweep"})
+		if root != nil && (root.Kind == yamldoc.Mapping || root.Kind == yamldoc.Null) && r.text(EnvTenants) == "" {
+			r.Missing(root, "tenants", "the list of the tenants to sweep")
 		}
 		return nil
 	}
@@ -84,7 +84,7 @@ func readTenant(r *reader, n *yamldoc.Node) (Tenant, map[string]*yamldoc.Node) {
 	for _, required := range []string{"name", "tenantId"} {
 		switch v := given[required]; {
 		case v == nil:
-			r.Add(n, "%s is missing", required)
+			r.Missing(n, required)
 		case v.Kind == yamldoc.String && v.Value == "":
 			r.Add(v, "must not be empty")
 		}
@@ -120,6 +120,12 @@ func (r *reader) exists(n *yamldoc.Node, path, what string, report func(*yamldoc
 		report(n, "there is no %s %s", what, path)
 	case errors.Is(err, fs.ErrPermission):
 		r.Add(n, "%s %s may not be read", what, path)
+	case err != nil && what == "file": // a folder, as a rule; a baseline may be one
+		var of *fs.PathError
+		if errors.As(err, &of) {
+			err = of.Err
+		}
+		r.Add(n, "%s is no file that can be read: %v", path, err)
 	}
 }
 
@@ -208,7 +214,7 @@ func (r *reader) notices(cfg *Config, list, tenants *yamldoc.Node) []Setting {
 		}
 		for _, required := range []string{"kind", "url"} {
 			if given[required] == nil {
-				r.Add(n, "%s is missing", required)
+				r.Missing(n, required)
 			}
 		}
 		if !notice.URL.IsZero() {

@@ -42,10 +42,15 @@ func (id *ID) UnmarshalText(text []byte) error {
 }
 
 // IsUserName reports whether a text can name one user: a user principal name or
-// an object id, which alone are unique. Neither holds white space.
+// an object id, which alone are unique. Neither holds white space or marks that are
+// not seen.
 func IsUserName(s string) bool {
 	at := strings.LastIndexByte(s, '@')
-	return IsID(s) || at > 0 && at < len(s)-1 && !strings.ContainsFunc(s, unicode.IsSpace)
+	return IsID(s) || at > 0 && at < len(s)-1 && !strings.ContainsFunc(s, unseen)
+}
+
+func unseen(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
 // IsID reports whether a text has the form of an object id: hexadecimal digits,

@@ -29,26 +29,28 @@ func TestParseTellsEveryMistake(t *testing.T) {
 		return "exceptions: [" + strings.NewReplacer(change...).Replace(s) + "]\n"
 	}
 	for text, want := range map[string]string{
-		"":                          "",
-		"exceptions: []":            "",
-		"exceptions:\n":             "",
-		entry():                     "",
-		entry("T18:00:00Z", ""):     "",
-		"exception: []":             "unknown key",
-		entry("id: a", "id: ''"):    "cannot be empty",
-		entry(", owner: o", ""):     "owner is missing",
-		entry("CA010", "CA01"):      "no policy with the key",
-		entry("CA010", "CA020"):     "takes no exceptions",
-		entry("[CA010]", "[]"):      "names no policy",
-		entry("ada@", "ada"):        "neither a user principal name nor an object id",
-		entry("12-08T", "13-08T"):   "must be a time with its zone",
-		entry("T18:00:00Z", "T18"):  "must be a time with its zone",
-		entry("2026-12", "2027-12"): "exceptions.maxDuration allows 30 days",
-		entry("2026-12", "2026-11"): "warning: .*ended at 2026-11-08 18:00 UTC",
-		entry("[ada@contoso.com]", "[ada@contoso.com, ADA@contoso.com]"):                                                                    "stands here twice",
+		"":                            "",
+		"exceptions: []":              "",
+		"exceptions:\n":               "",
+		entry():                       "",
+		entry("T18:00:00Z", ""):       "",
+		"exception: []":               "unknown key",
+		entry("id: a", "id: ''"):      "cannot be empty",
+		entry(", owner: o", ""):       "owner is missing",
+		entry("CA010", "CA01"):        "no policy with the key",
+		entry("CA010", "Ask for MFA"): `"Ask for MFA" is a displayName; the policy's key is CA010`,
+		entry("ada@contoso.com", `"ada\u200b@contoso.com"`):              "neither a user principal name nor an object id",
+		entry("CA010", "CA020"):                                          "takes no exceptions",
+		entry("[CA010]", "[]"):                                           "names no policy",
+		entry("ada@", "ada"):                                             "neither a user principal name nor an object id",
+		entry("12-08T", "13-08T"):                                        "must be a time with its zone",
+		entry("T18:00:00Z", "T18"):                                       "must be a time with its zone",
+		entry("2026-12", "2027-12"):                                      "exceptions.maxDuration allows 30 days",
+		entry("2026-12", "2026-11"):                                      "warning: .*ended at 2026-11-08 18:00 UTC",
+		entry("[ada@contoso.com]", "[ada@contoso.com, ADA@contoso.com]"): "stands here twice",
 		strings.Replace(entry(), "]\n", ", {id: A, users: [b@contoso.com], policies: [CA010], until: 2026-12-08, reason: r, owner: o}]", 1): "is used at line 1 already",
 	} {
-		_, problems := exception.Parse("exceptions.yaml", []byte(text), exception.Known{Now: now, Policies: map[string]bool{"CA010": true, "CA020": false}})
+		_, problems := exception.Parse("exceptions.yaml", []byte(text), exception.Known{Now: now, Policies: map[string]bool{"CA010": true, "CA020": false}, Named: map[string]string{"Ask for MFA": "CA010"}})
 		var all []string
 		for _, p := range problems {
 			all = append(all, p.Error())

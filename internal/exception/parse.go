@@ -19,6 +19,8 @@ type Known struct {
 	// Policies says of each policy of the baseline, by its key, whether it
 	// takes exceptions; nil checks no keys.
 	Policies map[string]bool
+	// Named are the keys of those policies by their displayName.
+	Named map[string]string
 	// BreakGlass are the users that the baseline names as break-glass accounts.
 	BreakGlass []string
 	// Users are names of users that other files hold, to suggest.
@@ -127,6 +129,10 @@ func (p *parser) policies(n *yamldoc.Node) []string {
 				known = append(known, key)
 			}
 			slices.Sort(known)
+			if key := p.Named[s]; key != "" {
+				p.Add(at, "%q is a displayName; the policy's key is %s", s, key)
+				return
+			}
 			p.Suggest(at, s, known, "the baseline has no policy with the key %q", s)
 		case !takes:
 			p.Add(at, "the policy %s takes no exceptions: its baseline says exceptions: none", s)

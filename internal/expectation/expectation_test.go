@@ -55,6 +55,8 @@ func TestMistakes(t *testing.T) {
 		{"expectations:\n  - {name: a, guests: false, app: All, expect: {outcome: open}}", "true or left out"},
 		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, expect: {outcome: open}}\n  - {name: A, user: x@contoso.com, app: All, expect: {outcome: open}}", "used at line 2 already"},
 		{"expectations:\n  - {name: a, user: Ada Lovelace, app: All, expect: {outcome: open}}", `2:21: expectations[0].user: "Ada Lovelace" is neither a user principal name nor an object id`},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, when: {country: UK}, expect: {outcome: open}}", `"UK" is no country code of two letters (ISO 3166-1: US, DE) (did you mean "GB"?)`},
+		{"expectations:\n  - {name: a, user: x@contoso.com, app: All, when: {userRisk: high}, expect: {outcome: open}}", `did you mean "userRiskLevel"`},
 		{"expectation: []", `did you mean "expectations"`},
 	} {
 		list, problems := expectation.Parse("e.yaml", []byte(c.text))

@@ -1,6 +1,7 @@
 package expectation
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -156,10 +157,11 @@ func (p *parser) when(n *yamldoc.Node, in *access.SignIn) {
 	}
 	if at := n.Get("country"); at != nil {
 		s, ok := p.String(at)
-		if ok && (len(s) != 2 || strings.ToUpper(s) != s) {
-			p.Add(at, "%q is not a country code of two capital letters", s)
+		if known, meant := entra.Country(s); ok && !known {
+			p.AddProblem(yamldoc.Problem{File: at.File, Line: at.Line, Column: at.Column, Path: at.Path, Offending: s, Suggestion: meant,
+				Message: fmt.Sprintf("%q is no country code of two letters (ISO 3166-1: US, DE)", s)})
 		}
-		in.Country = s
+		in.Country = strings.ToUpper(strings.TrimSpace(s))
 	}
 	if at := n.Get("compliantNetwork"); at != nil {
 		if b, ok := p.Bool(at); ok {

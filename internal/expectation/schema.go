@@ -23,7 +23,7 @@ func JSONSchema() []byte {
 		"guests": map[string]any{"const": true}, "everyone": map[string]any{"const": true},
 		"app": text, "action": enum(actions), "context": text, "withReportOnly": map[string]any{"type": "boolean"},
 		"when": object(map[string]any{
-			"platform": enum(platforms), "clientAppType": enum(clients), "ipAddress": text, "country": map[string]any{"type": "string", "pattern": "^[A-Z]{2}$"},
+			"platform": enum(platforms), "clientAppType": enum(clients), "ipAddress": text, "country": map[string]any{"type": "string", "pattern": "^[A-Za-z]{2}$"},
 			"signInRiskLevel": enum(levels), "userRiskLevel": enum(levels), "servicePrincipalRiskLevel": enum(levels), "insiderRiskLevel": enum(insider),
 			"authenticationFlow": enum(flows), "compliantNetwork": map[string]any{"type": "boolean"}, "device": object(device),
 		}),

@@ -3,8 +3,10 @@ package triage
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/yamldoc"
@@ -77,6 +79,8 @@ func (p *parser) names(n *yamldoc.Node, look func(*yamldoc.Node, string)) []stri
 		switch {
 		case strings.TrimSpace(s) == "":
 			p.Add(at, "a name cannot be empty")
+		case strings.ContainsFunc(s, unicode.IsControl):
+			p.Add(at, "%q holds a control character", s)
 		case seen[strings.ToLower(s)]:
 			p.Add(at, "%q is named twice", s)
 		case look != nil:
@@ -96,6 +100,9 @@ func (p *parser) id(n *yamldoc.Node) string {
 	at := n.Get("id")
 	if strings.TrimSpace(id) == "" {
 		p.Add(at, "the id cannot be empty")
+	}
+	if strings.ContainsFunc(id, unicode.IsControl) {
+		p.Add(at, "%q holds a control character", id)
 	}
 	if other := p.ids[strings.ToLower(id)]; other != nil {
 		p.Add(at, "the id %q is used at line %d already", id, other.Line)
@@ -298,7 +305,7 @@ func (p *parser) eventTypes(n *yamldoc.Node, allow bool, known []string) []strin
 		case allow && entra.NeverAllowed(t):
 			p.Add(at, "%s cannot be allow-listed: what it says is not a matter of where somebody signed in from", t)
 		case !allow && !hasFold(known, t):
-			if near := yamldoc.Nearest(t, known); near != "" {
+			if near := nearestType(t, known); near != "" {
 				p.Warn(at, "unknown riskEventType %q (did you mean %q?)", t, near)
 			} else {
 				p.Warn(at, "unknown riskEventType %q", t)
@@ -320,7 +327,7 @@ func (p *parser) unknownTypes(leave, types *yamldoc.Node, list, known []string) 
 		found = true
 		at := itemAt(types, i)
 		hint := ""
-		if near := yamldoc.Nearest(t, known); near != "" {
+		if near := nearestType(t, known); near != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", near)
 		}
 		if accepted {
@@ -332,6 +339,24 @@ func (p *parser) unknownTypes(leave, types *yamldoc.Node, list, known []string) 
 	if accepted && !found {
 		p.Warn(leave, "says nothing: this version knows all riskEventTypes of the entry")
 	}
+}
+
+// portalTypes are types of detections by the names that the Entra admin center has for
+// them, where those are other words.
+var portalTypes = map[string]string{
+	"activityfromanonymousipaddress": "riskyIPAddress", "additionalriskdetected": "generic", "anonymousipaddress": "anonymizedIPAddress",
+	"atypicaltravel": "unlikelyTravel", "massaccesstosensitivefiles": "mcasFinSuspiciousFileAccess", "microsoftentrathreatintelligence": "investigationsThreatIntelligence",
+	"possibleattempttoaccessprimaryrefreshtoken": "attemptedPrtAccess", "suspiciousinboxmanipulationrules": "mcasSuspiciousInboxManipulationRules",
+	"unfamiliarsigninproperties": "unfamiliarFeatures", "verifiedthreatactorip": "nationStateIP",
+}
+
+// nearestType is the type that a word most likely stands for, empty if none is near.
+func nearestType(word string, known []string) string {
+	plain := strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(word))
+	if t := portalTypes[plain]; slices.Contains(known, t) {
+		return t
+	}
+	return yamldoc.Nearest(word, known)
 }
 
 func (p *parser) level(n *yamldoc.Node) entra.RiskLevel {

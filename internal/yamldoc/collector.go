@@ -3,6 +3,7 @@ package yamldoc
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,14 @@ import (
 // the default.
 type Collector struct {
 	problems Problems
+	missing  []missing
+}
+
+// missing says that a mapping lacks a key.
+type missing struct {
+	of      *Node
+	key     string
+	problem Problem
 }
 
 // Add reports an error at a node.
@@ -40,8 +49,20 @@ func (c *Collector) Suggest(n *Node, offending string, candidates []string, form
 // AddProblem reports problems that stand elsewhere or were found by others.
 func (c *Collector) AddProblem(problems ...Problem) { c.problems = append(c.problems, problems...) }
 
-// Problems returns what was gathered, sorted.
+// Problems returns what was gathered, sorted. That a key is missing is left out where
+// the mapping has one that is meant for it: that is one mistake, not two.
 func (c *Collector) Problems() Problems {
+	for _, m := range c.missing {
+		misspelt := func(k *Node) bool {
+			return slices.ContainsFunc(c.problems, func(p Problem) bool {
+				return p.File == k.File && p.Line == k.Line && p.Column == k.Column && p.Suggestion == m.key && p.Offending == k.Value && !p.Warning
+			})
+		}
+		if m.of == nil || !slices.ContainsFunc(m.of.Keys, misspelt) {
+			c.problems = append(c.problems, m.problem)
+		}
+	}
+	c.missing = nil
 	c.problems.Sort()
 	return c.problems
 }
@@ -79,9 +100,14 @@ func (c *Collector) Fields(n *Node, known ...string) bool {
 func (c *Collector) Require(n *Node, key string) *Node {
 	v := n.Get(key)
 	if v == nil {
-		c.Add(n, "%s is missing", key)
+		c.Missing(n, key)
 	}
 	return v
+}
+
+// Missing reports that a mapping lacks a key, perhaps with what it is.
+func (c *Collector) Missing(n *Node, key string, what ...string) {
+	c.missing = append(c.missing, missing{of: n, key: key, problem: problemAt(n, strings.Join(append([]string{key + " is missing"}, what...), ": "))})
 }
 
 // Items returns the elements of a list.
@@ -119,6 +145,10 @@ func (c *Collector) Strings(n *Node) ([]string, bool) {
 
 // Enum reads a string that must be one of the values, in their own case.
 func (c *Collector) Enum(n *Node, values ...string) (string, bool) {
+	if n != nil && n.Kind != String {
+		c.wrong(n, oneOf(values))
+		return "", false
+	}
 	s, ok := c.String(n)
 	if !ok {
 		return "", false

@@ -102,6 +102,30 @@ f.yaml:12:4: m: must be a mapping, not 1`
 	}
 }
 
+// One mistake is told once, and what the message advises can be done.
+func TestOneMistakeOneProblem(t *testing.T) {
+	n, problems := Parse("f.yaml", []byte("a: {onwer: x}\nb: {id: 1}\nlevel: 2\non: true\nshare: .nan\n"))
+	var c Collector
+	c.AddProblem(problems...)
+	c.Fields(n.Get("a"), "owner", "id")
+	c.Require(n.Get("a"), "owner")
+	c.Require(n.Get("a"), "id")
+	c.Fields(n.Get("b"), "owner", "id")
+	c.Require(n.Get("b"), "owner")
+	c.Enum(n.Get("level"), "low", "high")
+	c.Enum(n.Get("on"), "low", "high")
+	c.Float(n.Get("share"))
+	want := `f.yaml:1:4: a: id is missing
+f.yaml:1:5: a.onwer: unknown key (did you mean "owner"?)
+f.yaml:2:4: b: owner is missing
+f.yaml:3:8: level: must be low or high, not 2
+f.yaml:4:5: on: must be low or high, not true
+f.yaml:5:8: share: must be a finite number, not .nan`
+	if diff := cmp.Diff(want, c.Problems().Error()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestProblemIsOneLine(t *testing.T) {
 	got := Problem{File: "a\nb", Line: 1, Column: 2, Message: "x\r\ny\x1b[31m"}.Error()
 	if want := "a b:1:2: x  y [31m"; got != want {

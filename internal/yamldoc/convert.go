@@ -117,6 +117,9 @@ func (p *parse) scalar(n *Node, v *yaml.Node) {
 	}
 	if notFinite.MatchString(v.Value) {
 		p.add(n.Line, n.Column, n.Path, "must be a finite number, not %s", v.Value)
+		n.Kind = Number // of which nobody shall say more
+		n.Value = "0"
+		return
 	}
 	n.Kind = plainKind(v.Value)
 	if n.Kind == Null {
