@@ -22,7 +22,7 @@ import (
 
 // fleetSize is how many tenants go through the packed app; more of them take
 // minutes: go test ./internal/cli -run TestFanOut -fleet 1000 -timeout 1h
-var fleetSize = flag.Int("fleet", 50, "how many tenants fan out")
+var fleetSize = flag.Int("fleet", 30, "how many tenants fan out")
 
 // Many tenants through several processes of the packed app against one
 // simulated service: the timer is delivered twice, messages are copied,
