@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -142,8 +143,11 @@ else is planned and reported only.
 
 To see it work without a tenant: risksweep demo`,
 		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.setUpLog(); err != nil {
+				return err
+			}
+			if err := emptyWords(cmd, args); err != nil {
 				return err
 			}
 			return c.checkForm(cmd)
@@ -209,7 +213,12 @@ func markUsage(cmd *cobra.Command) {
 			return nil
 		}
 		if cmd.HasSubCommands() && len(a) > 0 {
-			err = didYouMean(err, a[0], names(cmd))
+			if !cmd.HasParent() {
+				err = elsewhere(err, a[0], cmd)
+			}
+			if !strings.Contains(err.Error(), "did you mean") {
+				err = didYouMean(err, a[0], names(cmd))
+			}
 		}
 		return syntaxError{usageError{err}}
 	}
@@ -219,6 +228,47 @@ func markUsage(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		markUsage(sub)
 	}
+}
+
+// emptyWords refuses an argument or a flag that was given with nothing in it: a
+// variable of a script that is not set, as a rule. Taken as if it were left out,
+// apply --plan "$RUN" would carry out all that a new plan finds.
+func emptyWords(cmd *cobra.Command, args []string) error {
+	if strings.HasPrefix(cmd.Name(), "__") { // the shell asks for a word that is not begun
+		return nil
+	}
+	for i, a := range args {
+		if strings.TrimSpace(a) == "" {
+			return syntaxError{usageError{fmt.Errorf("argument %d is empty", i+1)}}
+		}
+	}
+	if cmd.Name() == "sim" { // whose flags say nothing of a tenant
+		return nil
+	}
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		own := cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil || f.Name == "config"
+		if err == nil && own && f.Value.Type() == "string" && strings.TrimSpace(f.Value.String()) == "" {
+			err = syntaxError{usageError{fmt.Errorf("--%s is empty: give it a value, or leave the flag out", f.Name)}}
+		}
+	})
+	return err
+}
+
+// elsewhere says which commands end in a word that is no command by itself.
+func elsewhere(err error, word string, root *cobra.Command) error {
+	var paths []string
+	for _, group := range root.Commands() {
+		for _, sub := range group.Commands() {
+			if sub.Name() == word {
+				paths = append(paths, strconv.Quote(group.Name()+" "+word))
+			}
+		}
+	}
+	if len(paths) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (did you mean %s?)", err, strings.Join(paths, " or "))
 }
 
 // didYouMean adds to an error the nearest of the words that would have been right, if

@@ -248,6 +248,11 @@ func (c *command) orderCommand(kind plan.Kind) *cobra.Command {
 allowlist and for enforcement; ` + spared + `, the limits, HOLD,
 the look right before the write, the journal and the report hold all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !kind.OnPrincipal() {
+				if err := userNames(args...); err != nil {
+					return err
+				}
+			}
 			a, t, err := c.openForOrder(cmd, yes, reason)
 			if err != nil {
 				return err
@@ -270,6 +275,16 @@ the look right before the write, the journal and the report hold all the same.`,
 		cmd.Flags().BoolVar(&privileged, "privileged", false, holders)
 	}
 	return cmd
+}
+
+// userNames refuses what cannot name one user before anything is asked or sent.
+func userNames(args ...string) error {
+	for _, a := range args {
+		if !entra.IsUserName(a) {
+			return usageError{fmt.Errorf("%q is neither a user principal name nor an object id; risksweep users list shows them", a)}
+		}
+	}
+	return nil
 }
 
 // ask puts a question that only "yes" answers. Without a terminal there is
