@@ -42,7 +42,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 		if r.Run != "" {
 			e.Report = strings.TrimSuffix(a.Store.URL(), "/") + "/" + ledger.RunPath(t.Name, r.Run) + "/report.html"
 		}
-		open := slices.Concat(e.People, uncovered(r), untested(r), workloads(r), groups(r))
+		open := slices.Concat(e.People, uncovered(r), glassEvents(r), untested(r), workloads(r), groups(r))
 		fresh, err := notice.New(ctx, a.Store, t.Name, open, r.Complete)
 		if err != nil {
 			// Better to be told twice than not at all.
@@ -74,6 +74,22 @@ func untested(r sweep.Result) []notice.Person {
 	var out []notice.Person
 	for _, t := range report.GlassTestsDue(r.BreakGlassTests) {
 		out = append(out, notice.Person{ID: untestedPrefix + t.ID, Name: t.Text()})
+	}
+	return out
+}
+
+// watchedPrefix tells what break-glass accounts did, and what was done to them.
+const watchedPrefix = "breakGlass:"
+
+// maxWatched is how many of these events are remembered, the newest first.
+const maxWatched = 1000
+
+// glassEvents are these events, each told once with its sentence: later runs see
+// it again until an apply has moved the watermark well beyond it.
+func glassEvents(r sweep.Result) []notice.Person {
+	var out []notice.Person
+	for _, g := range r.BreakGlass[:min(len(r.BreakGlass), maxWatched)] {
+		out = append(out, notice.Person{ID: fmt.Sprintf("%s%s:%s:%s", watchedPrefix, g.ID, g.At.UTC().Format(time.RFC3339Nano), g.What), Name: g.Text(), Since: g.At})
 	}
 	return out
 }
@@ -119,9 +135,13 @@ func uncovered(r sweep.Result) []notice.Person {
 
 // name names in a notice those whom no earlier one has named.
 func name(e *notice.Event, fresh []notice.Person) {
-	var newly []string
+	var newly, glass []string
 	e.People = nil
 	for _, p := range fresh {
+		if strings.HasPrefix(p.ID, watchedPrefix) {
+			glass = append(glass, p.Name)
+			continue
+		}
 		if strings.HasPrefix(p.ID, uncoveredPrefix) {
 			newly = append(newly, p.Name)
 			continue
@@ -142,7 +162,18 @@ func name(e *notice.Event, fresh []notice.Person) {
 	if text := uncoveredText(newly); text != "" {
 		e.Facts = append(e.Facts, text)
 	}
+	if n := len(glass) - maxChanges; n > 0 {
+		glass = append(glass[:maxChanges:maxChanges], fmt.Sprintf("and %d more of break-glass accounts, see the report", n))
+	}
+	first := slices.IndexFunc(e.Facts, func(f string) bool { return !strings.HasPrefix(f, overdue) })
+	if first < 0 {
+		first = len(e.Facts)
+	}
+	e.Facts = slices.Insert(e.Facts, first, glass...) // before all but these
 }
+
+// overdue begins the facts that stand before all others.
+const overdue = "overdue: "
 
 // uncoveredText says who is newly among them.
 func uncoveredText(names []string) string {
@@ -246,13 +277,6 @@ func event(tenant string, r sweep.Result, err error, red report.Redaction) notic
 	if err != nil {
 		e.Status = string(sweep.Failed)
 		e.Facts = append(e.Facts, "no run came to be: "+red.Sentence(err.Error()))
-	}
-	for i, g := range r.BreakGlass { // before all else
-		if i == maxChanges {
-			e.Facts = append(e.Facts, fmt.Sprintf("and %d more of break-glass accounts, see the report", len(r.BreakGlass)-i))
-			break
-		}
-		e.Facts = append(e.Facts, g.Text())
 	}
 	if r.Err != nil {
 		e.Facts = append(e.Facts, red.Sentence(r.Err.Error()))
