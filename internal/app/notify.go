@@ -43,7 +43,7 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 			e.Report = strings.TrimSuffix(a.Store.URL(), "/") + "/" + ledger.RunPath(t.Name, r.Run) + "/report.html"
 		}
 		open := slices.Concat(e.People, uncovered(r), glassEvents(r), untested(r), workloads(r), groups(r))
-		fresh, err := notice.New(ctx, a.Store, t.Name, open, r.Complete)
+		fresh, err := notice.New(ctx, a.Store, t.Name, open, over(r))
 		if err != nil {
 			// Better to be told twice than not at all.
 			runs.Log(ctx, a.opt.Log).Warn("who was named in earlier notices is not known", "tenant", t.Name, "error", err)
@@ -58,6 +58,27 @@ func (a *App) notifier(t config.Tenant, red report.Redaction) func(context.Conte
 			return
 		}
 		a.send(ctx, e)
+	}
+}
+
+// over says which of those whom notices have named need nobody any more, if they
+// are not among those of a run.
+func over(r sweep.Result) func(id string) bool {
+	return func(id string) bool {
+		user, reach := strings.CutPrefix(id, uncoveredPrefix)
+		switch {
+		case !r.Complete:
+			return false
+		case reach:
+			return !r.Unsure.Reach && !slices.Contains(r.Unsure.ReachOf, user)
+		case strings.HasPrefix(id, untestedPrefix):
+			return !r.Unsure.Tests
+		case strings.HasPrefix(id, watchedPrefix):
+			return !r.Unsure.BreakGlass
+		case strings.HasPrefix(id, workloadPrefix):
+			return !r.Unsure.Workloads
+		}
+		return true
 	}
 }
 

@@ -31,7 +31,7 @@ func TestNewlyUncoveredAreToldOnce(t *testing.T) {
 		reached := report.Reached{Risky: c.risky}
 		r := sweep.Result{Complete: true, Uncovered: reached.Uncovered(), NeedsPerson: []report.Waiting{{ID: "id-ada", Name: "ada"}}}
 		e := event("contoso", r, nil, report.Redaction{})
-		fresh, err := notice.New(t.Context(), store, "contoso", append(e.People, uncovered(r)...), true)
+		fresh, err := notice.New(t.Context(), store, "contoso", append(e.People, uncovered(r)...), over(r))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,5 +48,32 @@ func TestServicePrincipalsAreCounted(t *testing.T) {
 	name(&e, []notice.Person{{ID: workloadPrefix + "a", Name: "a needs a person"}, {ID: workloadPrefix + "b", Name: "b needs a person"}, {ID: untestedPrefix + "c", Name: "test c"}})
 	if e.ServicePrincipals != 2 || len(e.Facts) != 3 {
 		t.Errorf("%+v", e)
+	}
+}
+
+// What a run could not tell is not over: the next one that can would tell it again.
+func TestWhatIsNotKnownIsNotOver(t *testing.T) {
+	ids := []string{"ada", uncoveredPrefix + "ada", uncoveredPrefix + "bob", untestedPrefix + "bg1", watchedPrefix + "bg1:2026-11-30T00:00:00Z:signed in", workloadPrefix + "p", groupPrefix + "g"}
+	for _, c := range []struct {
+		r     sweep.Result
+		stays []string
+	}{
+		{sweep.Result{Complete: true}, nil},
+		{sweep.Result{}, ids},
+		{sweep.Result{Complete: true, Unsure: sweep.Unsure{Reach: true}}, ids[1:3]},
+		{sweep.Result{Complete: true, Unsure: sweep.Unsure{ReachOf: []string{"bob"}}}, ids[2:3]},
+		{sweep.Result{Complete: true, Unsure: sweep.Unsure{Tests: true}}, ids[3:4]},
+		{sweep.Result{Complete: true, Unsure: sweep.Unsure{BreakGlass: true}}, ids[4:5]},
+		{sweep.Result{Complete: true, Unsure: sweep.Unsure{Workloads: true}}, ids[5:6]},
+	} {
+		var stays []string
+		for _, id := range ids {
+			if !over(c.r)(id) {
+				stays = append(stays, id)
+			}
+		}
+		if diff := cmp.Diff(c.stays, stays); diff != "" {
+			t.Errorf("%+v: %s", c.r, diff)
+		}
 	}
 }

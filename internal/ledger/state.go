@@ -46,6 +46,9 @@ type State struct {
 	// BreakGlassSignIns are the last sign-ins of the break-glass accounts: the
 	// service's log keeps 30 days.
 	BreakGlassSignIns map[entra.ID]time.Time `json:"breakGlassSignIns,omitempty"`
+	// BreakGlassWatched is the service's time up to which the logs were last read
+	// for what break-glass accounts did.
+	BreakGlassWatched time.Time `json:"breakGlassWatched,omitzero"`
 	// OpenRuns began to write and have intents without an outcome;
 	// SettledActions ("run/action") are those of them that are settled.
 	OpenRuns       []string `json:"openRuns,omitempty"`

@@ -18,9 +18,10 @@ type said struct {
 }
 
 // New gives those of the people whom no notice has named in this risk episode
-// yet, and remembers them. whole says that people are all who need a person
-// now: an episode that is not among them is over.
-func New(ctx context.Context, s blobstore.Store, tenant string, people []Person, whole bool) ([]Person, error) {
+// yet, and remembers them. over says of the id of an episode that is not among
+// them whether it is over; where that is not known, it goes on. So does one of
+// which it is not known any more since when it is.
+func New(ctx context.Context, s blobstore.Store, tenant string, people []Person, over func(id string) bool) ([]Person, error) {
 	name := tenant + "/notified.json"
 	for range 5 { // another run may be at it
 		data, version, err := s.Get(ctx, name)
@@ -34,14 +35,20 @@ func New(ctx context.Context, s blobstore.Store, tenant string, people []Person,
 			}
 		}
 		after := said{SchemaVersion: 1, Episodes: map[string]time.Time{}}
-		if !whole {
-			for id, since := range before.Episodes {
+		for id, since := range before.Episodes {
+			if !over(id) {
 				after.Episodes[id] = since
 			}
 		}
 		var fresh []Person
 		for _, p := range people {
-			if since, known := before.Episodes[p.ID]; !known || !since.Equal(p.Since) {
+			since, known := before.Episodes[p.ID]
+			switch {
+			case !known:
+				fresh = append(fresh, p)
+			case p.Since.IsZero():
+				p.Since = since
+			case !since.Equal(p.Since):
 				fresh = append(fresh, p)
 			}
 			after.Episodes[p.ID] = p.Since

@@ -174,8 +174,10 @@ func TestOnePerEpisode(t *testing.T) {
 		{[]Person{ada, bob}, true, nil},
 		{[]Person{bob}, true, nil},
 		{[]Person{{ID: "ada", Since: day(5)}, bob}, true, []Person{{ID: "ada", Since: day(5)}}},
+		{[]Person{{ID: "ada"}, bob}, true, nil}, // since when is not known
+		{[]Person{{ID: "ada", Since: day(5)}, bob}, true, nil},
 	} {
-		got, err := New(t.Context(), s, "contoso", c.now, c.whole)
+		got, err := New(t.Context(), s, "contoso", c.now, func(string) bool { return c.whole })
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 			t.Errorf("%d: %v\n%s", i, err, diff)
 		}
@@ -183,7 +185,7 @@ func TestOnePerEpisode(t *testing.T) {
 	if err := s.Put(t.Context(), "contoso/notified.json", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(t.Context(), s, "contoso", nil, true); err == nil || !strings.Contains(err.Error(), "delete it") {
+	if _, err := New(t.Context(), s, "contoso", nil, func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "delete it") {
 		t.Errorf("got %v", err)
 	}
 }

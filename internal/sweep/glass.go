@@ -12,13 +12,23 @@ import (
 	"github.com/risksweep/risksweep/internal/sweep/gather"
 )
 
+// watchedGlass is what a run has seen of the break-glass accounts.
+type watchedGlass struct {
+	events []report.GlassEvent
+	// last are the last sign-ins; nil if the log was not read to its end.
+	last map[entra.ID]time.Time
+	// until is the service's time up to which both logs were read to their ends;
+	// zero if one was not.
+	until time.Time
+}
+
 // watchGlass tells of every sign-in of a break-glass account, and of every change
-// of one that the audit log shows, since the last complete run: nobody uses them
-// but in an emergency or a test. It gives the last sign-in of each, too, nil if
-// the log was not read to its end. What is not ours to read is skipped by name.
-func (j *job) watchGlass(ctx context.Context, snap gather.Snapshot) (events []report.GlassEvent, last map[entra.ID]time.Time, err error) {
+// of one that the audit log shows, since the last run that has read both logs:
+// nobody uses them but in an emergency or a test. What is not ours to read is
+// skipped by name.
+func (j *job) watchGlass(ctx context.Context, snap gather.Snapshot) (w watchedGlass, err error) {
 	if j.Logs == nil || len(snap.BreakGlass) == 0 {
-		return nil, nil, nil
+		return w, nil
 	}
 	ids := make([]entra.ID, 0, len(snap.BreakGlass))
 	for id := range snap.BreakGlass {
@@ -26,7 +36,14 @@ func (j *job) watchGlass(ctx context.Context, snap gather.Snapshot) (events []re
 	}
 	slices.Sort(ids)
 	now := snap.ServiceNow()
-	since := snap.State.Watermark.Add(-2 * time.Hour) // the log is some minutes late
+	since := snap.State.BreakGlassWatched
+	if since.IsZero() { // by a version that did not keep it
+		since = snap.State.Watermark
+	}
+	if since.After(now) { // a clock was wrong
+		since = time.Time{}
+	}
+	since = since.Add(-2 * time.Hour) // the log is some minutes late
 	if oldest := now.Add(-auditKept); since.Before(oldest) {
 		since = oldest
 	}
@@ -34,31 +51,33 @@ func (j *job) watchGlass(ctx context.Context, snap gather.Snapshot) (events []re
 	seen := glassSignIns{ids: ids, since: since, last: map[entra.ID]time.Time{}, told: map[[2]string]int{}}
 	for rows, err := range j.Logs.SignIns(ctx, entra.SignInQuery{LogWindow: window, UserIDs: ids}) {
 		if stop, err := j.notWatched(ctx, err); stop {
-			return seen.events, nil, err // half a log does not say that somebody did not sign in
+			w.events = seen.events // half a log does not say that somebody did not sign in
+			return w, err
 		}
 		for n := range rows {
 			seen.add(&rows[n])
 		}
 	}
-	events, last = seen.events, seen.last
+	w.events, w.last = seen.events, seen.last
 	window.From = since
 	for rows, err := range j.Logs.Audits(ctx, entra.AuditQuery{LogWindow: window, Targets: ids}) {
 		if stop, err := j.notWatched(ctx, err); stop {
-			return events, last, err
+			return w, err
 		}
 		for n := range rows {
 			a := &rows[n]
 			at, _ := a.ActivityDateTime.Time()
 			for _, t := range a.Targets {
 				if slices.Contains(ids, t.ID) && a.Service != entra.ServiceIdentityProtection {
-					events = append(events, report.GlassEvent{ID: string(t.ID), Name: cmp.Or(t.UserPrincipalName, t.DisplayName, string(t.ID)), At: at, What: a.Activity,
+					w.events = append(w.events, report.GlassEvent{ID: string(t.ID), Name: cmp.Or(t.UserPrincipalName, t.DisplayName, string(t.ID)), At: at, What: a.Activity,
 						By: cmp.Or(a.By.UserPrincipalName, a.By.AppName, string(a.By.AppID), "Microsoft")})
 				}
 			}
 		}
 	}
-	slices.SortStableFunc(events, func(a, b report.GlassEvent) int { return b.At.Compare(a.At) })
-	return events, last, nil
+	w.until = now
+	slices.SortStableFunc(w.events, func(a, b report.GlassEvent) int { return b.At.Compare(a.At) })
+	return w, nil
 }
 
 // glassSignIns gathers the sign-ins of the break-glass accounts.

@@ -54,6 +54,8 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 		Hold: cmp.Or(f.executed.Hold, f.hold), Skipped: j.notes.Skipped, Counts: j.rows.counts, Complete: f.snapshot.Complete,
 		Order: j.order(j.req, f.users), Unread: r.unread(), Stats: r.stats(), Err: runErr}
 	r.res.Requested = j.requested(j.req, f.snapshot.Start, f.users)
+	_, principals := r.res.Counts["riskyServicePrincipals"]
+	r.res.Unsure = Unsure{BreakGlass: f.glass.until.IsZero(), Tests: f.glass.last == nil, Workloads: !principals}
 	r.res.Exceptions = exceptionsAfter(r.res.Exceptions, f.plan, r.res.Outcomes)
 	r.tellOverdue()
 	r.res.Status = r.status(runErr)

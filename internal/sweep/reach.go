@@ -16,7 +16,7 @@ import (
 func (r *publisher) reach() report.Reached {
 	out := report.Reached{Policies: "live", Scope: gather.CoverageOff}
 	a := r.snapshot.Access
-	if a == nil {
+	if r.res.Unsure.Reach = a == nil; a == nil {
 		return out
 	}
 	out.Scope, out.Risky = a.Scope, r.rows.risky
@@ -33,6 +33,11 @@ func (r *publisher) reach() report.Reached {
 	}
 	out = r.Output.Redaction.Reached(out)
 	r.res.Uncovered = out.Uncovered()
+	for _, u := range out.Risky {
+		if u.Reach.Unknown {
+			r.res.Unsure.ReachOf = append(r.res.Unsure.ReachOf, u.ID)
+		}
+	}
 	if !slices.Contains(r.res.Unread, report.PartUsers) {
 		r.res.Counts["usersUncovered"] = len(r.res.Uncovered)
 	}

@@ -83,7 +83,7 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 		r.rows.campaigns = nil // what it has gathered would stay beside the page
 	}
 	r.res.Campaigns = rep.Campaigns
-	rep.BreakGlass = r.Output.Redaction.Glass(r.glass)
+	rep.BreakGlass = r.Output.Redaction.Glass(r.glass.events)
 	r.res.BreakGlass = rep.BreakGlass
 	rep.BreakGlassTests = r.Output.Redaction.GlassTests(r.tests)
 	r.res.BreakGlassTests = rep.BreakGlassTests

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/risksweep/risksweep/internal/apply"
 	"github.com/risksweep/risksweep/internal/audit"
 	"github.com/risksweep/risksweep/internal/baseline/drift"
 	"github.com/risksweep/risksweep/internal/blobstore"
-	"github.com/risksweep/risksweep/internal/entra"
 	"github.com/risksweep/risksweep/internal/ledger"
 	"github.com/risksweep/risksweep/internal/plan"
 	"github.com/risksweep/risksweep/internal/report"
@@ -60,7 +58,7 @@ type facts struct {
 	users     []plan.Action // on users
 	drift     drift.Result
 	audits    *audit.Log // nil: not read
-	glass     []report.GlassEvent
+	glass     watchedGlass
 	tests     []report.GlassTest
 	ending    []plan.Exclusion // told for the first time that they end soon
 	plan      plan.Plan
@@ -109,11 +107,13 @@ func (j *job) stages(ctx context.Context) (f facts, err error) {
 	}
 	nameChanges(f.audits, &f.drift, f.snapshot)
 	if !j.req.ordered() {
-		var seen map[entra.ID]time.Time
-		if err = j.notes.Timed("breakGlassWatch", func() (err error) { f.glass, seen, err = j.watchGlass(ctx, f.snapshot); return err }); err != nil {
+		if err = j.notes.Timed("breakGlassWatch", func() (err error) { f.glass, err = j.watchGlass(ctx, f.snapshot); return err }); err != nil {
 			return f, fmt.Errorf("watching the break-glass accounts: %w", err)
 		}
-		if seen != nil {
+		if !f.glass.until.IsZero() {
+			f.stored.State.BreakGlassWatched = f.glass.until.UTC()
+		}
+		if seen := f.glass.last; seen != nil {
 			last := rememberedGlass(f.stored.State.BreakGlassSignIns, seen, f.snapshot)
 			f.stored.State.BreakGlassSignIns, f.tests = last, j.glassTests(last, f.snapshot)
 		}

@@ -208,6 +208,8 @@ type Result struct {
 	Workloads []report.Waiting `json:"workloads,omitempty"`
 	// Uncovered are users at risk whose risk no enabled policy meets.
 	Uncovered []report.RiskyReach `json:"uncovered,omitempty"`
+	// Unsure says what of this the run could not tell.
+	Unsure Unsure `json:"-"`
 	// Addresses are where the open detections came from that no rule explains.
 	Addresses []report.Seen  `json:"-"`
 	Counts    map[string]int `json:"counts"`
@@ -234,3 +236,16 @@ type Result struct {
 // yet, and its journal is empty: once it has written to the tenant it goes to
 // its end.
 var ErrContinue = errors.New("the run goes on from its checkpoint")
+
+// Unsure is what a run that read everything else could not tell: who is not named
+// there may well belong there.
+type Unsure struct {
+	// Reach is of everybody; ReachOf of single users.
+	Reach   bool
+	ReachOf []string
+	// BreakGlass is what was done by break-glass accounts and to them, Tests when
+	// they last signed in.
+	BreakGlass, Tests bool
+	// Workloads are the service principals.
+	Workloads bool
+}
