@@ -407,7 +407,7 @@ func (c *command) lastRules(cmd *cobra.Command, t config.Tenant) (map[entra.ID][
 		if len(keys) == 0 {
 			keys = []string{"(no rule)"}
 		}
-		out[entra.NewID(u.ID)] = keys
+		out[u.ID] = keys
 	}
 	return out, nil
 }

@@ -47,7 +47,7 @@ func readDecided(m *members, line []byte, now time.Time) (d Decided, err error) 
 	for m.next() {
 		switch m.name {
 		case "id":
-			d.ID = m.text()
+			d.ID = string(entra.NewID(m.text()))
 		case "userPrincipalName":
 			d.Name = m.text()
 		case "riskLevel":

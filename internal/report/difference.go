@@ -113,13 +113,13 @@ func (d *Difference) compareUsers(before, after Side) error {
 		return fmt.Errorf("runs %s and %s: %w", before.Run, after.Run, err)
 	}
 	type line struct {
-		ID        string           `json:"id"`
+		ID        entra.ID         `json:"id"`
 		Name      string           `json:"userPrincipalName"`
 		RiskLevel entra.RiskLevel  `json:"riskLevel"`
 		RiskState entra.RiskState  `json:"riskState"`
 		ChangedBy *audit.ChangedBy `json:"changedBy"`
 	}
-	open := map[string]risk{}
+	open := map[entra.ID]risk{}
 	for u, err := range ReadLines[line](was) {
 		if err != nil {
 			return fmt.Errorf("run %s: %w", before.Run, err)
@@ -134,7 +134,7 @@ func (d *Difference) compareUsers(before, after Side) error {
 		}
 		stood, known := open[u.ID]
 		delete(open, u.ID)
-		c := Changed{ID: u.ID, Name: u.Name, Was: string(stood.level), Is: string(u.RiskLevel), ChangedBy: u.ChangedBy}
+		c := Changed{ID: string(u.ID), Name: u.Name, Was: string(stood.level), Is: string(u.RiskLevel), ChangedBy: u.ChangedBy}
 		a, okA := stood.level.Rank()
 		b, okB := u.RiskLevel.Rank()
 		switch {
@@ -151,7 +151,7 @@ func (d *Difference) compareUsers(before, after Side) error {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(open)) { // no longer listed at all
-		d.add(&d.Gone, "gone", Changed{ID: id, Name: open[id].name, Was: string(open[id].level)})
+		d.add(&d.Gone, "gone", Changed{ID: string(id), Name: open[id].name, Was: string(open[id].level)})
 	}
 	return nil
 }
@@ -192,11 +192,11 @@ func peekLine(in *bufio.Reader) ([]byte, error) {
 func (d *Difference) comparePolicies(before, after Policies) {
 	stood := map[string]PolicyRow{}
 	for _, p := range before.Objects {
-		stood[p.identity()] = p
+		stood[p.Identity()] = p
 	}
 	for _, p := range after.Objects {
-		was := stood[p.identity()]
-		delete(stood, p.identity())
+		was := stood[p.Identity()]
+		delete(stood, p.Identity())
 		c := Changed{ID: p.ID, Name: p.DisplayName, Was: was.Status, Is: p.Status, ChangedBy: p.ChangedBy, Kind: p.Kind}
 		if p.Status == unmanaged && p.Live != nil {
 			c.Live = policy.CanonicalOf(p.Kind, p.Live)
@@ -217,15 +217,15 @@ func (d *Difference) comparePolicies(before, after Policies) {
 		}
 	}
 	for _, p := range before.Objects { // in the order of the file
-		if _, gone := stood[p.identity()]; gone {
+		if _, gone := stood[p.Identity()]; gone {
 			d.add(&d.Drifted, "drifted", Changed{ID: p.ID, Name: p.DisplayName, Was: p.Status, Kind: p.Kind})
 		}
 	}
 }
 
-// identity is what makes two rows of policies.json the same object: its key in
+// Identity is what makes two rows of policies.json the same object: its key in
 // the baseline, for its id may be given only between the two runs, else the id.
-func (p PolicyRow) identity() string {
+func (p PolicyRow) Identity() string {
 	if p.Key != "" {
 		return string(p.Kind) + "/key/" + p.Key
 	}

@@ -63,7 +63,7 @@ type Event struct {
 
 // Event tells what a run decided about a user.
 func (u UserLine) Event() (Event, error) {
-	e := Event{What: EventDecision, Kind: string(entra.KindUser), ID: u.ID, Name: u.Name, ChangedBy: u.ChangedBy, Risk: strings.TrimSpace(string(u.RiskState) + " " + string(u.RiskLevel))}
+	e := Event{What: EventDecision, Kind: string(entra.KindUser), ID: string(u.ID), Name: u.Name, ChangedBy: u.ChangedBy, Risk: strings.TrimSpace(string(u.RiskState) + " " + string(u.RiskLevel))}
 	if len(u.Decision) == 0 || string(u.Decision) == "null" {
 		return e, nil
 	}
@@ -144,9 +144,6 @@ func Members(was, is PolicyRow) []string {
 	return texts(policy.Differences(policy.CanonicalOf(was.Kind, was.Live), policy.CanonicalOf(is.Kind, is.Live), nil))
 }
 
-// Identity is what makes two rows of policies.json the same object.
-func (p PolicyRow) Identity() string { return p.identity() }
-
 // ReadMembers reads these members of report.json, and none of the decisions: they
 // are the last member, and as many as the tenant's risky users.
 func ReadMembers(r io.Reader, into map[string]any) error {
@@ -154,7 +151,8 @@ func ReadMembers(r io.Reader, into map[string]any) error {
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return errors.Join(errors.New("report.json is no object"), err)
 	}
-	for left := len(into); left > 0 && dec.More(); {
+	left := len(into)
+	for left > 0 && dec.More() {
 		name, err := dec.Token()
 		if err != nil {
 			return err
@@ -174,7 +172,11 @@ func ReadMembers(r io.Reader, into map[string]any) error {
 			left--
 		}
 	}
-	return nil
+	if left == 0 {
+		return nil
+	}
+	_, err := dec.Token() // the end of the object, of which members may be absent
+	return err
 }
 
 // EventColumns are the columns of events as CSV.

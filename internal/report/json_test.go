@@ -108,7 +108,7 @@ func TestDecisionsAreReadBackWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want = append(want, Decided{ID: w, Name: "n" + w, RiskLevel: entra.RiskLevel(w), RiskState: "atRisk", OpenDetections: i, Decision: whole.Decision,
+		want = append(want, Decided{ID: string(entra.NewID(w)), Name: "n" + w, RiskLevel: entra.RiskLevel(w), RiskState: "atRisk", OpenDetections: i, Decision: whole.Decision,
 			AgeHours: float64(i + 1), Deleted: i%3 == 0, Evidence: evidence, ReachedBy: reached, Privileged: i%2 == 0})
 	}
 	lines.WriteString(`{"openDetections":0,"id":"last","isDeleted":null,"decision":null}`)

@@ -28,7 +28,7 @@ const maxLine = 16 << 20
 
 // UserLine is what is read back of a line of users.jsonl.
 type UserLine struct {
-	ID             string          `json:"id"`
+	ID             entra.ID        `json:"id"`
 	Name           string          `json:"userPrincipalName"`
 	DisplayName    string          `json:"userDisplayName"`
 	RiskLevel      entra.RiskLevel `json:"riskLevel"`
@@ -84,6 +84,12 @@ func (s SLA) of(l entra.RiskLevel) time.Duration {
 	return s.High // not known: as if it were high
 }
 
+// overdue reports whether risk of a level that waits for a person does so too long.
+func (s SLA) overdue(l entra.RiskLevel, ageHours float64) bool {
+	limit := s.of(l)
+	return limit > 0 && ageHours > limit.Hours()
+}
+
 // maxWaiting bounds the list of who waits to the most urgent; all decisions are in
 // the report anyway.
 const maxWaiting = 1000
@@ -95,8 +101,7 @@ func (w *Users) Waiting(now time.Time, sla SLA) []Waiting {
 	for i := range list {
 		one := &list[i]
 		one.AgeHours = hours(one.OpenSince, now)
-		limit := sla.of(one.RiskLevel)
-		one.Overdue = limit > 0 && one.AgeHours > limit.Hours()
+		one.Overdue = sla.overdue(one.RiskLevel, one.AgeHours)
 	}
 	slices.SortFunc(list, func(a, b Waiting) int { return -compareWaiting(&a, &b) })
 	return list
@@ -131,19 +136,13 @@ func (h *waitingHeap) Pop() any {
 
 // compareUrgency orders by level, then by who holds a directory role, then by age.
 func compareUrgency(a, b *Waiting) int {
-	return cmp.Or(levelRank(a.RiskLevel)-levelRank(b.RiskLevel), first(a.Privileged)-first(b.Privileged), compareWaiting(a, b))
+	return cmp.Or(LevelRank(a.RiskLevel)-LevelRank(b.RiskLevel), first(a.Privileged)-first(b.Privileged), compareWaiting(a, b))
 }
 
 // compareWaiting orders by level, then by age; one whose age is not known counts as the
 // oldest, for nobody can say that it is not.
 func compareWaiting(a, b *Waiting) int {
-	known := func(w *Waiting) int {
-		if w.OpenSince.IsZero() {
-			return 1
-		}
-		return 0
-	}
-	return cmp.Or(levelRank(a.RiskLevel)-levelRank(b.RiskLevel), known(a)-known(b), b.OpenSince.Compare(a.OpenSince), strings.Compare(b.ID, a.ID))
+	return cmp.Or(LevelRank(a.RiskLevel)-LevelRank(b.RiskLevel), first(a.OpenSince.IsZero())-first(b.OpenSince.IsZero()), b.OpenSince.Compare(a.OpenSince), strings.Compare(b.ID, a.ID))
 }
 
 func hours(since, now time.Time) float64 {
@@ -168,28 +167,12 @@ func ReadPolicies(r io.Reader) (Policies, error) {
 // ReadCoverage reads a run's status and coverage from its report.json, and no
 // further: the decisions that follow are as many as the tenant's risky users.
 func ReadCoverage(r io.Reader) (status string, c Coverage, err error) {
-	dec := json.NewDecoder(r)
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return "", c, errors.Join(errors.New("report.json is no object"), err)
+	var read *Coverage
+	switch err := ReadMembers(r, map[string]any{"status": &status, "coverage": &read}); {
+	case err != nil:
+		return "", c, err
+	case read == nil:
+		return "", c, errors.New("report.json has no coverage")
 	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return "", c, err
-		}
-		switch name {
-		case "coverage":
-			err = dec.Decode(&c)
-			return status, c, err
-		case "status":
-			err = dec.Decode(&status)
-		default:
-			var other json.RawMessage
-			err = dec.Decode(&other)
-		}
-		if err != nil {
-			return "", c, err
-		}
-	}
-	return "", c, errors.New("report.json has no coverage")
+	return status, *read, nil
 }

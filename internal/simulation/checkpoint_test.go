@@ -200,8 +200,8 @@ func TestWhatShowsLateWhileNobodyReads(t *testing.T) {
 			}
 		}
 		for _, u := range rowsOf[report.UserLine](t, r.priced, fmt.Sprintf("2000010%dT00000%dZ-0a1b2c", r.turns, r.turns), "users.jsonl") {
-			if u.OpenDetections != open[u.ID] {
-				t.Errorf("%s has %d open detections, the report says %d", u.Name, open[u.ID], u.OpenDetections)
+			if u.OpenDetections != open[string(u.ID)] {
+				t.Errorf("%s has %d open detections, the report says %d", u.Name, open[string(u.ID)], u.OpenDetections)
 			}
 		}
 	})

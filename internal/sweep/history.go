@@ -174,7 +174,7 @@ func (p Past) History(ctx context.Context, of string) (events []report.Event, na
 	}
 	var all []told
 	for _, id := range ids { // the newest first: that is what the name is of
-		t, err := p.read(ctx, id, func(u report.UserLine) bool { return s.is(u.ID, u.Name, "") }, object,
+		t, err := p.read(ctx, id, func(u report.UserLine) bool { return s.is(string(u.ID), u.Name, "") }, object,
 			func(o plan.Outcome, about []plan.Exclusion) bool {
 				return carried(o) && (s.is(string(o.Subject.ID), o.Subject.Name, o.Subject.Key) || s.among(about))
 			})
