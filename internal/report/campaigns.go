@@ -218,7 +218,7 @@ func allCovered(covered map[string]map[int32]bool, burst []*sighting) bool {
 
 // group describes one burst.
 func (c *Campaigns) group(kind, key string, burst []*sighting) Campaign {
-	g := Campaign{Kind: kind, Of: key, Types: []string{}, Users: []UserRef{}}
+	g := Campaign{Kind: kind, Of: key, Users: []UserRef{}}
 	users, types, addresses := map[int32]bool{}, map[string]int{}, map[netip.Addr]bool{}
 	for _, s := range burst {
 		if !users[s.user] && len(g.Users) < maxWaiting {
@@ -233,9 +233,7 @@ func (c *Campaigns) group(kind, key string, burst []*sighting) Campaign {
 		}
 	}
 	g.Total, g.Addresses, g.Types = len(users), len(addresses), slices.Sorted(maps.Keys(types))
-	if g.Types == nil {
-		g.Types = []string{}
-	}
+	nonNil(&g.Types)
 	if first, last := burst[0].at, burst[len(burst)-1].at; first != 0 {
 		g.Since, g.Until = time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC()
 	}
@@ -256,14 +254,14 @@ func (g *Campaign) say() string {
 	case ByAddress:
 		what += " from " + cmp.Or(g.Of, "one address")
 	case ByNetwork:
-		what += fmt.Sprintf(" from %d addresses of %s", g.Addresses, cmp.Or(g.Of, "one network"))
+		what += fmt.Sprintf(" from %s of %s", Number(g.Addresses, "address"), cmp.Or(g.Of, "one network"))
 	case ByCorrelation:
 		what += " in sign-ins with the correlation id " + g.Of
 	case ByNearMiss:
 		what = "nearly covered by the allowlist entry " + g.Of + ": " + what
 	default:
 		if g.Addresses > 0 {
-			what += " from " + addresses(g.Addresses)
+			what += " from " + Number(g.Addresses, "address")
 		}
 	}
 	what += " at " + Number(g.Total, "user")
@@ -271,13 +269,6 @@ func (g *Campaign) say() string {
 		what += " since " + when(g.Since)
 	}
 	return what
-}
-
-func addresses(n int) string {
-	if n == 1 {
-		return "1 address"
-	}
-	return fmt.Sprintf("%d addresses", n)
 }
 
 func addressText(a netip.Addr) string {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"io"
 	"slices"
 	"strconv"
@@ -57,7 +56,7 @@ func (r *Reached) Sort() {
 		return 2
 	}
 	slices.SortStableFunc(r.Risky, func(a, b RiskyReach) int {
-		return cmp.Or(rank(a)-rank(b), first(b.Privileged)-first(a.Privileged), levelRank(b.RiskLevel)-levelRank(a.RiskLevel), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(rank(a)-rank(b), first(b.Privileged)-first(a.Privileged), LevelRank(b.RiskLevel)-LevelRank(a.RiskLevel), cmp.Compare(a.ID, b.ID))
 	})
 }
 
@@ -70,7 +69,7 @@ func first(b bool) int {
 
 // Reached redacts the names of people.
 func (r Redaction) Reached(c Reached) Reached {
-	if !r.active() {
+	if !r.Active() {
 		return c
 	}
 	c.Risky = slices.Clone(c.Risky)
@@ -112,10 +111,7 @@ func WriteReached(jsonOut, csvOut io.Writer, c Reached, form CSVForm) error {
 		nonNil(&all.Gaps)
 		c.Coverage = &all
 	}
-	enc := json.NewEncoder(jsonOut)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(c); err != nil {
+	if err := encode(jsonOut, c, " "); err != nil {
 		return err
 	}
 	w := newCSV(csvOut, ReachColumns, form)

@@ -50,7 +50,7 @@ func (r Redaction) evidenceOf(open []triage.Detection) *Evidence {
 
 // OpenDetection redacts what an open detection says of where somebody was.
 func (r Redaction) OpenDetection(d triage.Detection) triage.Detection {
-	if r.active() {
+	if r.Active() {
 		d.IP, d.City, d.UserAgent = r.Text(d.IP), "", ""
 	}
 	return d
@@ -59,7 +59,7 @@ func (r Redaction) OpenDetection(d triage.Detection) triage.Detection {
 // Decision redacts a decision on a user of these names with these open
 // detections.
 func (r Redaction) Decision(d triage.Decision, open []triage.Detection, names ...string) triage.Decision {
-	if !r.active() {
+	if !r.Active() {
 		return d
 	}
 	hidden := make([]triage.Detection, len(open))
@@ -94,6 +94,5 @@ func PlaceText(city, country string) string {
 // longer than the level may.
 func (s SLA) Age(d triage.Decision, level entra.RiskLevel, now time.Time) (ageHours float64, overdue bool) {
 	ageHours = hours(d.OpenSince, now)
-	limit := s.of(level)
-	return ageHours, d.NeedsPerson && limit > 0 && ageHours > limit.Hours()
+	return ageHours, d.NeedsPerson && s.overdue(level, ageHours)
 }

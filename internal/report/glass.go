@@ -19,7 +19,7 @@ type GlassEvent struct {
 
 // Text says it in a sentence without an end.
 func (e GlassEvent) Text() string {
-	text := fmt.Sprintf("break-glass account %s: %s on %s", e.Name, e.What, e.At.UTC().Format("2006-01-02 15:04 UTC"))
+	text := fmt.Sprintf("break-glass account %s: %s on %s", e.Name, e.What, when(e.At))
 	if e.Application != "" {
 		text += ", to " + e.Application
 	}
@@ -34,7 +34,7 @@ func (e GlassEvent) Text() string {
 
 // Glass redacts the names and addresses of events.
 func (r Redaction) Glass(list []GlassEvent) []GlassEvent {
-	if !r.active() {
+	if !r.Active() {
 		return list
 	}
 	out := make([]GlassEvent, len(list))
@@ -84,7 +84,7 @@ func (t GlassTest) Text() string {
 		return fmt.Sprintf("break-glass account %s: no sign-in in the %d days that the log keeps, and no older one is known; the baseline wants a test every %s", t.Name, glassKept, every)
 	}
 	return fmt.Sprintf("break-glass account %s: the last sign-in was %s ago, on %s; the baseline wants a test every %s",
-		t.Name, Number(*t.Days, "day"), t.LastSignIn.UTC().Format("2006-01-02 15:04 UTC"), every)
+		t.Name, Number(*t.Days, "day"), when(t.LastSignIn), every)
 }
 
 // GlassTestsDue are those of which a test is due.
@@ -100,7 +100,7 @@ func GlassTestsDue(list []GlassTest) []GlassTest {
 
 // GlassTests redacts the names of accounts.
 func (r Redaction) GlassTests(list []GlassTest) []GlassTest {
-	if !r.active() {
+	if !r.Active() {
 		return list
 	}
 	out := make([]GlassTest, len(list))

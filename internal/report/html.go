@@ -140,7 +140,7 @@ var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 func newTemplate() *template.Template {
 	return template.New("page").Funcs(template.FuncMap{
 		"when": when, "date": date, "moment": moment, "age": ageText, "code": codeText, "outcome": plan.OutcomeStatus.Words, "kind": func(k plan.Kind) string { return k.Words().Title },
-		"word": oneWord, "people": peopleHTML, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "testsDue": GlassTestsDue, "rank": levelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": DemandCounts, "because": BecauseText, "show": firstOf,
+		"word": oneWord, "people": peopleHTML, "place": PlaceText, "verdict": verdictText, "why": whyText, "number": Number, "testsDue": GlassTestsDue, "rank": LevelRank, "effects": EffectTexts, "situation": access.SituationText, "unmet": UnmetText, "demands": DemandCounts, "because": BecauseText, "show": firstOf,
 		"px":   func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"list": func(v ...any) []any { return v }, "minus": func(b, a int) int { return a - b },
 		"upto": func(n int, list []Changed) []Changed { return list[:min(n, len(list))] },
@@ -361,7 +361,7 @@ func (p *page) decided(decisions iter.Seq2[Decided, error], x PageDetails, data 
 				return fmt.Errorf("the decision on user %s: %w", d.ID, err)
 			}
 		}
-		u := rowUrgency{open: d.RiskState.Open(), level: levelRank(d.RiskLevel), privileged: d.Privileged, age: d.AgeHours, at: n}
+		u := rowUrgency{open: d.RiskState.Open(), level: LevelRank(d.RiskLevel), privileged: d.Privileged, age: d.AgeHours, at: n}
 		n++
 		rows := &settled
 		if u.open {
@@ -388,8 +388,7 @@ func (p *page) decision(kept *keptRow, x PageDetails) error {
 	if err != nil {
 		return fmt.Errorf("the decision on user %s: %w", row.ID, err)
 	}
-	limit := x.SLA.of(row.RiskLevel)
-	row.Overdue = row.D.NeedsPerson && limit > 0 && row.AgeHours > limit.Hours()
+	row.Overdue = row.D.NeedsPerson && x.SLA.overdue(row.RiskLevel, row.AgeHours)
 	if x.Detections != nil && kept.open {
 		for _, one := range x.Detections(row.ID) {
 			if len(row.Detections) == maxUserRows {

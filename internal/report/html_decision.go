@@ -125,7 +125,7 @@ func (m *markup) marks(privileged, deleted bool) {
 // level is the cell of a level.
 func (m *markup) level(l entra.RiskLevel) {
 	m.tags(`<td role="cell" data-v="`)
-	m.tags(strconv.Itoa(levelRank(l)))
+	m.tags(strconv.Itoa(LevelRank(l)))
 	m.tags(`"><span class="level `)
 	m.text(string(l))
 	m.tags(`">`)

@@ -81,34 +81,18 @@ type servicePrincipalRow struct {
 	ChangedBy      *audit.ChangedBy `json:"changedBy"`
 }
 
-// waits puts a service principal that needs a person before others.
-func waits(p servicePrincipalRow) int {
-	if p.Decision != nil && p.Decision.NeedsPerson {
-		return 0
-	}
-	return 1
-}
+// waits reports whether it needs a person.
+func (p servicePrincipalRow) waits() bool { return p.Decision != nil && p.Decision.NeedsPerson }
 
 // pageData gathers what the page shows of a report.
 func pageData(r Report, x PageDetails, p *page) (*pageModel, error) {
 	m := &pageModel{Report: r, CSS: p.css, JS: p.js, CSSHash: p.cssHash, JSHash: p.jsHash,
 		Took: r.FinishedAt.Sub(r.StartedAt).Round(100 * time.Millisecond), SLA: slaText(x.SLA), History: x.History}
 	m.Heading, m.NotRead = r.Order.Title(), UnreadText(r.Kind, r.Coverage)
+	skipped := map[string]*string{"baseline": &m.SkippedBaseline, "triage": &m.SkippedTriage, "coverage": &m.SkippedCoverage, "agents": &m.SkippedAgents, "servicePrincipals": &m.SkippedPrincipals}
 	for _, s := range r.Skipped {
-		if why, ok := strings.CutPrefix(s, "baseline: "); ok {
-			m.SkippedBaseline = why
-		}
-		if why, ok := strings.CutPrefix(s, "triage: "); ok {
-			m.SkippedTriage = why
-		}
-		if why, ok := strings.CutPrefix(s, "coverage: "); ok {
-			m.SkippedCoverage = why
-		}
-		if why, ok := strings.CutPrefix(s, "agents: "); ok {
-			m.SkippedAgents = why
-		}
-		if why, ok := strings.CutPrefix(s, "servicePrincipals: "); ok {
-			m.SkippedPrincipals = why
+		if part, why, _ := strings.Cut(s, ": "); skipped[part] != nil {
+			*skipped[part] = why
 		}
 	}
 	m.countOutcomes()
@@ -136,7 +120,7 @@ func pageData(r Report, x PageDetails, p *page) (*pageModel, error) {
 		}
 	}
 	slices.SortStableFunc(m.SPs, func(a, b servicePrincipalRow) int {
-		return cmp.Or(waits(a)-waits(b), levelRank(entra.RiskLevel(b.RiskLevel))-levelRank(entra.RiskLevel(a.RiskLevel)))
+		return cmp.Or(first(b.waits())-first(a.waits()), LevelRank(entra.RiskLevel(b.RiskLevel))-LevelRank(entra.RiskLevel(a.RiskLevel)))
 	})
 	if r.Beta != nil {
 		for _, raw := range r.Beta.Agents {
@@ -190,21 +174,9 @@ func (m *pageModel) ListsDecisions() bool {
 // each level those who are overdue, then those who hold a directory role, then by
 // age.
 func MostUrgent(list []Waiting) []Waiting {
-	late := func(w Waiting) int {
-		if w.Overdue {
-			return 0
-		}
-		return 1
-	}
 	list = slices.Clone(list)
-	common := func(w Waiting) int {
-		if w.Privileged {
-			return 0
-		}
-		return 1
-	}
 	slices.SortStableFunc(list, func(a, b Waiting) int {
-		return cmp.Or(levelRank(b.RiskLevel)-levelRank(a.RiskLevel), late(a)-late(b), common(a)-common(b), cmp.Compare(b.AgeHours, a.AgeHours))
+		return cmp.Or(LevelRank(b.RiskLevel)-LevelRank(a.RiskLevel), first(b.Overdue)-first(a.Overdue), first(b.Privileged)-first(a.Privileged), cmp.Compare(b.AgeHours, a.AgeHours))
 	})
 	return list
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,11 +105,7 @@ func reachSays(all, none, unknown, breakGlass int) string {
 
 // DemandCounts says how many users each demand reaches.
 func DemandCounts(m map[string]int) string {
-	var list []string
-	for d := range m {
-		list = append(list, d)
-	}
-	slices.SortFunc(list, func(a, b string) int { return cmp.Or(m[b]-m[a], cmp.Compare(a, b)) })
+	list := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(m[b]-m[a], cmp.Compare(a, b)) })
 	for i, d := range list {
 		list[i] = fmt.Sprintf("%s %d", d, m[d])
 	}

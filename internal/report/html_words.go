@@ -11,11 +11,14 @@ import (
 	"github.com/risksweep/risksweep/internal/triage"
 )
 
-// Number says "1 user", "2 users", "2 policies".
+// Number says "1 user", "2 users", "2 policies", "2 addresses".
 func Number(n int, noun string) string {
 	if n != 1 {
 		if stem, ok := strings.CutSuffix(noun, "y"); ok && !strings.ContainsAny(stem[max(len(stem)-1, 0):], "aeou") {
 			noun = stem + "ie"
+		}
+		if strings.HasSuffix(noun, "s") {
+			noun += "e"
 		}
 		noun += "s"
 	}
@@ -77,13 +80,9 @@ func slaText(s SLA) string {
 	return strings.Join(parts, ", ")
 }
 
-// LevelRank orders levels as the queue does: what is not understood stands above
+// LevelRank orders levels for a reader: what is not understood stands above
 // high.
-func LevelRank(l entra.RiskLevel) int { return levelRank(l) }
-
-// levelRank orders levels for a reader: what is not understood stands above
-// high.
-func levelRank(l entra.RiskLevel) int {
+func LevelRank(l entra.RiskLevel) int {
 	rank, ok := l.Rank()
 	if !ok && l != "" && l != entra.LevelNone {
 		return 4

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 	"strings"
 
@@ -45,22 +44,13 @@ var PolicyColumns = []string{"kind", "key", "id", "displayName", "state", "statu
 
 // WritePolicies writes policies.json and policies.csv.
 func WritePolicies(jsonOut, csvOut io.Writer, rows []PolicyRow, form CSVForm) error {
-	if rows == nil {
-		rows = []PolicyRow{}
-	}
-	enc := json.NewEncoder(jsonOut)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(Policies{SchemaVersion: 1, Objects: rows}); err != nil {
+	nonNil(&rows)
+	if err := encode(jsonOut, Policies{SchemaVersion: 1, Objects: rows}, " "); err != nil {
 		return err
 	}
 	c := newCSV(csvOut, PolicyColumns, form)
 	for _, r := range rows {
-		var diffs []string
-		for _, d := range r.Differences {
-			diffs = append(diffs, d.Text)
-		}
-		for _, s := range [...]string{string(r.Kind), r.Key, r.ID, r.DisplayName, r.State, r.Status, strings.Join(diffs, "; "), strings.Join(r.Reasons, "; ")} {
+		for _, s := range [...]string{string(r.Kind), r.Key, r.ID, r.DisplayName, r.State, r.Status, strings.Join(texts(r.Differences), "; "), strings.Join(r.Reasons, "; ")} {
 			c.text(s)
 		}
 		c.end()

@@ -157,7 +157,7 @@ const provider = "Microsoft Entra ID Protection"
 
 // Detection adds one detection, of a user or of a service principal.
 func (o *OCSF) Detection(d *entra.Detection) error {
-	if o.redact.active() {
+	if o.redact.Active() {
 		hidden := *d
 		o.redact.detection(&hidden)
 		d = &hidden
@@ -208,7 +208,7 @@ func (o *OCSF) Decision(row UserRow) error {
 
 func (o *OCSF) decision(row UserRow, kind, title, resource string) error {
 	u, d := row.User, row.Decision
-	if o.redact.active() {
+	if o.redact.Active() {
 		d = o.redact.Decision(d, row.Open, u.UserPrincipalName, u.UserDisplayName)
 		o.redact.user(&u)
 	}

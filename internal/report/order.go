@@ -100,7 +100,7 @@ func (o *Order) Who() string {
 
 // Order redacts the names in an order.
 func (r Redaction) Order(o *Order) *Order {
-	if o == nil || !r.active() {
+	if o == nil || !r.Active() {
 		return o
 	}
 	hidden := *o
@@ -118,7 +118,7 @@ func (r Redaction) Order(o *Order) *Order {
 // user principal names, their display names and each word of these. A reason is
 // free text: without people to look for, nothing of it is shown.
 func (r Redaction) Reason(text string, people []entra.RiskyUser) string {
-	if !r.active() || strings.TrimSpace(text) == "" {
+	if !r.Active() || strings.TrimSpace(text) == "" {
 		return text
 	}
 	if len(people) == 0 {
@@ -147,7 +147,7 @@ func (r Redaction) Reason(text string, people []entra.RiskyUser) string {
 
 // Requested redacts who asked for a run, and these names in the reason.
 func (r Redaction) Requested(q plan.Requested, names ...string) plan.Requested {
-	if !r.active() {
+	if !r.Active() {
 		return q
 	}
 	q.By, q.Reason = r.Text(q.By), r.Sentence(q.Reason, names...)

@@ -27,14 +27,12 @@ type Redaction struct {
 func NewRedaction(mode string, key []byte) Redaction { return Redaction{mode: mode, key: key} }
 
 // Active reports whether anything is redacted.
-func (r Redaction) Active() bool { return r.active() }
-
-func (r Redaction) active() bool { return r.mode == "hash" || r.mode == "drop" }
+func (r Redaction) Active() bool { return r.mode == "hash" || r.mode == "drop" }
 
 // Text redacts one name or address.
 func (r Redaction) Text(s string) string {
 	switch {
-	case s == "" || !r.active():
+	case s == "" || !r.Active():
 		return s
 	case r.mode == "drop":
 		return ""
@@ -59,7 +57,7 @@ func (r Redaction) user(u *entra.RiskyUser) {
 // Sentence takes names, and everything that looks like an address, out of a
 // text.
 func (r Redaction) Sentence(text string, names ...string) string {
-	if !r.active() {
+	if !r.Active() {
 		return text
 	}
 	// The longest first, for a name may be a part of another.
@@ -194,7 +192,7 @@ func opaque(s string) bool {
 // Plan redacts the names of people in a plan. What an action on a policy sends
 // and compares stays whole: it names ids.
 func (r Redaction) Plan(p plan.Plan) plan.Plan {
-	if !r.active() {
+	if !r.Active() {
 		return p
 	}
 	actions := make([]plan.Action, len(p.Actions))
@@ -222,7 +220,7 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 
 // Effects redacts the names of examples.
 func (r Redaction) Effects(list []plan.Effect) []plan.Effect {
-	if !r.active() || list == nil {
+	if !r.Active() || list == nil {
 		return list
 	}
 	out := make([]plan.Effect, len(list))
@@ -235,7 +233,7 @@ func (r Redaction) Effects(list []plan.Effect) []plan.Effect {
 
 // Names redacts a list of names of people; dropped ones are left out.
 func (r Redaction) Names(list []string) []string {
-	if !r.active() {
+	if !r.Active() {
 		return list
 	}
 	out := []string{}
@@ -250,7 +248,7 @@ func (r Redaction) Names(list []string) []string {
 // Policies redacts the names of people in rows of policies.json. The names and
 // ranges of policies and locations are the organisation's, not a person's.
 func (r Redaction) Policies(rows []PolicyRow) []PolicyRow {
-	if !r.active() {
+	if !r.Active() {
 		return rows
 	}
 	out := make([]PolicyRow, len(rows))
@@ -265,7 +263,7 @@ func (r Redaction) Policies(rows []PolicyRow) []PolicyRow {
 
 // Promotion redacts the names of people who would be refused.
 func (r Redaction) Promotion(p *plan.Promotion) *plan.Promotion {
-	if p == nil || !r.active() {
+	if p == nil || !r.Active() {
 		return p
 	}
 	out := *p
@@ -278,7 +276,7 @@ func (r Redaction) Promotion(p *plan.Promotion) *plan.Promotion {
 
 // ChangedBy redacts the name of a person who changed something.
 func (r Redaction) ChangedBy(c *audit.ChangedBy) *audit.ChangedBy {
-	if c == nil || !r.active() {
+	if c == nil || !r.Active() {
 		return c
 	}
 	out := *c
@@ -295,7 +293,7 @@ func (r Redaction) ChangedBy(c *audit.ChangedBy) *audit.ChangedBy {
 
 // Exclusions redacts the names of people in exclusions.
 func (r Redaction) Exclusions(list []plan.Exclusion) []plan.Exclusion {
-	if !r.active() {
+	if !r.Active() {
 		return list
 	}
 	out := make([]plan.Exclusion, len(list))
@@ -308,7 +306,7 @@ func (r Redaction) Exclusions(list []plan.Exclusion) []plan.Exclusion {
 
 // Exempt redacts the names of people in rows of exceptions.
 func (r Redaction) Exempt(list []plan.Exempt) []plan.Exempt {
-	if !r.active() {
+	if !r.Active() {
 		return list
 	}
 	out := make([]plan.Exempt, len(list))
@@ -322,7 +320,7 @@ func (r Redaction) Exempt(list []plan.Exempt) []plan.Exempt {
 
 // Unexplained redacts the names of people in rows of excluded groups.
 func (r Redaction) Unexplained(list []plan.Unexplained) []plan.Unexplained {
-	if !r.active() {
+	if !r.Active() {
 		return list
 	}
 	out := make([]plan.Unexplained, len(list))
@@ -357,7 +355,7 @@ func (r Redaction) sentences(texts []string, names ...string) []string {
 
 // Difference takes the names of people out of what changed of policies.
 func (r Redaction) Difference(d Difference) Difference {
-	if !r.active() {
+	if !r.Active() {
 		return d
 	}
 	d.Drifted = slices.Clone(d.Drifted)
@@ -382,7 +380,7 @@ func (r Redaction) principal(text string) string {
 
 // Outcomes redacts the names of people in outcomes.
 func (r Redaction) Outcomes(list []plan.Outcome) []plan.Outcome {
-	if !r.active() {
+	if !r.Active() {
 		return list
 	}
 	out := make([]plan.Outcome, len(list))
@@ -408,7 +406,7 @@ func (r Redaction) Subject(k plan.Kind, s plan.Subject) plan.Subject {
 
 // Document redacts a document of Graph.
 func (r Redaction) Document(raw []byte) ([]byte, error) {
-	if !r.active() {
+	if !r.Active() {
 		return raw, nil
 	}
 	hidden, err := r.document(string(raw))

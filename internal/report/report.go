@@ -310,11 +310,14 @@ func Indented(v any) ([]byte, error) { return marshal(v, " ") }
 // marshal is json.Marshal that leaves < and > alone.
 func marshal(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if indent != "" {
-		enc.SetIndent("", indent)
-	}
-	err := enc.Encode(v)
+	err := encode(&b, v, indent)
 	return b.Bytes(), err
+}
+
+// encode writes what marshal gives.
+func encode(w io.Writer, v any, indent string) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	return enc.Encode(v)
 }

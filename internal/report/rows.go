@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -52,25 +53,47 @@ func (l *lines) flush() error {
 	return l.err
 }
 
-// DetectionColumns are the columns of detections.csv.
-var DetectionColumns = []string{"id", "detectedDateTime", "activityDateTime", "lastUpdatedDateTime", "userId", "userPrincipalName",
-	"userDisplayName", "riskEventType", "riskLevel", "riskState", "riskDetail", "ipAddress", "city", "state", "countryOrRegion",
-	"latitude", "longitude", "activity", "detectionTimingType", "source", "tokenIssuerType", "correlationId", "requestId", "additionalInfo"}
-
-// Detections writes detections.jsonl and detections.csv.
-type Detections struct {
+// files are the JSON Lines and the CSV of one list, and the SIEM's file beside them.
+type files struct {
 	lines  lines
 	csv    *csvWriter
 	redact Redaction
 	ocsf   *OCSF
 }
 
-// Also writes every detection to a SIEM's file too.
-func (w *Detections) Also(o *OCSF) { w.ocsf = o }
+func newFiles(jsonl, csv io.Writer, columns []string, redact Redaction, form CSVForm) files {
+	return files{lines: lines{w: jsonl}, csv: newCSV(csv, columns, form), redact: redact}
+}
+
+// Also writes to a SIEM's file too: every detection, or every decision.
+func (f *files) Also(o *OCSF) { f.ocsf = o }
+
+// end ends the line of either file.
+func (f *files) end() error {
+	f.csv.end()
+	return errors.Join(f.lines.end(), f.csv.err)
+}
+
+// Flush writes what is gathered, also of the SIEM's file.
+func (f *files) Flush() error {
+	var siem error
+	if f.ocsf != nil {
+		siem = f.ocsf.Flush()
+	}
+	return errors.Join(siem, f.lines.flush(), f.csv.flush())
+}
+
+// DetectionColumns are the columns of detections.csv.
+var DetectionColumns = []string{"id", "detectedDateTime", "activityDateTime", "lastUpdatedDateTime", "userId", "userPrincipalName",
+	"userDisplayName", "riskEventType", "riskLevel", "riskState", "riskDetail", "ipAddress", "city", "state", "countryOrRegion",
+	"latitude", "longitude", "activity", "detectionTimingType", "source", "tokenIssuerType", "correlationId", "requestId", "additionalInfo"}
+
+// Detections writes detections.jsonl and detections.csv.
+type Detections struct{ files }
 
 // NewDetections begins both files.
 func NewDetections(jsonl, csv io.Writer, redact Redaction, form CSVForm) *Detections {
-	return &Detections{lines: lines{w: jsonl}, csv: newCSV(csv, DetectionColumns, form), redact: redact}
+	return &Detections{newFiles(jsonl, csv, DetectionColumns, redact, form)}
 }
 
 // Write adds one detection to both files.
@@ -81,7 +104,7 @@ func (w *Detections) Write(d *entra.Detection) error {
 		}
 	}
 	raw := d.Raw
-	if w.redact.active() {
+	if w.redact.Active() {
 		hidden := *d
 		w.redact.detection(&hidden)
 		var err error
@@ -108,24 +131,7 @@ func (w *Detections) Write(d *entra.Detection) error {
 	for _, s := range [...]string{d.Activity, d.DetectionTimingType, d.Source, d.TokenIssuerType, d.CorrelationID, d.RequestID, d.AdditionalInfo} {
 		c.text(s)
 	}
-	c.end()
-	if err := w.lines.end(); err != nil {
-		return err
-	}
-	return c.err
-}
-
-// Flush writes what is gathered, also of the SIEM's file.
-func (w *Detections) Flush() error {
-	if w.ocsf != nil {
-		if err := w.ocsf.Flush(); err != nil {
-			return err
-		}
-	}
-	if err := w.lines.flush(); err != nil {
-		return err
-	}
-	return w.csv.flush()
+	return w.end()
 }
 
 // UserRow is one risky user with the decision on it.
@@ -150,21 +156,14 @@ var UserColumns = []string{"id", "userPrincipalName", "userDisplayName", "riskLe
 
 // Users writes users.jsonl and users.csv.
 type Users struct {
-	lines  lines
-	csv    *csvWriter
-	redact Redaction
-	ocsf   *OCSF
-
+	files
 	waiting waitingHeap
 }
 
 // NewUsers begins both files.
 func NewUsers(jsonl, csv io.Writer, redact Redaction, form CSVForm) *Users {
-	return &Users{lines: lines{w: jsonl}, csv: newCSV(csv, UserColumns, form), redact: redact}
+	return &Users{files: newFiles(jsonl, csv, UserColumns, redact, form)}
 }
-
-// Also writes every decision to a SIEM's file too.
-func (w *Users) Also(o *OCSF) { w.ocsf = o }
 
 // userTail is what a line of users.jsonl holds besides Graph's own members.
 type userTail struct {
@@ -185,7 +184,7 @@ func (w *Users) Write(row UserRow) error {
 		}
 	}
 	u, raw := row.User, row.User.Raw
-	if w.redact.active() {
+	if w.redact.Active() {
 		w.redact.user(&u)
 		var err error
 		if raw, err = w.redact.document(raw); err != nil {
@@ -245,11 +244,7 @@ func (w *Users) Write(row UserRow) error {
 	c.text(owners)
 	c.text(expiries)
 	c.text(ReachedText(row.Reach))
-	c.end()
-	if err := w.lines.end(); err != nil {
-		return err
-	}
-	return c.err
+	return w.end()
 }
 
 // ruleWords gives the owners of rules and the days on which they expire.
@@ -264,17 +259,4 @@ func ruleWords(rules []triage.UsedRule) (owners, expiries string) {
 		}
 	}
 	return strings.Join(who, "; "), strings.Join(until, "; ")
-}
-
-// Flush writes what is gathered, also of the SIEM's file.
-func (w *Users) Flush() error {
-	if w.ocsf != nil {
-		if err := w.ocsf.Flush(); err != nil {
-			return err
-		}
-	}
-	if err := w.lines.flush(); err != nil {
-		return err
-	}
-	return w.csv.flush()
 }

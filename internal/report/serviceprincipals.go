@@ -57,21 +57,15 @@ type principalTail struct {
 // ServicePrincipals writes serviceprincipals.jsonl and serviceprincipals.csv, and
 // keeps what of them report.json shows.
 type ServicePrincipals struct {
-	lines  lines
-	csv    *csvWriter
-	redact Redaction
-	ocsf   *OCSF
-	shown  []json.RawMessage
-	wait   []Waiting
+	files
+	shown []json.RawMessage
+	wait  []Waiting
 }
 
 // NewServicePrincipals begins both files.
 func NewServicePrincipals(jsonl, csv io.Writer, redact Redaction, form CSVForm) *ServicePrincipals {
-	return &ServicePrincipals{lines: lines{w: jsonl}, csv: newCSV(csv, PrincipalColumns, form), redact: redact}
+	return &ServicePrincipals{files: newFiles(jsonl, csv, PrincipalColumns, redact, form)}
 }
-
-// Also writes every decision to a SIEM's file too.
-func (w *ServicePrincipals) Also(o *OCSF) { w.ocsf = o }
 
 // Shown are the rows as report.json holds them.
 func (w *ServicePrincipals) Shown() []json.RawMessage { return w.shown }
@@ -88,7 +82,7 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 	}
 	p, raw := row.Risk, row.Risk.Raw
 	detections := row.Detections
-	if w.redact.active() {
+	if w.redact.Active() {
 		p.DisplayName = w.redact.Text(p.DisplayName)
 		var err error
 		if raw, err = w.redact.document(raw); err != nil {
@@ -130,10 +124,7 @@ func (w *ServicePrincipals) Write(row ServicePrincipalRow) error {
 		return err
 	}
 	w.cells(p, row, tail)
-	if err := w.lines.end(); err != nil {
-		return err
-	}
-	return w.csv.err
+	return w.end()
 }
 
 func principalWaits(p entra.RiskyServicePrincipal, d triage.Decision, age float64, overdue bool) Waiting {
@@ -191,7 +182,6 @@ func (w *ServicePrincipals) cells(p entra.RiskyServicePrincipal, row ServicePrin
 	owners, expiries := ruleWords(d.Rules)
 	c.text(owners)
 	c.text(expiries)
-	c.end()
 }
 
 // joined is a document of Graph with members of ours at its end.
@@ -213,17 +203,4 @@ func joined(raw string, tail any) ([]byte, error) {
 		b = append(b, ',')
 	}
 	return append(b, text[1:]...), nil
-}
-
-// Flush writes what is gathered, also of the SIEM's file.
-func (w *ServicePrincipals) Flush() error {
-	if w.ocsf != nil {
-		if err := w.ocsf.Flush(); err != nil {
-			return err
-		}
-	}
-	if err := w.lines.flush(); err != nil {
-		return err
-	}
-	return w.csv.flush()
 }
