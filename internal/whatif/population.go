@@ -58,11 +58,19 @@ func ReadPopulation(ctx context.Context, r PopulationReader, breakGlass map[entr
 func (p *Population) ReadUsers(ctx context.Context, r PopulationReader, sets ...*access.Set) error {
 	if !p.whole {
 		var list []entra.Memberships
+		place := map[entra.ID]int{}
 		for page, err := range r.Users(ctx) {
 			if err != nil {
 				return err
 			}
-			list = append(list, page...)
+			for _, u := range page {
+				if at, again := place[u.ID]; again { // others came or went meanwhile
+					list[at] = u
+					continue
+				}
+				place[u.ID] = len(list)
+				list = append(list, u)
+			}
 		}
 		p.Users, p.whole, p.guests = list, true, map[entra.ID]entra.Memberships{}
 		for _, u := range list {

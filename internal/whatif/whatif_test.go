@@ -81,7 +81,10 @@ func (tn *tenant) Evaluate(_ context.Context, request entra.Document) ([]entra.D
 func (tn *tenant) Users(context.Context) iter.Seq2[[]entra.Memberships, error] {
 	tn.asks = append(tn.asks, "users")
 	return func(yield func([]entra.Memberships, error) bool) {
-		yield([]entra.Memberships{{ID: "u1", UserPrincipalName: "ada"}, {ID: "u2", UserPrincipalName: "bob"}, {ID: "bg", UserPrincipalName: "glass"}, {ID: "g1", UserPrincipalName: "guest", Guest: "internalGuest"}}, nil)
+		if yield([]entra.Memberships{{ID: "u1", UserPrincipalName: "ada"}, {ID: "u2", UserPrincipalName: "bob"}}, nil) {
+			// Somebody came meanwhile: one of them comes again.
+			yield([]entra.Memberships{{ID: "u2", UserPrincipalName: "bob"}, {ID: "bg", UserPrincipalName: "glass"}, {ID: "g1", UserPrincipalName: "guest", Guest: "internalGuest"}}, nil)
+		}
 	}
 }
 
@@ -120,6 +123,9 @@ func TestPersonOfAPartOfTheDirectory(t *testing.T) {
 		whole, err := whatif.ReadPopulation(t.Context(), tn, nil, nil, set)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(whole.Users) != 4 {
+			t.Errorf("%d users: %v", len(whole.Users), whole.Users)
 		}
 		part := whatif.NewPopulation(nil)
 		if err := part.ReadNamed(t.Context(), tn, set); err != nil {
