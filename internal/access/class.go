@@ -36,14 +36,9 @@ type People struct {
 // NewPeople takes the users; Members tells of their groups before Classes is
 // asked.
 func (s *Set) NewPeople(list []Person) *People {
-	p := &People{set: s, list: list, at: make(map[entra.ID]int, len(list)), place: map[entra.ID]int{}}
-	for _, m := range []map[entra.ID]flags{s.users.in, s.users.ex} {
-		for _, id := range sortedIDs(m) {
-			if _, ok := p.place[id]; !ok {
-				p.place[id] = len(p.named)
-				p.named = append(p.named, id)
-			}
-		}
+	p := &People{set: s, list: list, at: make(map[entra.ID]int, len(list)), place: map[entra.ID]int{}, named: s.users.named()}
+	for k, id := range p.named {
+		p.place[id] = k
 	}
 	words := len(newFlags(len(p.named)))
 	slab := make(flags, words*len(list))
@@ -106,7 +101,8 @@ type reach struct {
 
 const mostExamples = 5
 
-// folded are the classes of the people; nobody's groups may change any more.
+// folded are the classes of the people, in the order of their first members; nobody's
+// groups may change any more.
 func (p *People) folded() []*class {
 	if p.classed == nil {
 		p.classed = p.classes()
@@ -114,7 +110,6 @@ func (p *People) folded() []*class {
 	return p.classed
 }
 
-// classes folds people into classes, in the order of their first members.
 func (p *People) classes() []*class {
 	byKey := map[string]*class{}
 	reaches := map[string]*reach{}
@@ -163,7 +158,7 @@ func bit(b bool) byte {
 // span is what policies ask of the person, met or not.
 func (p *People) span(u *Person, held flags) span {
 	n := p.set.Len()
-	in, ex := span{newFlags(n), newFlags(n)}, span{newFlags(n), newFlags(n)}
+	in, ex := newSpan(n), newSpan(n)
 	user := &User{ID: u.ID, Guest: u.Guest, GuestUnknown: u.GuestKind == Unknown, HomeTenant: u.HomeTenant}
 	p.set.user(user, in, ex)
 	held.each(func(k int) { p.set.users.meet(in, ex, p.named[k], Yes) })
@@ -196,7 +191,7 @@ type Representative struct {
 // Representatives has one user of each class.
 func (p *People) Representatives() []Representative {
 	var out []Representative
-	for _, c := range p.classes() {
+	for _, c := range p.folded() {
 		first := &p.list[c.first]
 		u := &User{ID: first.ID, Roles: first.Roles, Guest: first.Guest, GuestUnknown: first.GuestKind == Unknown, HomeTenant: first.HomeTenant,
 			GroupsUnknown: !p.unknown.empty()}

@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -94,7 +95,7 @@ func (s *Set) demanding(r *reach, sure bool) []int {
 		of.without(s.doubtful)
 	}
 	of.each(func(i int) {
-		if s.enabled.has(i) && len(s.policies[i].controls.demands) > 0 {
+		if s.enabled.has(i) && s.policies[i].controls.mayDemand() {
 			out = append(out, i)
 		}
 	})
@@ -102,7 +103,6 @@ func (s *Set) demanding(r *reach, sure bool) []int {
 }
 
 func (p *People) demands(classes []*class, name Names) []DemandCoverage {
-	by := map[string]*DemandCoverage{}
 	of := map[string][]int{} // policies that demand it
 	words := map[string]string{}
 	for i := range p.set.policies {
@@ -114,9 +114,9 @@ func (p *People) demands(classes []*class, name Names) []DemandCoverage {
 			words[d.String()] = p.set.DemandText(d)
 		}
 	}
+	var out []DemandCoverage
 	for demand, policies := range of {
-		d := &DemandCoverage{Demand: words[demand]}
-		by[demand] = d
+		d := DemandCoverage{Demand: words[demand]}
 		because := map[Exclusion]int{}
 		for _, c := range classes {
 			switch {
@@ -141,10 +141,7 @@ func (p *People) demands(classes []*class, name Names) []DemandCoverage {
 		slices.SortFunc(d.Because, func(a, b Exclusion) int {
 			return cmp.Or(cmp.Compare(b.Users, a.Users), cmp.Compare(a.ExcludedBy, b.ExcludedBy), cmp.Compare(a.Policy, b.Policy))
 		})
-	}
-	var out []DemandCoverage
-	for _, d := range by {
-		out = append(out, *d)
+		out = append(out, d)
 	}
 	slices.SortFunc(out, func(a, b DemandCoverage) int {
 		return cmp.Or(cmp.Compare(b.With, a.With), cmp.Compare(a.Demand, b.Demand))
@@ -260,11 +257,7 @@ func (p *People) gaps(classes []*class, g grid) (gaps []Gap, more bool) {
 			}
 		}
 	}
-	keys := make([]string, 0, len(byBox))
-	for k := range byBox {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b string) int {
+	keys := slices.SortedFunc(maps.Keys(byBox), func(a, b string) int {
 		x, y := byBox[a], byBox[b]
 		return cmp.Or(cmp.Compare(float64(y.Users)*y.width, float64(x.Users)*x.width), cmp.Compare(y.Users, x.Users), cmp.Compare(a, b))
 	})

@@ -365,7 +365,7 @@ func (c *Change) widest(r *reach, d Demand, of, than flags) []box {
 		if of.has(i) && !than.has(i) && meets && r.must.has(i) && !c.set.doubtful.has(i) {
 			demanding = append(demanding, i)
 		}
-		if than.has(i) && (meets || p.controls.blocks()) && (r.may.has(i) || c.set.broken.has(i)) {
+		if than.has(i) && (meets || p.controls.blocks() || p.controls.unread) && (r.may.has(i) || c.set.broken.has(i)) {
 			other = append(other, i)
 		}
 	}

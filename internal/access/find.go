@@ -1,6 +1,7 @@
 package access
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,10 +46,34 @@ func (s *Set) Meets(d, want Demand) bool {
 	})
 }
 
+// strengthWithMFA reports whether a control is an authentication strength that
+// surely satisfies the MFA requirement: as the service says, or by its combinations
+// where the service has not judged it yet.
 func (s *Set) strengthWithMFA(control string) bool {
 	id, ok := strings.CutPrefix(control, strengthPrefix)
-	return ok && !strings.EqualFold(s.strengths[entra.NewID(id)].Text("requirementsSatisfied"), "none")
+	if !ok {
+		return false
+	}
+	d, known := s.strengths[entra.NewID(id)]
+	if !known {
+		return slices.Contains(strengthsOfMFA, entra.NewID(id))
+	}
+	if says := d.Text("requirementsSatisfied"); says != "" {
+		return !strings.EqualFold(says, "none")
+	}
+	r := reader{of: d}
+	combinations := r.list(d, "allowedCombinations")
+	return len(combinations) > 0 && !slices.ContainsFunc(combinations, func(c string) bool {
+		return !strings.Contains(c, ",") && !slices.Contains(methodsOfMFA, c)
+	})
 }
+
+// strengthsOfMFA are the built-in strengths, all of which satisfy the requirement, and
+// methodsOfMFA the methods that do so alone.
+var (
+	strengthsOfMFA = []entra.ID{"00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000003", "00000000-0000-0000-0000-000000000004"}
+	methodsOfMFA   = []string{"windowsHelloForBusiness", "fido2", "x509CertificateMultiFactor", "deviceBasedPush", "temporaryAccessPassOneTime", "temporaryAccessPassMultiUse", "federatedMultiFactor"}
+)
 
 func (s *Set) strengthName(control string) string {
 	id, ok := strings.CutPrefix(control, strengthPrefix)
@@ -93,20 +118,12 @@ func DeviceProperty(name string) (string, bool) {
 }
 
 // Groups are the groups that policies include or exclude.
-func (s *Set) Groups() []entra.ID { return sortedIDs(s.groupIDs) }
+func (s *Set) Groups() []entra.ID { return slices.Sorted(maps.Keys(s.groupIDs)) }
 
 // Roles are the role template ids that policies include or exclude.
-func (s *Set) Roles() []entra.ID { return sortedIDs(s.roleIDs) }
+func (s *Set) Roles() []entra.ID { return slices.Sorted(maps.Keys(s.roleIDs)) }
 
 // Apps are the applications that policies include or exclude by id.
 func (s *Set) Apps() []entra.ID {
-	var out []entra.ID
-	for _, m := range []map[entra.ID]flags{s.apps.in, s.apps.ex} {
-		for _, id := range sortedIDs(m) {
-			if entra.IsID(string(id)) && !slices.Contains(out, id) {
-				out = append(out, id)
-			}
-		}
-	}
-	return out
+	return slices.DeleteFunc(s.apps.named(), func(id entra.ID) bool { return !entra.IsID(string(id)) })
 }

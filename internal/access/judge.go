@@ -57,13 +57,7 @@ func (s *Set) Judge(in SignIn) Judgement {
 	clear(exclusion.may)
 	s.location(in, j.spans[dimLocation], exclusion)
 	s.device(in, j.spans[dimDevice])
-	for _, v := range [...]struct {
-		of   dimension
-		word string
-	}{
-		{dimPlatform, in.Platform}, {dimClient, in.Client}, {dimSignInRisk, in.SignInRisk}, {dimUserRisk, in.UserRisk},
-		{dimServicePrincipalRisk, in.ServicePrincipalRisk}, {dimInsiderRisk, in.InsiderRisk}, {dimFlow, in.Flow},
-	} {
+	for _, v := range in.words() {
 		s.values[v.of].span(v.word, j.spans[v.of])
 	}
 	j.sum = take()
@@ -76,6 +70,17 @@ func (s *Set) Judge(in SignIn) Judgement {
 	j.sum.must.without(s.doubtful)
 	j.sum.may.or(s.broken)
 	return j
+}
+
+// dimensionWord is the word of a sign-in for a condition that lists words.
+type dimensionWord struct {
+	of   dimension
+	word string
+}
+
+func (in *SignIn) words() [7]dimensionWord {
+	return [...]dimensionWord{{dimPlatform, in.Platform}, {dimClient, in.Client}, {dimSignInRisk, in.SignInRisk}, {dimUserRisk, in.UserRisk},
+		{dimServicePrincipalRisk, in.ServicePrincipalRisk}, {dimInsiderRisk, in.InsiderRisk}, {dimFlow, in.Flow}}
 }
 
 func (s *Set) identity(in SignIn, out, ex span) {

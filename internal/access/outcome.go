@@ -115,17 +115,24 @@ const block = "block"
 type controls struct {
 	demands []Demand
 	session []string
+	unread  bool // it may demand something that could not be read
 }
 
-func (c *controls) empty() bool { return len(c.demands) == 0 && len(c.session) == 0 }
+func (c *controls) empty() bool {
+	return len(c.demands) == 0 && len(c.session) == 0 && !c.unread
+}
+
+// mayDemand reports whether something is demanded, as far as is known.
+func (c *controls) mayDemand() bool { return len(c.demands) > 0 || c.unread }
+
 func (c *controls) blocks() bool {
 	return slices.ContainsFunc(c.demands, func(d Demand) bool { return len(d) == 1 && d[0] == block })
 }
 
-func readControls(doc entra.Document) controls {
+func readControls(d *reader) controls {
 	var c controls
-	d := reader{of: doc}
-	g := d.object("grantControls")
+	g := d.object(grants)
+	d.only(g, grants, "operator", "builtInControls", "customAuthenticationFactors", "termsOfUse", "authenticationStrength")
 	var asked []string
 	asked = append(asked, d.list(g, "builtInControls")...)
 	for _, id := range d.list(g, "customAuthenticationFactors") {
@@ -149,9 +156,12 @@ func readControls(doc entra.Document) controls {
 	case len(asked) > 0:
 		c.demands = []Demand{asked}
 	}
-	c.session = session(&d)
+	c.unread = d.broken || len(d.strange) > 0
+	c.session = session(d)
 	return c
 }
+
+const grants = "grantControls"
 
 // session gives the session controls that have an effect.
 func session(d *reader) []string {
@@ -174,11 +184,15 @@ func session(d *reader) []string {
 }
 
 func sessionDetail(v map[string]any) string {
+	second := ""
+	if strings.EqualFold(text(v, "authenticationType"), "secondaryAuthentication") {
+		second = ", secondaryAuthentication"
+	}
 	switch {
 	case strings.EqualFold(text(v, "frequencyInterval"), "everyTime"):
-		return "every time"
+		return "every time" + second
 	case v["value"] != nil:
-		return strings.TrimSpace(fmt.Sprint(v["value"], " ", text(v, "type")))
+		return strings.TrimSpace(fmt.Sprint(v["value"], " ", text(v, "type"))) + second
 	}
 	return cmp.Or(text(v, "mode"), text(v, "cloudAppSecurityType"))
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -84,17 +85,8 @@ func newPlaces(docs []entra.Document) places {
 		}
 		p.all = append(p.all, loc)
 	}
-	p.lengths4, p.lengths6 = keys(lengths4), keys(lengths6)
+	p.lengths4, p.lengths6 = slices.Sorted(maps.Keys(lengths4)), slices.Sorted(maps.Keys(lengths6))
 	return p
-}
-
-func keys(m map[int]bool) []int {
-	var out []int
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // holding are the locations that the address is in.

@@ -48,13 +48,7 @@ func (r *Replay) Judge(in *SignIn, device string, visit func(policy int, t Truth
 	copy(sum.may, r.set.all)
 	sum.and(r.user(in))
 	sum.and(r.app(in))
-	for _, v := range [...]struct {
-		of   dimension
-		word string
-	}{
-		{dimPlatform, in.Platform}, {dimClient, in.Client}, {dimSignInRisk, in.SignInRisk}, {dimUserRisk, in.UserRisk},
-		{dimServicePrincipalRisk, in.ServicePrincipalRisk}, {dimInsiderRisk, in.InsiderRisk}, {dimFlow, in.Flow},
-	} {
+	for _, v := range in.words() {
 		sp, known := r.words[v.of][v.word]
 		if !known {
 			sp = newSpan(r.set.Len())
@@ -111,7 +105,7 @@ func (r *Replay) place(in *SignIn) span {
 }
 
 func (r *Replay) device(in *SignIn, key string) span {
-	if len(r.set.devFilters.include)+len(r.set.devFilters.exclude) == 0 {
+	if !r.set.FiltersDevices() {
 		key = ""
 	}
 	sp, known := r.devices[key]

@@ -101,7 +101,7 @@ func (r *Reacher) reach(j Judgement, by []entra.ID) *Reach {
 	for _, risk := range []bool{true, false} {
 		for i := range s.policies {
 			p := &s.policies[i]
-			if asks(i) != risk || !s.forUsers.has(i) || len(p.controls.demands) == 0 {
+			if asks(i) != risk || !s.forUsers.has(i) || !p.controls.mayDemand() {
 				continue
 			}
 			v := j.Verdict(i)

@@ -75,9 +75,9 @@ func comparison(op, property string) (is func(values, operands []string) bool, n
 	equal := func(v, o string) bool { return v == o }
 	switch {
 	case op == "ne":
-		return equalOrNull(equal), true, true
+		return equalOrNull, true, true
 	case op == "eq":
-		return equalOrNull(equal), false, true
+		return equalOrNull, false, true
 	case name == "in":
 		return some(equal), negative, true
 	case name == "startswith":
@@ -96,13 +96,11 @@ func comparison(op, property string) (is func(values, operands []string) bool, n
 // null is the operand null, which no text in quotes can be.
 const null = "\x00null"
 
-func equalOrNull(equal func(v, o string) bool) func(values, operands []string) bool {
-	return func(values, operands []string) bool {
-		if operands[0] == null {
-			return len(values) == 0
-		}
-		return slices.ContainsFunc(values, func(v string) bool { return equal(v, operands[0]) })
+func equalOrNull(values, operands []string) bool {
+	if operands[0] == null {
+		return len(values) == 0
 	}
+	return slices.Contains(values, operands[0])
 }
 
 // parseRule reads a filter rule.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -113,16 +114,20 @@ func (s *Set) add(i int) {
 	case "enabledforreportingbutnotenforced":
 		s.reportOnly.set(i)
 	}
-	p.controls = readControls(p.Document)
+	d := reader{of: p.Document}
+	p.controls = readControls(&d)
 	if p.controls.empty() {
 		p.problem, p.trouble = EmptyPolicy, "it has neither grant nor session controls"
 	}
-	d := reader{of: p.Document}
 	s.addIdentities(i, &d)
 	s.addTargets(i, &d)
 	s.addConditions(i, &d)
 	for _, name := range d.unread() {
-		d.doubt("the condition " + name + " is not known to this version")
+		what := "condition "
+		if strings.HasPrefix(name, grants+".") {
+			what = "control "
+		}
+		d.doubt("the " + what + name + " is not known to this version")
 	}
 	if d.trouble != "" {
 		p.problem, p.trouble = InvalidPolicy, d.trouble
@@ -275,11 +280,23 @@ func newAssignment(n int) assignment {
 	}
 }
 
-func (a *assignment) include(i int, id string) { mark(a.in, a.n, i, id) }
-func (a *assignment) exclude(i int, id string) { mark(a.ex, a.n, i, id) }
+func (a *assignment) include(i int, id string) { mark(a.in, a.n, i, entra.NewID(id)) }
+func (a *assignment) exclude(i int, id string) { mark(a.ex, a.n, i, entra.NewID(id)) }
 
-func mark(m map[entra.ID]flags, n, i int, id string) {
-	key := entra.NewID(id)
+// named are the ids on either list, sorted.
+func (a *assignment) named() []entra.ID {
+	return slices.Compact(slices.Sorted(func(yield func(entra.ID) bool) {
+		for _, m := range []map[entra.ID]flags{a.in, a.ex} {
+			for id := range m {
+				if !yield(id) {
+					return
+				}
+			}
+		}
+	}))
+}
+
+func mark[K comparable](m map[K]flags, n, i int, key K) {
 	if m[key] == nil {
 		m[key] = newFlags(n)
 	}
@@ -313,7 +330,7 @@ func newValueDimension(n int) valueDimension {
 // include adds a policy that is met by these words alone.
 func (v *valueDimension) include(i int, words []string) {
 	for _, w := range words {
-		markWord(v.named, v.n, i, w)
+		mark(v.named, v.n, i, strings.ToLower(w))
 		v.ever.set(i)
 	}
 }
@@ -333,16 +350,8 @@ func (v *valueDimension) list(i int, include, exclude []string) {
 		v.include(i, include)
 	}
 	for _, w := range exclude {
-		markWord(v.except, v.n, i, w)
+		mark(v.except, v.n, i, strings.ToLower(w))
 	}
-}
-
-func markWord(m map[string]flags, n, i int, word string) {
-	key := strings.ToLower(word)
-	if m[key] == nil {
-		m[key] = newFlags(n)
-	}
-	m[key].set(i)
 }
 
 // span is what a word of the sign-in meets; empty is not known.

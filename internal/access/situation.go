@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -117,8 +118,7 @@ func (s *Set) fold(a rawAxis) axis {
 
 // span judges one dimension alone.
 func (s *Set) span(d dimension, in SignIn) span {
-	out := span{newFlags(s.Len()), newFlags(s.Len())}
-	ex := span{newFlags(s.Len()), newFlags(s.Len())}
+	out, ex := newSpan(s.Len()), newSpan(s.Len())
 	switch d {
 	case dimTarget:
 		s.target(in.Target, out, ex)
@@ -126,18 +126,12 @@ func (s *Set) span(d dimension, in SignIn) span {
 		s.location(in, out, ex)
 	case dimDevice:
 		s.device(in, out)
-	case dimClient:
-		s.values[d].span(in.Client, out)
-	case dimPlatform:
-		s.values[d].span(in.Platform, out)
-	case dimSignInRisk:
-		s.values[d].span(in.SignInRisk, out)
-	case dimUserRisk:
-		s.values[d].span(in.UserRisk, out)
-	case dimInsiderRisk:
-		s.values[d].span(in.InsiderRisk, out)
-	case dimFlow:
-		s.values[d].span(in.Flow, out)
+	default:
+		for _, v := range in.words() {
+			if v.of == d {
+				s.values[d].span(v.word, out)
+			}
+		}
 	}
 	out.must.without(s.doubtful)
 	out.may.or(s.broken)
@@ -174,43 +168,25 @@ func (s *Set) targets(name Names) rawAxis {
 		}
 		a.values = append(a.values, value{cmp.Or(known, string(id)), SignIn{Target: Target{App: app}}})
 	}
-	for _, m := range []map[entra.ID]flags{s.apps.in, s.apps.ex} {
-		for _, id := range sortedIDs(m) {
-			switch {
-			case strings.EqualFold(string(id), "Office365"):
-				for _, member := range office365IDs {
-					add(member, name(entra.KindApplication, member))
-				}
-			case strings.EqualFold(string(id), "MicrosoftAdminPortals"):
-				for _, member := range adminPortals {
-					add(member, name(entra.KindApplication, member))
-				}
-			default:
-				add(id, name(entra.KindApplication, id))
-			}
+	for _, id := range s.apps.named() {
+		members := []entra.ID{id}
+		switch id {
+		case "office365":
+			members = office365IDs
+		case "microsoftadminportals":
+			members = adminPortals
+		}
+		for _, m := range members {
+			add(m, name(entra.KindApplication, m))
 		}
 	}
 	for _, action := range []string{actionPrefix + "registersecurityinfo", actionPrefix + "registerdevice"} {
 		a.values = append(a.values, value{action, SignIn{Target: Target{Action: action}}})
 	}
-	contexts := make([]string, 0, len(s.contexts.named))
-	for c := range s.contexts.named {
-		contexts = append(contexts, c)
-	}
-	slices.Sort(contexts)
-	for _, c := range contexts {
+	for _, c := range slices.Sorted(maps.Keys(s.contexts.named)) {
 		a.values = append(a.values, value{contextPrefix + c, SignIn{Target: Target{Context: c}}})
 	}
 	return a
-}
-
-func sortedIDs(m map[entra.ID]flags) []entra.ID {
-	out := make([]entra.ID, 0, len(m))
-	for id := range m {
-		out = append(out, id)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // locationValues are addresses and countries, one for every way in which the
@@ -312,7 +288,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 // countries has one country for each set of locations that hold some country
 // together, one that is in none, and the country that is not known.
 func (s *Set) countries() []string {
-	named := map[string]bool{UnknownCountry: true}
+	named := map[string]bool{UnknownCountry: true, Anywhere: true}
 	for at, loc := range s.places.all {
 		if s.relevant(at) {
 			for c := range loc.countries {
@@ -320,14 +296,9 @@ func (s *Set) countries() []string {
 			}
 		}
 	}
-	list := []string{Anywhere}
-	for c := range named {
-		list = append(list, c)
-	}
-	slices.Sort(list)
 	seen := map[string]bool{}
 	var out []string
-	for _, c := range list {
+	for _, c := range slices.Sorted(maps.Keys(named)) {
 		sig := make([]byte, len(s.places.all))
 		for at, loc := range s.places.all {
 			if s.relevant(at) && (loc.countries[c] || c == UnknownCountry && loc.nowhere) {
