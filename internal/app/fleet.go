@@ -200,6 +200,18 @@ func (a *App) publishInTurn(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
+// TellFailed tells by a notice that no run over a tenant came to be.
+func (a *App) TellFailed(ctx context.Context, t config.Tenant, mode sweep.Mode, err error) {
+	if !a.hears(t.Name) {
+		return
+	}
+	e := event(t.Name, sweep.Result{Tenant: t.Name, Mode: mode}, err, a.Redaction(t))
+	e.At = a.opt.Now().UTC()
+	if !a.gather(e) {
+		a.send(ctx, e)
+	}
+}
+
 // Failed keeps for the fleet that no run over a tenant came to be.
 func (a *App) Failed(ctx context.Context, t config.Tenant, mode sweep.Mode, err error) {
 	a.remember(ctx, t.Name, sweep.Result{Tenant: t.Name, Mode: mode}, err, a.Redaction(t))

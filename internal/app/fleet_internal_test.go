@@ -118,8 +118,8 @@ func (r *read) Get(ctx context.Context, name string) ([]byte, string, error) {
 	return r.Store.Get(ctx, name)
 }
 
-// Of fifty tenants a digest names the one that is down, the one that limits refused and
-// the one with a campaign, in that order; the next night it repeats no campaign.
+// Of fifty tenants a digest names the one that is down, the one whose file has a mistake,
+// the one that limits refused and the one with a campaign, in that order; the next night it repeats no campaign.
 func TestADigestNamesWhoNeedsSomebody(t *testing.T) {
 	var heard []notice.Event
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -141,6 +141,11 @@ func TestADigestNamesWhoNeedsSomebody(t *testing.T) {
 		for i, tenant := range cfg.Tenants {
 			r := sweep.Result{Tenant: tenant.Name, Mode: sweep.Apply, Status: sweep.Succeeded, Complete: true}
 			switch i {
+			case 23:
+				err := errors.New("triage.yaml:19:7: unknown key")
+				a.Failed(t.Context(), tenant, sweep.Apply, err)
+				a.TellFailed(t.Context(), tenant, sweep.Apply, err)
+				continue
 			case 44:
 				r.Campaigns = spray
 			case 31:
@@ -159,11 +164,11 @@ func TestADigestNamesWhoNeedsSomebody(t *testing.T) {
 	if len(heard) != 2 {
 		t.Fatalf("%d notices", len(heard))
 	}
-	for i, want := range [][]string{{"t17", "t31", "t44"}, {"t17", "t31"}} {
+	for i, want := range [][]string{{"t17", "t23", "t31", "t44"}, {"t17", "t23", "t31"}} {
 		if !slices.Equal(heard[i].Tenants, want) || len(heard[i].Facts) != len(want) {
 			t.Errorf("night %d: tenants %q, facts %q", i, heard[i].Tenants, heard[i].Facts)
 		}
-		if want := "1 failed, 1 refused, 1 campaign; 47 in order (50 tenants)"; heard[i].Summary != want {
+		if want := "2 failed, 1 refused, 1 campaign; 46 in order (50 tenants)"; heard[i].Summary != want {
 			t.Errorf("night %d: %q, want %q", i, heard[i].Summary, want)
 		}
 	}

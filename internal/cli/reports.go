@@ -238,6 +238,9 @@ func (c *command) verifyRuns(cmd *cobra.Command, heads []string) error {
 	if err != nil {
 		return err
 	}
+	for i, h := range heads { // as notes and chat programs keep them
+		heads[i] = strings.ToLower(strings.TrimSpace(h))
+	}
 	if slices.Contains(heads, "") {
 		return usageError{errors.New("--head is empty: give the head that was kept, or leave the flag out")}
 	}

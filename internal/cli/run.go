@@ -105,15 +105,16 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 	if len(broken) == len(tenants) {
 		return joinProblems(broken)
 	}
-	for i, t := range tenants { // what is wrong with one stops no other
-		if errs[i] != nil {
-			a.Failed(ctx, t, req.Mode, errs[i])
-		}
-	}
-	asFleet := len(tenants) > app.FewTenants && form != "json"
 	if len(tenants) > app.FewTenants {
 		a.GatherNotices()
 	}
+	for i, t := range tenants { // what is wrong with one stops no other
+		if errs[i] != nil {
+			a.Failed(ctx, t, req.Mode, errs[i])
+			a.TellFailed(ctx, t, req.Mode, errs[i])
+		}
+	}
+	asFleet := len(tenants) > app.FewTenants && form != "json"
 	var g errgroup.Group
 	if n := a.Config.Sweep.MaxConcurrent; n > 0 {
 		g.SetLimit(n)
@@ -130,6 +131,7 @@ func (c *command) sweepTenants(ctx context.Context, a *app.App, tenants []config
 			if err != nil { // its files have changed since
 				errs[i] = err
 				a.Failed(ctx, tenants[i], req.Mode, err)
+				a.TellFailed(ctx, tenants[i], req.Mode, err)
 				return nil
 			}
 			results[i], errs[i] = s.Run(sweepCtx, req)

@@ -99,6 +99,7 @@ func TestOrders(t *testing.T) {
 		"no mode":         {body: `{"tenant":"contoso"}`, status: 400, text: "mode is missing"},
 		"other tenant":    {body: `{"tenant":"contso","mode":"plan"}`, status: 400, text: `did you mean \"contoso\"`},
 		"path as tenant":  {body: `{"tenant":"../contoso","mode":"plan"}`, status: 400, text: "no tenant"},
+		"member twice":    {body: `{"tenant":"fabrikam","mode":"plan","tenant":"contoso"}`, status: 400, text: `\"tenant\" is given twice`},
 		"unknown member":  {body: `{"tenant":"contoso","mode":"plan","mod":"apply"}`, status: 400, text: `did you mean \"mode\"`},
 		"number":          {body: `{"tenant":7,"mode":"plan"}`, status: 400, text: "tenant must be a text"},
 		"array":           {body: `[]`, status: 400, text: "JSON object"},

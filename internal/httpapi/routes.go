@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,6 +72,9 @@ func (a *api) order(body io.Reader) (Order, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return o, errors.New("the body must be one JSON object and nothing more")
 	}
+	if name := repeated(data); name != "" {
+		return o, fmt.Errorf("%q is given twice", clip(name))
+	}
 	known := []string{"tenant", "mode", "reason"}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if !slices.Contains(known, name) {
@@ -83,6 +87,27 @@ func (a *api) order(body io.Reader) (Order, error) {
 		}
 	}
 	return o, a.check(o)
+}
+
+// repeated is a member that an object has twice, of which nobody can know which one
+// was meant.
+func repeated(object []byte) string {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	seen := map[string]bool{}
+	_, err := dec.Token()
+	for err == nil && dec.More() {
+		var name json.Token
+		if name, err = dec.Token(); err != nil {
+			break
+		}
+		text, _ := name.(string)
+		if seen[text] {
+			return text
+		}
+		seen[text] = true
+		err = dec.Decode(new(json.RawMessage))
+	}
+	return ""
 }
 
 // maxReason bounds the reason of an order: it goes into a queue message.
