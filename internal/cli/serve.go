@@ -113,6 +113,7 @@ func (c *command) serve(cmd *cobra.Command) error {
 		return err
 	}
 	book := a.Book()
+	book.Since = c.Now()
 	return daemon.Run(ctx, daemon.Options{
 		Listen: cfg.HTTP.Listen, Auth: auth, Book: book, Tenants: a.Names(), AllowApply: cfg.HTTP.AllowApply,
 		Schedule: s, Timeout: cfg.Sweep.Timeout, KeepDays: cfg.Store.KeepDays, Ready: a.Ready, Missed: a.Missed, Overdue: a.CountOverdue, Fleet: a.FleetPage,

@@ -103,6 +103,9 @@ type Options struct {
 	AllowApply    bool
 	// Timeout is the longest that a run may take.
 	Timeout time.Duration
+	// Since is when the process began, if the orders of others ended with them: serve
+	// keeps its orders in memory, a queue keeps them whatever becomes of its handlers.
+	Since time.Time
 	// GaveUp is told of an order that no run came of; may be nil.
 	GaveUp func(context.Context, Order, error)
 	Now    func() time.Time

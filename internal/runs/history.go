@@ -52,6 +52,15 @@ func (b *Book) shown(ctx context.Context, o Order) (Run, error) {
 	if err == nil {
 		r.Status, r.StartedAt = Running, moment(info.StartedAt)
 	}
+	if gone, err := b.gone(ctx, o, r); err != nil {
+		return Run{}, err
+	} else if gone != "" {
+		info, err := b.newest(ctx, o.Tenant, o.Run)
+		if err == nil && info.Complete { // it ended while we looked
+			return b.shown(ctx, o)
+		}
+		r.Status, r.Error = Failed, gone
+	}
 	switch late := b.Now().Sub(o.OrderedAt) > 2*b.Timeout; {
 	case o.Error != "":
 		r.Status, r.FinishedAt, r.Error = Failed, moment(o.FailedAt), o.Error
@@ -59,6 +68,22 @@ func (b *Book) shown(ctx context.Context, o Order) (Run, error) {
 		r.Status, r.Error = Failed, "the run was ordered long ago and has left no report"
 	}
 	return r, nil
+}
+
+// gone says why nobody carries an order out any more, empty if somebody may: whoever
+// does holds the lease of the tenant from before the run begins until it has ended.
+func (b *Book) gone(ctx context.Context, o Order, r Run) (string, error) {
+	if b.Since.IsZero() || r.Status == Queued && !o.OrderedAt.Before(b.Since) {
+		return "", nil
+	}
+	busy, err := b.Busy(ctx, o.Tenant)
+	switch {
+	case err != nil || busy:
+		return "", err
+	case r.Status == Queued:
+		return "serve was stopped before the run began; order it again", nil
+	}
+	return "the run was cut short, for who carried it out has stopped; order it again", nil
 }
 
 // newest is the last attempt at a run that is in the store.

@@ -77,6 +77,57 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 	}
 }
 
+// What serve has in memory ends with it: an order that nobody carries out any more does
+// not wait, nor run, for ever in the eyes of who has ordered it.
+func TestOrdersOfAServeThatWasKilled(t *testing.T) {
+	w := newWorld(nil)
+	ctx := t.Context()
+	order := func(tenant string) Order {
+		t.Helper()
+		o, err := w.Ordered(tenant, "plan", "", "")
+		if err == nil {
+			err = w.Accept(ctx, o)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	cut, waiting := order("contoso"), order("fabrikam")
+	w.err = errors.New("killed")
+	_, _ = w.Execute(ctx, cut)
+	is := func(o Order, status, says string) {
+		t.Helper()
+		r, err := w.Run(ctx, "", o.Run)
+		if err != nil || r.Status != status || !strings.Contains(r.Error, says) {
+			t.Errorf("%s: %+v, %v; want %s, %q", o.Tenant, r, err, status, says)
+		}
+	}
+	is(cut, Running, "")
+	is(waiting, Queued, "")
+	w.pass(time.Minute)
+	w.Since = w.clock()
+	is(cut, Failed, "cut short")
+	is(waiting, Failed, "before the run began")
+	fresh := order("fabrikam")
+	is(fresh, Queued, "")
+	w.err, w.hold = nil, make(chan struct{})
+	done := make(chan error)
+	go func() { _, err := w.Execute(ctx, fresh); done <- err }()
+	for run := range w.began {
+		if run == fresh.Run {
+			break
+		}
+	}
+	is(fresh, Running, "")
+	is(waiting, Queued, "") // another serve may have it
+	close(w.hold)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	is(fresh, Succeeded, "")
+}
+
 func TestEveryStatusHasAWord(t *testing.T) {
 	for status, want := range map[string]string{"succeeded": "succeeded", "partial": "partial", "refused": "refused", "failed": "failed",
 		"cancelled": "failed", "something new": "failed"} {
