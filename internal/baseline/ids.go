@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -37,6 +38,20 @@ func (it Item) Problem(member, message string) yamldoc.Problem {
 
 // File is where the item stands.
 func (it Item) File() string { return it.node.File }
+
+// Places say of the items of a kind by their keys where they are written.
+func (b *Baseline) Places(kind entra.ObjectKind) map[string]string {
+	out := map[string]string{}
+	if b == nil {
+		return out
+	}
+	for _, it := range b.Items() {
+		if it.Kind == kind && it.node != nil {
+			out[it.Key] = fmt.Sprintf("%s:%d", it.node.File, it.node.Line)
+		}
+	}
+	return out
+}
 
 // WithIDs puts ids beside the keys of a baseline's items, in the texts of its files
 // by their names; an item without a key gets that too. It returns the texts that

@@ -117,7 +117,7 @@ func (c *command) expected(ctx context.Context, a *app.App, t config.Tenant, fil
 	}
 	judge := func(policies string, set *access.Set) expectation.SetVerdicts {
 		e.Set = set
-		return expectation.SetVerdicts{Tenant: t.Name, Policies: policies, Verdicts: expectation.Judge(list, set, e)}
+		return expectation.SetVerdicts{Tenant: t.Name, Policies: policies, Verdicts: expectation.Judge(list, set, e, j.compared.Places)}
 	}
 	out := []expectation.SetVerdicts{judge(livePolicies, j.live)}
 	if j.policies == plannedPolicies {

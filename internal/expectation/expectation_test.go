@@ -99,10 +99,11 @@ func TestJudge(t *testing.T) {
 		{`{name: n, user: ada@contoso.com, app: vault, expect: {demands: ["authenticationStrength:phishing-resistant"]}}`, ""},
 		{`{name: n, user: ada@contoso.com, app: All, expect: {outcome: open}}`, ""},
 		{`{name: n, user: ada@contoso.com, app: All, withReportOnly: true, expect: {outcome: blocked, policies: [CA020]}}`, ""},
-		{`{name: n, user: ada@contoso.com, app: All, expect: {outcome: blocked}}`, "ada: the sign-in is open, not blocked: no enabled policy applies"},
-		{`{name: n, group: many, app: All, when: {userRiskLevel: medium}, expect: {demands: [passwordChange]}}`, "ada and 3 more: passwordChange is not demanded (Change the password: the user risk medium is not one the policy asks for)"},
+		{`{name: n, user: ada@contoso.com, app: All, expect: {outcome: blocked}}`, "ada: the sign-in is open, not blocked (Watch: the policy is report-only)"},
+		{`{name: n, user: ada@contoso.com, app: vault, expect: {outcome: open}}`, "ada: the sign-in is granted by Strong [b.yaml:9], not open"},
+		{`{name: n, group: many, app: All, when: {userRiskLevel: medium}, expect: {demands: [passwordChange]}}`, "ada and 3 more: passwordChange is not demanded (Change the password [b.yaml:3]: the user risk medium is not one the policy asks for)"},
 		{`{name: n, user: ada@contoso.com, app: All, expect: {policies: [CA020]}}`, "ada: policy Watch does not apply: the policy is report-only"},
-		{`{name: n, user: ada@contoso.com, app: vault, expect: {notPolicies: [strong]}}`, "ada: policy Strong applies"},
+		{`{name: n, user: ada@contoso.com, app: vault, expect: {notPolicies: [strong]}}`, "ada: policy Strong [b.yaml:9] applies"},
 		{`{name: n, user: ada@contoso.com, app: All, expect: {policies: [CA099]}}`, `no policy has the key or the name "CA099"`},
 		{`{name: n, user: nobody@contoso.com, app: All, expect: {outcome: open}}`, "no such user"},
 	} {
@@ -110,7 +111,7 @@ func TestJudge(t *testing.T) {
 		if problems.Err() != nil {
 			t.Fatal(problems)
 		}
-		got := expectation.Judge(list, set, people)[0]
+		got := expectation.Judge(list, set, people, map[string]string{"CA030": "b.yaml:9", "CA012": "b.yaml:3"})[0]
 		if strings.Join(got.Failures, "\n") != c.want || got.Holds != (c.want == "") {
 			t.Errorf("%s\ngives %q, want %q", c.text, got.Failures, c.want)
 		}

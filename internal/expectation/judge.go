@@ -37,23 +37,37 @@ type Verdict struct {
 }
 
 // Judge judges the expectations against a set of policies. A fact that is not
-// given counts as not met, as in the service's What If.
-func Judge(list []Expectation, set *access.Set, facts Facts) []Verdict {
+// given counts as not met, as in the service's What If. Places say of policies by
+// their keys where they are written.
+func Judge(list []Expectation, set *access.Set, facts Facts, places map[string]string) []Verdict {
 	out := make([]Verdict, 0, len(list))
 	for _, e := range list {
 		v := Verdict{Expectation: e}
-		v.Failures, v.Nobody = e.judge(set, facts)
+		v.Failures, v.Nobody = e.judge(judging{set, places}, facts)
 		v.Holds = len(v.Failures) == 0
 		out = append(out, v)
 	}
 	return out
 }
 
-// mostFailures is how many people an expectation names that it does not hold
-// for.
+// mostFailures is how many things an expectation names that are not as expected.
 const mostFailures = 5
 
-func (e Expectation) judge(set *access.Set, facts Facts) (failures []string, nobody bool) {
+// judging is a set of policies with where they are written.
+type judging struct {
+	*access.Set
+	places map[string]string
+}
+
+// named is the name of the policy at place i, with where it is written.
+func (s judging) named(i int) string {
+	if at := s.places[s.Policy(i).Key]; at != "" {
+		return s.Name(i) + " [" + at + "]"
+	}
+	return s.Name(i)
+}
+
+func (e Expectation) judge(set judging, facts Facts) (failures []string, nobody bool) {
 	in := e.When
 	in.AsGiven = true
 	switch {
@@ -78,6 +92,9 @@ func (e Expectation) judge(set *access.Set, facts Facts) (failures []string, nob
 	if missing := unknownPolicies(set, slices.Concat(e.Policies, e.NotPolicies)); len(missing) > 0 {
 		out = append(out, "no policy has the key or the name "+strings.Join(missing, ", "))
 	}
+	found := map[string]int{} // the failures by their texts
+	var whose []Someone
+	var texts []string
 	for _, who := range people {
 		in.User, in.ServicePrincipal = who.User, who.ServicePrincipal
 		j := set.Judge(in)
@@ -85,11 +102,19 @@ func (e Expectation) judge(set *access.Set, facts Facts) (failures []string, nob
 			j = j.WithReportOnly()
 		}
 		for _, f := range e.compare(set, j) {
-			if len(out) == mostFailures {
-				return append(out, "and more"), false
+			if i, same := found[f]; same {
+				whose[i].Others += 1 + who.Others
+				continue
 			}
-			out = append(out, who.String()+": "+f)
+			found[f] = len(texts)
+			texts, whose = append(texts, f), append(whose, who)
 		}
+	}
+	for i, f := range texts {
+		if len(out) == mostFailures {
+			return append(out, "and more"), false
+		}
+		out = append(out, whose[i].String()+": "+f)
 	}
 	return out, len(people) == 0
 }
@@ -104,7 +129,7 @@ func (s Someone) String() string {
 	return fmt.Sprintf("%s and %d more", s.Name, s.Others)
 }
 
-func unknownPolicies(set *access.Set, names []string) []string {
+func unknownPolicies(set judging, names []string) []string {
 	var out []string
 	for _, n := range names {
 		if len(set.Find(n)) == 0 {
@@ -115,17 +140,17 @@ func unknownPolicies(set *access.Set, names []string) []string {
 }
 
 // compare says what of one judgement is not as expected.
-func (e Expectation) compare(set *access.Set, j access.Judgement) []string {
+func (e Expectation) compare(set judging, j access.Judgement) []string {
 	var out []string
 	got := j.Outcome()
 	applying := j.Applying()
 	if e.Outcome != "" && got.Result != e.Outcome {
-		out = append(out, fmt.Sprintf("the sign-in is %s, not %s%s", got.Result, e.Outcome, by(set, applying)))
+		out = append(out, e.otherOutcome(set, j, got.Result, applying))
 	}
 	if got.Result != access.Blocked || e.Outcome == access.Blocked {
 		for _, want := range e.Demands {
 			if !slices.ContainsFunc(got.Demands, func(d access.Demand) bool { return set.Meets(d, want) }) {
-				out = append(out, fmt.Sprintf("%s is not demanded%s", want, e.nearest(set, j, want)))
+				out = append(out, fmt.Sprintf("%s is not demanded%s", want, notDemanded(set, j, want)))
 			}
 		}
 	}
@@ -136,38 +161,59 @@ func (e Expectation) compare(set *access.Set, j access.Judgement) []string {
 				if v.Applies == access.Yes {
 					why = "the policy is report-only"
 				}
-				out = append(out, fmt.Sprintf("policy %s does not apply: %s", set.Name(i), why))
+				out = append(out, fmt.Sprintf("policy %s does not apply: %s", set.named(i), why))
 			}
 		}
 	}
 	for _, name := range e.NotPolicies {
 		for _, i := range set.Find(name) {
 			if slices.Contains(applying, i) {
-				out = append(out, fmt.Sprintf("policy %s applies", set.Name(i)))
+				out = append(out, fmt.Sprintf("policy %s applies", set.named(i)))
 			}
 		}
 	}
 	return out
 }
 
-func by(set *access.Set, policies []int) string {
-	if len(policies) == 0 {
-		return ": no enabled policy applies"
+// otherOutcome says by which policies the outcome is another one, and of a sign-in
+// that is not blocked which policies block elsewhere.
+func (e Expectation) otherOutcome(set judging, j access.Judgement, got access.Result, applying []int) string {
+	text := "the sign-in is " + string(got)
+	names := make([]string, len(applying))
+	for k, i := range applying {
+		names[k] = set.named(i)
 	}
-	names := make([]string, len(policies))
-	for k, i := range policies {
-		names[k] = set.Name(i)
+	if len(names) > 0 {
+		text += " by " + strings.Join(names, ", ")
 	}
-	return " by " + strings.Join(names, ", ")
+	text += ", not " + string(e.Outcome)
+	near := ""
+	if e.Outcome == access.Blocked {
+		near = nearest(set, j, func(i int) bool { return set.Demands(i, access.Demand{"block"}) })
+	}
+	switch {
+	case near != "":
+		text += " (" + near + ")"
+	case len(names) == 0:
+		text += ": no enabled policy applies"
+	}
+	return text
 }
 
-// nearest names the policies that demand it elsewhere, and why they do not
-// apply here: those that are for somebody or something else only if there is
-// no better one.
-func (e Expectation) nearest(set *access.Set, j access.Judgement, want access.Demand) string {
+// notDemanded names the policies that demand it elsewhere.
+func notDemanded(set judging, j access.Judgement, want access.Demand) string {
+	if near := nearest(set, j, func(i int) bool { return set.Demands(i, want) }); near != "" {
+		return " (" + near + ")"
+	}
+	return ": no policy demands it"
+}
+
+// nearest names the policies that are meant, and why they do not apply here:
+// those that are for somebody or something else only if there is no better one.
+func nearest(set judging, j access.Judgement, meant func(i int) bool) string {
 	var near, far []string
 	for i := range set.Len() {
-		if !set.Demands(i, want) {
+		if !meant(i) {
 			continue
 		}
 		v := j.Verdict(i)
@@ -175,7 +221,7 @@ func (e Expectation) nearest(set *access.Set, j access.Judgement, want access.De
 		if v.Applies == access.Yes {
 			why = "the policy is report-only"
 		}
-		line := fmt.Sprintf("%s: %s", set.Name(i), why)
+		line := fmt.Sprintf("%s: %s", set.named(i), why)
 		switch v.Reason {
 		case access.Users, access.WorkloadIdentities, access.Application, access.UserActions, access.AuthenticationContexts, access.PolicyNotEnabled:
 			far = append(far, line)
@@ -186,10 +232,7 @@ func (e Expectation) nearest(set *access.Set, j access.Judgement, want access.De
 	if len(near) == 0 {
 		near = far
 	}
-	if len(near) == 0 {
-		return ": no policy demands it"
-	}
-	return " (" + strings.Join(near[:min(len(near), mostNear)], "; ") + ")"
+	return strings.Join(near[:min(len(near), mostNear)], "; ")
 }
 
 // mostNear is how many policies a failure names that demand it elsewhere.

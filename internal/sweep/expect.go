@@ -77,7 +77,7 @@ func (s *Sweeper) brokenBy(ctx context.Context, snap gather.Snapshot, ready []pl
 		}
 	}
 	var out []string
-	for _, v := range expectation.Judge(s.Expectations, e.Set, e) {
+	for _, v := range expectation.Judge(s.Expectations, e.Set, e, s.Baseline.Places(entra.KindPolicy)) {
 		if !v.Holds {
 			out = append(out, fmt.Sprintf("the expectation %q (%s:%d) would not hold: %s", v.Name, v.File, v.Line, strings.Join(v.Failures, "; ")))
 		}

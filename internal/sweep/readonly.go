@@ -78,6 +78,8 @@ type Compared struct {
 	Live   drift.Live
 	State  ledger.State
 	Result drift.Result
+	// Places say where the policies of the baseline are written, by their keys.
+	Places map[string]string
 	// BreakGlass are the ids of the break-glass accounts.
 	BreakGlass map[entra.ID]bool
 }
@@ -107,7 +109,7 @@ func (s *Sweeper) Compare(ctx context.Context) (Compared, error) {
 		return Compared{}, err
 	}
 	snap, err := source.Compared(ctx, start, rec)
-	c := Compared{State: rec.State, Live: snap.Live, BreakGlass: map[entra.ID]bool{}}
+	c := Compared{State: rec.State, Live: snap.Live, BreakGlass: map[entra.ID]bool{}, Places: s.Baseline.Places(entra.KindPolicy)}
 	if err != nil || s.Baseline == nil {
 		return c, err
 	}
