@@ -74,6 +74,9 @@ func (f *whatIfFlags) question() error {
 	if targets != 1 {
 		return usageError{errors.New("say what is signed in to: --app, --action or --context, one of the three")}
 	}
+	if err := whatif.OneApp(f.App); err != nil {
+		return usageError{err}
+	}
 	in := &f.Conditions
 	for _, v := range []struct {
 		flag, value string

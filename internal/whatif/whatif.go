@@ -165,6 +165,16 @@ func (f *Facts) ServicePrincipal(ctx context.Context, name string) (*access.Serv
 	return sp, nil
 }
 
+// OneApp refuses a word that stands for a group of applications.
+func OneApp(name string) error {
+	for group, member := range map[string]string{"Office365": "Office 365 Exchange Online", "MicrosoftAdminPortals": "c44b4083-3bb0-49c1-b47d-974e53cbdf3c, the Azure portal"} {
+		if strings.EqualFold(name, group) {
+			return fmt.Errorf("%s is a group of applications: name one of them, such as %s", name, member)
+		}
+	}
+	return nil
+}
+
 // App reads one application; All stands for any that no policy names.
 func (f *Facts) App(ctx context.Context, name string) (*access.App, error) {
 	if strings.EqualFold(name, "All") {
@@ -173,8 +183,8 @@ func (f *Facts) App(ctx context.Context, name string) (*access.App, error) {
 	if app := f.apps[name]; app != nil {
 		return app, nil
 	}
-	if strings.EqualFold(name, "Office365") || strings.EqualFold(name, "MicrosoftAdminPortals") {
-		return nil, fmt.Errorf("%s is a group of applications: name one of them, such as \"Office 365 Exchange Online\"", name)
+	if err := OneApp(name); err != nil {
+		return nil, err
 	}
 	found, err := f.reader.Application(ctx, name)
 	switch {
