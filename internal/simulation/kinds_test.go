@@ -59,6 +59,7 @@ type many struct {
 	cast            map[plan.Kind]string // whom it will touch
 	undoes          string               // the run that is rolled back
 	confirmedBefore int
+	actedBefore     int // on service principals
 }
 
 // inMany runs f with such a world, in virtual time.
@@ -101,6 +102,10 @@ func (m *many) prepare() {
 	if len(free) < 4 {
 		m.t.Fatalf("only %v are in the VPN", free)
 	}
+	for _, p := range m.list("/identityProtection/riskyServicePrincipals?$filter=riskState eq 'atRisk'") {
+		m.call("POST", "/identityProtection/riskyServicePrincipals/dismiss", map[string]any{"servicePrincipalIds": []any{p["id"]}})
+	}
+	time.Sleep(time.Minute)
 	out := func(id, user string, until time.Duration) exception.Exception {
 		return exception.Exception{ID: id, Users: []string{user}, Policies: []string{"P1"}, Until: time.Now().Add(until)}
 	}
@@ -126,7 +131,15 @@ func (m *many) prepare() {
 		}
 		m.arrived[id] = time.Now()
 	}
-	m.confirmedBefore = len(m.confirmed)
+	for _, r := range []graphsim.Raised{
+		{ServicePrincipal: "Build Pipeline", RiskEventType: "suspiciousSignins", RiskLevel: "low", IPAddress: "203.0.113.7"},
+		{ServicePrincipal: "Contoso Payroll", RiskEventType: "leakedCredentials", RiskLevel: "high"},
+	} {
+		if _, err := m.sim.Raise(r); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	m.confirmedBefore, m.actedBefore = len(m.confirmed), len(m.apps.acted)
 	m.mustRaise(free[2]) // the rest of the risk stays
 	m.mustRaise(free[3])
 	time.Sleep(time.Minute)
@@ -147,6 +160,9 @@ func (m *many) converged() {
 	m.t.Helper()
 	once := map[string]int{
 		"dismissed": len(m.dismissed[m.cast[plan.Dismiss]]), "promoted": len(m.promoted), "confirmed": len(m.confirmed) - m.confirmedBefore,
+	}
+	if d, c, n := len(m.apps.dismissed[m.apps.ids["Build Pipeline"]]), m.apps.confirmed[m.apps.ids["Contoso Payroll"]], len(m.apps.acted)-m.actedBefore; d != 1 || !c || n != 2 {
+		m.t.Errorf("of service principals: dismissed %d times, confirmed %t, acted on %d", d, c, n)
 	}
 	for _, kind := range []plan.Kind{plan.RevokeSessions, plan.DisableAccount} {
 		once[string(kind)] = len(m.contained[kind][m.cast[plan.ConfirmCompromised]])
@@ -181,7 +197,7 @@ var ways = []struct {
 	after  func(*many)
 }{
 	{"sweep", slices.DeleteFunc(plan.Kinds(), func(k plan.Kind) bool {
-		return slices.Contains([]plan.Kind{plan.DismissServicePrincipal, plan.ConfirmServicePrincipalCompromised, plan.ConfirmSafe, plan.EnableAccount, plan.RestoreLocation, plan.RestorePolicy}, k)
+		return slices.Contains([]plan.Kind{plan.ConfirmSafe, plan.EnableAccount, plan.RestoreLocation, plan.RestorePolicy}, k)
 	}), func(*many) {}, func(m *many, p *process) sweep.Result { return m.run(m.t, p, 1) }, (*many).converged},
 	{"confirm safe", []plan.Kind{plan.ConfirmSafe}, func(*many) {}, func(m *many, p *process) sweep.Result {
 		return m.order(p, sweep.Request{Order: &sweep.Order{Kind: plan.ConfirmSafe, Users: []string{m.cast[plan.SafeDetections]}}})
