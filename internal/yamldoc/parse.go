@@ -37,6 +37,9 @@ type parse struct {
 	lines    []string // of YAML
 	anchors  map[*yaml.Node]*Node
 	nodes    int
+
+	line   int // whose characters inLine holds
+	inLine []rune
 }
 
 // errTooMuch ends the parse: the problem has been added.

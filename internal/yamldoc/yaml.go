@@ -200,12 +200,22 @@ func from(line string, column int) string {
 	return string(r[min(max(column-1, 0), len(r)):])
 }
 
+// runes are the characters of a line. All values of a document may stand on one: the
+// last one that was asked for is kept.
+func (p *parse) runes(line int) []rune {
+	if p.line != line {
+		p.line, p.inLine = line, []rune(p.lines[line-1])
+	}
+	return p.inLine
+}
+
 // start is where a value itself begins, and whether it has a tag: the library
 // gives the place of the anchor or tag that stands before the value.
 func (p *parse) start(n *yaml.Node) (at place, tagged bool) {
 	at = place{n.Line, n.Column}
 	for line, column := n.Line, n.Column; line <= len(p.lines); line, column = line+1, 1 {
-		rest := []rune(from(p.lines[line-1], column))
+		rest := p.runes(line)
+		rest = rest[min(max(column-1, 0), len(rest)):]
 		for i := 0; i < len(rest) && rest[i] != '#'; {
 			switch {
 			case unicode.IsSpace(rest[i]):
