@@ -7,8 +7,8 @@
 package baseline
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/risksweep/risksweep/internal/entra"
@@ -125,7 +125,7 @@ func (b *Baseline) Refs() []entra.Ref {
 	b.policyRefs(seen, func(kind entra.ObjectKind, name string) bool {
 		return policy.IsDirectory(kind) && !verified(kind, name)
 	})
-	return sorted(seen)
+	return slices.SortedFunc(maps.Keys(seen), entra.Ref.Compare)
 }
 
 // IDs are the ids that policies name and of which only must be known that they
@@ -133,7 +133,7 @@ func (b *Baseline) Refs() []entra.Ref {
 func (b *Baseline) IDs() []entra.Ref {
 	seen := map[entra.Ref]bool{}
 	b.policyRefs(seen, func(kind entra.ObjectKind, name string) bool { return policy.IsDirectory(kind) && verified(kind, name) })
-	return sorted(seen)
+	return slices.SortedFunc(maps.Keys(seen), entra.Ref.Compare)
 }
 
 // BreakGlassRefs are the names of the break-glass accounts and groups.
@@ -169,20 +169,6 @@ func verified(kind entra.ObjectKind, name string) bool {
 		return entra.IsID(name)
 	}
 	return false
-}
-
-func sorted(seen map[entra.Ref]bool) []entra.Ref {
-	refs := make([]entra.Ref, 0, len(seen))
-	for r := range seen {
-		refs = append(refs, r)
-	}
-	slices.SortFunc(refs, func(a, b entra.Ref) int {
-		if c := strings.Compare(string(a.Kind), string(b.Kind)); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
-	return refs
 }
 
 // DirectoryNeeds are the groups whose transitive members a plan must know: the

@@ -28,7 +28,7 @@ func (l *loader) foreign(n *yamldoc.Node) bool {
 	case len(within) == 1 && within[0].Get("displayName") == nil && kindOf(within[0]) == entra.KindPolicy:
 		l.Add(within[0], "this is a template, its policy stands in %s without displayName and state: put what stands there into a file of its own, and add them", path)
 	case len(within) == 1 && within[0].Get("displayName") == nil:
-		l.Add(n, "this is another tool's file, what stands in %s has no displayName: write %s of your own as Microsoft Graph has it, or export the one that the tool made", path, article(kindOf(within[0])))
+		l.Add(n, "this is another tool's file, what stands in %s has no displayName: write %s of your own as Microsoft Graph has it, or export the one that the tool made", path, kindOf(within[0]).ANoun())
 	case len(within) == 1:
 		l.Warn(within[0], "only what stands in %s is taken; the rest of the file is another tool's", path)
 		l.item(kindOf(within[0]), within[0])

@@ -22,7 +22,7 @@ func specialKeys(kind entra.ObjectKind) []string {
 // item reads one object: our own keys, then its members by the schema.
 func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	if n.Kind != yamldoc.Mapping {
-		l.Add(n, "must be %s, not %s", article(kind), n.Kind)
+		l.Add(n, "must be %s, not %s", kind.ANoun(), n.Kind)
 		return
 	}
 	if l.fixedLocation(n) {
@@ -88,16 +88,6 @@ func want(kind entra.ObjectKind, n *yamldoc.Node, special []string) policy.Canon
 	return policy.CanonicalOf(kind, d)
 }
 
-func article(kind entra.ObjectKind) string {
-	switch kind {
-	case entra.KindLocation:
-		return "a named location"
-	case entra.KindStrength:
-		return "an authentication strength"
-	}
-	return "a policy"
-}
-
 func (l *loader) unmanaged(n *yamldoc.Node) []string {
 	items, _ := l.Items(n)
 	var out []string
@@ -105,14 +95,14 @@ func (l *loader) unmanaged(n *yamldoc.Node) []string {
 		p, ok := l.String(it)
 		switch {
 		case !ok:
-		case p == "conditions" || p == "conditions.users" || strings.HasPrefix(p, "conditions.users."):
-			l.Add(it, "%s cannot be unmanaged: whom a policy reaches, and who is excluded from it, is the baseline's", p)
+		case MayBeUnmanaged(p):
+			out = append(out, p)
 		case p == "displayName":
 			l.Add(it, "displayName cannot be unmanaged")
-		case !knownPath(p):
-			l.Suggest(it, p, policyPaths(), "%q is no member of a policy", p)
+		case p == "conditions" || p == policy.PathUsers || strings.HasPrefix(p, policy.PathUsers+"."):
+			l.Add(it, "%s cannot be unmanaged: whom a policy reaches, and who is excluded from it, is the baseline's", p)
 		default:
-			out = append(out, p)
+			l.Suggest(it, p, policyPaths(), "%q is no member of a policy", p)
 		}
 	}
 	return out
@@ -121,12 +111,8 @@ func (l *loader) unmanaged(n *yamldoc.Node) []string {
 // MayBeUnmanaged reports whether the values at a path of a policy can be left to the
 // tenant.
 func MayBeUnmanaged(p string) bool {
-	return p != "conditions" && p != "displayName" && p != policy.PathUsers && !strings.HasPrefix(p, policy.PathUsers+".") && knownPath(p)
-}
-
-func knownPath(p string) bool {
 	m := policy.SchemaOf(entra.KindPolicy).At(p)
-	return m != nil && !m.ReadOnly
+	return m != nil && !m.ReadOnly && p != "conditions" && p != "displayName" && p != policy.PathUsers && !strings.HasPrefix(p, policy.PathUsers+".")
 }
 
 // policyPaths are the members of a policy down to the second level.
@@ -333,12 +319,19 @@ func names(m *policy.Member) []string {
 }
 
 func firstNames(m *policy.Member) string {
-	ns := names(m)
-	for _, t := range m.Types {
-		ns = append(ns, t.Members[0].Name)
-	}
-	ns = slices.Compact(ns)
+	ns := append(names(m), typeNames(m)...)
 	return strings.Join(ns[:min(3, len(ns))], ", ")
+}
+
+// typeNames are the members that tell the types of an abstract object apart.
+func typeNames(m *policy.Member) []string {
+	var out []string
+	for _, t := range m.Types {
+		if !slices.Contains(out, t.Members[0].Name) {
+			out = append(out, t.Members[0].Name)
+		}
+	}
+	return out
 }
 
 // concrete chooses the type of an abstract object, nil if none can be told.
@@ -357,7 +350,7 @@ func (c *checker) concrete(n *yamldoc.Node, m *policy.Member, path string) *poli
 	}
 	switch {
 	case t == "":
-		c.Add(n, "needs %s, or an @odata.type", strings.Join(distinguishing(m), ", "))
+		c.Add(n, "needs %s, or an @odata.type", strings.Join(typeNames(m), ", "))
 	case c.allowed(policy.Join(path, "@odata.type")):
 		// Nothing is known of this type: all of it passes but our own keys.
 		return nil
@@ -365,16 +358,6 @@ func (c *checker) concrete(n *yamldoc.Node, m *policy.Member, path string) *poli
 		c.Suggest(n.Get("@odata.type"), t, types, "%s is no type that v1.0 of Graph takes here", t)
 	}
 	return nil
-}
-
-func distinguishing(m *policy.Member) []string {
-	var out []string
-	for _, t := range m.Types {
-		if !slices.Contains(out, t.Members[0].Name) {
-			out = append(out, t.Members[0].Name)
-		}
-	}
-	return out
 }
 
 // value checks what stands for a member.

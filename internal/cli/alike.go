@@ -67,10 +67,7 @@ func renderAlike(alike []drift.Entry, color bool) string {
 		}
 		names = append(names, policy.Visible(name))
 	}
-	kind := policy.KindWords[first.Kind]
-	if kind == "" {
-		kind = string(first.Kind)
-	}
+	kind := first.Kind.Noun()
 	first.DisplayName, first.Key = "", ""
 	head, rest, _ := strings.Cut(renderDiff(first, color), "\n")
 	return strings.Replace(head, kind+" ", report.Number(len(alike), kind)+": "+strings.Join(names, ", "), 1) + "\n" + rest

@@ -364,7 +364,7 @@ func (c *command) listOwned(compared sweep.Compared) (n destroyed) {
 			n.kept++
 			state += ": stays, " + strings.Join(a.Reasons, "; ")
 		}
-		t.row(policy.KindWords[a.Change.Kind], cmp.Or(nameOf(a.Subject), a.Change.Key), string(a.Subject.ID), printable(state))
+		t.row(a.Change.Kind.Noun(), cmp.Or(nameOf(a.Subject), a.Change.Key), string(a.Subject.ID), printable(state))
 	}
 	t.printRows(c.Err, c.ErrWidth)
 	return n

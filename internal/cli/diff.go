@@ -65,10 +65,7 @@ func renderDiff(e drift.Entry, color bool) string {
 // head names an entry: its kind, its name, its key unless the name begins with
 // it, and the state of a policy.
 func head(e drift.Entry) string {
-	kind, state := policy.KindWords[e.Kind], stateWords[e.State]
-	if kind == "" {
-		kind = string(e.Kind)
-	}
+	kind, state := e.Kind.Noun(), stateWords[e.State]
 	if state == "" {
 		state = e.State
 	}

@@ -1,6 +1,9 @@
 package entra
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // ObjectKind is the kind of a directory or policy object that a name can
 // stand for.
@@ -25,6 +28,11 @@ const (
 type Ref struct {
 	Kind ObjectKind `json:"kind"`
 	Name string     `json:"name"`
+}
+
+// Compare orders refs by kind, then by name.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Name, o.Name))
 }
 
 // DirectoryObject is what a name resolved to.

@@ -73,13 +73,13 @@ func (r Resolution) really() string {
 	case wanted == KindServicePrincipal && byAppID:
 		return fmt.Sprintf("the app id of the application %q; policies name a service principal by its object id, %s", is.DisplayName, is.ID)
 	case byAppID:
-		return fmt.Sprintf("the app id of the application %q, not %s", is.DisplayName, wanted.aNoun())
+		return fmt.Sprintf("the app id of the application %q, not %s", is.DisplayName, wanted.ANoun())
 	}
 	name := is.UserPrincipalName
 	if name == "" {
 		name = is.DisplayName
 	}
-	return fmt.Sprintf("the %s %q, not %s", is.Kind.Noun(), name, wanted.aNoun())
+	return fmt.Sprintf("the %s %q, not %s", is.Kind.Noun(), name, wanted.ANoun())
 }
 
 // Noun is the kind in words that follow "the" or "no".
@@ -105,7 +105,8 @@ func (k ObjectKind) Noun() string {
 	return string(k)
 }
 
-func (k ObjectKind) aNoun() string {
+// ANoun is the kind in words with its article.
+func (k ObjectKind) ANoun() string {
 	switch k {
 	case KindAgreement:
 		return k.Noun()

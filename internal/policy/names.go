@@ -30,9 +30,6 @@ func LookUp(names entra.Names, ref entra.Ref) (entra.DirectoryObject, string) {
 	return o, r.Problem()
 }
 
-// KindWords are the kinds of object of a baseline in words.
-var KindWords = map[entra.ObjectKind]string{entra.KindPolicy: "policy", entra.KindLocation: "named location", entra.KindStrength: "authentication strength"}
-
 // Visible keeps text from the tenant from steering the terminal.
 func Visible(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -39,7 +39,7 @@ func (r Restore) named() string { return cmp.Or(r.Key, string(r.ID)) }
 
 // String says for a person what it is.
 func (r Restore) String() string {
-	return strings.TrimSpace(fmt.Sprintf("the %s %s (%s)", policy.KindWords[r.Kind], cmp.Or(r.Key, quoted(r.Name)), r.ID))
+	return strings.TrimSpace(fmt.Sprintf("the %s %s (%s)", r.Kind.Noun(), cmp.Or(r.Key, quoted(r.Name)), r.ID))
 }
 
 func quoted(s string) string { return `"` + s + `"` }
@@ -91,7 +91,7 @@ func (j *job) restore(ctx context.Context, start gather.Start, rec recovery.Reco
 		return snap, d, fmt.Errorf("%s cannot be planned: %d actions instead of one", w, len(d.Actions))
 	}
 	if o, taken := rec.State.Owned[w.Kind][w.Key]; taken && o.ID != w.ID && snap.Live.ByID(w.Kind, string(o.ID)) != nil {
-		j.notes.Warn(fmt.Sprintf("the key %s stands for another %s (%s), so that what comes back is not the baseline's", w.Key, policy.KindWords[w.Kind], o.ID))
+		j.notes.Warn(fmt.Sprintf("the key %s stands for another %s (%s), so that what comes back is not the baseline's", w.Key, w.Kind.Noun(), o.ID))
 		w.Key = ""
 	}
 	a := &d.Actions[0]
@@ -140,7 +140,7 @@ func mayReturn(w Restore, form entra.Document, why string, live drift.Live) erro
 	}
 	for _, o := range live.List(w.Kind) {
 		if strings.EqualFold(o.DisplayName(), form.DisplayName()) {
-			return fmt.Errorf("the tenant has another %s named %q (%s): two of one name cannot be told apart; delete or rename that one first", policy.KindWords[w.Kind], o.DisplayName(), o.ID())
+			return fmt.Errorf("the tenant has another %s named %q (%s): two of one name cannot be told apart; delete or rename that one first", w.Kind.Noun(), o.DisplayName(), o.ID())
 		}
 	}
 	return nil

@@ -273,12 +273,12 @@ func nextWords(entries []drift.Entry, concerned func(drift.Entry) bool) (out []s
 		}
 		if !e.Drift() && e.Promotion != nil {
 			out = append(out, fmt.Sprintf("the %s %s has promote in the baseline: it will be enabled again when its evidence holds, after %s at the earliest; take promote out of the baseline and set its state to %s there, or put HOLD into the tenant's folder",
-				policy.KindWords[e.Kind], e.Key, report.Number(e.Promotion.After, "day"), policy.StateReportOnly))
+				e.Kind.Noun(), e.Key, report.Number(e.Promotion.After, "day"), policy.StateReportOnly))
 		}
 		if !e.Drift() {
 			continue
 		}
-		text := fmt.Sprintf("the next apply of the baseline would change this again: %s of the %s %s", e.Status, policy.KindWords[e.Kind], e.Key)
+		text := fmt.Sprintf("the next apply of the baseline would change this again: %s of the %s %s", e.Status, e.Kind.Noun(), e.Key)
 		var paths []string
 		for _, x := range e.Differences {
 			paths = append(paths, x.Path)

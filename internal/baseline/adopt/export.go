@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,12 +44,7 @@ func ExportRefs(live drift.Live) []entra.Ref {
 			}
 		})
 	}
-	refs := make([]entra.Ref, 0, len(seen))
-	for r := range seen {
-		refs = append(refs, r)
-	}
-	slices.SortFunc(refs, func(a, b entra.Ref) int { return strings.Compare(string(a.Kind)+a.Name, string(b.Kind)+b.Name) })
-	return refs
+	return slices.SortedFunc(maps.Keys(seen), entra.Ref.Compare)
 }
 
 // Export writes the live tenant as a baseline that Load accepts and that, once
@@ -89,7 +85,7 @@ func (x *exporter) exported(text []byte) Exported {
 		case p.reason == "":
 			e.Written++
 		case policy.FoldID(p.id) != policy.CompliantNetwork: // which nobody makes
-			e.Left = append(e.Left, fmt.Sprintf("%s %s (%s): %s", policy.KindWords[p.kind], policy.Visible(p.name), p.id, policy.Visible(p.reason)))
+			e.Left = append(e.Left, fmt.Sprintf("%s %s (%s): %s", p.kind.Noun(), policy.Visible(p.name), p.id, policy.Visible(p.reason)))
 		}
 	}
 	return e

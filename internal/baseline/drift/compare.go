@@ -177,7 +177,7 @@ func (p *planner) renamed(e *entry) {
 func (p *planner) doubles(e *entry) {
 	for _, d := range p.index.namesakes(e.Kind, e.DisplayName) {
 		if !strings.EqualFold(d.ID(), e.ID) && len(p.index.keys(e.Kind, d.ID())) == 0 {
-			p.warnings = append(p.warnings, fmt.Sprintf("something else has the name of the %s %q: %s, which is not ours", policy.KindWords[e.Kind], e.DisplayName, d.ID()))
+			p.warnings = append(p.warnings, fmt.Sprintf("something else has the name of the %s %q: %s, which is not ours", e.Kind.Noun(), e.DisplayName, d.ID()))
 		}
 	}
 }

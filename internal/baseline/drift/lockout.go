@@ -136,10 +136,8 @@ func (p *planner) reached(d policy.Canonical) []string {
 func (p *planner) groupsOf(user string) []string {
 	var out []string
 	for _, g := range p.glass.groups {
-		for id, members := range p.live.Members {
-			if string(id) == g && slices.ContainsFunc(members, func(m entra.DirectoryObject) bool { return string(m.ID) == user }) {
-				out = append(out, g)
-			}
+		if slices.Contains(p.glass.members[g], user) {
+			out = append(out, g)
 		}
 	}
 	return out

@@ -33,7 +33,7 @@ func Pin(b *baseline.Baseline, owned plan.OwnedObjects) (plan.OwnedObjects, yaml
 			if !has(b, it.Kind, other) {
 				hint = "if the key was renamed: " + (&planner{b: b}).adoptHint(Entry{Kind: it.Kind, Key: it.Key}, it.ID)
 			}
-			problems = append(problems, it.Problem("id", fmt.Sprintf("the record in the store has this %s for the key %s; %s", policy.KindWords[it.Kind], other, hint)))
+			problems = append(problems, it.Problem("id", fmt.Sprintf("the record in the store has this %s for the key %s; %s", it.Kind.Noun(), other, hint)))
 			continue
 		}
 		if pinned[it.Kind] == nil {
@@ -79,7 +79,7 @@ func Known(owned, before plan.OwnedObjects) plan.OwnedObjects {
 
 // Missing says that the tenant has not what a file gives the id of, and what to do.
 func (l Live) Missing(it baseline.Item) string {
-	s := fmt.Sprintf("the tenant has no %s with this id; ", policy.KindWords[it.Kind])
+	s := fmt.Sprintf("the tenant has no %s with this id; ", it.Kind.Noun())
 	if l.Deleted[it.ID] {
 		return s + "it is among the deleted items: risksweep baseline restore " + it.ID + " brings it back; or take the id out to have a new one made"
 	}

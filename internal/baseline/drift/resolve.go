@@ -1,7 +1,6 @@
 package drift
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,9 +124,7 @@ func UnresolvedIDs(b *baseline.Baseline, live Live) []entra.Ref {
 			strays = append(strays, ref)
 		})
 	}
-	slices.SortFunc(strays, func(a, b entra.Ref) int {
-		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(strays, entra.Ref.Compare)
 	return strays
 }
 
