@@ -62,7 +62,7 @@ func (l *loader) ownWords(n *yamldoc.Node) bool {
 		case k.Value == "state" || k.Value == "grantControls" || k.Value == "sessionControls":
 			return false
 		case sub != nil || slices.Contains(known, k.Value) || policy.IsAnnotation(k.Value) || saysNothing(n.Values[i]):
-		case yamldoc.Nearest(k.Value, known) != "":
+		case yamldoc.Misspelt(k.Value, known) != "":
 			return false
 		default:
 			others = append(others, k.Value)
@@ -78,7 +78,7 @@ func (l *loader) ownWords(n *yamldoc.Node) bool {
 // misspelt reports whether a key is nearly one of a baseline file.
 func misspelt(n *yamldoc.Node) bool {
 	for i, k := range n.Keys {
-		if v := n.Values[i]; yamldoc.Nearest(k.Value, topKeys) != "" && (v.Kind != yamldoc.Mapping || kindOf(v) == "") {
+		if v := n.Values[i]; yamldoc.Misspelt(k.Value, topKeys) != "" && (v.Kind != yamldoc.Mapping || kindOf(v) == "") {
 			return true
 		}
 	}

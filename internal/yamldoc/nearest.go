@@ -3,10 +3,32 @@ package yamldoc
 import "strings"
 
 // Nearest returns the candidate that word most likely stands for, empty when
-// nothing is near: the same word in other case or with other separators, else
-// the one with the fewest insertions, deletions, substitutions and swaps of
-// neighbours, within a third of its length, else the only one that begins with it.
+// nothing is near: the one that it misspells, else the only one that begins with it.
 func Nearest(word string, candidates []string) string {
+	if c := Misspelt(word, candidates); c != "" {
+		return c
+	}
+	plain, best := fold(word), ""
+	if len(plain) < 4 {
+		return ""
+	}
+	for _, c := range candidates {
+		switch {
+		case !strings.HasPrefix(fold(c), plain):
+		case best != "":
+			return ""
+		default:
+			best = c
+		}
+	}
+	return best
+}
+
+// Misspelt returns the candidate that word is probably a wrong spelling of, empty if
+// there is none: the same word in other case or with other separators, else the one
+// with the fewest insertions, deletions, substitutions and swaps of neighbours, within
+// a third of its length.
+func Misspelt(word string, candidates []string) string {
 	plain := fold(word)
 	if plain == "" || len(plain) > 100 {
 		return ""
@@ -23,17 +45,6 @@ func Nearest(word string, candidates []string) string {
 		}
 		if d := distance(plain, other, least); d <= least && (best == "" || d < least) {
 			best, least = c, d
-		}
-	}
-	if best == "" && len(plain) >= 4 {
-		for _, c := range candidates {
-			switch {
-			case !strings.HasPrefix(fold(c), plain):
-			case best != "":
-				return ""
-			default:
-				best = c
-			}
 		}
 	}
 	return best
