@@ -212,7 +212,7 @@ func TestWorkflow(t *testing.T) {
 			}
 		}
 	}
-	if commands < 3 {
+	if commands < 2 {
 		t.Errorf("%d commands found", commands)
 	}
 }
