@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -293,6 +294,11 @@ func KnownToExceptions(cfg *config.Config, b *baseline.Baseline, now time.Time) 
 		}
 	}
 	return k
+}
+
+// GraphAddress is where the cloud of a tenant has its Microsoft Graph, without a version.
+func GraphAddress(t config.Tenant) string {
+	return strings.TrimSuffix(azcred.GraphEndpoint(t.Cloud), "/v1.0")
 }
 
 // Disk is the machine's file system, with paths as people write them.

@@ -226,7 +226,7 @@ func (c *command) examine(ctx context.Context, a *app.App, t config.Tenant) []do
 	if err != nil {
 		return append(checks, doctor.Check{Tenant: t.Name, Name: "sign-in", Status: doctor.Fail, Detail: err.Error(), Fix: "check tenants[].credential", Access: true})
 	}
-	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Parts: parts, BreakGlass: emergency,
+	return append(checks, doctor.Examine(ctx, doctor.Patient{Name: t.Name, Reader: client, Graph: app.GraphAddress(t), Parts: parts, BreakGlass: emergency,
 		Promote: t.Baseline != "" && a.Config.Enforcement.Allows(plan.PromotePolicy), Now: c.Now})...)
 }
 

@@ -62,6 +62,9 @@ type Check struct {
 type Patient struct {
 	Name   string
 	Reader Reader
+	// Graph is the address of Microsoft Graph in the tenant's cloud, without a version;
+	// empty: that of the worldwide one.
+	Graph string
 	// Parts are what the configuration uses.
 	Parts []Part
 	// Promote says that policies are enabled on the evidence of the sign-in log.
@@ -146,19 +149,19 @@ func (e *examination) permissions(ctx context.Context) {
 		switch {
 		case p.Has(e.roles):
 		case optional:
-			e.add("permission "+p.Role, Warn, p.grant(string(self.ID)), "missing: it is needed to %s; all else works. sweep.logs: off says that this is meant", p.Why)
+			e.add("permission "+p.Role, Warn, p.grant(e.Graph, string(self.ID)), "missing: it is needed to %s; all else works. sweep.logs: off says that this is meant", p.Why)
 		case p.Role == auditLog:
 			missing++
-			e.denied("permission "+p.Role, p.grant(string(self.ID)), "missing: enforcement.promote is on, and no policy is promoted without it. It is needed to %s", p.Why)
+			e.denied("permission "+p.Role, p.grant(e.Graph, string(self.ID)), "missing: enforcement.promote is on, and no policy is promoted without it. It is needed to %s", p.Why)
 		default:
 			missing++
-			e.denied("permission "+p.Role, p.grant(string(self.ID)), "missing: it is needed to %s", p.Why)
+			e.denied("permission "+p.Role, p.grant(e.Graph, string(self.ID)), "missing: it is needed to %s", p.Why)
 		}
 	}
 	if e.uses(Agents) {
 		for _, p := range betaPermissions() {
 			if !p.Has(e.roles) && !e.checked("permission "+p.Role) {
-				e.add("permission "+p.Role, Warn, p.grant(string(self.ID)), "missing: sweep.beta is on, and it is needed to %s; all else works. sweep.beta: false says that this is meant", p.Why)
+				e.add("permission "+p.Role, Warn, p.grant(e.Graph, string(self.ID)), "missing: sweep.beta is on, and it is needed to %s; all else works. sweep.beta: false says that this is meant", p.Why)
 			}
 		}
 	}

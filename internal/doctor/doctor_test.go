@@ -230,3 +230,13 @@ func TestPermissionsAreWellFormed(t *testing.T) {
 		t.Error("a wider role counts, a narrower one does not")
 	}
 }
+
+// The command that grants a permission goes to the Graph of the tenant's own cloud.
+func TestGrantInTheTenantsCloud(t *testing.T) {
+	p := Permission{Role: "User.Read.All", ID: "df021288-bdef-4463-88db-98f22de89214"}
+	for graph, want := range map[string]string{"": "https://graph.microsoft.com/v1.0/", "https://graph.microsoft.us": "https://graph.microsoft.us/v1.0/"} {
+		if got := p.grant(graph, "the-identity"); !strings.Contains(got, `--url "`+want+`servicePrincipals/the-identity/appRoleAssignments"`) {
+			t.Errorf("%q: %s", graph, got)
+		}
+	}
+}

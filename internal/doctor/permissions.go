@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,8 +115,10 @@ func (p Permission) Has(roles []string) bool {
 	return slices.ContainsFunc(wider, func(r string) bool { return slices.Contains(roles, r) })
 }
 
-// grant is the command that gives a permission to an identity.
-func (p Permission) grant(principal string) string {
+// grant is the command that gives a permission to an identity of the cloud that has its
+// Microsoft Graph there.
+func (p Permission) grant(graph, principal string) string {
+	graph = cmp.Or(graph, "https://graph.microsoft.com")
 	if principal == "" {
 		principal = "OBJECT_ID_OF_THE_IDENTITY"
 	}
@@ -123,6 +126,6 @@ func (p Permission) grant(principal string) string {
 	if id == "" { // it is looked up by its name
 		id = fmt.Sprintf(`'$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query "appRoles[?value=='%s'].id" -o tsv)'`, p.Role)
 	}
-	return fmt.Sprintf(`az rest --method POST --url "https://graph.microsoft.com/v1.0/servicePrincipals/%s/appRoleAssignments" --body '{"principalId":"%s","resourceId":"'$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)'","appRoleId":"%s"}'`,
-		principal, principal, id)
+	return fmt.Sprintf(`az rest --method POST --url "%s/v1.0/servicePrincipals/%s/appRoleAssignments" --body '{"principalId":"%s","resourceId":"'$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)'","appRoleId":"%s"}'`,
+		graph, principal, principal, id)
 }
