@@ -30,7 +30,10 @@ func (l *loader) item(kind entra.ObjectKind, n *yamldoc.Node) {
 	}
 	it := Item{Kind: kind, node: n}
 	if k, ok := l.String(n.Get("key")); ok {
-		if it.Key = k; strings.TrimSpace(k) == "" || strings.ContainsAny(k, "{}=") || strings.ContainsFunc(k, unicode.IsControl) {
+		// The displayName is a key whatever is in it: it is the one of an object without.
+		name := n.Get("displayName")
+		same := name != nil && name.Kind == yamldoc.String && name.Value == k
+		if it.Key = k; strings.TrimSpace(k) == "" || !same && (strings.ContainsAny(k, "{}=") || strings.ContainsFunc(k, unicode.IsControl)) {
 			l.Add(n.Get("key"), "must be a name without braces, = and control characters")
 		}
 	}

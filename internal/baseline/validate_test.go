@@ -58,6 +58,7 @@ func TestValidate(t *testing.T) {
 		{"half a filter", one(with("devices: {deviceFilter: {mode: null, rule: 'device.x -eq 1'}}"), mfa), "deviceFilter.mode: must be a string, but has no value"},
 		{"a misspelt member that is null", one(with("devices: {deviceFilter: {mod: null}}"), mfa), `unknown member (did you mean "mode"?)`},
 		{"a word that YAML reads as true", "policies: [{displayName: P, state: true, conditions: {" + std + "}, " + mfa + "}]\n", `state: "true" is not one of enabled, disabled, enabledForReportingButNotEnforced`},
+		{"the displayName as the key", "policies: [{key: 'MFA = {all}', displayName: 'MFA = {all}', state: disabled, conditions: {" + std + "}, " + mfa + "}]\n", ""},
 		{"a key with a control character", "policies: [{key: \"a\\u0007\", displayName: P, state: disabled, conditions: {" + std + "}, " + mfa + "}]\n", "key: must be a name without braces, = and control characters"},
 		{"null where something must be", "policies: [{displayName: P, state: null, conditions: {" + std + "}, " + mfa + "}]\n", "state: must be a string, but has no value"},
 		{"flags as a list", one(with("authenticationFlows: {transferMethods: [deviceCodeFlow]}"), mfa), "transferMethods: must be one string, with commas between the values, not a list"},
