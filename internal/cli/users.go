@@ -277,10 +277,12 @@ the look right before the write, the journal and the report hold all the same.`,
 	return cmd
 }
 
-// userNames refuses what cannot name one user before anything is asked or sent.
+// userNames refuses a displayName, and what is no name at all, before anything is asked
+// or sent. A single word may be a name of which the @ was forgotten; that the tenant has
+// no such user is said by the run.
 func userNames(args ...string) error {
 	for _, a := range args {
-		if !entra.IsUserName(a) {
+		if !entra.IsUserName(a) && !entra.IsUserName(a+"@x") {
 			return usageError{fmt.Errorf("%q is neither a user principal name nor an object id; risksweep users list shows them", a)}
 		}
 	}
