@@ -210,6 +210,11 @@ func (r Redaction) Plan(p plan.Plan) plan.Plan {
 			c.Effects = r.Effects(c.Effects)
 			a.Change = &c
 		}
+		if a.Account != nil {
+			account := *a.Account
+			account.UserPrincipalName = r.Text(account.UserPrincipalName)
+			a.Account = &account
+		}
 		a.ChangedBy = r.ChangedBy(a.ChangedBy)
 		a.Promotion = r.Promotion(a.Promotion)
 		actions[i] = a
