@@ -174,7 +174,9 @@ func pace(row rowFunc) {
 }
 
 func memory(row rowFunc, what string, n int, more ...string) {
-	m := alone("sweep", n, more...)
+	service, stop := startTenant(n)
+	defer stop()
+	m := beside(service, "sweep", n, more...)
 	allowed := int64(48<<20 + 40*n + 400*n/usersEach)
 	row(what, mib(m.Peak), mib(allowed), ratio(m.Peak, allowed), 1, "48 MiB + 40 B a detection + 400 B a risky user")
 }

@@ -18,11 +18,11 @@ const policies = 200
 // comparisons is how often they are compared for one number.
 const comparisons = 20
 
-// manyPolicies is a baseline of n policies.
-func manyPolicies(n int) []byte {
+// manyPolicies is a baseline of so many policies.
+func manyPolicies() []byte {
 	var b strings.Builder
 	b.WriteString("breakGlass: {users: [bg1@contoso.com, bg2@contoso.com]}\npolicies:\n")
-	for i := range n {
+	for i := range policies {
 		fmt.Fprintf(&b, "  - {key: P%03d, displayName: P%03d, state: enabledForReportingButNotEnforced, conditions: {applications: {includeApplications: [All]}, users: {includeUsers: [All], excludeRoles: [d29b2b05-8046-44ba-8758-1e26182fcf32]}}, grantControls: {operator: OR, builtInControls: [mfa]}}\n", i, i)
 	}
 	return []byte(b.String())
@@ -33,7 +33,7 @@ func manyPolicies(n int) []byte {
 func comparePolicies(t task) (m measured) {
 	s, done := t.sweeper()
 	defer done()
-	b, problems := baseline.Parse("baseline.yaml", manyPolicies(policies))
+	b, problems := baseline.Parse("baseline.yaml", manyPolicies())
 	check(problems.Err())
 	s.Baseline = b
 	expect("policies written", len(run(s, sweep.Apply).Outcomes), policies)

@@ -57,13 +57,6 @@ type task struct {
 	account    string // its connection string
 }
 
-// alone does a task over a tenant of n detections, each in a process of its own.
-func alone(part string, n int, more ...string) (m measured) {
-	service, stop := startTenant(n)
-	defer stop()
-	return beside(service, part, n, more...)
-}
-
 // beside does a task in a process of its own over a tenant that runs.
 func beside(service, part string, n int, more ...string) (m measured) {
 	cmd := itself(append([]string{"-part", part, "-detections", strconv.Itoa(n), "-service", service}, more...)...)

@@ -36,10 +36,10 @@ func startUp(row rowFunc) {
 	ours := filepath.Join(dir, "risksweep")
 	build(ours, "github.com/risksweep/risksweep/cmd/job", ".")
 	a, b := median(ours, "functions"), median(hello)
-	row("start to the first answered ping", ms(a), ms(b), float64(a)/float64(b), float64(3*b+10*time.Millisecond)/float64(b), "a bare net/http hello; 3 times it and 10 ms are allowed")
+	row("start to the first answered ping", ms(a), ms(b), ratio(a, b), float64(3*b+10*time.Millisecond)/float64(b), "a bare net/http hello; 3 times it and 10 ms are allowed")
 	info, err := os.Stat(ours)
 	check(err)
-	row("stripped binary", mib(info.Size()), mib(30_000_000), float64(info.Size())/30e6, 1, "30 MB")
+	row("stripped binary", mib(info.Size()), mib(30_000_000), ratio(info.Size(), 30_000_000), 1, "30 MB")
 }
 
 // build builds a stripped binary.
