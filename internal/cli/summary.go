@@ -80,6 +80,9 @@ func (c *command) printSummary(page string, r sweep.Result) {
 	} else if (r.Kind == ledger.KindRollback || r.Kind == ledger.KindRestore) && r.Mode == sweep.Plan && len(r.Plan.Actions) > 0 {
 		c.line("to do", "this is a plan, of which --yes would carry out nothing as things stand; the reasons are above")
 	}
+	if r.Kind == ledger.KindRollback && r.Err == nil && r.Status == sweep.Succeeded && len(r.Plan.Actions) == 0 {
+		c.line("to do", "nothing: what that run wrote is already as it was before")
+	}
 	c.printBad(r)
 	c.printWaiting(waitingUsers, r.NeedsPerson, r.Counts["needsPerson"], fmt.Sprintf("users.csv: risksweep report show %s --file users.csv --tenant %s", r.Run, r.Tenant))
 	c.printWaiting(waitingPrincipals, r.Workloads, len(r.Workloads), "report.html")

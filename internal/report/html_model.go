@@ -133,6 +133,7 @@ func pageData(r Report, x PageDetails, p *page) (*pageModel, error) {
 			}
 		}
 	}
+	m.Warnings = slices.DeleteFunc(slices.Clone(m.Warnings), func(w string) bool { return slices.Contains(m.Next, w) })
 	m.Reach = reachOf(x.Reached)
 	m.draw()
 	return m, nil
@@ -164,6 +165,10 @@ func (m *pageModel) Uncompared() string {
 	}
 	return ""
 }
+
+// Undoes reports whether the run takes back what another one did, or brings back
+// what was deleted.
+func (m *pageModel) Undoes() bool { return m.Kind == ofRollback || m.Kind == ofRestore }
 
 // ListsDecisions reports whether the page has a table of decisions.
 func (m *pageModel) ListsDecisions() bool {

@@ -71,11 +71,14 @@ type Report struct {
 	Difference *Difference `json:"difference"`
 	Skipped    []string    `json:"skipped"`
 	Warnings   []string    `json:"warnings"`
-	Errors     []Problem   `json:"errors"`
-	Timings    []Timing    `json:"timings"`
-	Requests   Requests    `json:"requests"`
-	Previous   string      `json:"previousRun,omitempty"`
-	Breakdown  *Tally      `json:"breakdown,omitempty"`
+	// Next says of an undo what the next apply of the baseline makes of it; it
+	// stands among the warnings too.
+	Next      []string  `json:"next,omitempty"`
+	Errors    []Problem `json:"errors"`
+	Timings   []Timing  `json:"timings"`
+	Requests  Requests  `json:"requests"`
+	Previous  string    `json:"previousRun,omitempty"`
+	Breakdown *Tally    `json:"breakdown,omitempty"`
 	// BreakGlass are what break-glass accounts did, and what was done to them,
 	// since the last complete run.
 	BreakGlass []GlassEvent `json:"breakGlass,omitempty"`

@@ -22,7 +22,7 @@ func (r *publisher) report(ctx context.Context, outcomes, settled []plan.Outcome
 		Version: r.Version, StartedAt: r.started, FinishedAt: r.res.Finished,
 		Coverage: report.Coverage{Complete: r.snapshot.Complete, Full: r.snapshot.Full, Since: r.snapshot.Since, Unread: r.res.Unread, ServiceTime: r.snapshot.ServiceStart},
 		Counts:   r.res.Counts, Enforcement: r.Settings.Enforcement, Limits: r.Settings.Limits, Violations: r.res.Plan.Violations,
-		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Breakdown: r.rows.tally, Hold: r.res.Hold,
+		Outcomes: outcomes, Settled: settled, Skipped: r.res.Skipped, Warnings: r.redacted(r.res.Findings), Next: r.redacted(r.res.Next), Breakdown: r.rows.tally, Hold: r.res.Hold,
 		Exceptions: r.Output.Redaction.Exempt(r.res.Exceptions), Unexplained: r.Output.Redaction.Unexplained(r.res.Unexplained),
 	}
 	for _, o := range outcomes {
