@@ -38,7 +38,7 @@ func serve(n int) {
 	check(err)
 	fmt.Printf("http://%s/v1.0\n", l.Addr())
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // its end is the news
+		_, _ = io.Copy(io.Discard, os.Stdin) // until whoever started it closes it
 		os.Exit(0)
 	}()
 	check(http.Serve(l, &tenant{n: n, results: results(), updated: time.Now().UTC().Add(-6 * 24 * time.Hour).Truncate(time.Second)}))

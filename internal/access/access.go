@@ -10,8 +10,8 @@
 // applies adds its controls; report-only policies are judged beside and never
 // counted.
 //
-// Truth has three values. A fact that the caller does not know makes a
-// condition unknown, unless the answer is the same whatever the fact is.
+// Truth has three values. A fact that is not known makes a condition unknown,
+// unless every value of the fact gives the same answer.
 package access
 
 import (

@@ -68,7 +68,7 @@ type Nearest struct {
 const mostGaps = 50
 
 // Coverage judges everybody. Break-glass accounts have a line of their own and
-// no gaps: that they get in is their purpose.
+// no gaps: they are meant to get in.
 func (p *People) Coverage(name Names) Coverage {
 	s := p.set
 	g := s.newGrid(name)

@@ -7,8 +7,8 @@ import (
 	"github.com/risksweep/risksweep/internal/entra"
 )
 
-// reader takes members out of a policy and remembers what it could not read:
-// a policy of which one condition is not understood is judged by none.
+// reader takes members out of a policy and remembers what it could not read: a
+// policy with a condition that is not understood surely applies to no sign-in.
 type reader struct {
 	of      entra.Document
 	trouble string

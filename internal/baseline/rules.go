@@ -39,8 +39,8 @@ type rule struct {
 	l  *loader
 	it Item
 	d  map[string]any
-	// broken are the paths of what could not be read. A rule about the same
-	// block says nothing: it might only be that mistake once more.
+	// broken are the paths of what could not be read. A rule about the same block
+	// is not applied: it would only tell the same mistake again.
 	broken []string
 }
 

@@ -142,7 +142,7 @@ func (c *Client) ActiveRoles(ctx context.Context) (entra.ActiveRoles, error) {
 	}
 	out := entra.ActiveRoles{Holders: map[entra.ID][]entra.ID{}}
 	for _, a := range list {
-		kind := entra.KindGroup // of which nothing is said: nobody is in it unless it is one
+		kind := entra.KindGroup // one without a type is read as a group: if it is none, nobody is in it
 		if a.Principal != nil && a.Principal.Type != "" {
 			kind = kindOfType(a.Principal.Type)
 		}

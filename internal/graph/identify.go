@@ -122,8 +122,8 @@ func byAppID(id string) string {
 	return "/servicePrincipals?$filter=" + url.QueryEscape("appId eq "+literal(id)) + "&$select=" + spSelect
 }
 
-// verifyApplications looks ids up as app ids. That an id of another kind could
-// not be told for an app id is no matter: nothing of its own kind has it.
+// verifyApplications looks ids up as app ids. Where an id of another kind cannot be
+// looked up so, it stays unknown: nothing of its own kind has it anyway.
 func (c *Client) verifyApplications(ctx context.Context, names entra.Names, refs []entra.Ref) error {
 	if len(refs) == 0 {
 		return nil

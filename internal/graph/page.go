@@ -15,9 +15,9 @@ import (
 )
 
 // maxEmptyPages is how many pages without new items may follow each other. The
-// service may send empty pages with a next link (graph-api §1.3), and a page
-// that is sent twice, under links that go on, has lost nothing; a collection
-// that goes on like that does not end.
+// service may send empty pages with a next link (graph-api §1.3), and may send a
+// page twice, which loses nothing. A collection with more of them is taken for one
+// that never ends.
 const maxEmptyPages = 64
 
 // collection describes a list that comes in pages.

@@ -35,8 +35,8 @@ type RiskyReach struct {
 	*access.Reach
 }
 
-// Uncovered are the users whose risk surely no enabled policy meets, break-glass
-// accounts aside: that nothing is demanded of them is their purpose.
+// Uncovered are the users whose risk surely no enabled policy meets. Break-glass
+// accounts are not among them: nothing is to be demanded of these.
 func (r *Reached) Uncovered() []RiskyReach {
 	if r == nil {
 		return nil
