@@ -330,7 +330,7 @@ func provedBy(v ledger.Verification) []string {
 		out = append(out, fmt.Sprintf("%s cut short, and proved by the manifests of later runs", report.Number(v.CutShort, "incomplete run")))
 	}
 	if n := len(v.Incomplete) - v.CutShort; n > 0 {
-		out = append(out, fmt.Sprintf("%s proved by nothing: what a run has stored is proved once it has ended, or once a later run has found that it was cut short", report.Number(n, "incomplete run")))
+		out = append(out, fmt.Sprintf("%s proved by nothing: what a run has stored is proved once it has ended, or, if it had begun to write to the tenant, once a later run has found it", report.Number(n, "incomplete run")))
 	}
 	if v.Alone > 0 {
 		out = append(out, fmt.Sprintf("%s proved by the run's own manifest alone, because plans.json does not list it (it is of an earlier version, or its process died at its end): whether such a run was deleted, or rewritten with its manifest, cannot be seen", report.Number(v.Alone, "plan run")))
