@@ -52,13 +52,21 @@ func (c *Collector) AddProblem(problems ...Problem) { c.problems = append(c.prob
 // Problems returns what was gathered, sorted. That a key is missing is left out where
 // the mapping has one that is meant for it: that is one mistake, not two.
 func (c *Collector) Problems() Problems {
-	for _, m := range c.missing {
-		misspelt := func(k *Node) bool {
-			return slices.ContainsFunc(c.problems, func(p Problem) bool {
-				return p.File == k.File && p.Line == k.Line && p.Column == k.Column && p.Suggestion == m.key && p.Offending == k.Value && !p.Warning
-			})
+	type place struct {
+		file                  string
+		line, column          int
+		offending, suggestion string
+	}
+	misspelt := map[place]bool{}
+	for _, p := range c.problems {
+		if !p.Warning {
+			misspelt[place{p.File, p.Line, p.Column, p.Offending, p.Suggestion}] = true
 		}
-		if m.of == nil || !slices.ContainsFunc(m.of.Keys, misspelt) {
+	}
+	for _, m := range c.missing {
+		if m.of == nil || !slices.ContainsFunc(m.of.Keys, func(k *Node) bool {
+			return misspelt[place{k.File, k.Line, k.Column, k.Value, m.key}]
+		}) {
 			c.problems = append(c.problems, m.problem)
 		}
 	}
