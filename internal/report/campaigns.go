@@ -59,6 +59,7 @@ type Campaigns struct {
 	redact    Redaction
 	users     []UserRef
 	sightings []sighting
+	missed    int
 }
 
 type sighting struct {
@@ -76,7 +77,11 @@ func NewCampaigns(r Redaction) *Campaigns { return &Campaigns{redact: r} }
 // Add takes in a user whose risk no allowlist entry explains, with the entries
 // that nearly do.
 func (c *Campaigns) Add(id, name string, open []triage.Detection, near []triage.NearMiss) {
-	if len(open) == 0 || len(c.sightings)+len(open) > maxSightings {
+	if len(open) == 0 {
+		return
+	}
+	if len(c.sightings)+len(open) > maxSightings {
+		c.missed++
 		return
 	}
 	c.users = append(c.users, UserRef{ID: strings.Clone(id), Name: strings.Clone(c.redact.Text(name))}) // not parts of the page that was read
@@ -95,6 +100,15 @@ func (c *Campaigns) Add(id, name string, open []triage.Detection, near []triage.
 		}
 		c.sightings = append(c.sightings, s)
 	}
+}
+
+// Missed says of how many users nothing was taken in, because there was too much;
+// empty if of none.
+func (c *Campaigns) Missed() string {
+	if c.missed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("campaigns are looked for among %d open detections; those of %s more are left out", maxSightings, Number(c.missed, "user"))
 }
 
 // Find gives the groups, the largest first. A group that says no more than

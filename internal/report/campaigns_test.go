@@ -74,6 +74,16 @@ func TestCampaignsAreRedactedAndBounded(t *testing.T) {
 	}
 }
 
+func TestCampaignsSayWhomTheyMissed(t *testing.T) {
+	g := NewCampaigns(Redaction{})
+	many := make([]triage.Detection, maxSightings)
+	for i, want := range []string{"", "campaigns are looked for among 200000 open detections; those of 1 user more are left out"} {
+		if g.Add(fmt.Sprint("u", i), "ada@contoso.com", many, nil); g.Missed() != want {
+			t.Errorf("%d: %q", i, g.Missed())
+		}
+	}
+}
+
 // One entry of the allowlist that nearly covers several users is one cause, and
 // so is one correlation id.
 func TestCampaignsOfNearMissesAndCorrelations(t *testing.T) {

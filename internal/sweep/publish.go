@@ -68,6 +68,9 @@ func (j *job) publish(ctx context.Context, f facts, runErr error) Result {
 	for _, next := range r.res.Next {
 		j.notes.Warn(next)
 	}
+	if missed := j.rows.campaigns.Missed(); missed != "" && !j.req.ordered() {
+		j.notes.Warn(missed)
+	}
 	r.res.Findings = j.notes.Warnings
 	settled := j.rows.settle(r.res.Outcomes)
 	r.counts()
