@@ -108,6 +108,7 @@ var mutations = []struct{ name, file, old, new string }{
 // right ones to: a package and a pattern of its tests.
 var witnesses = map[string][2]string{
 	"what a create was answered with is forgotten":               {".", "TestAnAnsweredCreateThatWasEditedSince"},
+	"whom an exception has put out is forgotten":                 {".", "TestKilledWithEveryKind"},
 	"an old look is as good as a new one":                        {".", "TestAnAppendThatTakesLong"},
 	"nothing is asked at the departure":                          {".", "TestAnAppendThatTakesLong"},
 	"ids are compared as they came":                              {".", "TestNoOrderReachesWhoIsProtected"},
