@@ -166,6 +166,7 @@ func (c *command) printCounts(r sweep.Result) {
 		c.line("users", strings.Join(users, "; "))
 	}
 	c.printPrincipals(r, byKind)
+	c.printBeta(r)
 	same, foreign, change := standing(r.Entries)
 	var policies []string
 	if len(r.Entries) > 0 {
@@ -204,6 +205,20 @@ func (c *command) printPrincipals(r sweep.Result, byKind map[plan.Kind]map[plan.
 			text = strings.Join(said, "; ")
 		}
 		c.line("workload", text)
+	}
+}
+
+// printBeta says what only the beta version shows; nothing where it shows nothing.
+func (c *command) printBeta(r sweep.Result) {
+	var said []string
+	if n := r.Counts["riskyAgents"]; n > 0 {
+		said = append(said, report.Number(n, "risky agent"))
+	}
+	if n := r.Counts["hiddenPolicies"]; n > 0 {
+		said = append(said, report.Number(n, "policy")+" that v1.0 hides")
+	}
+	if len(said) > 0 {
+		c.line("beta", strings.Join(said, "; ")+": only reported")
 	}
 }
 
