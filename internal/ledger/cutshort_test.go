@@ -12,23 +12,30 @@ import (
 	"github.com/risksweep/risksweep/internal/plan"
 )
 
+// begin begins an apply run and reads the state.
+func (w *world) begin(t *testing.T) (*ledger.Run, ledger.State, string) {
+	t.Helper()
+	r, err := w.Begin(t.Context(), ledger.BeginOptions{Mode: "apply"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, version, err := w.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, s, version
+}
+
 // cut begins to write and dies.
 func (w *world) cut(t *testing.T) string {
 	t.Helper()
 	ctx := t.Context()
-	r, err := w.Begin(ctx, ledger.BeginOptions{Mode: "apply"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, version, err := w.State(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, s, version := w.begin(t)
 	s.BeginsToWrite(r.ID(), w.now)
 	if _, err := w.SaveState(ctx, s, version); err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(r.Claim(ctx, "plan.json", []byte("{}\n")),
+	err := errors.Join(r.Claim(ctx, "plan.json", []byte("{}\n")),
 		r.Journal().Append(ctx, ledger.Entry{Type: ledger.EntryIntent, At: w.now, Run: r.ID(), Action: "a1", Kind: plan.Dismiss}), r.Close(ctx))
 	if err != nil {
 		t.Fatal(err)
@@ -41,15 +48,9 @@ func (w *world) cut(t *testing.T) string {
 func (w *world) settle(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	r, err := w.Begin(ctx, ledger.BeginOptions{Mode: "apply"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, version, err := w.State(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, s, version := w.begin(t)
 	m := ledger.Manifest{Status: "succeeded", FinishedAt: w.now, Counts: map[string]int{}}
+	var err error
 	if m.CutShort, err = w.CutShort(ctx, append(s.OpenRuns, r.ID())[:1]); err != nil || len(m.CutShort) != 1 {
 		t.Fatal(m.CutShort, err)
 	}
